@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Failpoints: named places where a test can make the program fail, die or stop. In a release build
+ * (no -DINSULA_FAILPOINTS) fail_point() is nothing at all.
+ *
+ * INSULA_FAIL="NAME=ACTION[@N][,NAME=ACTION...]" with ACTION one of
+ *   error:ERRNO  the point reports this error      kill   SIGKILL to itself
+ *   stop	  SIGSTOP to itself		 log	only count
+ * @N: at the N-th visit only (default 1). INSULA_FAIL_LOG=FILE appends "NAME ACTION|seen" for every
+ * visit, so that a sweep knows which points exist and that the armed one was reached.
+ */
+#ifndef INSULA_BASE_FAIL_H
+#define INSULA_BASE_FAIL_H
+
+#include "base/err.h"
+
+#ifdef INSULA_FAILPOINTS
+/* 0: go on. -1: *err was filled as "failpoint NAME". */
+int fail_point(const char *name, struct err *err);
+#else
+static inline int fail_point(const char *name, struct err *err)
+{
+	(void)name;
+	(void)err;
+	return 0;
+}
+#endif
+
+#endif

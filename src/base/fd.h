@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Descriptors. Every one is close-on-exec at birth; -1 means none.
+ */
+#ifndef INSULA_BASE_FD_H
+#define INSULA_BASE_FD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/* close(2) that keeps errno and accepts a negative fd. Not for files whose write errors matter:
+ * those go through base/file. */
+void fd_close(int fd);
+
+/* Mark every descriptor >= first close-on-exec (close_range(2), Linux 5.11; falls back to
+ * /proc/self/fd). Called first thing in every main(), and again right before execve. */
+int fd_cloexec_from(int first, struct err *err);
+
+/* Make 0, 1 and 2 exist: a missing one is opened on /dev/null. Called first thing in every main(). */
+int fd_sanitize_stdio(struct err *err);
+
+int fd_set_cloexec(int fd, bool on, struct err *err);
+int fd_set_nonblock(int fd, bool on, struct err *err);
+
+/* Read until end of file or `limit` bytes; more than `limit` is ERR_LIMIT. Returns the length;
+ * *ret_data is NUL-terminated (one byte more than the length is allocated), freed by the caller.
+ * `what` names the object in errors. */
+ssize_t fd_read_all(int fd, size_t limit, const char *what, char **ret_data, struct err *err);
+
+/* As fd_read_all into a buffer of `size` bytes, always NUL-terminated; what does not fit is
+ * ERR_LIMIT. For /proc and /sys: no allocation. */
+ssize_t fd_read_buf(int fd, char *buf, size_t size, const char *what, struct err *err);
+
+/* Write everything, restarting after EINTR and short writes. */
+int fd_write_all(int fd, const void *data, size_t size, const char *what, struct err *err);
+
+/* One message with up to 8 descriptors over a SOCK_SEQPACKET or SOCK_STREAM unix socket.
+ * fd_recv: returns the number of bytes, 0 at end of file; *ret_nfds descriptors (CLOEXEC, owned by
+ * the caller) are stored in fds[]; surplus ones are closed; a truncated message is ERR_LIMIT. */
+int fd_send(int sock, const void *data, size_t size, const int *fds, size_t nfds, struct err *err);
+ssize_t fd_recv(int sock, void *data, size_t size, int *fds, size_t max_fds, size_t *ret_nfds,
+		struct err *err);
+
+#define FD_MESSAGE_MAX_FDS 8
+
+/* A sealed memfd (F_SEAL_SEAL|SHRINK|GROW|WRITE) holding `data`. Returns the fd. */
+int fd_sealed_memfd(const char *name, const void *data, size_t size, struct err *err);
+
+/* The test-mode ledger: number of open descriptors of this process, for leak checks in tests. */
+int fd_count_open(void);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Files are the database: small files written beside and renamed, a lock per object. Only for
+ * directories that belong to us; anything a container can write goes through base/path.
+ */
+#ifndef INSULA_BASE_FILE_H
+#define INSULA_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/* Replace `name` in dir_fd by `data`, atomically: a temporary file beside it (".NAME.XXXXXXXX",
+ * swept by file_sweep_temporary), renamed over it. sync: fdatasync the file and fsync the
+ * directory before returning. */
+int file_write_atomic(int dir_fd, const char *name, const void *data, size_t size, mode_t mode,
+		      bool sync, struct err *err);
+/* Create exclusively with contents complete from the first moment (O_TMPFILE or temporary +
+ * linkat). ERR_EXISTS where the name is taken: this is how names, ids and ranges are claimed. */
+int file_create_excl(int dir_fd, const char *name, const void *data, size_t size, mode_t mode,
+		     bool sync, struct err *err);
+/* A regular file of ours, no symlink; as fd_read_all. ERR_NOT_FOUND where absent. */
+ssize_t file_read(int dir_fd, const char *name, size_t limit, char **ret_data, struct err *err);
+/* unlinkat; a missing name is success. */
+int file_unlink(int dir_fd, const char *name, struct err *err);
+/* mkdir -p of an absolute host path of ours (state directories), mode for new ones; symlinks in
+ * parents that belong to root are followed. Returns an O_DIRECTORY descriptor usable with *at(). */
+int file_open_dirs(const char *path, mode_t mode, struct err *err);
+/* Remove temporary files of writers that died, older than age_ms. */
+void file_sweep_temporary(int dir_fd, int64_t age_ms);
+
+enum lock_how { LOCK_SHARED, LOCK_EXCLUSIVE };
+
+/* An open-file-description lock on the whole of `name` in dir_fd (created 0600): it belongs to the
+ * descriptor returned, survives execve when not CLOEXEC, ends with the last close. timeout_ms 0:
+ * try once. ERR_BUSY (at the deadline, with the holder's pid in the text where known). Returns the fd. */
+int file_lock(int dir_fd, const char *name, enum lock_how how, int timeout_ms, struct err *err);
+/* Does anybody hold it? 1 yes, 0 no or no such file. Never blocks, takes nothing. */
+int file_lock_held(int dir_fd, const char *name, struct err *err);
+
+#endif
