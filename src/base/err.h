@@ -23,31 +23,31 @@
 
 enum err_kind {
 	ERR_NONE = 0,
-	ERR_USAGE,	    /* the command line or a request is malformed */
-	ERR_INVALID,	    /* a value, document or name is not acceptable */
-	ERR_NOT_FOUND,	    /* the named object does not exist */
-	ERR_EXISTS,	    /* the name is taken */
-	ERR_STATE,	    /* the object is in the wrong state for this verb */
-	ERR_BUSY,	    /* held by somebody else just now */
-	ERR_DENIED,	    /* permission or privilege is missing */
-	ERR_UNSUPPORTED,    /* this kernel, host or version cannot do it */
-	ERR_LIMIT,	    /* a bound (size, depth, count, quota) was exceeded */
-	ERR_IO,		    /* the host failed: a system call that should work did not */
-	ERR_TIMEOUT,	    /* a deadline passed */
-	ERR_CORRUPT,	    /* stored state is damaged */
-	ERR_CMD_NOT_FOUND,  /* the container's command does not exist (exit code 127) */
-	ERR_CMD_NOT_EXEC,   /* the container's command cannot be executed (exit code 126) */
-	ERR_INTERNAL,	    /* a bug of ours */
+	ERR_USAGE,	   /* the command line or a request is malformed */
+	ERR_INVALID,	   /* a value, document or name is not acceptable */
+	ERR_NOT_FOUND,	   /* the named object does not exist */
+	ERR_EXISTS,	   /* the name is taken */
+	ERR_STATE,	   /* the object is in the wrong state for this verb */
+	ERR_BUSY,	   /* held by somebody else just now */
+	ERR_DENIED,	   /* permission or privilege is missing */
+	ERR_UNSUPPORTED,   /* this kernel, host or version cannot do it */
+	ERR_LIMIT,	   /* a bound (size, depth, count, quota) was exceeded */
+	ERR_IO,		   /* the host failed: a system call that should work did not */
+	ERR_TIMEOUT,	   /* a deadline passed */
+	ERR_CORRUPT,	   /* stored state is damaged */
+	ERR_CMD_NOT_FOUND, /* the container's command does not exist (exit code 127) */
+	ERR_CMD_NOT_EXEC,  /* the container's command cannot be executed (exit code 126) */
+	ERR_INTERNAL,	   /* a bug of ours */
 	ERR_KIND_COUNT
 };
 
 struct err {
 	enum err_kind kind;
-	int errnum;	       /* errno value, 0 where no system call was involved */
-	unsigned int line;     /* where it was first set */
-	char file[36];	       /* base name of the source file */
-	char message[768];     /* NUL-terminated, cut with "..." where too long, one line */
-	char hint[384];	       /* NUL-terminated, empty where there is nothing to add */
+	int errnum;	   /* errno value, 0 where no system call was involved */
+	unsigned int line; /* where it was first set */
+	char file[36];	   /* base name of the source file */
+	char message[768]; /* NUL-terminated, cut with "..." where too long, one line */
+	char hint[384];	   /* NUL-terminated, empty where there is nothing to add */
 };
 
 #define ERR_INIT ((struct err){.kind = ERR_NONE})
@@ -57,8 +57,8 @@ struct err {
  * sequences to a terminal. Always returns -1. */
 #define err_set(err, kind, errnum, ...) \
 	err_set_at((err), (kind), (errnum), __FILE__, __LINE__, __VA_ARGS__)
-int err_set_at(struct err *err, enum err_kind kind, int errnum, const char *file,
-	       unsigned int line, const char *format, ...) __attribute__((format(printf, 6, 7)));
+int err_set_at(struct err *err, enum err_kind kind, int errnum, const char *file, unsigned int line,
+	       const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 /* As err_set with the kind that belongs to the errno value (EACCES, EPERM -> ERR_DENIED, ENOENT ->
  * ERR_NOT_FOUND, EEXIST -> ERR_EXISTS, ENOSYS, EOPNOTSUPP -> ERR_UNSUPPORTED, everything else

@@ -32,8 +32,8 @@ enum opt_type {
 };
 
 struct opt {
-	const char *name;	    /* long name without dashes; NULL ends the table */
-	char letter;		    /* short name or 0 */
+	const char *name; /* long name without dashes; NULL ends the table */
+	char letter;	  /* short name or 0 */
 	enum opt_type type;
 	size_t offset;		    /* of the field in the values struct */
 	size_t given_offset;	    /* of a bool set to true when given; 0: none (never field 0) */
@@ -41,7 +41,7 @@ struct opt {
 	const char *help;	    /* one line, lower case, no full stop */
 	int64_t min, max;	    /* for numbers; both 0: unbounded */
 	const char *const *choices; /* NULL-terminated */
-	const char *complete;	    /* "file", "dir", "container", "image", "signal", "none" or NULL */
+	const char *complete; /* "file", "dir", "container", "image", "signal", "none" or NULL */
 };
 
 enum opt_flags { OPT_STOP_AT_OPERAND = 1 };

@@ -15,11 +15,11 @@
 #include "base/err.h"
 
 struct str {
-	char *data;	/* never NULL; points at a static "" while nothing is allocated */
-	size_t len;	/* without the NUL */
-	size_t cap;	/* allocated bytes, 0 while static */
-	size_t limit;	/* len never exceeds it */
-	bool failed;	/* an append did not fit, or memory ran out */
+	char *data;   /* never NULL; points at a static "" while nothing is allocated */
+	size_t len;   /* without the NUL */
+	size_t cap;   /* allocated bytes, 0 while static */
+	size_t limit; /* len never exceeds it */
+	bool failed;  /* an append did not fit, or memory ran out */
 };
 
 extern char str_empty[1];
@@ -40,7 +40,7 @@ char *str_take(struct str *s);
 
 /* A growing array of owned strings, NULL-terminated for execve(2). */
 struct strv {
-	char **items;	/* NULL while empty; else items[count] == NULL */
+	char **items; /* NULL while empty; else items[count] == NULL */
 	size_t count;
 	size_t cap;
 };

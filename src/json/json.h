@@ -28,8 +28,8 @@
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
-struct json;			   /* a parsed document; owns its text and nodes */
-typedef uint32_t json_node;	   /* index; 0 is the top value */
+struct json;		    /* a parsed document; owns its text and nodes */
+typedef uint32_t json_node; /* index; 0 is the top value */
 #define JSON_NONE UINT32_MAX
 
 /* Parse `size` bytes (copied). `name` is what errors call the document ("config.json"). */
@@ -41,7 +41,7 @@ const char *json_string(const struct json *doc, json_node n); /* NUL-terminated,
 bool json_bool(const struct json *doc, json_node n);
 int json_u64(const struct json *doc, json_node n, uint64_t *ret, struct err *err);
 int json_i64(const struct json *doc, json_node n, int64_t *ret, struct err *err);
-size_t json_count(const struct json *doc, json_node n);	    /* items or members */
+size_t json_count(const struct json *doc, json_node n); /* items or members */
 json_node json_get(const struct json *doc, json_node object, const char *key); /* or JSON_NONE */
 json_node json_first(const struct json *doc, json_node container);	       /* or JSON_NONE */
 json_node json_next(const struct json *doc, json_node item);		       /* or JSON_NONE */
@@ -54,10 +54,11 @@ enum json_kind {
 	JSON_F_BOOL,	/* bool */
 	JSON_F_STRING,	/* char *, heap, owned by the struct */
 	JSON_F_STRINGS, /* struct strv */
-	JSON_F_MAP,	/* struct strv of "KEY=VALUE" from an object of strings (annotations, sysctl);
-			   a key with '=' is refused */
-	JSON_F_U64, JSON_F_I64, /* uint64_t, int64_t within [min, max] */
-	JSON_F_U32, JSON_F_INT, /* uint32_t, int */
+	JSON_F_MAP,	/* struct strv of "KEY=VALUE" from an object of strings; no '=' in a key */
+	JSON_F_U64,	/* uint64_t within [min, max] */
+	JSON_F_I64,	/* int64_t within [min, max] */
+	JSON_F_U32,	/* uint32_t within [min, max] */
+	JSON_F_INT,	/* int within [min, max] */
 	JSON_F_ENUM,	/* int: value of the matching struct json_name */
 	JSON_F_OBJECT,	/* embedded struct, bound by .fields */
 	JSON_F_POINTER, /* pointer to a struct (calloc of .item_size), NULL where absent */
