@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Capabilities(7): names, bit sets, and all five sets made exact. */
+#ifndef INSULA_KERNEL_CAPS_H
+#define INSULA_KERNEL_CAPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define CAPS_DEFAULT UINT64_C(0xa80425fb) /* docker's and podman's default fourteen... see caps.c */
+
+struct caps {
+	uint64_t bounding, effective, permitted, inheritable, ambient;
+};
+
+/* "CAP_CHOWN", "chown", "cap_chown" -> number; -1 with ERR_INVALID and did-you-mean. "ALL" is the
+ * caller's business. */
+int caps_parse(const char *name, struct err *err);
+const char *caps_name(int cap); /* "CAP_CHOWN"; NULL beyond the table */
+/* Every capability that this kernel knows (/proc/sys/kernel/cap_last_cap, cached). */
+uint64_t caps_all(void);
+int caps_get(struct caps *ret, struct err *err);
+
+/* Two halves around the change of user: caps_limit drops the bounding set to c->bounding and sets
+ * PR_SET_KEEPCAPS; caps_apply then sets permitted, effective, inheritable and ambient exactly and
+ * clears keepcaps. Async-signal-safe (raw system calls, no allocation). */
+int caps_limit(const struct caps *c, struct err *err);
+int caps_apply(const struct caps *c, struct err *err);
+/* Effective set alone (the permitted one must contain it). */
+int caps_set_effective(uint64_t effective, struct err *err);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Control groups: v1, v2 and hybrid, each controller where it lives (cgroups(7)).
+ *
+ * Three stages, as everywhere: probe the host (cgroup_host), plan (cgroup_plan: a list of files and
+ * values that can be printed and tested without root), execute (struct cgroup: open descriptors).
+ * Everything is by descriptor after the probe, so that it works from a mount namespace without any
+ * cgroup mount. A container's group is one directory of the same name in every hierarchy.
+ */
+#ifndef INSULA_KERNEL_CGROUP_H
+#define INSULA_KERNEL_CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* One bit per controller; a v2 controller of the same work has the same bit (blkio = io). */
+enum cgroup_controller {
+	CG_CPU = 1 << 0,
+	CG_CPUACCT = 1 << 1,
+	CG_CPUSET = 1 << 2,
+	CG_MEMORY = 1 << 3,
+	CG_PIDS = 1 << 4,
+	CG_IO = 1 << 5,
+	CG_DEVICES = 1 << 6,
+	CG_FREEZER = 1 << 7,
+	CG_HUGETLB = 1 << 8,
+	CG_NET_CLS = 1 << 9,
+	CG_NET_PRIO = 1 << 10,
+	CG_PERF = 1 << 11,
+	CG_RDMA = 1 << 12,
+	CG_MISC = 1 << 13,
+	CG_NAMED = 1 << 14, /* name=systemd and other v1 hierarchies without a controller */
+};
+
+#define CGROUP_MAX_HIERARCHIES 16
+
+struct cgroup_hierarchy {
+	char name[32];	      /* directory name for the view inside: "memory", "cpu,cpuacct", "unified" */
+	bool v2;
+	unsigned int controllers; /* bits; on v2 those in cgroup.controllers (devices, freezer built in) */
+	char mount[256];      /* mount point, e.g. "/sys/fs/cgroup/memory" */
+	char own[512];	      /* our own process's path in it, "/" for the top */
+	int dir_fd;	      /* O_DIRECTORY of the mount point; -1 in a recorded tree */
+};
+
+enum cgroup_mode { CGROUP_NONE, CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 };
+
+struct cgroup_host {
+	enum cgroup_mode mode;
+	unsigned int controllers; /* union */
+	struct cgroup_hierarchy hierarchies[CGROUP_MAX_HIERARCHIES];
+	size_t count;
+};
+
+/* prefix_fd: AT_FDCWD for the live host, else a directory that holds recorded proc/self/mountinfo,
+ * proc/self/cgroup and sys/fs/cgroup/... (then dir_fd stays -1). */
+int cgroup_host_probe(int prefix_fd, struct cgroup_host *ret, struct err *err);
+void cgroup_host_done(struct cgroup_host *host);
+
+/* ---- what is asked for; field names and units as in runtime-spec config-linux.md ---- */
+struct cgroup_device {
+	bool allow;
+	char type;	 /* 'a', 'b', 'c' */
+	int64_t major, minor; /* -1: all */
+	char access[4];	 /* subset of "rwm" */
+};
+
+struct cgroup_throttle {
+	int64_t major, minor;
+	uint64_t rate; /* bytes or operations per second; for weights 10..1000 */
+};
+
+struct cgroup_throttles {
+	struct cgroup_throttle *items;
+	size_t count;
+};
+
+struct cgroup_hugetlb {
+	char *page_size;
+	uint64_t limit;
+};
+
+#define CGROUP_UNSET INT64_MIN /* for the int64_t fields below: not asked for */
+
+struct cgroup_resources {
+	struct cgroup_device *devices; /* in order, the last match wins */
+	size_t device_count;
+	int64_t memory_limit, memory_reservation, memory_swap; /* bytes, -1 unlimited */
+	int64_t memory_kernel, memory_kernel_tcp;	       /* accepted, without effect on new kernels */
+	int64_t memory_swappiness;			       /* 0..100 */
+	bool memory_disable_oom_killer, memory_check_before_update;
+	int64_t cpu_shares, cpu_quota, cpu_period, cpu_burst; /* shares 2..262144; microseconds */
+	int64_t cpu_rt_runtime, cpu_rt_period, cpu_idle;
+	char *cpuset_cpus, *cpuset_mems; /* list format of cpuset(7), NULL: not asked for */
+	int64_t pids_limit;		 /* 0 and -1: unlimited as runtime-spec 1.3 says for -1 */
+	int64_t io_weight, io_leaf_weight;
+	struct cgroup_throttles io_weight_device, io_leaf_weight_device, io_read_bps, io_write_bps,
+		io_read_iops, io_write_iops;
+	struct cgroup_hugetlb *hugetlb;
+	size_t hugetlb_count;
+	int64_t net_cls_classid;
+	struct strv net_prio; /* "ifname=priority" */
+	struct strv rdma;     /* "device hca_handle=N hca_object=N" */
+	struct strv unified;  /* "file=value" for v2 */
+};
+
+void cgroup_resources_init(struct cgroup_resources *r); /* everything unset */
+void cgroup_resources_done(struct cgroup_resources *r);
+
+/* ---- plan ---- */
+struct cgroup_write {
+	unsigned int hierarchy; /* index into cgroup_host */
+	char file[64];
+	char *value;
+	bool required; /* false: a missing file is a warning (recorded), unless strict */
+};
+
+struct cgroup_plan {
+	char name[256];	    /* directory below each hierarchy's top, e.g. "insula-<id>" or "a/b/c" */
+	struct cgroup_write *writes; /* in order */
+	size_t count;
+	struct strv missing; /* controllers asked for that this host lacks, in words */
+	bool device_bpf;     /* v2: the device rules go into a BPF program */
+	struct cgroup_device *devices; /* borrowed from the resources */
+	size_t device_count;
+};
+
+/* strict: what cannot be enforced is ERR_UNSUPPORTED instead of a line in plan->missing. Values
+ * out of range are ERR_INVALID with the field's OCI name. v1 values are converted for v2 by the
+ * formulas of runtime-spec / runc (shares -> weight as published in 2025). */
+int cgroup_plan_make(const struct cgroup_host *host, const char *name,
+		     const struct cgroup_resources *r, bool strict, struct cgroup_plan *ret,
+		     struct err *err);
+void cgroup_plan_done(struct cgroup_plan *plan);
+void cgroup_plan_print(const struct cgroup_host *host, const struct cgroup_plan *plan,
+		       struct str *out);
+
+/* ---- execute ---- */
+struct cgroup_member {
+	unsigned int hierarchy;
+	int parent_fd; /* O_PATH, for removal */
+	int dir_fd;    /* the group's directory */
+	int tasks_fd;  /* v1 "tasks", open for writing; -1 on v2 */
+	bool made;     /* by us: to be removed */
+};
+
+struct cgroup {
+	char name[256];
+	struct cgroup_member members[CGROUP_MAX_HIERARCHIES];
+	size_t count;
+	int v2_fd; /* borrowed dir_fd of the v2 member for CLONE_INTO_CGROUP, or -1 */
+	char mode; /* reserved for the systemd driver */
+};
+
+#define CGROUP_INIT ((struct cgroup){.v2_fd = -1})
+
+/* Make every directory and write every value; on failure all that was made is removed again.
+ * Fails with ERR_EXISTS where a non-empty group of that name exists. */
+int cgroup_create(const struct cgroup_host *host, const struct cgroup_plan *plan,
+		  struct cgroup *ret, struct err *err);
+/* An existing group (for exec, stats, kill, update). ERR_NOT_FOUND if it is in no hierarchy. */
+int cgroup_open(const struct cgroup_host *host, const char *name, struct cgroup *ret,
+		struct err *err);
+/* Close descriptors; removes nothing. */
+void cgroup_done(struct cgroup *cg);
+/* The calling process joins every v1 hierarchy by writing "0" to the inherited tasks files (no
+ * global lock, no round trip). The v2 one is entered by clone3. Async-signal-safe. */
+int cgroup_join_v1(const struct cgroup *cg, struct err *err);
+/* Move another process (by pid in our namespace) into every hierarchy: for exec on old kernels. */
+int cgroup_join_all(const struct cgroup *cg, int pid, struct err *err);
+
+/* Kill every process in the group (cgroup.kill on v2 5.14+, else freezer or SIGKILL loop by pids
+ * read from cgroup.procs), and wait until it is empty or the deadline. */
+int cgroup_kill(const struct cgroup *cg, int timeout_ms, struct err *err);
+/* Remove the group with its sub-groups from every hierarchy; waits for EBUSY up to timeout_ms. */
+int cgroup_remove(struct cgroup *cg, int timeout_ms, struct err *err);
+int cgroup_freeze(const struct cgroup *cg, bool freeze, int timeout_ms, struct err *err);
+/* Apply changed values to a running one. */
+int cgroup_apply(const struct cgroup_host *host, const struct cgroup_plan *plan,
+		 const struct cgroup *cg, struct err *err);
+/* pids (in our namespace) of the group, sub-groups included. Returns the count, at most max. */
+ssize_t cgroup_pids(const struct cgroup *cg, int *pids, size_t max, struct err *err);
+
+struct cgroup_stats {
+	uint64_t cpu_usage_ns, cpu_user_ns, cpu_system_ns;
+	uint64_t cpu_periods, cpu_throttled_periods, cpu_throttled_ns;
+	uint64_t memory_usage, memory_peak, memory_limit; /* bytes; limit UINT64_MAX: none */
+	uint64_t memory_file, memory_anon, memory_oom_kills;
+	uint64_t swap_usage;
+	uint64_t pids, pids_limit;
+	uint64_t io_read_bytes, io_write_bytes, io_reads, io_writes;
+	bool frozen;
+};
+
+int cgroup_stats(const struct cgroup_host *host, const struct cgroup *cg, struct cgroup_stats *ret,
+		 struct err *err);
+
+/* Names of groups at the top of any hierarchy that start with `prefix` (for doctor). */
+int cgroup_list(const struct cgroup_host *host, const char *prefix, struct strv *ret,
+		struct err *err);
+
+#endif

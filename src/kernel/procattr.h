@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Attributes of a container's first process and namespaces that have no home of their own: sysctls,
+ * keyrings, security-module labels, personality. All reads and writes of /proc go through proc_fd, a
+ * private handle of a procfs that was checked (procfs_open), never through a path inside a guest.
+ */
+#ifndef INSULA_KERNEL_PROCATTR_H
+#define INSULA_KERNEL_PROCATTR_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* O_PATH of /proc, checked: PROC_SUPER_MAGIC and its root inode. Returns the fd. */
+int procfs_open(struct err *err);
+
+/* Is this sysctl namespaced, i.e. may a container with these namespaces of its own set it? Names
+ * with '/' or '.' separators; only [a-z0-9_-] per component and known prefixes: net.* (own network
+ * namespace), kernel.{shmmax,shmall,shmmni,shm_rmid_forced,msgmax,msgmnb,msgmni,sem,auto_msgmni}
+ * and fs.mqueue.* (own ipc namespace), kernel.{hostname,domainname} (refused: use hostname),
+ * user.* (own user namespace). ERR_INVALID with the reason otherwise. Value: printable, one line. */
+struct sysctl_ns {
+	bool net, ipc, uts, user;
+};
+int sysctl_check(const char *name, const char *value, const struct sysctl_ns *own, struct err *err);
+/* Write it below proc_fd/sys of the calling process's namespaces, no symlinks, same file system. */
+int sysctl_write(int proc_fd, const char *name, const char *value, struct err *err);
+
+/* A session keyring of its own, so that the host's is out of reach (keyctl(2)); EDQUOT and ENOSYS
+ * are ERR_LIMIT and ERR_UNSUPPORTED. */
+int keyring_new_session(const char *name, struct err *err);
+
+enum lsm_kind { LSM_NONE, LSM_APPARMOR, LSM_SELINUX };
+/* Which label module is active and usable here. */
+enum lsm_kind lsm_active(void);
+/* Label for the next execve. "" or NULL: nothing to do. Asked for without an active module:
+ * ERR_UNSUPPORTED. "unconfined" is always accepted. */
+int lsm_exec_label(int proc_fd, enum lsm_kind kind, const char *label, struct err *err);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Run from a sealed copy of ourselves. Where container root is host root, an entrypoint of
+ * "#!/proc/self/exe" or an open of /proc/PID/exe would reach our executable on the host (CVE-2019-
+ * 5736); a memfd with F_SEAL_WRITE cannot be written by anyone.
+ */
+#ifndef INSULA_KERNEL_SEAL_H
+#define INSULA_KERNEL_SEAL_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+/* Is our executable a sealed memfd already? */
+bool seal_active(void);
+/* If not, copy /proc/self/exe into a sealed memfd and execve it with the same arguments and
+ * environment; returns 0 only where it was sealed already. */
+int seal_reexec(char *const argv[], struct err *err);
+
+#endif

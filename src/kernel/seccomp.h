@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * seccomp(2) filters: a profile (as runtime-spec has it) is compiled by us into a short classic BPF
+ * program, a balanced tree over intervals of system-call numbers with equal treatment, per
+ * architecture. libseccomp only resolves names. Tested against libseccomp's own output for every
+ * number and architecture.
+ */
+#ifndef INSULA_KERNEL_SECCOMP_H
+#define INSULA_KERNEL_SECCOMP_H
+
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+enum seccomp_op { /* runtime-spec SCMP_CMP_* */
+	SECCOMP_OP_NE, SECCOMP_OP_LT, SECCOMP_OP_LE, SECCOMP_OP_EQ, SECCOMP_OP_GE, SECCOMP_OP_GT,
+	SECCOMP_OP_MASKED_EQ,
+};
+
+struct seccomp_arg {
+	unsigned int index; /* 0..5 */
+	uint64_t value, value_two; /* masked: (arg & value) == value_two */
+	int op;			   /* enum seccomp_op */
+};
+
+struct seccomp_rule {
+	struct strv names;
+	uint32_t action;	   /* SECCOMP_RET_* without data */
+	uint32_t errno_ret;
+	bool errno_given;
+	struct seccomp_arg *args;  /* all must match */
+	size_t arg_count;
+};
+
+struct seccomp_profile {
+	uint32_t default_action;   /* SECCOMP_RET_* */
+	uint32_t default_errno;
+	bool default_errno_given;  /* else EPERM */
+	uint32_t *archs;	   /* AUDIT_ARCH_*; none: the native one (x86_64 with x86 and x32 refused) */
+	size_t arch_count;
+	unsigned int flags;	   /* SECCOMP_FILTER_FLAG_* */
+	struct seccomp_rule *rules;
+	size_t rule_count;
+	char *listener_path, *listener_metadata;
+};
+
+void seccomp_profile_done(struct seccomp_profile *p);
+
+struct seccomp_filter {
+	struct sock_filter *insns; /* heap */
+	unsigned short count;
+	unsigned int flags;	   /* for seccomp(2) */
+	bool notify;		   /* has SECCOMP_RET_USER_NOTIF */
+};
+
+#define SECCOMP_FILTER_INIT ((struct seccomp_filter){0})
+void seccomp_filter_done(struct seccomp_filter *f);
+
+/* Names unknown to libseccomp and to the architecture are skipped (as the field does) and counted in
+ * *ret_unknown (may be NULL). Rules that contradict (same call and arguments, different action) and
+ * programs longer than BPF_MAXINSNS are ERR_INVALID. */
+int seccomp_compile(const struct seccomp_profile *p, struct seccomp_filter *ret,
+		    size_t *ret_unknown, struct err *err);
+
+/* The default allow-list, as a function of the container's bounding capabilities (bits of
+ * capabilities(7)): equal in effect to containers-common's default profile; unknown numbers get
+ * ENOSYS, clone3 gets ENOSYS without CAP_SYS_ADMIN so that libc falls back to clone. TIOCSTI and
+ * TIOCLINUX are refused. Cached: what it costs is a few microseconds. */
+int seccomp_default_filter(uint64_t bounding, struct seccomp_filter *ret, struct err *err);
+
+/* Install in the calling thread. no_new_privs or CAP_SYS_ADMIN must be there. Returns the notify
+ * descriptor, or 0 where there is none. Async-signal-safe. */
+int seccomp_install(const struct seccomp_filter *f, struct err *err);
+
+/* A profile file in the JSON that docker and podman take for --security-opt seccomp=FILE ("syscalls"
+ * with "includes"/"excludes" caps and arches, "minKernel"): parsed in spec/, see spec/seccomp.h. */
+
+/* Tables shared with the parser and `features`. */
+struct seccomp_name {
+	const char *name;
+	uint32_t value;
+};
+extern const struct seccomp_name seccomp_actions[]; /* SCMP_ACT_* -> SECCOMP_RET_*; NULL ends */
+extern const struct seccomp_name seccomp_archs[];   /* SCMP_ARCH_* -> AUDIT_ARCH_* */
+extern const struct seccomp_name seccomp_ops[];	    /* SCMP_CMP_* -> enum seccomp_op */
+extern const struct seccomp_name seccomp_flags[];   /* SECCOMP_FILTER_FLAG_* */
+
+#endif
