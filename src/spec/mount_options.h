@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Mount options: one table turns each option string into attributes, propagation, flags of ours, or
+ * file-system data ("key=value", handed to fsconfig(2) one by one, never joined).
+ */
+#ifndef INSULA_SPEC_MOUNT_OPTIONS_H
+#define INSULA_SPEC_MOUNT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+enum mount_option_flag {
+	MOUNT_OPT_BIND = 1 << 0,
+	MOUNT_OPT_RECURSIVE = 1 << 1, /* rbind */
+	MOUNT_OPT_TMPCOPYUP = 1 << 2,
+	MOUNT_OPT_IDMAP = 1 << 3,
+	MOUNT_OPT_RIDMAP = 1 << 4,
+	MOUNT_OPT_REMOUNT = 1 << 5,
+	MOUNT_OPT_COPY_SYMLINK = 1 << 6, /* crun */
+	MOUNT_OPT_SRC_NOFOLLOW = 1 << 7,
+	MOUNT_OPT_DEST_NOFOLLOW = 1 << 8,
+};
+
+struct mount_options {
+	unsigned int flags;	       /* enum mount_option_flag */
+	uint64_t attr_set, attr_clear; /* MOUNT_ATTR_* of this mount */
+	uint64_t rec_set, rec_clear;   /* of the whole tree (rro, rnosuid, ...) */
+	unsigned long propagation;     /* MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE or 0 */
+	bool propagation_recursive;    /* rshared, ... */
+	unsigned long sb_flags;	       /* MS_SYNCHRONOUS, MS_DIRSYNC, MS_LAZYTIME, MS_SILENT, ... */
+	struct strv data;	       /* what the file system itself is to be told */
+};
+
+void mount_options_done(struct mount_options *o);
+int mount_options_parse(const struct strv *options, struct mount_options *ret, struct err *err);
+
+/* The table, for `features` (NULL name ends). */
+struct mount_option_name {
+	const char *name;
+};
+const char *mount_option_name_at(size_t i); /* NULL past the end */
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A container's configuration: the Linux part of the OCI runtime-spec (any 1.x, fields of 1.3) as
+ * plain C data. It is filled from a bundle's config.json (spec_read) or by the engine, checked once
+ * (spec_validate), and then only read. Field names follow the specification; the clause that
+ * defines a field is the one of the same name in config.md and config-linux.md.
+ *
+ * Everything is owned by the struct (heap), released by spec_done.
+ */
+#ifndef INSULA_SPEC_SPEC_H
+#define INSULA_SPEC_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "json/json.h"
+#include "kernel/caps.h"
+#include "kernel/cgroup.h"
+#include "kernel/limits.h"
+#include "kernel/seccomp.h"
+
+#define SPEC_MAX_SIZE (8u << 20) /* bytes of a config.json */
+
+enum spec_ns {
+	SPEC_NS_USER,
+	SPEC_NS_MNT,
+	SPEC_NS_PID,
+	SPEC_NS_NET,
+	SPEC_NS_UTS,
+	SPEC_NS_IPC,
+	SPEC_NS_CGROUP,
+	SPEC_NS_TIME,
+	SPEC_NS_COUNT
+};
+
+struct spec_namespace {
+	bool given; /* listed: a new one, or the one at path */
+	char *path; /* NULL: new */
+};
+
+struct spec_idmap {
+	uint32_t container_id, host_id, size;
+};
+
+struct spec_idmaps {
+	struct spec_idmap *items;
+	size_t count;
+};
+
+struct spec_mount {
+	char *destination; /* absolute in the container */
+	char *type;	   /* "bind", "tmpfs", "proc", ...; NULL: from options */
+	char *source;
+	struct strv options; /* as written; parsed by spec/mount_options.h */
+	struct spec_idmaps uid_maps, gid_maps;
+};
+
+struct spec_device {
+	char *path;
+	char type; /* 'c', 'u', 'b', 'p' */
+	int64_t major, minor;
+	int64_t file_mode; /* -1: 0666 */
+	int64_t uid, gid;  /* -1: container root */
+};
+
+struct spec_hook {
+	char *path;
+	struct strv args, env;
+	int timeout; /* seconds; 0: none given */
+};
+
+enum spec_hook_kind {
+	SPEC_HOOK_PRESTART,
+	SPEC_HOOK_CREATE_RUNTIME,
+	SPEC_HOOK_CREATE_CONTAINER,
+	SPEC_HOOK_START_CONTAINER,
+	SPEC_HOOK_POSTSTART,
+	SPEC_HOOK_POSTSTOP,
+	SPEC_HOOK_COUNT
+};
+
+struct spec_hooks {
+	struct spec_hook *items;
+	size_t count;
+};
+
+struct spec_user {
+	uint32_t uid, gid;
+	int64_t umask; /* -1: not given */
+	uint32_t *additional_gids;
+	size_t additional_gid_count;
+	char *name; /* the engine's: "name[:group]" still to be resolved inside; NULL from OCI */
+};
+
+struct spec_scheduler {
+	int policy; /* SCHED_* */
+	int32_t nice, priority;
+	uint64_t flags, runtime, deadline, period;
+};
+
+struct spec_io_priority {
+	int class, priority;
+};
+
+struct spec_process {
+	bool terminal;
+	uint32_t console_rows, console_cols; /* 0: not given */
+	struct spec_user user;
+	struct strv args, env;
+	char *cwd;
+	bool caps_given; /* false: no capability at all, as the specification says for absent */
+	struct caps caps;
+	struct rlimit_entry *rlimits;
+	size_t rlimit_count;
+	bool no_new_privs;
+	char *apparmor_profile, *selinux_label;
+	bool oom_given;
+	int oom_score_adj;
+	struct spec_scheduler *scheduler;	 /* NULL: not given */
+	struct spec_io_priority *io_priority;	 /* NULL: not given */
+	char *affinity_initial, *affinity_final; /* execCPUAffinity, CPU lists */
+};
+
+struct spec_time_offset {
+	bool given;
+	int64_t secs;
+	uint32_t nanosecs;
+};
+
+struct spec_linux {
+	struct spec_idmaps uid_maps, gid_maps;
+	struct strv sysctl; /* "name=value" */
+	struct cgroup_resources resources;
+	char *cgroups_path;
+	struct spec_namespace namespaces[SPEC_NS_COUNT];
+	struct spec_device *devices;
+	size_t device_count;
+	struct strv net_devices;	 /* "hostname=name inside" */
+	struct seccomp_profile *seccomp; /* NULL: none */
+	char *rootfs_propagation;
+	struct strv masked_paths, readonly_paths;
+	char *mount_label;
+	struct spec_time_offset time_monotonic, time_boottime;
+	bool personality_given;
+	uint32_t personality;
+	bool intel_rdt_given, memory_policy_given; /* not supported yet: refused by validation */
+};
+
+struct spec {
+	char *oci_version;
+	char *hostname, *domainname;
+	char *root_path; /* as written, relative to the bundle */
+	bool root_readonly;
+	struct spec_mount *mounts;
+	size_t mount_count;
+	bool process_given;
+	struct spec_process process;
+	struct spec_hooks hooks[SPEC_HOOK_COUNT];
+	struct strv annotations;
+	struct spec_linux linux_;
+	/* what the engine adds and OCI has no field for */
+	bool seccomp_default; /* the built-in allow-list instead of linux.seccomp */
+	bool init;	      /* a small init of ours as PID 1 (--init) */
+};
+
+/* Everything unset, as an empty config.json would have it (umask -1, resources unset, ...). */
+void spec_init(struct spec *s);
+void spec_done(struct spec *s);
+
+/* The field table of the whole document, for `features`, validation and printing. */
+extern const struct json_field spec_fields[];
+
+/* Parse config.json of the bundle directory. Unknown members are ignored, as the specification
+ * asks; wrong types, ranges and enum values are ERR_INVALID with the JSON path. */
+int spec_read(int bundle_fd, const char *name, struct spec *ret, struct err *err);
+int spec_parse(const char *text, size_t size, const char *name, struct spec *ret, struct err *err);
+
+/* Cross-field rules, each error with its JSON path: version 1.x; absolute paths; process needs args
+ * and cwd; id maps do not overlap, are not empty where a user namespace is made, cover uid 0 only if
+ * asked; namespaces listed once; sysctls that need a namespace of their own (sysctl_check);
+ * names without control characters; capabilities ambient within permitted and inheritable;
+ * a user namespace joined by path excludes maps; what this version does not do yet is
+ * ERR_UNSUPPORTED naming the field. */
+int spec_validate(const struct spec *s, struct err *err);
+
+/* JSON of the whole spec (for spec, inspect and tests: parse(print(x)) equals x). */
+int spec_print(const struct spec *s, unsigned int indent, struct str *out, struct err *err);
+
+/* runc-spec-like default document for `insula-runtime spec`: args sh, the usual seven mounts, masks. */
+int spec_default(struct spec *ret, struct err *err);
+
+/* Pieces that the engine uses for its own default container. */
+extern const char *const spec_default_masked_paths[];	/* NULL ends */
+extern const char *const spec_default_readonly_paths[]; /* NULL ends */
+
+/* Heap helpers for builders: append a zeroed item; NULL and *err on out of memory. */
+struct spec_mount *spec_add_mount(struct spec *s, const char *destination, const char *type,
+				  const char *source, struct err *err);
+struct spec_device *spec_add_device(struct spec *s, const char *path, char type, int64_t major,
+				    int64_t minor, struct err *err);
+struct cgroup_device *spec_add_device_rule(struct spec *s, bool allow, char type, int64_t major,
+					   int64_t minor, const char *access, struct err *err);
+int spec_add_rlimit(struct spec *s, const struct rlimit_entry *limit, struct err *err);
+int spec_add_idmap(struct spec_idmaps *maps, uint32_t container_id, uint32_t host_id, uint32_t size,
+		   struct err *err);
+
+#endif
