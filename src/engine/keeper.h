@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The keeper of one container: parent of its init, PID 1 of a small pid namespace around it (so that
+ * the kernel ends the container for certain when the keeper dies). It holds the terminal or pipes,
+ * writes the log, serves the control socket, records the exit and clears up.
+ *
+ * It is born by its own upgrade path: the process that executed the plan hands its state over in a
+ * memfd (struct keeper_state as JSON, descriptors by number) and executes insula-keeper; a later
+ * KEEPER_REPLACE does exactly the same. Old keepers live for years: unknown members are ignored,
+ * missing ones have defaults, and the protocol has a version in every message.
+ */
+#ifndef INSULA_ENGINE_KEEPER_H
+#define INSULA_ENGINE_KEEPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct keeper_state {
+	int version;	       /* 1 */
+	char *id, *root, *run; /* container id; store roots */
+	char *cgroup_name;
+	bool remove, terminal;
+	bool exited; /* the exit was seen already (a replacement in between) */
+	int exit_code, exit_signal;
+	int stop_signal;
+	int64_t started_ns;
+	uint64_t stop_timeout_ms;
+	int id_slot;
+	uint64_t log_max_size; /* bytes per file, default 10 MiB */
+	int log_max_files;     /* default 3 */
+	int init_pid;	       /* in the keeper's own pid namespace */
+	/* descriptors, -1: none */
+	int init_fd;	/* pidfd */
+	int alive_fd;	/* the lock */
+	int listen_fd;	/* ctl */
+	int console_fd; /* terminal master; else the three pipes: */
+	int stdin_fd, stdout_fd, stderr_fd;
+	int client_fd;	      /* the connection of the command that started it */
+	bool client_attached; /* that command wants the output */
+};
+
+/* Pack the state, clear CLOEXEC on its descriptors, execve the keeper program
+ * (`insula-keeper --state FD`). Returns only on failure. */
+int keeper_exec(const char *program, const struct keeper_state *state, struct err *err);
+/* main() of insula-keeper. */
+int keeper_main(int argc, char *argv[]);
+/* Where insula-keeper is: INSULA_KEEPER, beside our own executable, ../libexec/insula/. */
+int keeper_find_program(char *buf, size_t size, struct err *err);
+
+/* ---- protocol: SOCK_SEQPACKET, one message a packet, host byte order (same machine) ---- */
+#define KEEPER_PROTOCOL 1
+#define KEEPER_DATA_MAX 32768
+
+enum keeper_message {
+	/* to the keeper */
+	KEEPER_HELLO = 1, /* first message of a client: its version */
+	KEEPER_ATTACH,	  /* start sending output; flags: KEEPER_REPLAY */
+	KEEPER_STDIN,	  /* data */
+	KEEPER_STDIN_EOF,
+	KEEPER_RESIZE, /* value: rows << 16 | cols */
+	KEEPER_SIGNAL, /* value: signal for init */
+	KEEPER_STOP,   /* value: signal (0: the container's), value2: ms before SIGKILL */
+	KEEPER_WAIT,   /* send KEEPER_EXIT when it has ended and is cleared up */
+	KEEPER_PING,
+	KEEPER_REPLACE, /* data: path of the new program */
+	/* from the keeper */
+	KEEPER_WELCOME = 100, /* value: its version */
+	KEEPER_STARTED,	      /* to the starting command: the payload runs */
+	KEEPER_STDOUT,
+	KEEPER_STDERR, /* data */
+	KEEPER_EXIT,   /* value: exit code, value2: signal | oom << 8 */
+	KEEPER_OK,
+	KEEPER_ERROR, /* data: struct keeper_error */
+};
+
+struct keeper_header {
+	uint16_t version, type;
+	uint32_t length; /* of the data that follows */
+	int64_t value, value2;
+};
+
+struct keeper_error {
+	int32_t kind, errnum;
+	char message[768], hint[384];
+};
+
+/* Client side. Connect through the container's run directory; sends HELLO. */
+int keeper_connect(int run_fd, int timeout_ms, struct err *err);
+int keeper_send(int fd, enum keeper_message type, int64_t value, int64_t value2, const void *data,
+		size_t size, struct err *err);
+/* Next message; data buffer of KEEPER_DATA_MAX bytes. 1 message, 0 end of connection. timeout_ms < 0: none. */
+int keeper_receive(int fd, struct keeper_header *ret, void *data, int timeout_ms, struct err *err);
+/* A whole request: send and wait for OK, ERROR (becomes *err) or the deadline. */
+int keeper_request(int run_fd, enum keeper_message type, int64_t value, int64_t value2,
+		   int timeout_ms, struct err *err);
+
+/* Relay between the user's stdin/stdout/stderr and a keeper connection until EXIT: raw terminal,
+ * SIGWINCH, signals forwarded (sig_proxy), detach keys ctrl-p ctrl-q. *ret_code: exit code;
+ * returns 1 where the user detached. */
+struct attach_options {
+	bool terminal, interactive, sig_proxy;
+};
+int keeper_attach(int fd, const struct attach_options *options, int *ret_code, struct err *err);
+
+#endif

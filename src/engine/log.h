@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Container logs: one line of output a line, in the format of the Kubernetes container runtime
+ * interface ("2026-11-22T17:32:14.123456789Z stdout F text", P where a line was cut), in files of
+ * bounded size that are rotated: log, log.1, log.2. A flood costs no memory and a bounded disk.
+ */
+#ifndef INSULA_ENGINE_LOG_H
+#define INSULA_ENGINE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+enum log_stream { LOG_STDOUT, LOG_STDERR };
+
+struct log_writer;
+/* dir_fd: the container's directory in ROOT (borrowed, kept). */
+struct log_writer *log_writer_new(int dir_fd, uint64_t max_size, int max_files, struct err *err);
+/* Splits into lines; a line longer than 16 KiB is cut into partial entries. Output of one call ends up
+ * in one write(2). A full disk loses entries (counted), never blocks nor fails the container. */
+void log_writer_put(struct log_writer *w, enum log_stream stream, const char *data, size_t size);
+/* Flush what has no newline yet; and free. */
+void log_writer_free(struct log_writer *w);
+
+struct log_read_options {
+	bool follow; /* until the container ends */
+	bool timestamps;
+	int64_t tail;		    /* last N lines; -1: all */
+	int64_t since_ns, until_ns; /* CLOCK_REALTIME; 0: none */
+	int streams;		    /* bits 1 << LOG_STDOUT, 1 << LOG_STDERR */
+};
+/* Oldest first over the rotated files. alive_fd: for follow, the container's run directory to tell
+ * whether the keeper lives (-1: no follow). */
+int log_read(int dir_fd, int run_fd, const struct log_read_options *options, FILE *out,
+	     FILE *err_out, struct err *err);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The store: files are the database.
+ *
+ *	ROOT (/var/lib/insula, 0700)
+ *	  containers/ID/record.json   what was asked for, with the specification made from it
+ *	  containers/ID/exit.json     how it ended
+ *	  containers/ID/{upper,work}  its writes
+ *	  containers/ID/log, log.1 …  its output
+ *	  names/NAME		      holds the ID; taken by O_EXCL
+ *	  images/host/…		      mask layers of the host image
+ *	RUN (/run/insula, 0700; means nothing after a reboot)
+ *	  containers/ID/alive	      locked by the keeper as long as it lives
+ *	  containers/ID/lock	      held by a verb that changes the container
+ *	  containers/ID/state.json    written when it runs: init, keeper, cgroup, id range, boot id
+ *	  containers/ID/ctl	      the keeper's socket
+ *	  containers/ID/record.json   here instead of in ROOT for a container with --rm
+ *	  ids/N			      id range N is taken by the container named in it
+ *	  pad			      the launch pad
+ *
+ * ROOT and RUN come from --root and --runroot, INSULA_ROOT and INSULA_RUNROOT, or the defaults. A
+ * container exists from the moment its run directory exists until that and the one in ROOT are gone.
+ */
+#ifndef INSULA_ENGINE_STORE_H
+#define INSULA_ENGINE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "spec/spec.h"
+
+#define STORE_ID_LENGTH 64 /* lower-case hex */
+#define STORE_SHORT_ID 12
+#define STORE_NAME_MAX 128
+#define STORE_CGROUP_PREFIX "insula-"
+
+struct store {
+	char *root, *run; /* absolute paths */
+	int root_fd, run_fd;
+};
+
+int store_open(const char *root, const char *run, struct store *ret, struct err *err);
+void store_done(struct store *store);
+
+/* [a-zA-Z0-9][a-zA-Z0-9_.-]*, at most STORE_NAME_MAX, as docker and podman have it. */
+int store_check_name(const char *name, struct err *err);
+
+/* Everything that outlives the command that made a container. */
+struct record {
+	int version; /* of this format: 1 */
+	char *id, *name, *image;
+	char *image_stamp;  /* state of the image's source when it was made; "" for dir */
+	int64_t created_ns; /* CLOCK_REALTIME */
+	bool remove;	    /* --rm */
+	bool terminal, interactive;
+	bool strict;
+	int stop_signal;
+	uint64_t stop_timeout_ms;
+	struct strv command;  /* as shown by ps */
+	struct strv labels;   /* key=value */
+	struct strv warnings; /* what was degraded, one line each */
+	struct spec spec;
+};
+
+void record_init(struct record *r);
+void record_done(struct record *r);
+
+/* What a running container is. */
+struct run_state {
+	int version;
+	int32_t init_pid, keeper_pid;	   /* in the host's pid namespace */
+	uint64_t init_start, keeper_start; /* start times, ticks since boot */
+	char *boot_id;
+	int64_t started_ns;
+	uint32_t id_base; /* first host id of its range; 0: none */
+	int id_slot;	  /* ids/N; -1: none */
+};
+
+void run_state_done(struct run_state *s);
+
+/* How it ended. */
+struct exit_record {
+	int version;
+	int code; /* 0..255, 128 + signal */
+	int signal;
+	bool oom_killed;
+	int64_t finished_ns;
+	int64_t started_ns;
+	char *reason; /* "exited", "signalled", "keeper died", "failed to start: ..." */
+};
+
+void exit_record_done(struct exit_record *e);
+
+enum container_status {
+	CT_CREATED,
+	CT_RUNNING,
+	CT_EXITED,
+	CT_DEAD /* keeper gone, to be repaired */
+};
+const char *container_status_name(enum container_status status);
+
+/* A container as found in the store; descriptors are of its two directories. */
+struct container {
+	struct store *store; /* borrowed */
+	char id[STORE_ID_LENGTH + 1];
+	int root_fd, run_fd; /* -1 where that directory is absent */
+	enum container_status status;
+	struct record record;
+	struct run_state state;	 /* where running */
+	struct exit_record exit; /* where exited */
+};
+
+void container_done(struct container *ct);
+
+/* Claim an id and a name (NULL: a generated one), make both directories, write the record. The first
+ * trace of a container is its run directory, so debris can always be told by its id. On failure
+ * nothing is left. */
+int store_create(struct store *store, struct record *record, struct container *ret,
+		 struct err *err);
+/* By name, full id or unique prefix of an id. ERR_NOT_FOUND with a did-you-mean hint. */
+int store_find(struct store *store, const char *ref, struct container *ret, struct err *err);
+int store_load(struct store *store, const char *id, struct container *ret, struct err *err);
+/* Every id, sorted by creation is the caller's business. */
+int store_list(struct store *store, struct strv *ret_ids, struct err *err);
+/* Remove directories, name, id slot. Not while it runs. */
+int store_remove(struct container *ct, struct err *err);
+/* Exclusive verb lock of a container, waits up to timeout_ms. Returns the lock descriptor. */
+int store_lock(struct container *ct, int timeout_ms, struct err *err);
+
+int store_write_state(struct container *ct, const struct run_state *state, struct err *err);
+int store_write_exit(struct container *ct, const struct exit_record *exit, struct err *err);
+
+/* An id range of 65536 for one start: from the `insula` entries of /etc/subuid and /etc/subgid, or
+ * where there are none from 1879048192..2147483647, skipping ranges that overlap anybody's entry. */
+int store_claim_ids(struct store *store, const char *id, uint32_t *ret_base, int *ret_slot,
+		    struct err *err);
+void store_release_ids(struct store *store, int slot);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One container: request -> plan -> running first process.
+ *
+ * runtime_plan() turns a specification, a root file system and facts of the host into a list of
+ * typed steps (runtime/plan.h): data that can be printed and tested without root. runtime_create()
+ * executes it. The order of the steps, and why, is docs/architecture.md "The way of a start".
+ */
+#ifndef INSULA_RUNTIME_RUNTIME_H
+#define INSULA_RUNTIME_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include "kernel/cgroup.h"
+#include "kernel/facts.h"
+#include "spec/spec.h"
+
+/* One file system of the root: where it goes and what it is made of. */
+struct runtime_layer {
+	const char *target;	   /* absolute in the container; "/" first */
+	const char *const *lowers; /* host directories, topmost first; count >= 1 */
+	size_t lower_count;
+	const char *upper, *work; /* host directories of one file system; NULL: read-only */
+	bool guard;	  /* compose the lowers so that only what "other" may read is readable */
+	bool is_volatile; /* no sync of upper: it does not outlive the container */
+};
+
+struct runtime_request {
+	const char *id;
+	const struct spec *spec;
+	/* Either layers (an overlay each), or a directory used as it is (the OCI bundle's root). */
+	const struct runtime_layer *layers;
+	size_t layer_count;
+	const char *root_dir;
+	const char *cgroup_name; /* directory below each hierarchy, e.g. "insula-<id>" */
+	const char *run_root;	 /* "/run/insula": the launch pad is pinned below it */
+	bool strict;		 /* what would be clamped or missing is an error */
+	bool hold;		 /* stop right before execve until runtime_start() */
+	int stdio[3];		 /* what becomes 0, 1, 2 without a terminal; -1: /dev/null */
+	int preserve_fds;	 /* descriptors 3 .. 2+N are passed on */
+};
+
+struct plan;
+
+struct plan *runtime_plan(const struct runtime_request *request, const struct facts *facts,
+			  const struct cgroup_host *host, struct err *err);
+void runtime_plan_free(struct plan *plan);
+/* One line a step, for --dry-run. */
+int runtime_plan_print(const struct plan *plan, struct str *out, struct err *err);
+/* What was clamped or left out, one line each; empty when nothing was. */
+const struct strv *runtime_plan_warnings(const struct plan *plan);
+
+struct runtime_container {
+	struct proc init; /* the container's first process, a child of the caller */
+	struct cgroup cgroup;
+	int console_fd; /* terminal master, or -1 */
+	int hold_fd;	/* runtime_start() writes here; -1 where not held */
+};
+
+#define RUNTIME_CONTAINER_INIT \
+	((struct runtime_container){ \
+		.init = PROC_INIT, .cgroup = CGROUP_INIT, .console_fd = -1, .hold_fd = -1})
+
+/* Execute the plan. Returns after the container's command has been executed (or, with hold, when it
+ * is about to be). On failure nothing is left: no process, mount or cgroup. Must be called from a
+ * single-threaded process. ERR_CMD_NOT_FOUND and ERR_CMD_NOT_EXEC for the command itself. */
+int runtime_create(struct plan *plan, struct runtime_container *ret, struct err *err);
+int runtime_start(struct runtime_container *container, struct err *err);
+/* Kill, reap and remove everything (for failures after create). */
+void runtime_container_done(struct runtime_container *container);
+
+/* A further process in a running container. */
+struct runtime_exec {
+	const struct spec *spec;	    /* the container's: capabilities, seccomp, id maps */
+	const struct spec_process *process; /* args, env, cwd, user, terminal */
+	const struct proc *init;	    /* the container's first process */
+	const char *cgroup_name;
+	int stdio[3];
+	bool detach; /* the new process becomes a child of the container's init */
+};
+
+/* Returns after execve succeeded. With a terminal, *ret_console_fd is its master. */
+int runtime_exec(const struct runtime_exec *request, const struct cgroup_host *host,
+		 struct proc *ret, int *ret_console_fd, struct err *err);
+
+/* The launch pad (a mount namespace with an empty root, pinned at RUN_ROOT/pad): make it where it is
+ * absent; returns a descriptor of the namespace. */
+int runtime_pad_open(const char *run_root, struct err *err);
+/* Unmount and remove it. Success where there is none. */
+int runtime_pad_remove(const char *run_root, struct err *err);
+/* 1: pinned and alive, 0: none. */
+int runtime_pad_present(const char *run_root, struct err *err);
+
+#endif
