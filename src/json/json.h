@@ -49,6 +49,10 @@ const char *json_key(const struct json *doc, json_node member);
 /* "linux.namespaces[2].type" into buf; returns buf. */
 const char *json_path(const struct json *doc, json_node n, char *buf, size_t size);
 
+/* ERR_INVALID "NAME: PATH: text" about one value, for custom binders and callers. Returns -1. */
+int json_error(const struct json *doc, json_node n, struct err *err, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
 /* ---- binding along a table ---- */
 enum json_kind {
 	JSON_F_BOOL,	/* bool */
@@ -79,13 +83,17 @@ struct json_array {
 };
 
 struct json_field;
+struct json_writer;
 typedef int json_custom_fn(const struct json *doc, json_node n, void *slot, struct err *err);
+/* Writes key and value, or nothing where the slot stands for absent. */
+typedef void json_custom_write_fn(struct json_writer *w, const char *key, const void *slot);
 
 struct json_field {
 	const char *key; /* NULL ends the table */
 	enum json_kind kind;
 	size_t offset;
-	size_t given_offset; /* of a bool set to true where the key is present and not null; 0: none */
+	size_t given_offset; /* of a bool set to true where the key is present and not null, whatever
+			      * the kind; 0: none */
 	bool required;
 	const struct json_field *fields; /* OBJECT, POINTER, ARRAY */
 	size_t item_size;
@@ -93,7 +101,11 @@ struct json_field {
 	int64_t min, max;	       /* numbers; both 0: the type's range */
 	json_custom_fn *custom;
 	void (*custom_done)(void *slot);
-	size_t max_count; /* ARRAY, STRINGS, MAP; 0: 65536 */
+	json_custom_write_fn *custom_write; /* NULL: never written */
+	size_t max_count;		    /* ARRAY, STRINGS, MAP; 0: 65536 */
+	bool has_unset; /* BOOL, numbers, ENUM: .unset is the value that stands for absent; a new ARRAY
+			 * or POINTER item starts with it, and it is not written */
+	int64_t unset;
 };
 
 enum json_unknown { JSON_UNKNOWN_REFUSE, JSON_UNKNOWN_ALLOW };
@@ -104,9 +116,9 @@ int json_bind(const struct json *doc, json_node object, const struct json_field 
 	      enum json_unknown unknown, void *target, struct err *err);
 /* Release everything that the table's owning kinds hold, and zero those slots. */
 void json_bind_done(const struct json_field *fields, void *target);
-/* Write a struct back as an object along the same table (absent: NULL pointers, empty strings
- * pointers, and fields whose given bool is false). `fields` with CUSTOM are skipped. */
-struct json_writer;
+/* Write a struct back as an object along the same table. Absent, and so not written: NULL pointers
+ * (strings too), empty arrays, strings lists and maps, numbers at their unset value, OBJECTs none of
+ * whose members was written, and fields whose given bool is false. */
 void json_write_struct(struct json_writer *w, const struct json_field *fields, const void *source);
 
 /* ---- writing ---- */
