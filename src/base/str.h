@@ -15,11 +15,12 @@
 #include "base/err.h"
 
 struct str {
-	char *data;   /* never NULL; points at a static "" while nothing is allocated */
-	size_t len;   /* without the NUL */
-	size_t cap;   /* allocated bytes, 0 while static */
-	size_t limit; /* len never exceeds it */
-	bool failed;  /* an append did not fit, or memory ran out */
+	char *data;	/* never NULL; points at a static "" while nothing is allocated */
+	size_t len;	/* without the NUL */
+	size_t cap;	/* allocated bytes, 0 while static */
+	size_t limit;	/* len never exceeds it */
+	bool failed;	/* an append did not fit, or memory ran out */
+	bool no_memory; /* it was the memory */
 };
 
 extern char str_empty[1];
@@ -87,8 +88,11 @@ static inline bool str_eq(const char *a, const char *b)
 	return a && b && __builtin_strcmp(a, b) == 0;
 }
 
-/* True if text has a byte < 0x20 or 0x7f, or is not valid UTF-8. Such names are refused everywhere. */
+/* True if text has a control character (below 0x20, 0x7f, U+0080 to U+009F) or is not valid UTF-8.
+ * Such names are refused everywhere. */
 bool str_has_control(const char *text);
+/* Replace by '?', in place, every byte that str_has_control objects to. */
+void str_scrub(char *text);
 /* Copy into buf (size >= 4) with control characters replaced by '?', cut with "...". Returns buf. */
 const char *str_printable(const char *text, char *buf, size_t size);
 

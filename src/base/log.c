@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The warning sink.
+ *
+ * A library that prints is a nuisance to a daemon and to a test, and one that stays silent hides
+ * what was degraded. So a warning is handed to one sink, which the program chooses: the command
+ * line leaves the default (standard error), the engine records warnings with the container, and
+ * tests collect them.
+ *
+ * The sink is one value per process and is set at the start, before anything can warn; it needs no
+ * lock. A line is written with a single write(2), so that lines of a parent and its children on the
+ * same terminal do not mix, and a failing standard error (closed, full) is nobody's error.
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/str.h"
+
+#define WARN_MAX 1024
+
+static const char *program = "insula";
+static warn_fn *sink;
+static void *sink_data;
+
+static void write_stderr(const char *text)
+{
+	char line[WARN_MAX + 128];
+	int length = snprintf(line, sizeof(line), "%.64s: warning: %s\n", program, text);
+	ssize_t written = write(STDERR_FILENO, line, (size_t)length);
+
+	(void)written;
+}
+
+void warn_emit(const char *format, ...)
+{
+	char text[WARN_MAX];
+	int saved = errno, length;
+	va_list ap;
+
+	va_start(ap, format);
+	length = vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	if (length >= (int)sizeof(text))
+		memcpy(text + sizeof(text) - sizeof("..."), "...", sizeof("..."));
+	str_scrub(text);
+	if (sink)
+		sink(sink_data, text);
+	else
+		write_stderr(text);
+	errno = saved;
+}
+
+void warn_set_program(const char *name)
+{
+	program = name;
+}
+
+void warn_set_sink(warn_fn *fn, void *data)
+{
+	sink = fn;
+	sink_data = data;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The harness: forks a child for each test, waits, and prints TAP.
+ *
+ * The child leads a process group of its own, which is killed when the test is over, so that a
+ * failed test leaves no process behind; it dies with the harness; and alarm(2) ends it when it
+ * hangs. The result is its exit status. Descriptors are counted with the same function that the
+ * product offers for this purpose, before and after the test's own code.
+ *
+ * The scratch directory's name is chosen by the parent, which removes it when the child has ended
+ * however it ended; the child makes it only if the test asks for it.
+ */
+#include "test.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define STATUS_FAILED 77
+#define STATUS_SKIPPED 78
+#define DEADLINE_SECONDS 60
+
+static struct test *first, **last = &first;
+static char dir_path[256];
+static int dir_fd = -1;
+
+void test_register(struct test *test)
+{
+	*last = test;
+	last = &test->next;
+}
+
+void test_fail(const char *file, int line, const char *format, ...)
+{
+	va_list ap;
+
+	printf("# %s:%d: ", file, line);
+	va_start(ap, format);
+	vprintf(format, ap);
+	va_end(ap);
+	printf("\n");
+	fflush(stdout);
+	_exit(STATUS_FAILED);
+}
+
+void test_skip(const char *format, ...)
+{
+	va_list ap;
+
+	printf("# skipped: ");
+	va_start(ap, format);
+	vprintf(format, ap);
+	va_end(ap);
+	printf("\n");
+	fflush(stdout);
+	_exit(STATUS_SKIPPED);
+}
+
+const char *test_dir_path(void)
+{
+	if (dir_fd < 0) {
+		if (mkdir(dir_path, 0755) < 0)
+			test_fail(__FILE__, __LINE__, "cannot make '%s': %s", dir_path,
+				  err_errno_text(errno));
+		dir_fd = open(dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	return dir_path;
+}
+
+int test_dir(void)
+{
+	test_dir_path();
+	return dir_fd;
+}
+
+void test_check_str(const char *file, int line, const char *text, const char *got, const char *want)
+{
+	if (got == want || (got && want && strcmp(got, want) == 0))
+		return;
+	test_fail(file, line, "%s is '%s', expected '%s'", text, got ? got : "(null)",
+		  want ? want : "(null)");
+}
+
+void test_check_int(const char *file, int line, const char *text, intmax_t got, intmax_t want)
+{
+	if (got != want)
+		test_fail(file, line, "%s is %jd, expected %jd", text, got, want);
+}
+
+void test_check_ok(const char *file, int line, const char *text, bool failed, const struct err *err)
+{
+	if (failed)
+		test_fail(file, line, "%s failed: %s (%s, %s:%u)", text, err->message,
+			  err_kind_name(err->kind), err->file, err->line);
+}
+
+void test_check_err(const char *file, int line, const char *text, bool failed,
+		    const struct err *err, enum err_kind kind, const char *part)
+{
+	if (!failed)
+		test_fail(file, line, "%s succeeded, expected %s", text, err_kind_name(kind));
+	if (err->kind != kind)
+		test_fail(file, line, "%s failed with %s (%s), expected %s", text,
+			  err_kind_name(err->kind), err->message, err_kind_name(kind));
+	if (part && !strstr(err->message, part))
+		test_fail(file, line, "%s failed with '%s', expected '%s' in it", text,
+			  err->message, part);
+}
+
+static _Noreturn void run_child(const struct test *test)
+{
+	int before, after;
+
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(DEADLINE_SECONDS);
+	before = fd_count_open();
+	test->run();
+	if (dir_fd >= 0)
+		close(dir_fd);
+	after = fd_count_open();
+	if (before != after)
+		test_fail(test->name, 0, "%d open descriptors before, %d after", before, after);
+	exit(0); /* not _exit: leak checkers and coverage write their results here */
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void remove_dir(void)
+{
+	if (access(dir_path, F_OK) == 0)
+		nftw(dir_path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+/* Run one test; returns the wait status. */
+static int run_test(const struct test *test)
+{
+	const char *base = getenv("TMPDIR");
+	siginfo_t info;
+	int status;
+	pid_t pid;
+
+	snprintf(dir_path, sizeof(dir_path), "%.128s/insula-test-%d-%.64s", base ? base : "/tmp",
+		 getpid(), test->name);
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0) {
+		perror("fork");
+		exit(1);
+	}
+	if (pid == 0)
+		run_child(test);
+	/* Not reaped yet, the child keeps its number, so that the group is certainly ours. */
+	while (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+		;
+	kill(-pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	remove_dir();
+	return status;
+}
+
+static bool report(const struct test *test, int number, int status)
+{
+	if (WIFEXITED(status) && WEXITSTATUS(status) == STATUS_SKIPPED) {
+		printf("ok %d - %s # SKIP\n", number, test->name);
+		return true;
+	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		printf("ok %d - %s\n", number, test->name);
+		return true;
+	}
+	if (WIFSIGNALED(status))
+		printf("# %s: ended by signal %d%s\n", test->name, WTERMSIG(status),
+		       WTERMSIG(status) == SIGALRM ? " (deadline passed)" : "");
+	printf("not ok %d - %s\n", number, test->name);
+	return false;
+}
+
+static bool is_selected(const struct test *test, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], test->name) == 0)
+			return true;
+	return argc <= 1;
+}
+
+int test_main(int argc, char **argv)
+{
+	int number = 0, failed = 0;
+
+	for (const struct test *test = first; test; test = test->next) {
+		if (!is_selected(test, argc, argv))
+			continue;
+		number++;
+		failed += !report(test, number, run_test(test));
+	}
+	printf("1..%d\n", number);
+	return failed > 0 || number == 0;
+}
