@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A short front door to meson. Two build trees: build/ is what is installed; build-test/ has the
+# failpoints and the unit tests in it.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+MESON   ?= meson
+JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
+
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
+
+all: build/build.ninja
+	@ninja -C build -j $(JOBS)
+
+test-build: build-test/build.ninja
+	@ninja -C build-test -j $(JOBS)
+
+build/build.ninja:
+	$(MESON) setup build --prefix=$(PREFIX) -Dtests=false
+
+build-test/build.ninja:
+	$(MESON) setup build-test -Dfailpoints=true -Dtests=true
+
+test: test-build
+	@$(MESON) test -C build-test --no-rebuild --suite unit --print-errorlogs
+
+check:
+	@./check
+
+lint:
+	@tools/lint
+
+format:
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i --style=file
+
+bench: all
+	@tools/deps bench
+	@test/bench/bench
+
+install: all
+	@tools/install --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
+
+uninstall:
+	@tools/install --uninstall --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
+
+clean:
+	rm -rf build build-test build-lint
+
+help:
+	@echo 'make            build the programs in build/'
+	@echo 'make test       build in build-test/ and run the unit tests (no root needed)'
+	@echo 'make check      every test, end-to-end ones included (root; same as ./check)'
+	@echo 'make lint       layers, formatting, warnings of gcc and clang, scripts, spelling, man pages'
+	@echo 'make format     lay out the C files as the linter wants them'
+	@echo 'make bench      measure against crun, runc, bubblewrap and podman (root)'
+	@echo 'make install    install below PREFIX=$(PREFIX), staged in DESTDIR if given'
+	@echo 'make uninstall  remove exactly what make install put there'
+	@echo 'make clean      remove the build trees'
+	@echo
+	@echo 'Variables: PREFIX, DESTDIR, JOBS, CC. What a build needs: tools/deps --list build'
+
+.PHONY: all test-build test check lint format bench install uninstall clean help
