@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Facts of the host that plans depend on, read once: kernel release, CPUs and memory nodes, memory,
- * our capabilities and limits, file-system features. Probed, never assumed from a version. With
- * prefix_fd a recorded tree is read instead of the live /proc and /sys.
+ * our capabilities and limits, file-system features. Probed, never assumed from a version. prefix_fd
+ * AT_FDCWD reads the live /proc and /sys; a directory descriptor reads a recorded tree (proc/...,
+ * sys/..., and the outcome of probes in probe/overlay and probe/cgroup_bpf, "1" where they worked).
  */
 #ifndef INSULA_KERNEL_FACTS_H
 #define INSULA_KERNEL_FACTS_H

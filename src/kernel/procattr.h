@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Attributes of a container's first process and namespaces that have no home of their own: sysctls,
- * keyrings, security-module labels, personality. All reads and writes of /proc go through proc_fd, a
+ * keyrings, security-module labels. All reads and writes of /proc go through proc_fd, a
  * private handle of a procfs that was checked (procfs_open), never through a path inside a guest.
  */
 #ifndef INSULA_KERNEL_PROCATTR_H
@@ -27,9 +27,10 @@ int sysctl_check(const char *name, const char *value, const struct sysctl_ns *ow
 /* Write it below proc_fd/sys of the calling process's namespaces, no symlinks, same file system. */
 int sysctl_write(int proc_fd, const char *name, const char *value, struct err *err);
 
-/* A session keyring of its own, so that the host's is out of reach (keyctl(2)); EDQUOT and ENOSYS
+/* A new session keyring, so that the host's is out of reach (keyctl(2)). It is anonymous: to join by
+ * name would be to enter whatever keyring of that name somebody else had prepared. EDQUOT and ENOSYS
  * are ERR_LIMIT and ERR_UNSUPPORTED. */
-int keyring_new_session(const char *name, struct err *err);
+int keyring_new_session(struct err *err);
 
 enum lsm_kind { LSM_NONE, LSM_APPARMOR, LSM_SELINUX };
 /* Which label module is active and usable here. */
