@@ -2,8 +2,9 @@
 /*
  * The table-driven option parser. One row of a table gives the parser, the help text, the shell
  * completion, the man page check and the refusal. GNU conventions: --name VALUE, --name=VALUE,
- * -n VALUE, -nVALUE, bundled short flags (-it), "--" ends options; with OPT_STOP_AT_OPERAND parsing
- * ends at the first operand (run IMAGE CMD --flags-of-cmd). Booleans accept --flag=true|false.
+ * -n VALUE, -nVALUE, -n=VALUE, bundled short flags (-it), "--" ends options; with
+ * OPT_STOP_AT_OPERAND parsing ends at the first operand (run IMAGE CMD --flags-of-cmd). Booleans
+ * accept --flag=true|false.
  * An unknown option is ERR_USAGE with a did-you-mean hint from the same table. Prefix abbreviations
  * are not accepted. A repeated single-valued option: the last one wins, as docker and podman do.
  */
@@ -39,7 +40,7 @@ struct opt {
 	size_t given_offset;	    /* of a bool set to true when given; 0: none (never field 0) */
 	const char *value_name;	    /* "BYTES" for the help; NULL for booleans */
 	const char *help;	    /* one line, lower case, no full stop */
-	int64_t min, max;	    /* for numbers; both 0: unbounded */
+	int64_t min, max;	    /* for numbers; both 0: unbounded; max < min: min only */
 	const char *const *choices; /* NULL-terminated */
 	const char *complete; /* "file", "dir", "container", "image", "signal", "none" or NULL */
 };
