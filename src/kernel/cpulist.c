@@ -95,8 +95,8 @@ static int print_list(const struct cpu_bits *bits, struct cpu_set_text *ret, str
 			continue;
 		while (last + 1 < CPU_LIMIT && has_cpu(bits, last + 1))
 			last++;
-		snprintf(range, sizeof(range), last > cpu ? "%s%u-%u" : "%s%u",
-			 length ? "," : "", cpu, last);
+		snprintf(range, sizeof(range), last > cpu ? "%s%u-%u" : "%s%u", length ? "," : "",
+			 cpu, last);
 		if (length + strlen(range) >= sizeof(text.text))
 			return err_set(err, ERR_LIMIT, 0, "the list of CPUs is too long");
 		memcpy(text.text + length, range, strlen(range) + 1);

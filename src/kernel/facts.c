@@ -155,7 +155,8 @@ static int probe_nofile(int prefix_fd, struct facts *f, struct err *err)
 	    find_value(buf, "Max open files", path, line, sizeof(line), err) < 0)
 		return -1;
 	if (sscanf(line, "%*s %23s", hard) != 1)
-		return err_set(err, ERR_UNSUPPORTED, 0, "'Max open files' in %s is malformed", path);
+		return err_set(err, ERR_UNSUPPORTED, 0, "'Max open files' in %s is malformed",
+			       path);
 	f->nofile_hard = str_eq(hard, "unlimited") ? UINT64_MAX : strtoull(hard, NULL, 10);
 	return 0;
 }

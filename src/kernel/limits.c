@@ -55,8 +55,8 @@ static const struct {
 
 int rlimit_parse(const char *name, struct err *err)
 {
-	const char *bare =
-		strncasecmp(name, "RLIMIT_", PREFIX_LENGTH) == 0 ? name + PREFIX_LENGTH : name;
+	const char *bare = strncasecmp(name, "RLIMIT_", PREFIX_LENGTH) == 0 ? name + PREFIX_LENGTH
+									    : name;
 
 	for (size_t i = 0; i < RLIMIT_NAME_COUNT; i++)
 		if (strcasecmp(bare, rlimit_names[i].name + PREFIX_LENGTH) == 0)

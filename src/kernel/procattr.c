@@ -86,10 +86,12 @@ static int sysctl_path(const char *name, char buf[static SYSCTL_NAME_MAX], struc
 			       SYSCTL_NAME_MAX - 1);
 	for (size_t i = 0; i <= length; i++) {
 		char c = name[i] == '.' ? '/' : name[i];
-		bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+		bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+			     c == '-';
 
 		if (!plain && ((c != '/' && c != '\0') || component == 0))
-			return err_set(err, ERR_INVALID, 0, "sysctl '%s' is not a valid name", name);
+			return err_set(err, ERR_INVALID, 0, "sysctl '%s' is not a valid name",
+				       name);
 		component = plain ? component + 1 : 0;
 		buf[i] = c;
 	}
@@ -101,12 +103,14 @@ static int check_value(const char *name, const char *value, struct err *err)
 	size_t length = strlen(value);
 
 	if (length > SYSCTL_VALUE_MAX)
-		return err_set(err, ERR_LIMIT, 0, "the value of sysctl '%s' is longer than %d bytes",
-			       name, SYSCTL_VALUE_MAX);
+		return err_set(err, ERR_LIMIT, 0,
+			       "the value of sysctl '%s' is longer than %d bytes", name,
+			       SYSCTL_VALUE_MAX);
 	if (length == 0 || strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 					 "0123456789 ._,:/-") != length)
 		return err_set(err, ERR_INVALID, 0,
-			       "the value of sysctl '%s' must be letters, digits and \" ._,:/-\"", name);
+			       "the value of sysctl '%s' must be letters, digits and \" ._,:/-\"",
+			       name);
 	return 0;
 }
 
@@ -139,7 +143,8 @@ int sysctl_check(const char *name, const char *value, const struct sysctl_ns *ow
 	}
 	return err_set(err, ERR_INVALID, 0,
 		       "sysctl '%s' would change the host: the kernel keeps it for all containers "
-		       "together", name);
+		       "together",
+		       name);
 }
 
 /* One write(2): procfs takes a value in one piece or not at all. */
@@ -222,7 +227,8 @@ int lsm_exec_label(int proc_fd, enum lsm_kind kind, const char *label, struct er
 		return err_set(err, ERR_INVALID, 0, "'%s' is not a security label", label);
 	if (kind == LSM_NONE)
 		return err_set(err, ERR_UNSUPPORTED, 0,
-			       "cannot apply security label '%s': no module for it is active", label);
+			       "cannot apply security label '%s': no module for it is active",
+			       label);
 	fd = open_exec_label(proc_fd, kind, err);
 	if (fd < 0)
 		return err_wrap(err, "cannot apply security label '%s'", label);

@@ -135,8 +135,9 @@ int seal_reexec(char *const argv[], struct err *err)
 		return 0;
 	}
 	if (again)
-		return err_set(err, ERR_UNSUPPORTED, 0,
-			       "cannot run from a sealed copy: started from one, and it is not sealed");
+		return err_set(
+			err, ERR_UNSUPPORTED, 0,
+			"cannot run from a sealed copy: started from one, and it is not sealed");
 	copy = sealed_copy(err);
 	if (copy < 0)
 		return -1;

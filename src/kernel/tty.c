@@ -32,16 +32,17 @@ static int check_devpts(int fd, struct err *err)
 	if (fstatfs(fd, &fs) < 0)
 		return err_errno(err, "cannot examine the devpts directory");
 	if (fs.f_type != DEVPTS_SUPER_MAGIC)
-		return err_set(err, ERR_INVALID, 0, "the terminal directory is not a devpts file "
-						    "system");
+		return err_set(err, ERR_INVALID, 0,
+			       "the terminal directory is not a devpts file "
+			       "system");
 	return 0;
 }
 
 /* The multiplexer of this devpts: not a link, not on another file system, and device 5:2. */
 static int open_ptmx(int devpts_fd, struct err *err)
 {
-	own_fd int fd = path_open(devpts_fd, "ptmx", PATH_BENEATH | PATH_NO_XDEV,
-				  O_RDWR | O_NOCTTY, 0, err);
+	own_fd int fd = path_open(devpts_fd, "ptmx", PATH_BENEATH | PATH_NO_XDEV, O_RDWR | O_NOCTTY,
+				  0, err);
 	struct stat st;
 
 	if (fd < 0)
