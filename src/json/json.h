@@ -36,6 +36,13 @@ typedef uint32_t json_node; /* index; 0 is the top value */
 struct json *json_parse(const char *text, size_t size, const char *name, struct err *err);
 void json_free(struct json *doc);
 
+static inline void own_json_done(struct json **doc)
+{
+	json_free(*doc);
+}
+
+#define own_json __attribute__((cleanup(own_json_done)))
+
 enum json_type json_type(const struct json *doc, json_node n);
 const char *json_string(const struct json *doc, json_node n); /* NUL-terminated, no NUL inside */
 bool json_bool(const struct json *doc, json_node n);
@@ -98,7 +105,7 @@ struct json_field {
 	const struct json_field *fields; /* OBJECT, POINTER, ARRAY */
 	size_t item_size;
 	const struct json_name *names; /* ENUM */
-	int64_t min, max;	       /* numbers; both 0: the type's range */
+	int64_t min, max;	       /* numbers; both 0: the type's range; max < min: min only */
 	json_custom_fn *custom;
 	void (*custom_done)(void *slot);
 	json_custom_write_fn *custom_write; /* NULL: never written */
@@ -118,7 +125,8 @@ int json_bind(const struct json *doc, json_node object, const struct json_field 
 void json_bind_done(const struct json_field *fields, void *target);
 /* Write a struct back as an object along the same table. Absent, and so not written: NULL pointers
  * (strings too), empty arrays, strings lists and maps, numbers at their unset value, OBJECTs none of
- * whose members was written, and fields whose given bool is false. */
+ * whose members was written, and fields whose given bool is false. What is required, or whose given
+ * bool is true, is written even where it is empty: [] or {}. */
 void json_write_struct(struct json_writer *w, const struct json_field *fields, const void *source);
 
 /* ---- writing ---- */
