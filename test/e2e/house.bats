@@ -4,7 +4,7 @@
 
 setup() {
 	tools=$BATS_TEST_DIRNAME/../../tools
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	mkdir -p src/base src/runtime src/engine taps
 }
 
