@@ -19,16 +19,16 @@ struct cpu_set_text {
 
 struct facts {
 	char release[65];
-	unsigned int major, minor;	     /* of the kernel release */
-	struct cpu_set_text cpus_online;     /* /sys/devices/system/cpu/online */
-	struct cpu_set_text cpus_allowed;    /* of this process */
+	unsigned int major, minor;	  /* of the kernel release */
+	struct cpu_set_text cpus_online;  /* /sys/devices/system/cpu/online */
+	struct cpu_set_text cpus_allowed; /* of this process */
 	struct cpu_set_text mems_allowed;
-	unsigned int cpu_count;		     /* in cpus_allowed */
-	uint64_t memory_total;		     /* bytes */
+	unsigned int cpu_count; /* in cpus_allowed */
+	uint64_t memory_total;	/* bytes */
 	uint64_t caps_effective;
 	uint64_t nofile_hard;
 	char boot_id[37];
-	bool root;			     /* uid 0 in the initial user namespace */
+	bool root; /* uid 0 in the initial user namespace */
 	bool initial_userns;
 	bool overlay, cgroup_bpf;
 };

@@ -17,32 +17,37 @@
 #include "base/str.h"
 
 enum seccomp_op { /* runtime-spec SCMP_CMP_* */
-	SECCOMP_OP_NE, SECCOMP_OP_LT, SECCOMP_OP_LE, SECCOMP_OP_EQ, SECCOMP_OP_GE, SECCOMP_OP_GT,
-	SECCOMP_OP_MASKED_EQ,
+		  SECCOMP_OP_NE,
+		  SECCOMP_OP_LT,
+		  SECCOMP_OP_LE,
+		  SECCOMP_OP_EQ,
+		  SECCOMP_OP_GE,
+		  SECCOMP_OP_GT,
+		  SECCOMP_OP_MASKED_EQ,
 };
 
 struct seccomp_arg {
-	unsigned int index; /* 0..5 */
+	unsigned int index;	   /* 0..5 */
 	uint64_t value, value_two; /* masked: (arg & value) == value_two */
 	int op;			   /* enum seccomp_op */
 };
 
 struct seccomp_rule {
 	struct strv names;
-	uint32_t action;	   /* SECCOMP_RET_* without data */
+	uint32_t action; /* SECCOMP_RET_* without data */
 	uint32_t errno_ret;
 	bool errno_given;
-	struct seccomp_arg *args;  /* all must match */
+	struct seccomp_arg *args; /* all must match */
 	size_t arg_count;
 };
 
 struct seccomp_profile {
-	uint32_t default_action;   /* SECCOMP_RET_* */
+	uint32_t default_action; /* SECCOMP_RET_* */
 	uint32_t default_errno;
-	bool default_errno_given;  /* else EPERM */
-	uint32_t *archs;	   /* AUDIT_ARCH_*; none: the native one (x86_64 with x86 and x32 refused) */
+	bool default_errno_given; /* else EPERM */
+	uint32_t *archs; /* AUDIT_ARCH_*; none: the native one (x86_64 with x86 and x32 refused) */
 	size_t arch_count;
-	unsigned int flags;	   /* SECCOMP_FILTER_FLAG_* */
+	unsigned int flags; /* SECCOMP_FILTER_FLAG_* */
 	struct seccomp_rule *rules;
 	size_t rule_count;
 	char *listener_path, *listener_metadata;
@@ -53,8 +58,8 @@ void seccomp_profile_done(struct seccomp_profile *p);
 struct seccomp_filter {
 	struct sock_filter *insns; /* heap */
 	unsigned short count;
-	unsigned int flags;	   /* for seccomp(2) */
-	bool notify;		   /* has SECCOMP_RET_USER_NOTIF */
+	unsigned int flags; /* for seccomp(2) */
+	bool notify;	    /* has SECCOMP_RET_USER_NOTIF */
 };
 
 #define SECCOMP_FILTER_INIT ((struct seccomp_filter){0})
