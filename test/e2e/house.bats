@@ -74,6 +74,29 @@ stream() {
 	[ "${#lines[@]}" -eq 4 ]
 }
 
+@test "lint-source: habits that the house does not have" {
+	source_file src/engine/a.c '	goto out;' '	strcpy(a, b);' '	own_fd int fd;' \
+		'	own(str) struct str s;' '	fd = open("a",' '		O_RDONLY);' '	n = atoi(text);'
+	run "$tools/lint-source" src/engine/a.c
+	[ "$status" -eq 1 ]
+	[[ $output == *"src/engine/a.c:5: goto has no place here"* ]]
+	[[ $output == *"src/engine/a.c:6: an unbounded string function"* ]]
+	[[ $output == *"src/engine/a.c:7: a variable that cleans up"* ]]
+	[[ $output == *"src/engine/a.c:8: a variable that cleans up"* ]]
+	[[ $output == *"src/engine/a.c:9: open() without close-on-exec"* ]]
+	[[ $output == *"src/engine/a.c:11: a number parser"* ]]
+	[ "${#lines[@]}" -eq 6 ]
+}
+
+@test "lint-source: the same things done right say nothing" {
+	source_file src/engine/a.c '	own_fd int fd = -1;' '	own(str) struct str s = STR_INIT(1);' \
+		'	fd = open("a",' '		O_RDONLY | O_CLOEXEC);' '	/* Not CLOEXEC: inherited. */' \
+		'	fd = open("b", 0);' '	x->open("c", 0);' '	puts("goto strcpy(");'
+	run "$tools/lint-source" src/engine/a.c
+	[ -z "$output" ]
+	[ "$status" -eq 0 ]
+}
+
 @test "lint-source: long functions are warned about, very long ones and long files refused" {
 	body() { for _ in $(seq "$1"); do echo '	f();'; done; }
 	source_file src/engine/a.c 'int f(void)' '{' "$(body 70)" '}'
