@@ -51,13 +51,15 @@ static int read_text(int prefix_fd, const char *path, char buf[static FILE_MAX],
 static int read_line(int prefix_fd, const char *path, char *ret, size_t size, struct err *err)
 {
 	char buf[FILE_MAX];
+	size_t len;
 
 	if (read_text(prefix_fd, path, buf, err) < 0)
 		return -1;
-	buf[strcspn(buf, "\n")] = '\0';
-	if (strlen(buf) >= size)
+	len = strcspn(buf, "\n");
+	if (len >= size)
 		return err_set(err, ERR_LIMIT, 0, "the line in %s is too long", path);
-	strcpy(ret, buf);
+	memcpy(ret, buf, len);
+	ret[len] = '\0';
 	return 0;
 }
 
