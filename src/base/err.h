@@ -83,4 +83,7 @@ const char *err_kind_name(enum err_kind kind);
 /* Text of an errno value, lower case, without locale; never NULL, never allocates. */
 const char *err_errno_text(int errnum);
 
+/* The errno value of a name such as "EACCES"; 0 where it is unknown. */
+int err_errno_of_name(const char *name);
+
 #endif

@@ -2,7 +2,8 @@
 /*
  * The safe path walk: the one module that resolves a path inside a tree that a container, an image
  * or another user can write. A root is a directory descriptor; the result is a descriptor; nothing
- * is resolved twice.
+ * is resolved twice. path.c is the only file that resolves strings in guest trees: everything else
+ * asks it for a descriptor and works on that.
  *
  * Two ways to read a path (openat2(2), Linux 5.6):
  *   PATH_IN_ROOT  guest semantics: '/' and '..' stop at the root, symlinks are followed inside it;
@@ -22,7 +23,8 @@
 
 enum path_how { PATH_IN_ROOT = 1, PATH_BENEATH = 2, PATH_NO_XDEV = 4 };
 
-/* open(2) flags and mode as for openat2; O_CLOEXEC is added. `path` relative or, for IN_ROOT,
+/* open(2) flags and mode as for openat2; O_CLOEXEC is added. Opening has its side effects (a FIFO
+ * blocks): for what a stranger made, take path_handle and path_reopen. `path` relative or, for IN_ROOT,
  * absolute; "" or "." is the root itself. Retries EAGAIN (a rename during the walk) 64 times.
  * Returns the fd. */
 int path_open(int root_fd, const char *path, enum path_how how, uint64_t flags, mode_t mode,
