@@ -37,10 +37,7 @@ struct mount_options {
 void mount_options_done(struct mount_options *o);
 int mount_options_parse(const struct strv *options, struct mount_options *ret, struct err *err);
 
-/* The table, for `features` (NULL name ends). */
-struct mount_option_name {
-	const char *name;
-};
-const char *mount_option_name_at(size_t i); /* NULL past the end */
+/* Names of the table in its order, for `features`; NULL past the end. */
+const char *mount_option_name_at(size_t i);
 
 #endif

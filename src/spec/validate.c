@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Rules that the tables cannot state: members that depend on each other, names that go to places
+ * where a control character or ".." would mean something, and members that are understood and not
+ * executed. Everything is checked before anything is created, so that a refused configuration leaves
+ * nothing behind, and the first thing found is reported with the path of its member.
+ *
+ * The order is that of the document. Checks that need the host (does the source exist, is there such
+ * a controller) are not here: they belong to the plan.
+ */
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/own.h"
+#include "base/path.h"
+#include "spec/validate.h"
+
+#define HOSTNAME_MAX 64 /* __NEW_UTS_LEN */
+
+int spec_within(struct err *err, const char *format, ...)
+{
+	char rest[sizeof(err->message)];
+	va_list ap;
+	int len;
+
+	memcpy(rest, err->message, sizeof(rest));
+	va_start(ap, format);
+	len = vsnprintf(err->message, sizeof(err->message), format, ap);
+	va_end(ap);
+	if (len >= 0 && (size_t)len < sizeof(err->message))
+		snprintf(err->message + len, sizeof(err->message) - (size_t)len, ".%s", rest);
+	return -1;
+}
+
+int spec_check_text(const char *text, struct err *err)
+{
+	if (!text || !text[0])
+		return err_set(err, ERR_INVALID, 0, "must not be empty");
+	if (str_has_control(text))
+		return err_set(err, ERR_INVALID, 0, "'%s' has control characters", text);
+	return 0;
+}
+
+int spec_check_optional(const char *text, struct err *err)
+{
+	return text ? spec_check_text(text, err) : 0;
+}
+
+int spec_check_path(const char *path, struct err *err)
+{
+	own_free char *clean = NULL;
+
+	if (spec_check_text(path, err) < 0)
+		return -1;
+	if (path[0] != '/')
+		return err_set(err, ERR_INVALID, 0, "'%s' is not an absolute path", path);
+	if (strlen(path) >= PATH_MAX)
+		return err_set(err, ERR_INVALID, 0,
+			       "the path is %zu bytes long, at most %d are possible", strlen(path),
+			       PATH_MAX - 1);
+	return path_clean(path, &clean, err);
+}
+
+int spec_unsupported(const char *member, struct err *err)
+{
+	err_set(err, ERR_UNSUPPORTED, 0, "%s: is not supported yet", member);
+	return err_hint(err, "take '%s' out of the configuration", member);
+}
+
+bool spec_key_has_control(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			return true;
+	return false;
+}
+
+/* "1.3.0", "1.0.2-dev", "1.1.0+build": any 1.x, because minor versions only add members. */
+static int check_version(const char *version, struct err *err)
+{
+	static const char digits[] = "0123456789";
+	const char *at = version;
+	int parts = 0;
+
+	for (;;) {
+		size_t len = strspn(at, digits);
+
+		if (len == 0 || len > 9)
+			break;
+		parts++;
+		at += len;
+		if (parts == 3 || *at != '.')
+			break;
+		at++;
+	}
+	if (parts != 3 || (*at && *at != '-' && *at != '+') || str_has_control(version))
+		return err_set(err, ERR_INVALID, 0, "ociVersion: '%s' is not a version", version);
+	if (strncmp(version, "1.", 2) == 0)
+		return 0;
+	err_set(err, ERR_UNSUPPORTED, 0, "ociVersion: '%s' is not a version 1", version);
+	return err_hint(err, "configurations of any 1.x of the runtime specification are accepted");
+}
+
+static int check_root(const char *path, struct err *err)
+{
+	if (!path)
+		return err_set(err, ERR_INVALID, 0, "root: is missing");
+	if (spec_check_text(path, err) < 0)
+		return err_wrap(err, "root.path");
+	if (strspn(path, "/.") == strlen(path) && path[0] == '/') {
+		err_set(err, ERR_INVALID, 0, "root.path: '%s' is the host's own root", path);
+		return err_hint(err, "'insula run host' makes a container from the host's system");
+	}
+	return 0;
+}
+
+static int check_host_name(const struct spec *s, const char *member, const char *name,
+			   struct err *err)
+{
+	if (!name)
+		return 0;
+	if (spec_check_text(name, err) < 0)
+		return err_wrap(err, "%s", member);
+	if (strlen(name) > HOSTNAME_MAX)
+		return err_set(err, ERR_INVALID, 0, "%s: '%.20s...' is longer than %d bytes",
+			       member, name, HOSTNAME_MAX);
+	if (s->linux_.namespaces[SPEC_NS_UTS].given)
+		return 0;
+	err_set(err, ERR_INVALID, 0, "%s: cannot be set in the host's uts namespace", member);
+	return err_hint(err, "add {\"type\": \"uts\"} to linux.namespaces");
+}
+
+static int check_hooks(const struct spec *s, struct err *err)
+{
+	static const char *const members[SPEC_HOOK_COUNT] = {
+		[SPEC_HOOK_PRESTART] = "hooks.prestart",
+		[SPEC_HOOK_CREATE_RUNTIME] = "hooks.createRuntime",
+		[SPEC_HOOK_CREATE_CONTAINER] = "hooks.createContainer",
+		[SPEC_HOOK_START_CONTAINER] = "hooks.startContainer",
+		[SPEC_HOOK_POSTSTART] = "hooks.poststart",
+		[SPEC_HOOK_POSTSTOP] = "hooks.poststop",
+	};
+
+	for (size_t i = 0; i < SPEC_HOOK_COUNT; i++)
+		if (s->hooks[i].count)
+			return spec_unsupported(members[i], err);
+	return 0;
+}
+
+static int check_annotations(const struct strv *annotations, struct err *err)
+{
+	for (size_t i = 0; i < annotations->count; i++) {
+		size_t key = strcspn(annotations->items[i], "=");
+
+		if (spec_key_has_control(annotations->items[i], key))
+			return err_set(err, ERR_INVALID, 0,
+				       "annotations: the key '%.*s' has control characters",
+				       (int)(key < 128 ? key : 128), annotations->items[i]);
+	}
+	return 0;
+}
+
+int spec_validate(const struct spec *s, struct err *err)
+{
+	if (!s->oci_version)
+		return err_set(err, ERR_INVALID, 0, "ociVersion: is missing");
+	if (check_version(s->oci_version, err) < 0)
+		return -1;
+	if (s->process_given && spec_validate_process(s, err) < 0)
+		return -1;
+	if (check_root(s->root_path, err) < 0 ||
+	    check_host_name(s, "hostname", s->hostname, err) < 0 ||
+	    check_host_name(s, "domainname", s->domainname, err) < 0)
+		return -1;
+	if (spec_validate_mounts(s, err) < 0 || check_hooks(s, err) < 0 ||
+	    check_annotations(&s->annotations, err) < 0)
+		return -1;
+	return spec_validate_linux(s, err);
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Rules of the `linux` object.
+ *
+ * Namespaces decide most of them. Without a mount namespace there is nothing that could be called a
+ * container's root, so one is required. Id maps belong to a user namespace that is made here: one
+ * that is joined has its own, and without one they have no meaning. Names, clocks and sysctls may
+ * only be set where they are the container's own and not the host's.
+ *
+ * Id maps are checked as the kernel will check them (user_namespaces(7): at most 340 lines, no
+ * overlap on either side), because writing them happens after the first process exists.
+ */
+#include <linux/seccomp.h>
+#include <string.h>
+
+#include "base/own.h"
+#include "kernel/procattr.h"
+#include "spec/validate.h"
+
+#define IDMAP_LINES_MAX 340 /* UID_GID_MAP_MAX_EXTENTS */
+
+/* ---- id maps ---- */
+
+static bool ranges_overlap(uint64_t a, uint64_t b, const struct spec_idmap *x,
+			   const struct spec_idmap *y)
+{
+	return a < b + y->size && b < a + x->size;
+}
+
+static int idmap_check(const struct spec_idmaps *maps, const char *member, size_t i,
+		       struct err *err)
+{
+	const struct spec_idmap *m = &maps->items[i];
+
+	if (m->size == 0)
+		return err_set(err, ERR_INVALID, 0, "%s[%zu].size: must not be 0", member, i);
+	if ((uint64_t)m->container_id + m->size > UINT32_MAX)
+		return err_set(err, ERR_INVALID, 0, "%s[%zu].containerID: the range ends beyond %u",
+			       member, i, UINT32_MAX - 1);
+	if ((uint64_t)m->host_id + m->size > UINT32_MAX)
+		return err_set(err, ERR_INVALID, 0, "%s[%zu].hostID: the range ends beyond %u",
+			       member, i, UINT32_MAX - 1);
+	for (size_t j = 0; j < i; j++) {
+		const struct spec_idmap *o = &maps->items[j];
+
+		if (ranges_overlap(m->container_id, o->container_id, m, o))
+			return err_set(err, ERR_INVALID, 0,
+				       "%s[%zu].containerID: the range overlaps that of entry %zu",
+				       member, i, j);
+		if (ranges_overlap(m->host_id, o->host_id, m, o))
+			return err_set(err, ERR_INVALID, 0,
+				       "%s[%zu].hostID: the range overlaps that of entry %zu",
+				       member, i, j);
+	}
+	return 0;
+}
+
+int spec_validate_idmaps(const struct spec_idmaps *maps, const char *member, struct err *err)
+{
+	if (maps->count > IDMAP_LINES_MAX)
+		return err_set(err, ERR_INVALID, 0, "%s: has %zu entries, the kernel takes %d",
+			       member, maps->count, IDMAP_LINES_MAX);
+	for (size_t i = 0; i < maps->count; i++)
+		if (idmap_check(maps, member, i, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int check_idmaps(const struct spec_linux *l, struct err *err)
+{
+	const struct spec_namespace *user = &l->namespaces[SPEC_NS_USER];
+	const char *given = l->uid_maps.count	? "linux.uidMappings"
+			    : l->gid_maps.count ? "linux.gidMappings"
+						: NULL;
+
+	if (given && !user->given)
+		return err_set(err, ERR_INVALID, 0, "%s: there is no user namespace", given);
+	if (given && user->path)
+		return err_set(err, ERR_INVALID, 0,
+			       "%s: the user namespace that is joined has its own", given);
+	if (user->given && !user->path && (!l->uid_maps.count || !l->gid_maps.count))
+		return err_set(err, ERR_INVALID, 0,
+			       "linux.%sMappings: a new user namespace needs one",
+			       l->uid_maps.count ? "gid" : "uid");
+	if (spec_validate_idmaps(&l->uid_maps, "linux.uidMappings", err) < 0)
+		return -1;
+	return spec_validate_idmaps(&l->gid_maps, "linux.gidMappings", err);
+}
+
+/* ---- namespaces, clocks, sysctls ---- */
+
+static int check_namespaces(const struct spec_linux *l, struct err *err)
+{
+	if (!l->namespaces[SPEC_NS_MNT].given) {
+		err_set(err, ERR_UNSUPPORTED, 0,
+			"linux.namespaces: a container without a mount namespace is not possible");
+		return err_hint(err, "add {\"type\": \"mount\"} to linux.namespaces");
+	}
+	for (size_t i = 0; i < SPEC_NS_COUNT; i++)
+		if (l->namespaces[i].path && spec_check_path(l->namespaces[i].path, err) < 0)
+			return err_wrap(err, "linux.namespaces.path");
+	return 0;
+}
+
+static int check_time(const struct spec_linux *l, struct err *err)
+{
+	const struct spec_namespace *time = &l->namespaces[SPEC_NS_TIME];
+
+	if (!l->time_monotonic.given && !l->time_boottime.given)
+		return 0;
+	if (!time->given || time->path)
+		return err_set(err, ERR_INVALID, 0,
+			       "linux.timeOffsets: needs a new time namespace of its own");
+	return 0;
+}
+
+static int check_sysctl(const struct strv *sysctl, const struct sysctl_ns *mine, struct err *err)
+{
+	for (size_t i = 0; i < sysctl->count; i++) {
+		own_free char *name = str_dup(sysctl->items[i], err);
+		char *value;
+
+		if (!name)
+			return -1;
+		value = strchr(name, '=');
+		if (!value)
+			return err_set(err, ERR_INVALID, 0, "linux.sysctl: '%s' has no value",
+				       name);
+		*value++ = '\0';
+		if (sysctl_check(name, value, mine, err) < 0)
+			return err_wrap(err, "linux.sysctl.%s", name);
+	}
+	return 0;
+}
+
+/* ---- devices ---- */
+
+static int check_device(const struct spec_linux *l, size_t i, struct err *err)
+{
+	const struct spec_device *d = &l->devices[i];
+
+	if (spec_check_path(d->path, err) < 0)
+		return err_wrap(err, "path");
+	if (d->type != 'p' && (d->major < 0 || d->minor < 0))
+		return err_set(err, ERR_INVALID, 0, "%s: is missing for a device of type '%c'",
+			       d->major < 0 ? "major" : "minor", d->type);
+	for (size_t j = 0; j < i; j++)
+		if (str_eq(d->path, l->devices[j].path))
+			return err_set(err, ERR_INVALID, 0, "path: '%s' is listed twice", d->path);
+	return 0;
+}
+
+static int check_devices(const struct spec_linux *l, struct err *err)
+{
+	for (size_t i = 0; i < l->device_count; i++)
+		if (check_device(l, i, err) < 0)
+			return spec_within(err, "linux.devices[%zu]", i);
+	return 0;
+}
+
+/* ---- seccomp ---- */
+
+static int check_seccomp(const struct seccomp_profile *p, struct err *err)
+{
+	if (!p)
+		return 0;
+	if (p->listener_path)
+		return spec_unsupported("linux.seccomp.listenerPath", err);
+	if (p->listener_metadata)
+		return spec_unsupported("linux.seccomp.listenerMetadata", err);
+	if (p->default_action == SECCOMP_RET_USER_NOTIF)
+		return spec_unsupported("linux.seccomp.defaultAction", err);
+	for (size_t i = 0; i < p->rule_count; i++) {
+		if (p->rules[i].action == SECCOMP_RET_USER_NOTIF) {
+			spec_unsupported("action", err);
+			return spec_within(err, "linux.seccomp.syscalls[%zu]", i);
+		}
+		if (!p->rules[i].names.count)
+			return err_set(err, ERR_INVALID, 0,
+				       "linux.seccomp.syscalls[%zu].names: must name a call", i);
+	}
+	return 0;
+}
+
+/* ---- paths and labels ---- */
+
+static int check_paths(const struct strv *paths, const char *member, struct err *err)
+{
+	for (size_t i = 0; i < paths->count; i++)
+		if (spec_check_path(paths->items[i], err) < 0)
+			return err_wrap(err, "linux.%s[%zu]", member, i);
+	return 0;
+}
+
+/* A path below the hierarchy's top, or "slice:prefix:name" for the systemd driver. */
+static int check_cgroups_path(const char *path, struct err *err)
+{
+	if (spec_check_optional(path, err) < 0)
+		return -1;
+	for (const char *at = path; at; at = strchr(at, '/')) {
+		at += *at == '/';
+		if (strncmp(at, "..", 2) == 0 && (at[2] == '/' || !at[2]))
+			return err_set(err, ERR_INVALID, 0, "'%s' has a '..'", path);
+	}
+	return 0;
+}
+
+static int check_propagation(const char *text, struct err *err)
+{
+	static const char *const known[] = {"private", "rprivate", "slave",	 "rslave",
+					    "shared",  "rshared",  "unbindable", "runbindable"};
+
+	if (!text)
+		return 0;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (str_eq(known[i], text))
+			return 0;
+	return err_set(err, ERR_INVALID, 0, "'%s' is not a mount propagation", text);
+}
+
+static int check_not_yet(const struct spec_linux *l, struct err *err)
+{
+	if (l->net_devices.count)
+		return spec_unsupported("linux.netDevices", err);
+	if (l->intel_rdt_given)
+		return spec_unsupported("linux.intelRdt", err);
+	if (l->memory_policy_given)
+		return spec_unsupported("linux.memoryPolicy", err);
+	return 0;
+}
+
+static int check_texts(const struct spec_linux *l, struct err *err)
+{
+	if (check_cgroups_path(l->cgroups_path, err) < 0)
+		return err_wrap(err, "linux.cgroupsPath");
+	if (check_propagation(l->rootfs_propagation, err) < 0)
+		return err_wrap(err, "linux.rootfsPropagation");
+	if (spec_check_optional(l->mount_label, err) < 0)
+		return err_wrap(err, "linux.mountLabel");
+	return 0;
+}
+
+int spec_validate_linux(const struct spec *s, struct err *err)
+{
+	const struct spec_linux *l = &s->linux_;
+	const struct sysctl_ns mine = {
+		.net = l->namespaces[SPEC_NS_NET].given,
+		.ipc = l->namespaces[SPEC_NS_IPC].given,
+		.uts = l->namespaces[SPEC_NS_UTS].given,
+		.user = l->namespaces[SPEC_NS_USER].given,
+	};
+
+	if (check_idmaps(l, err) < 0 || check_sysctl(&l->sysctl, &mine, err) < 0 ||
+	    spec_validate_resources(&l->resources, err) < 0 || check_namespaces(l, err) < 0 ||
+	    check_devices(l, err) < 0 || check_seccomp(l->seccomp, err) < 0)
+		return -1;
+	if (check_texts(l, err) < 0 || check_paths(&l->masked_paths, "maskedPaths", err) < 0 ||
+	    check_paths(&l->readonly_paths, "readonlyPaths", err) < 0)
+		return -1;
+	return check_time(l, err) < 0 ? -1 : check_not_yet(l, err);
+}
