@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A short front door to meson. Two build trees: build/ is what is installed; build-test/ has the
-# failpoints and the unit tests in it.
+# A short front door to meson. build/ is what is installed, build-test/ has the failpoints and the unit
+# tests in it, build-asan/ the sanitizers as well, and build-lint/ is the linter's.
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -25,6 +25,17 @@ build-test/build.ninja:
 test: test-build
 	@$(MESON) test -C build-test --no-rebuild --suite unit --print-errorlogs
 
+build-asan/build.ninja:
+	$(MESON) setup build-asan -Dfailpoints=true -Dtests=true -Dstatic=false \
+		-Db_sanitize=address,undefined
+
+# The unit tests again, with the sanitizers that find what a test passes over in silence.
+sanitized-build: build-asan/build.ninja
+	@ninja -C build-asan -j $(JOBS)
+
+test-sanitized: sanitized-build
+	@$(MESON) test -C build-asan --no-rebuild --suite unit --print-errorlogs
+
 check:
 	@./check
 
@@ -45,11 +56,12 @@ uninstall:
 	@tools/install --uninstall --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
 
 clean:
-	rm -rf build build-test build-lint
+	rm -rf build build-test build-asan build-lint
 
 help:
 	@echo 'make            build the programs in build/'
 	@echo 'make test       build in build-test/ and run the unit tests (no root needed)'
+	@echo 'make test-sanitized  the same under address and undefined-behaviour sanitizers'
 	@echo 'make check      every test, end-to-end ones included (root; same as ./check)'
 	@echo 'make lint       layers, formatting, warnings of gcc and clang, scripts, spelling, man pages'
 	@echo 'make format     lay out the C files as the linter wants them'
@@ -60,4 +72,4 @@ help:
 	@echo
 	@echo 'Variables: PREFIX, DESTDIR, JOBS, CC. What a build needs: tools/deps --list build'
 
-.PHONY: all test-build test check lint format bench install uninstall clean help
+.PHONY: all test-build test sanitized-build test-sanitized check lint format bench install uninstall clean help

@@ -138,6 +138,17 @@ stream() {
 	[ "${lines[-1]}" = "2 passed, 4 failed, 0 skipped" ]
 }
 
+@test "tap-report: meson's logs are read too, with what a program wrote to stderr" {
+	printf '%s\n' '{"name": "insula:unit / base", "result": "OK", "returncode": 0, "stdout": "1..1\nok 1 a\n"}' \
+		'{"name": "json", "result": "ERROR", "returncode": 1, "stdout": "1..1\nok 1 b\n", "stderr": "leak of 8 bytes"}' \
+		'{"name": "slow", "result": "TIMEOUT", "returncode": -9, "stdout": "1..2\nok 1 c\n"}' >taps/unit.json
+	run "$tools/tap-report" taps
+	[ "$status" -eq 1 ]
+	[[ $output == *"FAILED unit: json: ended with status 1"*"leak of 8 bytes"* ]]
+	[[ $output == *"FAILED unit: slow: case 2 never reported"* ]]
+	[ "${lines[-1]}" = "3 passed, 2 failed, 0 skipped" ]
+}
+
 @test "tap-report: nothing at all is not a success; all passed is" {
 	run "$tools/tap-report" taps
 	[ "$status" -eq 1 ]
