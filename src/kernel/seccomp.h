@@ -16,14 +16,15 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum seccomp_op { /* runtime-spec SCMP_CMP_* */
-		  SECCOMP_OP_NE,
-		  SECCOMP_OP_LT,
-		  SECCOMP_OP_LE,
-		  SECCOMP_OP_EQ,
-		  SECCOMP_OP_GE,
-		  SECCOMP_OP_GT,
-		  SECCOMP_OP_MASKED_EQ,
+/* runtime-spec SCMP_CMP_*; LT, LE, GE and GT are unsigned and on all 64 bits. */
+enum seccomp_op {
+	SECCOMP_OP_NE,
+	SECCOMP_OP_LT,
+	SECCOMP_OP_LE,
+	SECCOMP_OP_EQ,
+	SECCOMP_OP_GE,
+	SECCOMP_OP_GT,
+	SECCOMP_OP_MASKED_EQ,
 };
 
 struct seccomp_arg {
@@ -45,7 +46,7 @@ struct seccomp_profile {
 	uint32_t default_action; /* SECCOMP_RET_* */
 	uint32_t default_errno;
 	bool default_errno_given; /* else EPERM */
-	uint32_t *archs; /* AUDIT_ARCH_*; none: the native one (x86_64 with x86 and x32 refused) */
+	uint32_t *archs;	  /* values of seccomp_archs; the native one is implied */
 	size_t arch_count;
 	unsigned int flags; /* SECCOMP_FILTER_FLAG_* */
 	struct seccomp_rule *rules;
@@ -66,18 +67,24 @@ struct seccomp_filter {
 void seccomp_filter_done(struct seccomp_filter *f);
 
 /* Names unknown to libseccomp and to the architecture are skipped (as the field does) and counted in
- * *ret_unknown (may be NULL). Rules that contradict (same call and arguments, different action) and
- * programs longer than BPF_MAXINSNS are ERR_INVALID. */
+ * *ret_unknown (may be NULL). Conditional rules that contradict (same call and conditions, different
+ * action) and programs longer than BPF_MAXINSNS are ERR_INVALID; of unconditional ones for the same
+ * call the first counts, after the conditional ones. */
 int seccomp_compile(const struct seccomp_profile *p, struct seccomp_filter *ret,
 		    size_t *ret_unknown, struct err *err);
 
-/* The default allow-list, as a function of the container's bounding capabilities (bits of
+/* The default allow-list as a profile, to be printed or changed. */
+int seccomp_default_profile(uint64_t bounding, struct seccomp_profile *ret, struct err *err);
+
+/* The same compiled: as a function of the container's bounding capabilities (bits of
  * capabilities(7)): equal in effect to containers-common's default profile; unknown numbers get
  * ENOSYS, clone3 gets ENOSYS without CAP_SYS_ADMIN so that libc falls back to clone. TIOCSTI and
  * TIOCLINUX are refused. Cached: what it costs is a few microseconds. */
 int seccomp_default_filter(uint64_t bounding, struct seccomp_filter *ret, struct err *err);
 
-/* Install in the calling thread. no_new_privs or CAP_SYS_ADMIN must be there. Returns the notify
+/* Calls of architectures that are not listed kill the process.
+ *
+ * Install in the calling thread. no_new_privs or CAP_SYS_ADMIN must be there. Returns the notify
  * descriptor, or 0 where there is none. Async-signal-safe. */
 int seccomp_install(const struct seccomp_filter *f, struct err *err);
 
@@ -90,7 +97,7 @@ struct seccomp_name {
 	uint32_t value;
 };
 extern const struct seccomp_name seccomp_actions[]; /* SCMP_ACT_* -> SECCOMP_RET_*; NULL ends */
-extern const struct seccomp_name seccomp_archs[];   /* SCMP_ARCH_* -> AUDIT_ARCH_* */
+extern const struct seccomp_name seccomp_archs[];   /* SCMP_ARCH_* -> AUDIT_ARCH_*; X32: a token */
 extern const struct seccomp_name seccomp_ops[];	    /* SCMP_CMP_* -> enum seccomp_op */
 extern const struct seccomp_name seccomp_flags[];   /* SECCOMP_FILTER_FLAG_* */
 

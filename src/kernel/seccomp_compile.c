@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The compiler: a profile to one BPF program.
+ *
+ * The program is written from its end (seccomp_bpf.c) in three parts: the code of conditional rules
+ * of all architectures, so that equal conditions are shared between them; one search tree per
+ * architecture (seccomp_tree.c), the native one last, that is, first in the program; and the choice
+ * by architecture. A call decided without a look at its arguments takes about eight instructions.
+ * Length matters twice: the kernel checks, translates and JIT-compiles the program at each start of
+ * a container, and runs it once per system-call number then.
+ *
+ * What the field does and profiles rely on:
+ *  - The native architecture is always included. Calls of an architecture that is not listed kill
+ *    the process: with the numbers of another architecture no rule means what it says. On x86_64
+ *    that holds for x32 too, whose calls come as AUDIT_ARCH_X86_64 with bit 30 set.
+ *  - Names that nobody knows are skipped.
+ *  - Of several unconditional rules for a call the first one counts, as with libseccomp; Podman's
+ *    own profile needs that (it lists setns twice, with different actions).
+ *  - A rule that names one argument twice is taken as one rule per condition, as runc and crun do.
+ *
+ * Where libseccomp lets an unconditional rule supersede the conditional ones for the same call, here
+ * those are tried first, in the profile's order: "socket with AF_VSOCK is refused" beside "socket is
+ * allowed" does what it says. The same conditions with two actions are an error, as there.
+ */
+#include "kernel/seccomp_internal.h"
+
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/own.h"
+
+#define ARCHS_MAX 24
+#define CONDITIONAL_MAX 1024 /* conditional rules of one call */
+#define ERRNO_MAX 4095	     /* MAX_ERRNO of the kernel */
+
+struct call {
+	uint32_t number;
+	struct seccomp_match match;
+};
+
+/* One architecture: its calls in the profile's order, then its intervals. */
+struct arch_build {
+	uint32_t arch;
+	struct call *calls;
+	size_t count, cap;
+	struct seccomp_interval *intervals;
+	size_t interval_count;
+	uint32_t root;
+};
+
+struct compiler {
+	const struct seccomp_profile *profile;
+	struct bpf_prog *prog;
+	struct arch_build archs[ARCHS_MAX]; /* [0] is the native one */
+	size_t arch_count;
+	uint32_t default_label;
+	size_t unknown;
+};
+
+static void compiler_done(struct compiler *c)
+{
+	for (size_t i = 0; i < c->arch_count; i++) {
+		free(c->archs[i].calls);
+		free(c->archs[i].intervals);
+	}
+	free(c->prog);
+}
+
+static int no_memory(struct err *err)
+{
+	return err_set(err, ERR_LIMIT, 0, "cannot compile the seccomp profile: out of memory");
+}
+
+static int action_value(uint32_t action, bool given, uint32_t errno_ret, uint32_t *ret,
+			struct err *err)
+{
+	bool takes_errno = action == SECCOMP_RET_ERRNO || action == SECCOMP_RET_TRACE;
+
+	if (given && !takes_errno)
+		return err_set(
+			err, ERR_INVALID, 0,
+			"seccomp profile: an errno is given for an action that returns none");
+	if (given && errno_ret > ERRNO_MAX)
+		return err_set(err, ERR_INVALID, 0, "seccomp profile: errno %u is above %d",
+			       errno_ret, ERRNO_MAX);
+	*ret = action | (!takes_errno ? 0 : given ? errno_ret : EPERM);
+	return 0;
+}
+
+static int add_arch(struct compiler *c, uint32_t arch, struct err *err)
+{
+	for (size_t i = 0; i < c->arch_count; i++)
+		if (c->archs[i].arch == arch)
+			return 0;
+	if (c->arch_count == ARCHS_MAX)
+		return err_set(err, ERR_LIMIT, 0, "seccomp profile: more than %d architectures",
+			       ARCHS_MAX);
+	c->archs[c->arch_count++].arch = arch;
+	return 0;
+}
+
+static int add_call(struct arch_build *a, uint32_t number, const struct seccomp_match *match,
+		    struct err *err)
+{
+	if (a->count == a->cap) {
+		size_t cap = a->cap ? 2 * a->cap : 512;
+		struct call *calls = reallocarray(a->calls, cap, sizeof(*calls));
+
+		if (!calls)
+			return no_memory(err);
+		a->calls = calls;
+		a->cap = cap;
+	}
+	a->calls[a->count++] = (struct call){number, *match};
+	return 0;
+}
+
+/* A call that goes through a multiplexer as well: its conditions cannot be checked there. What lets
+ * calls pass is then left out. What stops them holds without condition, unless the profile has an
+ * unconditional rule for the multiplexer itself (group_settle). */
+static bool mux_applies(const struct seccomp_match *match)
+{
+	uint32_t action = match->ret & SECCOMP_RET_ACTION_FULL;
+
+	return match->arg_count == 0 || (action != SECCOMP_RET_ALLOW && action != SECCOMP_RET_LOG);
+}
+
+static int add_number(struct arch_build *a, const struct seccomp_numbers *numbers,
+		      const struct seccomp_match *match, struct err *err)
+{
+	struct seccomp_match mux = {.ret = match->ret,
+				    .mux_call = numbers->mux_call,
+				    .unchecked = match->arg_count > 0};
+
+	if (numbers->mux >= 0 && mux_applies(match) &&
+	    add_call(a, (uint32_t)numbers->mux, &mux, err) < 0)
+		return -1;
+	if (numbers->direct < 0)
+		return 0;
+	return add_call(a, (uint32_t)numbers->direct, match, err);
+}
+
+static bool names_argument_twice(const struct seccomp_rule *rule)
+{
+	unsigned int seen = 0;
+
+	for (size_t i = 0; i < rule->arg_count; i++) {
+		if (seen & 1U << rule->args[i].index)
+			return true;
+		seen |= 1U << rule->args[i].index;
+	}
+	return false;
+}
+
+static int add_rule_number(struct arch_build *a, const struct seccomp_rule *rule, uint32_t ret,
+			   const struct seccomp_numbers *numbers, struct err *err)
+{
+	struct seccomp_match match = {
+		.ret = ret, .mux_call = -1, .args = rule->args, .arg_count = rule->arg_count};
+
+	if (!names_argument_twice(rule))
+		return add_number(a, numbers, &match, err);
+	match.arg_count = 1;
+	for (size_t i = 0; i < rule->arg_count; i++) {
+		match.args = &rule->args[i];
+		if (add_number(a, numbers, &match, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int check_rule(const struct seccomp_rule *rule, struct err *err)
+{
+	for (size_t i = 0; i < rule->arg_count; i++) {
+		if (rule->args[i].index > 5)
+			return err_set(err, ERR_INVALID, 0,
+				       "seccomp profile: system calls have no argument %u",
+				       rule->args[i].index);
+		if (rule->args[i].op < SECCOMP_OP_NE || rule->args[i].op > SECCOMP_OP_MASKED_EQ)
+			return err_set(err, ERR_INVALID, 0,
+				       "seccomp profile: unknown comparison %d", rule->args[i].op);
+	}
+	return 0;
+}
+
+static int add_rule(struct compiler *c, const struct seccomp_rule *rule, struct err *err)
+{
+	uint32_t ret;
+
+	if (check_rule(rule, err) < 0 ||
+	    action_value(rule->action, rule->errno_given, rule->errno_ret, &ret, err) < 0)
+		return -1;
+	for (size_t n = 0; n < rule->names.count; n++) {
+		bool known = false;
+
+		for (size_t i = 0; i < c->arch_count; i++) {
+			struct seccomp_numbers numbers;
+			struct arch_build *a = &c->archs[i];
+			int found = seccomp_numbers_of(a->arch, rule->names.items[n], &numbers);
+
+			known |= found >= 0;
+			if (found > 0 && add_rule_number(a, rule, ret, &numbers, err) < 0)
+				return -1;
+		}
+		c->unknown += !known;
+	}
+	return 0;
+}
+
+/* Ascending; a merge sort, since qsort(3) calls a function per comparison. */
+static void sort_keys(uint64_t *keys, uint64_t *space, size_t count)
+{
+	if (count < 2)
+		return;
+
+	size_t half = count / 2;
+	sort_keys(keys, space, half);
+	sort_keys(keys + half, space, count - half);
+	if (keys[half - 1] <= keys[half])
+		return;
+	memcpy(space, keys, half * sizeof(*keys));
+	for (size_t l = 0, r = half, out = 0; l < half;)
+		keys[out++] = r < count && keys[r] < space[l] ? keys[r++] : space[l++];
+}
+
+static bool same_conditions(const struct seccomp_match *a, const struct seccomp_match *b)
+{
+	if (a->mux_call != b->mux_call || a->arg_count != b->arg_count)
+		return false;
+	for (size_t i = 0; i < a->arg_count; i++) {
+		const struct seccomp_arg *x = &a->args[i], *y = &b->args[i];
+
+		if (x->index != y->index || x->op != y->op || x->value != y->value ||
+		    (x->op == SECCOMP_OP_MASKED_EQ && x->value_two != y->value_two))
+			return false;
+	}
+	return true;
+}
+
+/* The rules of one call: the conditional ones without repetitions, and what holds otherwise. */
+struct group {
+	uint32_t number;
+	struct seccomp_match matches[CONDITIONAL_MAX];
+	size_t count;
+	bool has_fallback;
+	uint32_t fallback;
+};
+
+/* A second rule with the same conditions. Without conditions of its own, and so also as a call of a
+ * multiplexer, the first one counts; and what could be checked goes before what could not. */
+static int group_repeat(struct group *g, struct seccomp_match *have,
+			const struct seccomp_match *match, struct err *err)
+{
+	if (match->mux_call >= 0) {
+		if (have->unchecked && !match->unchecked)
+			*have = *match;
+		return 0;
+	}
+	if (have->ret == match->ret)
+		return 0;
+	return err_set(err, ERR_INVALID, 0,
+		       "seccomp profile: two actions for the same arguments of call number %u",
+		       g->number);
+}
+
+static int group_add(struct group *g, const struct seccomp_match *match, struct err *err)
+{
+	if (seccomp_match_always(match)) {
+		if (!g->has_fallback)
+			g->fallback = match->ret;
+		g->has_fallback = true;
+		return 0;
+	}
+	for (size_t i = 0; i < g->count; i++)
+		if (same_conditions(&g->matches[i], match))
+			return group_repeat(g, &g->matches[i], match, err);
+	if (g->count == CONDITIONAL_MAX)
+		return err_set(err, ERR_LIMIT, 0,
+			       "seccomp profile: more than %d rules for call number %u",
+			       CONDITIONAL_MAX, g->number);
+	g->matches[g->count++] = *match;
+	return 0;
+}
+
+static void group_settle(struct group *g)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; g->has_fallback && i < g->count; i++)
+		if (!g->matches[i].unchecked)
+			g->matches[kept++] = g->matches[i];
+	if (g->has_fallback)
+		g->count = kept;
+}
+
+static uint32_t group_emit(struct compiler *c, const struct group *g)
+{
+	uint32_t label = g->has_fallback ? bpf_ret(c->prog, g->fallback) : c->default_label;
+
+	return seccomp_emit_matches(c->prog, g->matches, g->count, label);
+}
+
+/* Two labels that only look different: returns of the same value. */
+static bool same_target(const struct bpf_prog *p, uint32_t a, uint32_t b)
+{
+	return a == b || (bpf_is_ret(p, a) && bpf_is_ret(p, b) && p->insns[a].k == p->insns[b].k);
+}
+
+static void add_interval(struct compiler *c, struct arch_build *a, uint32_t first, uint32_t label)
+{
+	struct seccomp_interval *last = &a->intervals[a->interval_count];
+
+	if (a->interval_count && last[-1].first == first) {
+		a->interval_count--; /* empty */
+		last--;
+	}
+	if (a->interval_count && same_target(c->prog, last[-1].label, label))
+		return;
+	*last = (struct seccomp_interval){first, label};
+	a->interval_count++;
+}
+
+/* Read the sorted keys group by group: emit the conditions, note the intervals. */
+static int build_intervals(struct compiler *c, struct arch_build *a, const uint64_t *keys,
+			   struct err *err)
+{
+	own_free struct group *g = malloc(sizeof(*g));
+
+	if (!g)
+		return no_memory(err);
+	add_interval(c, a, a->arch == SECCOMP_ARCH_X32 ? SECCOMP_X32_BIT : 0, c->default_label);
+	for (size_t i = 0; i < a->count && !c->prog->full;) {
+		g->number = (uint32_t)(keys[i] >> 32);
+		g->count = 0;
+		g->has_fallback = false;
+		for (; i < a->count && keys[i] >> 32 == g->number; i++)
+			if (group_add(g, &a->calls[(uint32_t)keys[i]].match, err) < 0)
+				return -1;
+		group_settle(g);
+		add_interval(c, a, g->number, group_emit(c, g));
+		add_interval(c, a, g->number + 1, c->default_label);
+	}
+	a->intervals[a->interval_count].first = UINT32_MAX;
+	return 0;
+}
+
+static int build_arch(struct compiler *c, struct arch_build *a, struct err *err)
+{
+	own_free uint64_t *keys = calloc(2 * a->count + 1, sizeof(*keys));
+
+	a->intervals = calloc(2 * a->count + 3, sizeof(*a->intervals));
+	if (!keys || !a->intervals)
+		return no_memory(err);
+	for (size_t i = 0; i < a->count; i++)
+		keys[i] = (uint64_t)a->calls[i].number << 32 | i;
+	sort_keys(keys, keys + a->count, a->count);
+	return build_intervals(c, a, keys, err);
+}
+
+static const struct arch_build *find_arch(const struct compiler *c, uint32_t arch)
+{
+	for (size_t i = 0; i < c->arch_count; i++)
+		if (c->archs[i].arch == arch)
+			return &c->archs[i];
+	return NULL;
+}
+
+/* What an architecture's calls come to, with the number to be loaded. */
+static uint32_t emit_arch(struct compiler *c, const struct arch_build *a, uint32_t foreign)
+{
+	const struct arch_build *x32 = find_arch(c, SECCOMP_ARCH_X32);
+	uint32_t label = a->root;
+
+	if (a->arch == AUDIT_ARCH_X86_64)
+		label = bpf_jump(c->prog, BPF_JGE, SECCOMP_X32_BIT, x32 ? x32->root : foreign,
+				 label);
+	return bpf_stmt(c->prog, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr),
+			label);
+}
+
+/* The head of the program: which architecture. */
+static void emit_head(struct compiler *c)
+{
+	uint32_t foreign = bpf_ret(c->prog, SECCOMP_RET_KILL_PROCESS);
+	uint32_t next = foreign;
+
+	for (size_t i = c->arch_count; i-- > 0;) {
+		const struct arch_build *a = &c->archs[i];
+
+		if (a->arch == SECCOMP_ARCH_X32)
+			continue;
+		next = bpf_jump(c->prog, BPF_JEQ, a->arch, emit_arch(c, a, foreign), next);
+	}
+	bpf_stmt(c->prog, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), next);
+}
+
+static int emit_program(struct compiler *c, uint32_t default_ret, struct err *err)
+{
+	c->default_label = bpf_ret(c->prog, default_ret);
+	for (size_t i = c->arch_count; i-- > 0;)
+		if (build_arch(c, &c->archs[i], err) < 0)
+			return -1;
+	for (size_t i = c->arch_count; i-- > 0;)
+		c->archs[i].root = seccomp_emit_tree(c->prog, c->archs[i].intervals,
+						     c->archs[i].interval_count);
+	emit_head(c);
+	if (c->prog->full)
+		return err_set(
+			err, ERR_INVALID, 0,
+			"seccomp profile: needs more than the %d instructions that the kernel "
+			"takes",
+			BPF_MAXINSNS);
+	return 0;
+}
+
+/* Into the order of execution. Flags that the kernel refuses without a listener, or wants with one,
+ * are put right. */
+static int finish(const struct compiler *c, struct seccomp_filter *ret, struct err *err)
+{
+	struct seccomp_filter f = {.count = (unsigned short)c->prog->count,
+				   .flags = c->profile->flags};
+
+	f.insns = calloc(f.count, sizeof(*f.insns));
+	if (!f.insns)
+		return no_memory(err);
+	for (uint32_t i = 0; i < f.count; i++) {
+		f.insns[i] = c->prog->insns[f.count - 1 - i];
+		f.notify |= f.insns[i].code == (BPF_RET | BPF_K) &&
+			    f.insns[i].k == SECCOMP_RET_USER_NOTIF;
+	}
+	if (!f.notify)
+		f.flags &= ~SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+	else if (f.flags & SECCOMP_FILTER_FLAG_TSYNC)
+		f.flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+	*ret = f;
+	return 0;
+}
+
+int seccomp_compile(const struct seccomp_profile *p, struct seccomp_filter *ret,
+		    size_t *ret_unknown, struct err *err)
+{
+	own(compiler) struct compiler c = {.profile = p, .prog = malloc(sizeof(*c.prog))};
+	uint32_t default_ret;
+
+	if (!c.prog)
+		return no_memory(err);
+	bpf_truncate(c.prog, 0);
+	if (p->default_action == SECCOMP_RET_USER_NOTIF)
+		return err_set(err, ERR_INVALID, 0,
+			       "seccomp profile: the default action cannot be notify, because the "
+			       "listener could not even be handed over");
+	if (action_value(p->default_action, p->default_errno_given, p->default_errno, &default_ret,
+			 err) < 0 ||
+	    add_arch(&c, seccomp_native_arch(), err) < 0)
+		return -1;
+	for (size_t i = 0; i < p->arch_count; i++)
+		if (add_arch(&c, p->archs[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < p->rule_count; i++)
+		if (add_rule(&c, &p->rules[i], err) < 0)
+			return -1;
+	if (emit_program(&c, default_ret, err) < 0 || finish(&c, ret, err) < 0)
+		return -1;
+	if (ret_unknown)
+		*ret_unknown = c.unknown;
+	return 0;
+}
