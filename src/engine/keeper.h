@@ -21,13 +21,14 @@
 struct keeper_state {
 	int version;	       /* 1 */
 	char *id, *root, *run; /* container id; store roots */
-	char *cgroup_name;
+	char *name;	       /* freed with the container by --rm; NULL: none */
+	char *cgroup_name;     /* NULL: none to remove */
 	bool remove, terminal;
-	bool exited; /* the exit was seen already (a replacement in between) */
-	int exit_code, exit_signal;
+	bool replaced; /* handed over by a keeper, not by the command that started it */
 	int stop_signal;
 	int64_t started_ns;
 	uint64_t stop_timeout_ms;
+	int64_t kill_at_ms; /* a stop is under way: SIGKILL at this CLOCK_BOOTTIME; 0: none */
 	int id_slot;
 	uint64_t log_max_size; /* bytes per file, default 10 MiB */
 	int log_max_files;     /* default 3 */
@@ -41,6 +42,11 @@ struct keeper_state {
 	int client_fd;	      /* the connection of the command that started it */
 	bool client_attached; /* that command wants the output */
 };
+
+/* Defaults: no descriptor, no slot, SIGTERM, 10 s, logs of 3 x 10 MiB. */
+void keeper_state_init(struct keeper_state *state);
+/* Frees the strings; closes nothing. */
+void keeper_state_done(struct keeper_state *state);
 
 /* Pack the state, clear CLOEXEC on its descriptors, execve the keeper program
  * (`insula-keeper --state FD`). Returns only on failure. */
@@ -57,13 +63,13 @@ int keeper_find_program(char *buf, size_t size, struct err *err);
 enum keeper_message {
 	/* to the keeper */
 	KEEPER_HELLO = 1, /* first message of a client: its version */
-	KEEPER_ATTACH,	  /* start sending output; flags: KEEPER_REPLAY */
-	KEEPER_STDIN,	  /* data */
+	KEEPER_ATTACH,	  /* start sending output */
+	KEEPER_STDIN,	  /* data; the next one only after KEEPER_STDIN_TAKEN */
 	KEEPER_STDIN_EOF,
 	KEEPER_RESIZE, /* value: rows << 16 | cols */
 	KEEPER_SIGNAL, /* value: signal for init */
-	KEEPER_STOP,   /* value: signal (0: the container's), value2: ms before SIGKILL */
-	KEEPER_WAIT,   /* send KEEPER_EXIT when it has ended and is cleared up */
+	KEEPER_STOP, /* value: signal (0: the container's), value2: ms before SIGKILL (< 0: its) */
+	KEEPER_WAIT, /* send KEEPER_EXIT when it has ended and is cleared up */
 	KEEPER_PING,
 	KEEPER_REPLACE, /* data: path of the new program */
 	/* from the keeper */
@@ -73,7 +79,8 @@ enum keeper_message {
 	KEEPER_STDERR, /* data */
 	KEEPER_EXIT,   /* value: exit code, value2: signal | oom << 8 */
 	KEEPER_OK,
-	KEEPER_ERROR, /* data: struct keeper_error */
+	KEEPER_ERROR,	    /* data: struct keeper_error */
+	KEEPER_STDIN_TAKEN, /* the container has the data of the last KEEPER_STDIN */
 };
 
 struct keeper_header {
@@ -87,13 +94,16 @@ struct keeper_error {
 	char message[768], hint[384];
 };
 
+/* The listening socket "ctl" in a container's run directory, for keeper_state.listen_fd. */
+int keeper_listen(int run_fd, struct err *err);
+
 /* Client side. Connect through the container's run directory; sends HELLO. */
 int keeper_connect(int run_fd, int timeout_ms, struct err *err);
 int keeper_send(int fd, enum keeper_message type, int64_t value, int64_t value2, const void *data,
 		size_t size, struct err *err);
 /* Next message; data buffer of KEEPER_DATA_MAX bytes. 1 message, 0 end of connection. timeout_ms < 0: none. */
 int keeper_receive(int fd, struct keeper_header *ret, void *data, int timeout_ms, struct err *err);
-/* A whole request: send and wait for OK, ERROR (becomes *err) or the deadline. */
+/* A whole request: send and wait for OK or EXIT, ERROR (becomes *err) or the deadline. */
 int keeper_request(int run_fd, enum keeper_message type, int64_t value, int64_t value2,
 		   int timeout_ms, struct err *err);
 

@@ -17,12 +17,15 @@
 enum log_stream { LOG_STDOUT, LOG_STDERR };
 
 struct log_writer;
-/* dir_fd: the container's directory in ROOT (borrowed, kept). */
+/* dir_fd: the container's directory in ROOT (borrowed, kept). The file is made by the first output. */
 struct log_writer *log_writer_new(int dir_fd, uint64_t max_size, int max_files, struct err *err);
-/* Splits into lines; a line longer than 16 KiB is cut into partial entries. Output of one call ends up
- * in one write(2). A full disk loses entries (counted), never blocks nor fails the container. */
+/* Splits into lines; what has no newline yet, and a line longer than 16 KiB, becomes partial entries:
+ * nothing is held back, so nothing is lost with the writer. One write(2) for a call, or for each
+ * 64 KiB. A full disk loses entries (and the log says so once there is room again), but never blocks
+ * nor fails the container. */
 void log_writer_put(struct log_writer *w, enum log_stream stream, const char *data, size_t size);
-/* Flush what has no newline yet; and free. */
+/* Give the buffer's memory back until the next output. */
+void log_writer_idle(struct log_writer *w);
 void log_writer_free(struct log_writer *w);
 
 struct log_read_options {
