@@ -5,7 +5,11 @@
 setup() {
 	tools=$BATS_TEST_DIRNAME/../../tools
 	cd "$BATS_TEST_TMPDIR" || return
-	mkdir -p src/base src/runtime src/engine taps
+	mkdir taps
+	for layer in base runtime engine image storage cli; do
+		mkdir -p "src/$layer"
+		seq 20 >"src/$layer/README.md"
+	done
 }
 
 # source PATH LINE...: a C file with everything that the linter asks for, and then these lines.
@@ -31,7 +35,6 @@ stream() {
 }
 
 @test "lint-layers: siblings, unknown layers and bare names are refused, downward is fine" {
-	mkdir src/image src/storage src/cli
 	source_file src/image/a.c '#include "storage/s.h"'
 	source_file src/cli/b.c '#include "vendor/v.h"'
 	source_file src/cli/c.c '#include "verbs.h"'
@@ -42,6 +45,22 @@ stream() {
 	[[ $output == *'src/image/a.c:5: "storage/s.h": image may not use storage'* ]]
 	[[ $output == *'src/cli/b.c:5: "vendor/v.h": there is no layer vendor'* ]]
 	[[ $output == *'src/cli/c.c:5: "verbs.h": write it as'* ]]
+}
+
+@test "lint-layers: a layer with code and without a README is named" {
+	source_file src/base/a.c
+	rm src/base/README.md
+	run "$tools/lint-layers" src
+	[ "$status" -eq 1 ]
+	[ "$output" = "src/base/README.md:1: a layer has a README" ]
+}
+
+@test "lint-source: a link that leads nowhere" {
+	printf '%s\n' 'See [this](there.md#part), [that](https://example.org/) and' '[it](gone.md).' >a.md
+	touch there.md
+	run "$tools/lint-source" a.md
+	[ "$status" -eq 1 ]
+	[ "$output" = "a.md:2: the link to gone.md leads nowhere" ]
 }
 
 @test "lint-source: a clean file says nothing" {
