@@ -144,7 +144,7 @@ const char *json_path(const struct json *doc, json_node n, char *buf, size_t siz
 	buf[0] = '\0';
 	for (; n < doc->node_count && doc->nodes[n].parent != JSON_NONE; n = doc->nodes[n].parent)
 		chain[depth++] = n;
-	for (unsigned int i = depth; i-- > 0 && used < size - 1;)
+	for (unsigned int i = depth; i-- > 0 && used < size;)
 		used += path_step(doc, chain[i], used == 0, buf + used, size - used);
 	if (used > size - 1 && size > 4)
 		memcpy(buf + size - 4, "...", 4);

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a stranger's document can cost at most: time, memory, and what happens when memory runs out.
+ *
+ * The allocator is wrapped at link time (--wrap), which counts bytes and blocks and can fail the
+ * n-th request. Time is the process's CPU time, so that a busy machine does not fail a test, and the
+ * bounds are many times what is measured: they tell linear from quadratic, not fast from slow.
+ */
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/own.h"
+#include "json/json.h"
+#include "test.h"
+
+static struct err err;
+
+/* ---- the allocator ---- */
+
+static size_t live_blocks, live_bytes, peak_bytes, requests, fail_at;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *block, size_t size);
+void *__real_reallocarray(void *block, size_t count, size_t size);
+char *__real_strdup(const char *text);
+char *__real_strndup(const char *text, size_t size);
+void __real_free(void *block);
+
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+void *__wrap_reallocarray(void *block, size_t count, size_t size);
+char *__wrap_strdup(const char *text);
+char *__wrap_strndup(const char *text, size_t size);
+void __wrap_free(void *block);
+
+static bool fails(void)
+{
+	return ++requests == fail_at;
+}
+
+static void forget(void *block)
+{
+	if (block) {
+		live_blocks--;
+		live_bytes -= malloc_usable_size(block);
+	}
+}
+
+static void *count(void *block)
+{
+	if (block) {
+		live_blocks++;
+		live_bytes += malloc_usable_size(block);
+		peak_bytes = live_bytes > peak_bytes ? live_bytes : peak_bytes;
+	}
+	return block;
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return fails() ? NULL : count(__real_malloc(size));
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : count(__real_calloc(n, size));
+}
+
+void *__wrap_realloc(void *block, size_t size)
+{
+	if (fails())
+		return NULL;
+	forget(block);
+	return count(__real_realloc(block, size));
+}
+
+void *__wrap_reallocarray(void *block, size_t n, size_t size)
+{
+	if (fails())
+		return NULL;
+	forget(block);
+	return count(__real_reallocarray(block, n, size));
+}
+
+char *__wrap_strdup(const char *text)
+{
+	return fails() ? NULL : count(__real_strdup(text));
+}
+
+char *__wrap_strndup(const char *text, size_t size)
+{
+	return fails() ? NULL : count(__real_strndup(text, size));
+}
+
+void __wrap_free(void *block)
+{
+	forget(block);
+	__real_free(block);
+}
+
+/* ---- measuring ---- */
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SLOWER 20
+#else
+#define SLOWER 1
+#endif
+
+static int64_t cpu_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+struct cost {
+	int64_t us;
+	size_t bytes; /* at the peak */
+};
+
+/* Parse and release; the error stays in err. */
+static struct cost cost_of(const char *text, size_t size)
+{
+	size_t blocks = live_blocks, bytes = live_bytes;
+	int64_t start = cpu_us();
+	struct cost cost;
+
+	err = ERR_INIT;
+	peak_bytes = live_bytes;
+	json_free(json_parse(text, size, "doc", &err));
+	cost = (struct cost){cpu_us() - start, peak_bytes - bytes};
+	CHECK_INT(live_blocks, blocks);
+	return cost;
+}
+
+/* `head`, `count` items, `tail`; a '#' in the item is its number. */
+static char *repeat(const char *head, size_t count, const char *item, const char *tail,
+		    size_t *ret_size)
+{
+	char *text = malloc(JSON_MAX_SIZE + 1024), *at = stpcpy(text, head);
+
+	for (size_t i = 0; i < count; i++) {
+		for (const char *c = item; *c; c++) {
+			if (*c == '#')
+				at += sprintf(at, "%zu", i);
+			else
+				*at++ = *c;
+		}
+		CHECK(at - text < JSON_MAX_SIZE);
+	}
+	at = stpcpy(at, tail);
+	*ret_size = (size_t)(at - text);
+	return text;
+}
+
+/* ---- bounds ---- */
+
+TEST(depth)
+{
+	char text[2 * JSON_MAX_DEPTH + 3];
+
+	memset(text, '[', JSON_MAX_DEPTH);
+	memset(text + JSON_MAX_DEPTH, ']', JSON_MAX_DEPTH);
+	cost_of(text, 2 * JSON_MAX_DEPTH);
+	CHECK_STR(err.message, "");
+	memset(text, '[', JSON_MAX_DEPTH + 1);
+	memset(text + JSON_MAX_DEPTH + 1, ']', JSON_MAX_DEPTH + 1);
+	cost_of(text, 2 * JSON_MAX_DEPTH + 2);
+	CHECK_INT(err.kind, ERR_LIMIT);
+	CHECK(strstr(err.message, "doc: line 1, column 65, in [0][0]"));
+	CHECK(strstr(err.message, "nested more than 64 levels deep"));
+}
+
+TEST(depth_is_given_back)
+{
+	size_t size;
+	own_free char *text = repeat("[", 1000, "[[[[]]]],", "1]", &size);
+
+	cost_of(text, size);
+	CHECK_STR(err.message, "");
+}
+
+TEST(deep_nesting_is_refused_at_once)
+{
+	static const char *const items[] = {"[", "{\"a\":", "[{\"a\":"};
+
+	for (int i = 0; i < 3; i++) {
+		size_t size;
+		own_free char *text = repeat("", 200000, items[i], "", &size);
+		struct cost cost = cost_of(text, size);
+
+		CHECK_INT(err.kind, ERR_LIMIT);
+		CHECK(strstr(err.message, "levels deep"));
+		CHECK(cost.us < 5000 * SLOWER);
+		CHECK(cost.bytes < 4 << 20);
+	}
+}
+
+TEST(size)
+{
+	own_free char *text = malloc(64 << 20);
+	struct cost cost;
+
+	memset(text, ' ', 64 << 20);
+	cost = cost_of(text, 64 << 20);
+	CHECK_INT(err.kind, ERR_LIMIT);
+	CHECK_STR(err.message, "doc: 67108864 bytes are more than the limit of 16777216");
+	CHECK(cost.us < 1000 * SLOWER);
+	CHECK_INT(cost.bytes, 0);
+	text[0] = '1';
+	cost_of(text, JSON_MAX_SIZE);
+	CHECK_STR(err.message, "");
+	cost_of(text, JSON_MAX_SIZE + 1);
+	CHECK_INT(err.kind, ERR_LIMIT);
+}
+
+TEST(number_of_values)
+{
+	size_t size;
+	own_free char *most = repeat("[", JSON_MAX_NODES - 2, "0,", "0]", &size);
+	struct cost cost = cost_of(most, size);
+
+	CHECK_STR(err.message, "");
+	CHECK(cost.us < 1000000 * SLOWER);
+	CHECK(cost.bytes < 64 << 20);
+	memcpy(most + size - 1, ",0]", 3);
+	cost_of(most, size + 2);
+	CHECK_INT(err.kind, ERR_LIMIT);
+	CHECK(strstr(err.message, "more than 1000000 values"));
+}
+
+TEST(many_members_take_linear_time)
+{
+	size_t size;
+	own_free char *text = repeat("{", 400000, "\"annotation.#\":\"v\",", "\"z\":1}", &size);
+	struct cost cost = cost_of(text, size);
+
+	CHECK_STR(err.message, "");
+	CHECK(cost.us < 2000000 * SLOWER);
+	CHECK(cost.bytes < 64 << 20);
+}
+
+TEST(many_members_with_a_long_common_prefix_take_linear_time)
+{
+	size_t size;
+	own_free char *item = malloc(600);
+	own_free char *text = NULL;
+
+	sprintf(item, "\"%0500d#\":1,", 0);
+	text = repeat("{", 30000, item, "\"z\":1}", &size);
+	CHECK(cost_of(text, size).us < 2000000 * SLOWER);
+	CHECK_STR(err.message, "");
+}
+
+TEST(many_objects_at_the_limit_of_the_quadratic_check)
+{
+	size_t size;
+	own_free char *text = repeat("[", 50000,
+				     "{\"a1\":1,\"a2\":1,\"a3\":1,\"a4\":1,\"a5\":1,\"a6\":1,"
+				     "\"a7\":1,\"a8\":1},{\"a1\":1,\"a2\":1,\"a3\":1,\"a4\":1,"
+				     "\"a5\":1,\"a6\":1,\"a7\":1,\"a8\":1,\"a9\":1},",
+				     "1]", &size);
+
+	CHECK(cost_of(text, size).us < 2000000 * SLOWER);
+	CHECK_STR(err.message, "");
+}
+
+/* The path and the place of an error are looked for once, not for every value. */
+TEST(an_error_behind_many_values_takes_linear_time)
+{
+	size_t size;
+	own_free char *text = repeat("[", 900000, "0,", "x]", &size);
+
+	CHECK(cost_of(text, size).us < 1000000 * SLOWER);
+	CHECK_STR(err.message,
+		  "doc: line 1, column 1800002, in [900000]: expected a value, found 'x'");
+}
+
+TEST(huge_strings)
+{
+	size_t size;
+	own_free char *plain = repeat("\"", JSON_MAX_SIZE - 3, "a", "\"", &size);
+	own_free char *escaped = NULL;
+
+	CHECK(cost_of(plain, size).us < 1000000 * SLOWER);
+	CHECK_STR(err.message, "");
+	escaped = repeat("\"", JSON_MAX_SIZE / 12 - 1, "\\ud83d\\ude00", "\"", &size);
+	CHECK(cost_of(escaped, size).us < 1000000 * SLOWER);
+	CHECK_STR(err.message, "");
+}
+
+static char *config(size_t *ret_size)
+{
+	int fd = open(CORPUS "/config.json", O_RDONLY | O_CLOEXEC);
+	char *text = NULL;
+	ssize_t size = fd_read_all(fd, 1 << 20, "the configuration", &text, &err);
+
+	CHECK(size > 0);
+	close(fd);
+	*ret_size = (size_t)size;
+	return text;
+}
+
+/* The file has 16 KB: as much as engines write for a container with a seccomp profile. */
+TEST(a_configuration_is_read_in_microseconds)
+{
+	size_t size;
+	own_free char *text = config(&size);
+	int64_t best = INT64_MAX;
+
+	CHECK(size > 15000 && size < 17000);
+	for (int i = 0; i < 200; i++) {
+		struct cost cost = cost_of(text, size);
+
+		CHECK_STR(err.message, "");
+		best = cost.us < best ? cost.us : best;
+	}
+	printf("# %zu bytes in %jd us\n", size, (intmax_t)best);
+	CHECK(best < 100 * SLOWER);
+}
+
+/* ---- no memory ---- */
+
+TEST(parsing_without_memory)
+{
+	size_t size, blocks, n;
+	own_free char *text = config(&size);
+	struct json *doc = NULL;
+
+	blocks = live_blocks;
+	for (n = 1; !doc; n++) {
+		err = ERR_INIT;
+		requests = 0;
+		fail_at = n;
+		doc = json_parse(text, size, "doc", &err);
+		fail_at = 0;
+		if (!doc) {
+			CHECK_INT(err.kind, ERR_LIMIT);
+			CHECK(strstr(err.message, "doc: out of memory"));
+			CHECK_INT(live_blocks, blocks);
+		}
+	}
+	json_free(doc);
+	CHECK_INT(live_blocks, blocks);
+	/* The document, its name, text and nodes, growth, and a table for its largest objects. */
+	CHECK(n > 5);
+}
+
+struct thing {
+	char *name;
+	struct strv list, map;
+	struct json_array things;
+	struct thing *more;
+};
+
+static const struct json_field thing_fields[] = {
+	{"name", JSON_F_STRING, offsetof(struct thing, name)},
+	{"list", JSON_F_STRINGS, offsetof(struct thing, list)},
+	{"map", JSON_F_MAP, offsetof(struct thing, map)},
+	{"things", JSON_F_ARRAY, offsetof(struct thing, things), .fields = thing_fields,
+	 .item_size = sizeof(struct thing)},
+	{"more", JSON_F_POINTER, offsetof(struct thing, more), .fields = thing_fields,
+	 .item_size = sizeof(struct thing)},
+	{NULL},
+};
+
+TEST(binding_without_memory)
+{
+	static const char text[] =
+		"{\"name\":\"a\",\"list\":[\"b\",\"c\"],\"map\":{\"d\":\"e\"},"
+		"\"things\":[{\"name\":\"f\"},{\"list\":[\"g\"],\"more\":{\"name\":\"h\"}}],"
+		"\"more\":{\"things\":[{\"map\":{\"i\":\"j\",\"k\":\"l\"}}]}}";
+	own_json struct json *doc = json_parse(text, strlen(text), "doc", &err);
+	struct thing thing = {0};
+	size_t blocks = live_blocks, n = 1;
+	int r = -1;
+
+	for (; r < 0; n++) {
+		err = ERR_INIT;
+		requests = 0;
+		fail_at = n;
+		r = json_bind(doc, 0, thing_fields, JSON_UNKNOWN_REFUSE, &thing, &err);
+		fail_at = 0;
+		if (r < 0) {
+			CHECK_INT(err.kind, ERR_LIMIT);
+			CHECK_INT(live_blocks, blocks);
+			CHECK(!thing.name && !thing.more && !thing.things.items &&
+			      !thing.list.items);
+		}
+	}
+	CHECK(n > 15);
+	json_bind_done(thing_fields, &thing);
+	CHECK_INT(live_blocks, blocks);
+}
+
+TEST(a_binding_error_releases_every_block)
+{
+	static const char text[] =
+		"{\"name\":\"a\",\"list\":[\"b\"],\"map\":{\"d\":\"e\"},\"more\":{\"name\":\"x\"},"
+		"\"things\":[{\"name\":\"f\"},{\"list\":[\"g\",1]}]}";
+	own_json struct json *doc = json_parse(text, strlen(text), "doc", &err);
+	struct thing thing = {0};
+	size_t blocks = live_blocks;
+
+	CHECK_ERR(json_bind(doc, 0, thing_fields, JSON_UNKNOWN_REFUSE, &thing, &err), ERR_INVALID,
+		  "things[1].list[1]");
+	CHECK_INT(live_blocks, blocks);
+}
+
+TEST_MAIN()
