@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/str.h"
@@ -54,6 +55,8 @@ struct cgroup_host {
 	unsigned int controllers; /* union */
 	struct cgroup_hierarchy hierarchies[CGROUP_MAX_HIERARCHIES];
 	size_t count;
+	char cpus[256]; /* what the top of the cpuset controller has, "" where there is none */
+	char mems[256];
 };
 
 /* prefix_fd: AT_FDCWD for the live host, else a directory that holds recorded proc/self/mountinfo,
@@ -116,7 +119,9 @@ struct cgroup_write {
 	unsigned int hierarchy; /* index into cgroup_host */
 	char file[64];
 	char *value;
-	bool required; /* false: a missing file is a warning (recorded), unless strict */
+	bool required; /* false: a missing file is recorded in cgroup->skipped (strict: all are) */
+	bool inherit;  /* v1 cpuset: the value is the parent's; `value` is what the top has */
+	bool alternative; /* only where the file of the write before is missing */
 };
 
 struct cgroup_plan {
@@ -127,6 +132,7 @@ struct cgroup_plan {
 	bool device_bpf;     /* v2: the device rules go into a BPF program */
 	struct cgroup_device *devices; /* borrowed from the resources */
 	size_t device_count;
+	int64_t memory_check; /* cgroup_apply refuses below this usage; CGROUP_UNSET: no check */
 };
 
 /* strict: what cannot be enforced is ERR_UNSUPPORTED instead of a line in plan->missing. Values
@@ -145,7 +151,8 @@ struct cgroup_member {
 	int parent_fd; /* O_PATH, for removal */
 	int dir_fd;    /* the group's directory */
 	int tasks_fd;  /* v1 "tasks", open for writing; -1 on v2 */
-	bool made;     /* by us: to be removed */
+	bool made;     /* by cgroup_create, not found by cgroup_open */
+	unsigned int made_parents; /* directories above it that cgroup_create made too */
 };
 
 struct cgroup {
@@ -154,6 +161,7 @@ struct cgroup {
 	size_t count;
 	int v2_fd; /* borrowed dir_fd of the v2 member for CLONE_INTO_CGROUP, or -1 */
 	char mode; /* reserved for the systemd driver */
+	struct strv skipped; /* what this kernel could not do, in words, beside plan->missing */
 };
 
 #define CGROUP_INIT ((struct cgroup){.v2_fd = -1})
@@ -170,13 +178,15 @@ void cgroup_done(struct cgroup *cg);
 /* The calling process joins every v1 hierarchy by writing "0" to the inherited tasks files (no
  * global lock, no round trip). The v2 one is entered by clone3. Async-signal-safe. */
 int cgroup_join_v1(const struct cgroup *cg, struct err *err);
-/* Move another process (by pid in our namespace) into every hierarchy: for exec on old kernels. */
+/* Move another process (by pid in our namespace, with one thread: a child just made) into every
+ * hierarchy: for exec on old kernels. */
 int cgroup_join_all(const struct cgroup *cg, int pid, struct err *err);
 
 /* Kill every process in the group (cgroup.kill on v2 5.14+, else freezer or SIGKILL loop by pids
  * read from cgroup.procs), and wait until it is empty or the deadline. */
 int cgroup_kill(const struct cgroup *cg, int timeout_ms, struct err *err);
-/* Remove the group with its sub-groups from every hierarchy; waits for EBUSY up to timeout_ms. */
+/* Remove the group with its sub-groups from every hierarchy; waits for EBUSY up to timeout_ms.
+ * Directories above it go too where cgroup_create made them and nobody else uses them. */
 int cgroup_remove(struct cgroup *cg, int timeout_ms, struct err *err);
 int cgroup_freeze(const struct cgroup *cg, bool freeze, int timeout_ms, struct err *err);
 /* Apply changed values to a running one. */

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Making a group: one directory of the same name in every hierarchy, then the plan's writes.
+ *
+ * Everything is relative to the descriptors of the hierarchies' tops. The parent's descriptor is
+ * kept with the group's own, because later, in a mount namespace without any cgroup mount, removal
+ * is unlinkat(parent, name) and nothing else would work. No file is read that need not be: a start
+ * makes about ten directories, and each system call here is paid at every start.
+ *
+ * A directory that exists already is removed and made anew: the kernel refuses that (EBUSY) where
+ * it has processes or sub-groups, so what is taken over is certainly empty and has no limits of an
+ * earlier life. Whatever was made is removed again, by descriptor, when a later step fails.
+ *
+ * v2 needs each controller enabled in cgroup.subtree_control of every directory above the group,
+ * which the kernel refuses (EBUSY) where such a directory, other than the root, has processes of
+ * its own. Only the controllers that the plan writes to are enabled.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "kernel/cgroup_device.h"
+#include "kernel/cgroup_internal.h"
+
+/* Long lists of CPUs are possible; one that does not fit is an error of the write that copies it. */
+#define CPUSET_TEXT_SIZE 4096
+
+/* A group under construction, undone at the end of its scope. */
+struct building {
+	struct cgroup cg;
+};
+
+static void remove_parents(int parent_fd, const struct cgroup *cg, unsigned int made)
+{
+	unsigned int depth = cgroup_name_depth(cg->name) - 1;
+	own_fd int fd = openat(parent_fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char part[256];
+
+	for (; made > 0 && depth > 0 && fd >= 0; made--) {
+		int up;
+
+		/* In use by somebody else by now, or gone: either way it is not ours any more. */
+		if (unlinkat(fd, cgroup_name_part(cg->name, --depth, part), AT_REMOVEDIR) < 0)
+			return;
+		up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd_close(fd);
+		fd = up;
+	}
+}
+
+void cgroup_remove_parents(const struct cgroup *cg, struct cgroup_member *member)
+{
+	remove_parents(member->parent_fd, cg, member->made_parents);
+	member->made_parents = 0;
+}
+
+static void building_done(struct building *b)
+{
+	for (size_t i = b->cg.count; i-- > 0;) {
+		struct cgroup_member *member = &b->cg.members[i];
+
+		if (member->made)
+			unlinkat(member->parent_fd, cgroup_leaf(&b->cg), AT_REMOVEDIR);
+		if (member->parent_fd >= 0)
+			cgroup_remove_parents(&b->cg, member);
+	}
+	cgroup_done(&b->cg);
+}
+
+/* ---- v2: controllers ---- */
+
+/* A controller's name is what stands before the first dot of its files. */
+static void add_enable(char *text, size_t size, const char *file)
+{
+	size_t used = strlen(text);
+	char word[64];
+
+	snprintf(word, sizeof(word), "+%.*s ", (int)strcspn(file, "."), file);
+	if (strcmp(word, "+cgroup ") == 0 || strstr(text, word))
+		return;
+	snprintf(text + used, size - used, "%s", word);
+}
+
+const char *cgroup_enable_text(const struct cgroup_host *host, const struct cgroup_plan *plan,
+			       char buf[static CGROUP_ENABLE_SIZE])
+{
+	buf[0] = '\0';
+	for (size_t i = 0; i < plan->count; i++)
+		if (host->hierarchies[plan->writes[i].hierarchy].v2)
+			add_enable(buf, CGROUP_ENABLE_SIZE, plan->writes[i].file);
+	return buf;
+}
+
+int cgroup_enable(int dir_fd, const char *text, const char *name, struct err *err)
+{
+	if (!*text || cgroup_put(dir_fd, "cgroup.subtree_control", text) == 0)
+		return 0;
+	if (errno == EBUSY) {
+		err_set(err, ERR_BUSY, errno,
+			"cannot enable %sabove cgroup '%s': processes live in its parent", text,
+			name);
+		return err_hint(err, "move them to a sub-group, or choose another parent");
+	}
+	err_errno(err, "cannot enable %sabove cgroup '%s'", text, name);
+	return errno == ENOENT ? err_hint(err, "the parent itself does not have them all") : -1;
+}
+
+/* ---- v1: cpusets ---- */
+
+static int copy_cpuset_file(int parent_fd, int fd, const char *file)
+{
+	char text[CPUSET_TEXT_SIZE];
+
+	if (cgroup_get(parent_fd, file, text, sizeof(text)) < 0)
+		return -1;
+	return cgroup_put(fd, file, text);
+}
+
+/* A directory above ours without CPUs or nodes: nothing below it could have any. */
+static int fill_cpuset(int parent_fd, int fd, const char *name, struct err *err)
+{
+	static const char *const files[] = {"cpuset.cpus", "cpuset.mems"};
+	char text[CPUSET_TEXT_SIZE];
+
+	for (size_t i = 0; i < 2; i++)
+		if (cgroup_get(fd, files[i], text, sizeof(text)) < 0 ||
+		    (!*text && copy_cpuset_file(parent_fd, fd, files[i]) < 0))
+			return err_errno(err, "cannot copy %s above cgroup '%s'", files[i], name);
+	return 0;
+}
+
+/* ---- directories ---- */
+
+/* The directory above the group, and on the way there whatever is missing. */
+static int make_parents(const struct cgroup_hierarchy *h, const struct cgroup *cg,
+			struct cgroup_member *member, const char *enable, struct err *err)
+{
+	unsigned int depth = cgroup_name_depth(cg->name);
+	char part[256];
+
+	member->parent_fd = fcntl(h->dir_fd, F_DUPFD_CLOEXEC, 0);
+	if (member->parent_fd < 0)
+		return err_errno(err, "cannot duplicate a descriptor");
+	for (unsigned int i = 0; i + 1 < depth; i++) {
+		own_fd int fd = -1;
+		int up = member->parent_fd;
+
+		if (h->v2 && cgroup_enable(up, enable, cg->name, err) < 0)
+			return -1;
+		cgroup_name_part(cg->name, i, part);
+		if (mkdirat(up, part, 0755) == 0)
+			member->made_parents++;
+		else if (errno != EEXIST)
+			return err_errno(err, "cannot make '%s' above cgroup '%s' in %s", part,
+					 cg->name, h->mount);
+		fd = openat(up, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			return err_errno(err, "cannot open '%s' above cgroup '%s' in %s", part,
+					 cg->name, h->mount);
+		if (!h->v2 && (h->controllers & CG_CPUSET) &&
+		    fill_cpuset(up, fd, cg->name, err) < 0)
+			return -1;
+		member->parent_fd = take_fd(fd);
+		fd_close(up);
+	}
+	return h->v2 ? cgroup_enable(member->parent_fd, enable, cg->name, err) : 0;
+}
+
+static int make_directory(const struct cgroup_hierarchy *h, const struct cgroup *cg,
+			  struct cgroup_member *member, struct err *err)
+{
+	const char *leaf = cgroup_leaf(cg);
+	int rc = mkdirat(member->parent_fd, leaf, 0755);
+
+	if (rc < 0 && errno == EEXIST && unlinkat(member->parent_fd, leaf, AT_REMOVEDIR) == 0)
+		rc = mkdirat(member->parent_fd, leaf, 0755);
+	else if (rc < 0 && errno == EBUSY)
+		return err_set(err, ERR_EXISTS, 0, "cgroup '%s' exists and is in use in %s",
+			       cg->name, h->mount);
+	if (rc < 0) {
+		err_errno(err, "cannot make cgroup '%s' in %s", cg->name, h->mount);
+		return err->errnum == EROFS ? err_hint(err, "it is mounted read-only") : -1;
+	}
+	member->made = true;
+	return 0;
+}
+
+static int make_member(const struct cgroup_hierarchy *h, struct cgroup *cg, const char *enable,
+		       struct err *err)
+{
+	struct cgroup_member *member = &cg->members[cg->count];
+
+	*member = (struct cgroup_member){.hierarchy = (unsigned int)cg->count,
+					 .parent_fd = -1,
+					 .dir_fd = -1,
+					 .tasks_fd = -1};
+	cg->count++;
+	if (make_parents(h, cg, member, enable, err) < 0 || make_directory(h, cg, member, err) < 0)
+		return -1;
+	if (cgroup_member_open(cg, member, h->v2) < 0)
+		return err_errno(err, "cannot open cgroup '%s' in %s", cg->name, h->mount);
+	return 0;
+}
+
+/* ---- values ---- */
+
+/* The value at the top is known; below it, the parent's may be less. */
+static int write_inherited(struct cgroup_writer *writer, const struct cgroup_write *write)
+{
+	const struct cgroup_member *member = &writer->cg->members[write->hierarchy];
+
+	if (cgroup_name_depth(writer->cg->name) == 1 && *write->value)
+		return cgroup_writer_put(writer, write);
+	return copy_cpuset_file(member->parent_fd, member->dir_fd, write->file);
+}
+
+static int write_values(const struct cgroup_plan *plan, struct cgroup *cg, struct err *err)
+{
+	own(cgroup_writer) struct cgroup_writer writer = CGROUP_WRITER_INIT(plan, cg);
+	bool missing = false;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct cgroup_write *write = &plan->writes[i];
+		bool last = i + 1 == plan->count || !plan->writes[i + 1].alternative;
+
+		if (write->alternative && !missing)
+			continue;
+		missing = false;
+		if ((write->inherit ? write_inherited(&writer, write)
+				    : cgroup_writer_put(&writer, write)) == 0)
+			continue;
+		if (errno != ENOENT && errno != EOPNOTSUPP)
+			return cgroup_write_error(cg, write, errno, err);
+		missing = true;
+		if (last && cgroup_write_skipped(cg, write, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* A new v2 group allows every device that its parents do. */
+static bool allows_all(const struct cgroup_plan *plan)
+{
+	return cgroup_device_is_all(&plan->devices[plan->device_count - 1]) &&
+	       plan->devices[plan->device_count - 1].allow;
+}
+
+int cgroup_create(const struct cgroup_host *host, const struct cgroup_plan *plan,
+		  struct cgroup *ret, struct err *err)
+{
+	own(building) struct building b = {.cg = CGROUP_INIT};
+	char enable[CGROUP_ENABLE_SIZE];
+
+	memcpy(b.cg.name, plan->name, sizeof(b.cg.name));
+	cgroup_enable_text(host, plan, enable);
+	for (size_t i = 0; i < host->count; i++)
+		if (make_member(&host->hierarchies[i], &b.cg, enable, err) < 0)
+			return -1;
+	if (write_values(plan, &b.cg, err) < 0)
+		return -1;
+	if (plan->device_bpf && !allows_all(plan) &&
+	    cgroup_device_attach(b.cg.v2_fd, plan->devices, plan->device_count, err) < 0)
+		return err_wrap(err, "cannot limit the devices of cgroup '%s'", plan->name);
+	*ret = b.cg;
+	b.cg = CGROUP_INIT;
+	return 0;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which processes a group holds, and which groups of ours a host holds.
+ *
+ * The pids of a group are the union over its hierarchies and their sub-groups: a start that was
+ * killed half-way leaves a process that joined some of them only, and a guest's processes sit in
+ * sub-groups of some. The walk keeps a bounded stack of descriptors on the heap; a tree that is
+ * deeper than this is still removed and killed (cgroup_remove, cgroup.kill), only its listing ends.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "kernel/cgroup_internal.h"
+
+#define DEPTH_MAX 64
+
+struct pid_list {
+	int *pids;
+	size_t count, cap;
+	bool failed; /* out of memory */
+};
+
+static void pid_list_done(struct pid_list *list)
+{
+	free(list->pids);
+}
+
+static void add_pid(struct pid_list *list, int pid)
+{
+	/* 0: a process of an outer pid namespace, which has no number here. */
+	if (pid == 0 || list->failed)
+		return;
+	if (list->count == list->cap) {
+		size_t cap = list->cap ? 2 * list->cap : 64;
+		int *pids = reallocarray(list->pids, cap, sizeof(*pids));
+
+		list->failed = !pids;
+		if (!pids)
+			return;
+		list->pids = pids;
+		list->cap = cap;
+	}
+	list->pids[list->count++] = pid;
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+	int left = *(const int *)a, right = *(const int *)b;
+
+	return (left > right) - (left < right);
+}
+
+/* The hierarchies of a container mostly hold the same processes. */
+static void remove_duplicates(struct pid_list *list)
+{
+	size_t kept = 0;
+
+	if (list->count)
+		qsort(list->pids, list->count, sizeof(*list->pids), compare_pids);
+	for (size_t i = 0; i < list->count; i++)
+		if (!kept || list->pids[kept - 1] != list->pids[i])
+			list->pids[kept++] = list->pids[i];
+	list->count = kept;
+}
+
+static int read_pids(int dir_fd, void *data)
+{
+	own_fd int fd = openat(dir_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	char buf[4096];
+	int pid = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		for (ssize_t i = 0; i < n; i++) {
+			if (buf[i] != '\n') {
+				pid = pid * 10 + (buf[i] - '0');
+				continue;
+			}
+			add_pid(data, pid);
+			pid = 0;
+		}
+	return n < 0 ? -1 : 0;
+}
+
+static int walk(int dir_fd, unsigned int depth, cgroup_walk_fn *fn, void *data)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!dir) {
+		fd_close(fd);
+		return -1;
+	}
+	/* Gone meanwhile, or a threaded group, whose processes are listed above it. */
+	if (fn(dir_fd, data) < 0 && errno != ENOENT && errno != ENODEV && errno != EOPNOTSUPP)
+		return -1;
+	while (depth < DEPTH_MAX && (entry = readdir(dir)) != NULL) {
+		own_fd int child = -1;
+
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+			continue;
+		child = openat(dir_fd, entry->d_name,
+			       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (child >= 0 && walk(child, depth + 1, fn, data) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int cgroup_walk(int dir_fd, cgroup_walk_fn *fn, void *data)
+{
+	return walk(dir_fd, 0, fn, data);
+}
+
+ssize_t cgroup_pids(const struct cgroup *cg, int *pids, size_t max, struct err *err)
+{
+	own(pid_list) struct pid_list list = {0};
+
+	for (size_t i = 0; i < cg->count; i++) {
+		if (walk(cg->members[i].dir_fd, 0, read_pids, &list) < 0 && errno != ENOENT &&
+		    errno != ENODEV)
+			return err_errno(err, "cannot list the processes of cgroup '%s'", cg->name);
+		remove_duplicates(&list);
+	}
+	if (list.failed)
+		return err_set(err, ERR_LIMIT, 0, "out of memory");
+	if (list.count > max)
+		list.count = max;
+	if (list.count)
+		memcpy(pids, list.pids, list.count * sizeof(*pids));
+	return (ssize_t)list.count;
+}
+
+static int list_top(int top_fd, const char *prefix, struct strv *names, struct err *err)
+{
+	int fd = openat(top_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!dir) {
+		err_errno(err, "cannot list control groups");
+		fd_close(fd);
+		return -1;
+	}
+	while ((entry = readdir(dir)) != NULL)
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+		    str_starts(entry->d_name, prefix) && !strv_contains(names, entry->d_name) &&
+		    strv_add(names, entry->d_name, err) < 0)
+			return -1;
+	return 0;
+}
+
+int cgroup_list(const struct cgroup_host *host, const char *prefix, struct strv *ret,
+		struct err *err)
+{
+	own(strv) struct strv names = STRV_INIT;
+
+	for (size_t i = 0; i < host->count; i++)
+		if (list_top(host->hierarchies[i].dir_fd, prefix, &names, err) < 0)
+			return -1;
+	*ret = names;
+	names = STRV_INIT;
+	return 0;
+}
