@@ -74,7 +74,7 @@ static int lock_once(int dir_fd, const char *name, short type, int *ret_fd)
 static void write_holder(int fd)
 {
 	char text[16];
-	int length = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	int length = snprintf(text, sizeof(text), "%d", (int)getpid());
 
 	/* A full disk makes a poorer error message, no more. */
 	if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)length, 0) < 0)
@@ -85,14 +85,15 @@ static int busy(int fd, const char *name, struct err *err)
 {
 	struct flock lock = whole_file(F_RDLCK);
 	char text[16] = "";
-	int pid = 0;
+	struct err ignored;
+	uint64_t pid;
 
 	/* Only an exclusive holder, against which a reader would fail, has written its pid. */
 	if (fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_WRLCK &&
-	    pread(fd, text, sizeof(text) - 1, 0) > 0)
-		pid = atoi(text);
-	if (pid > 0)
-		return err_set(err, ERR_BUSY, 0, "cannot lock '%s': held by process %d", name, pid);
+	    pread(fd, text, sizeof(text) - 1, 0) > 0 &&
+	    str_to_u64(text, 1, INT32_MAX, "pid", &pid, &ignored) == 0)
+		return err_set(err, ERR_BUSY, 0, "cannot lock '%s': held by process %d", name,
+			       (int)pid);
 	return err_set(err, ERR_BUSY, 0, "cannot lock '%s': somebody else holds it", name);
 }
 

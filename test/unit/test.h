@@ -50,6 +50,9 @@ _Noreturn void test_skip(const char *format, ...) __attribute__((format(printf, 
 int test_dir(void);
 const char *test_dir_path(void);
 
+/* From here on, in this test and its children, the system call fails with this errno. */
+void test_fail_syscall(long number, int errnum);
+
 void test_check_str(const char *file, int line, const char *text, const char *got,
 		    const char *want);
 void test_check_int(const char *file, int line, const char *text, intmax_t got, intmax_t want);
