@@ -26,7 +26,7 @@ struct runtime_layer {
 	const char *const *lowers; /* host directories, topmost first; count >= 1 */
 	size_t lower_count;
 	const char *upper, *work; /* host directories of one file system; NULL: read-only */
-	bool guard;	  /* compose the lowers so that only what "other" may read is readable */
+	bool guard;	  /* the last lower is read through a guard overlay, see image/image.h */
 	bool is_volatile; /* no sync of upper: it does not outlive the container */
 };
 
