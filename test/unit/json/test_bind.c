@@ -94,7 +94,7 @@ static const struct json_field fields[] = {
 	{"percent", JSON_F_INT, AT(percent), .min = -5, .max = 100, .has_unset = true,
 	 .unset = -99},
 	{"small", JSON_F_U64, AT(small), .min = 2, .max = 9, .has_unset = true},
-	{"atLeast", JSON_F_U64, AT(at_least), .min = 5, .max = 0, .has_unset = true},
+	{"minimum", JSON_F_U64, AT(at_least), .min = 5, .max = 0, .has_unset = true},
 	{"colour", JSON_F_ENUM, AT(colour), .names = colours, .has_unset = true},
 	{"args", JSON_F_STRINGS, AT(args), AT(args_given)},
 	{"map", JSON_F_MAP, AT(map), .max_count = 3},
@@ -229,8 +229,8 @@ TEST(numbers_out_of_range)
 	CHECK_OK(bind("{\"small\":9}"));
 	refused("{\"small\":1}", "doc: small: 1 is not between 2 and 9");
 	refused("{\"small\":10}", "doc: small: 10 is not between 2 and 9");
-	CHECK_OK(bind("{\"atLeast\":18446744073709551615}"));
-	refused("{\"atLeast\":4}", "doc: atLeast: 4 is not between 5 and 18446744073709551615");
+	CHECK_OK(bind("{\"minimum\":18446744073709551615}"));
+	refused("{\"minimum\":4}", "doc: minimum: 4 is not between 5 and 18446744073709551615");
 	done();
 }
 
@@ -288,7 +288,7 @@ TEST(required_members)
 
 TEST(unknown_members)
 {
-	refused("{\"nmae\":\"x\"}", "doc: nmae: unknown key");
+	refused("{\"namex\":\"x\"}", "doc: namex: unknown key");
 	CHECK_STR(err.hint, "did you mean 'name'?");
 	refused("{\"completely-else\":1}", "doc: completely-else: unknown key");
 	CHECK_STR(err.hint, "");

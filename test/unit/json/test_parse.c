@@ -358,7 +358,7 @@ TEST(broken_structure)
 	refused("{\"a\":1]", "doc: line 1, column 7: expected ',' or '}', found ']'");
 	refused("tru", "doc: line 1, column 1: expected a value, found 't'");
 	refused("True", "doc: line 1, column 1: expected a value, found 'T'");
-	refused("nulll", "doc: line 1, column 5: expected nothing after the value, found 'l'");
+	refused("null0", "doc: line 1, column 5: expected nothing after the value, found '0'");
 	refused("[1]// x", "doc: line 1, column 4: expected nothing after the value, found '/'");
 	refused("[/**/]", "doc: line 1, column 2, in [0]: expected a value, found '/'");
 	refused("\v1", "doc: line 1, column 1: expected a value, found byte 0x0b");
