@@ -40,12 +40,13 @@ enum cgroup_controller {
 #define CGROUP_MAX_HIERARCHIES 16
 
 struct cgroup_hierarchy {
-	char name[32];	      /* directory name for the view inside: "memory", "cpu,cpuacct", "unified" */
+	char name[32]; /* directory name for the view inside: "memory", "cpu,cpuacct", "unified" */
 	bool v2;
-	unsigned int controllers; /* bits; on v2 those in cgroup.controllers (devices, freezer built in) */
-	char mount[256];      /* mount point, e.g. "/sys/fs/cgroup/memory" */
-	char own[512];	      /* our own process's path in it, "/" for the top */
-	int dir_fd;	      /* O_DIRECTORY of the mount point; -1 in a recorded tree */
+	unsigned int
+		controllers; /* bits; on v2 those in cgroup.controllers (devices, freezer built in) */
+	char mount[256];     /* mount point, e.g. "/sys/fs/cgroup/memory" */
+	char own[512];	     /* our own process's path in it, "/" for the top */
+	int dir_fd;	     /* O_DIRECTORY of the mount point; -1 in a recorded tree */
 };
 
 enum cgroup_mode { CGROUP_NONE, CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 };
@@ -67,9 +68,9 @@ void cgroup_host_done(struct cgroup_host *host);
 /* ---- what is asked for; field names and units as in runtime-spec config-linux.md ---- */
 struct cgroup_device {
 	bool allow;
-	char type;	 /* 'a', 'b', 'c' */
+	char type;	      /* 'a', 'b', 'c' */
 	int64_t major, minor; /* -1: all */
-	char access[4];	 /* subset of "rwm" */
+	char access[4];	      /* subset of "rwm" */
 };
 
 struct cgroup_throttle {
@@ -93,8 +94,8 @@ struct cgroup_resources {
 	struct cgroup_device *devices; /* in order, the last match wins */
 	size_t device_count;
 	int64_t memory_limit, memory_reservation, memory_swap; /* bytes, -1 unlimited */
-	int64_t memory_kernel, memory_kernel_tcp;	       /* accepted, without effect on new kernels */
-	int64_t memory_swappiness;			       /* 0..100 */
+	int64_t memory_kernel, memory_kernel_tcp; /* accepted, without effect on new kernels */
+	int64_t memory_swappiness;		  /* 0..100 */
 	bool memory_disable_oom_killer, memory_check_before_update;
 	int64_t cpu_shares, cpu_quota, cpu_period, cpu_burst; /* shares 2..262144; microseconds */
 	int64_t cpu_rt_runtime, cpu_rt_period, cpu_idle;
@@ -125,11 +126,11 @@ struct cgroup_write {
 };
 
 struct cgroup_plan {
-	char name[256];	    /* directory below each hierarchy's top, e.g. "insula-<id>" or "a/b/c" */
+	char name[256]; /* directory below each hierarchy's top, e.g. "insula-<id>" or "a/b/c" */
 	struct cgroup_write *writes; /* in order */
 	size_t count;
-	struct strv missing; /* controllers asked for that this host lacks, in words */
-	bool device_bpf;     /* v2: the device rules go into a BPF program */
+	struct strv missing;	       /* controllers asked for that this host lacks, in words */
+	bool device_bpf;	       /* v2: the device rules go into a BPF program */
 	struct cgroup_device *devices; /* borrowed from the resources */
 	size_t device_count;
 	int64_t memory_check; /* cgroup_apply refuses below this usage; CGROUP_UNSET: no check */
@@ -148,10 +149,10 @@ void cgroup_plan_print(const struct cgroup_host *host, const struct cgroup_plan 
 /* ---- execute ---- */
 struct cgroup_member {
 	unsigned int hierarchy;
-	int parent_fd; /* O_PATH, for removal */
-	int dir_fd;    /* the group's directory */
-	int tasks_fd;  /* v1 "tasks", open for writing; -1 on v2 */
-	bool made;     /* by cgroup_create, not found by cgroup_open */
+	int parent_fd;		   /* O_PATH, for removal */
+	int dir_fd;		   /* the group's directory */
+	int tasks_fd;		   /* v1 "tasks", open for writing; -1 on v2 */
+	bool made;		   /* by cgroup_create, not found by cgroup_open */
 	unsigned int made_parents; /* directories above it that cgroup_create made too */
 };
 
@@ -159,8 +160,8 @@ struct cgroup {
 	char name[256];
 	struct cgroup_member members[CGROUP_MAX_HIERARCHIES];
 	size_t count;
-	int v2_fd; /* borrowed dir_fd of the v2 member for CLONE_INTO_CGROUP, or -1 */
-	char mode; /* reserved for the systemd driver */
+	int v2_fd;	     /* borrowed dir_fd of the v2 member for CLONE_INTO_CGROUP, or -1 */
+	char mode;	     /* reserved for the systemd driver */
 	struct strv skipped; /* what this kernel could not do, in words, beside plan->missing */
 };
 
@@ -189,9 +190,9 @@ int cgroup_kill(const struct cgroup *cg, int timeout_ms, struct err *err);
  * Directories above it go too where cgroup_create made them and nobody else uses them. */
 int cgroup_remove(struct cgroup *cg, int timeout_ms, struct err *err);
 int cgroup_freeze(const struct cgroup *cg, bool freeze, int timeout_ms, struct err *err);
-/* Apply changed values to a running one. */
-int cgroup_apply(const struct cgroup_host *host, const struct cgroup_plan *plan,
-		 const struct cgroup *cg, struct err *err);
+/* Apply changed values to a running one; what this kernel cannot do is added to cg->skipped. */
+int cgroup_apply(const struct cgroup_host *host, const struct cgroup_plan *plan, struct cgroup *cg,
+		 struct err *err);
 /* pids (in our namespace) of the group, sub-groups included. Returns the count, at most max. */
 ssize_t cgroup_pids(const struct cgroup *cg, int *pids, size_t max, struct err *err);
 

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/own.h"
 #include "kernel/cgroup_device.h"
 #include "kernel/cgroup_internal.h"
@@ -106,6 +107,27 @@ int cgroup_enable(int dir_fd, const char *text, const char *name, struct err *er
 	}
 	err_errno(err, "cannot enable %sabove cgroup '%s'", text, name);
 	return errno == ENOENT ? err_hint(err, "the parent itself does not have them all") : -1;
+}
+
+int cgroup_enable_down(int top_fd, const char *name, const char *text, struct err *err)
+{
+	unsigned int depth = cgroup_name_depth(name);
+	own_fd int fd = fcntl(top_fd, F_DUPFD_CLOEXEC, 0);
+	char part[256];
+
+	for (unsigned int i = 0; fd >= 0; i++) {
+		int down;
+
+		if (cgroup_enable(fd, text, name, err) < 0)
+			return -1;
+		if (i + 1 == depth)
+			return 0;
+		down = openat(fd, cgroup_name_part(name, i, part),
+			      O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd_close(fd);
+		fd = down;
+	}
+	return err_errno(err, "cannot open what is above cgroup '%s'", name);
 }
 
 /* ---- v1: cpusets ---- */
@@ -257,9 +279,10 @@ int cgroup_create(const struct cgroup_host *host, const struct cgroup_plan *plan
 	memcpy(b.cg.name, plan->name, sizeof(b.cg.name));
 	cgroup_enable_text(host, plan, enable);
 	for (size_t i = 0; i < host->count; i++)
-		if (make_member(&host->hierarchies[i], &b.cg, enable, err) < 0)
+		if (make_member(&host->hierarchies[i], &b.cg, enable, err) < 0 ||
+		    fail_point("cgroup-made", err) < 0)
 			return -1;
-	if (write_values(plan, &b.cg, err) < 0)
+	if (write_values(plan, &b.cg, err) < 0 || fail_point("cgroup-limited", err) < 0)
 		return -1;
 	if (plan->device_bpf && !allows_all(plan) &&
 	    cgroup_device_attach(b.cg.v2_fd, plan->devices, plan->device_count, err) < 0)

@@ -26,13 +26,13 @@ unsigned int cgroup_device_access(const struct cgroup_device *d)
 	unsigned int bits = 0;
 
 	for (size_t i = 0; i < sizeof(d->access) && d->access[i]; i++)
-		bits |= d->access[i] == 'r' ? DEVICE_READ :
-			d->access[i] == 'w' ? DEVICE_WRITE :
-					      DEVICE_MKNOD;
+		bits |= d->access[i] == 'r'   ? DEVICE_READ
+			: d->access[i] == 'w' ? DEVICE_WRITE
+					      : DEVICE_MKNOD;
 	return bits;
 }
 
-static void set_access(struct cgroup_device *d, unsigned int bits)
+void cgroup_device_set_access(struct cgroup_device *d, unsigned int bits)
 {
 	size_t len = 0;
 
@@ -59,8 +59,7 @@ static bool covers(const struct cgroup_device *a, const struct cgroup_device *b)
 
 static bool overlaps(const struct cgroup_device *a, const struct cgroup_device *b)
 {
-	return a->type == b->type &&
-	       (a->major == -1 || b->major == -1 || a->major == b->major) &&
+	return a->type == b->type && (a->major == -1 || b->major == -1 || a->major == b->major) &&
 	       (a->minor == -1 || b->minor == -1 || a->minor == b->minor);
 }
 
@@ -94,7 +93,7 @@ static int add_exception(struct device_set *set, const struct cgroup_device *rul
 	for (size_t i = 0; i < set->count; i++)
 		if (covers(&set->items[i], rule))
 			access |= cgroup_device_access(&set->items[i]);
-	set_access(&d, access);
+	cgroup_device_set_access(&d, access);
 	for (size_t i = 0; i < set->count; i++) {
 		struct cgroup_device *have = &set->items[i];
 		unsigned int bits = cgroup_device_access(have);
@@ -102,7 +101,7 @@ static int add_exception(struct device_set *set, const struct cgroup_device *rul
 		there = there || (covers(have, rule) && bits == access);
 		if (!covers(rule, have))
 			continue;
-		set_access(have, bits | access);
+		cgroup_device_set_access(have, bits | access);
 		there = there || covers(have, rule);
 	}
 	return there ? 0 : set_append(set, &d, err);
@@ -122,7 +121,7 @@ static int remove_exceptions(struct device_set *set, const struct cgroup_device 
 		struct cgroup_device d = set->items[i];
 
 		if (covers(rule, &d))
-			set_access(&d, cgroup_device_access(&d) & ~access);
+			cgroup_device_set_access(&d, cgroup_device_access(&d) & ~access);
 		if (*d.access)
 			set->items[kept++] = d;
 	}

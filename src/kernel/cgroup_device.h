@@ -15,6 +15,7 @@ enum { DEVICE_MKNOD = 1, DEVICE_READ = 2, DEVICE_WRITE = 4, DEVICE_ALL = 7 };
 #define DEVICE_TEXT_SIZE 64
 
 unsigned int cgroup_device_access(const struct cgroup_device *d);
+void cgroup_device_set_access(struct cgroup_device *d, unsigned int bits);
 bool cgroup_device_is_all(const struct cgroup_device *d);
 /* "c 1:3 rwm", with '*' for all numbers. Returns buf. */
 const char *cgroup_device_text(const struct cgroup_device *d, char buf[static DEVICE_TEXT_SIZE]);

@@ -34,16 +34,14 @@
 #define ALU(op_, dst_, imm_) \
 	((struct bpf_insn){.code = BPF_ALU | (op_) | BPF_K, .dst_reg = (dst_), .imm = (imm_)})
 #define COPY(dst_, src_) \
-	((struct bpf_insn){ \
-		.code = BPF_ALU | BPF_MOV | BPF_X, .dst_reg = (dst_), .src_reg = (src_)})
+	((struct bpf_insn){.code = BPF_ALU | BPF_MOV | BPF_X, .dst_reg = (dst_), .src_reg = (src_)})
 #define LOAD(dst_, field_) \
 	((struct bpf_insn){.code = BPF_LDX | BPF_MEM | BPF_W, \
 			   .dst_reg = (dst_), \
 			   .src_reg = BPF_REG_1, \
 			   .off = offsetof(struct bpf_cgroup_dev_ctx, field_)})
 #define JUMP(op_, dst_, imm_) \
-	((struct bpf_insn){ \
-		.code = BPF_JMP | (op_) | BPF_K, .dst_reg = (dst_), .imm = (imm_)})
+	((struct bpf_insn){.code = BPF_JMP | (op_) | BPF_K, .dst_reg = (dst_), .imm = (imm_)})
 #define EXIT() ((struct bpf_insn){.code = BPF_JMP | BPF_EXIT})
 
 struct program {
@@ -95,8 +93,7 @@ static void emit_rule(struct program *p, const struct cgroup_device *rule)
 	}
 	emit_return(p, rule->allow);
 	for (size_t i = start; i < p->count; i++)
-		if (BPF_CLASS(p->insns[i].code) == BPF_JMP &&
-		    BPF_OP(p->insns[i].code) != BPF_EXIT)
+		if (BPF_CLASS(p->insns[i].code) == BPF_JMP && BPF_OP(p->insns[i].code) != BPF_EXIT)
 			p->insns[i].off = (__s16)(p->count - i - 1);
 }
 

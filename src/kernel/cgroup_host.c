@@ -55,7 +55,7 @@ struct probe {
 	int prefix_fd;
 	struct cgroup_host host;
 	const char *labels[CGROUP_MAX_HIERARCHIES]; /* "cpu,cpuacct", "name=systemd", "" for v2 */
-	bool whole[CGROUP_MAX_HIERARCHIES];	    /* the mount shows the hierarchy from its root */
+	bool whole[CGROUP_MAX_HIERARCHIES]; /* the mount shows the hierarchy from its root */
 };
 
 static void probe_done(struct probe *probe)
@@ -278,7 +278,7 @@ static void strip_root(char *own, const char *root)
 {
 	size_t len = strlen(root);
 
-	if (strncmp(own, root, len) != 0 || (own[len] && own[len] != '/'))
+	if (strncmp(own, root, len) != 0 || (own[len] &&own[len] != '/'))
 		return;
 	memmove(own, own + len, strlen(own + len) + 1);
 	if (!*own)

@@ -109,5 +109,12 @@ int cgroup_write_skipped(struct cgroup *cg, const struct cgroup_write *write, st
 const char *cgroup_enable_text(const struct cgroup_host *host, const struct cgroup_plan *plan,
 			       char buf[static CGROUP_ENABLE_SIZE]);
 int cgroup_enable(int dir_fd, const char *text, const char *name, struct err *err);
+/* In every directory from the top to the one above the group, all of which exist. */
+int cgroup_enable_down(int top_fd, const char *name, const char *text, struct err *err);
+
+/* The member that freezes: v2, else v1's freezer, else NULL. */
+const struct cgroup_member *cgroup_freezer(const struct cgroup *cg);
+/* Is the line in a flat keyed file? */
+bool cgroup_events_has(const char *events, const char *line);
 
 #endif

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -88,7 +89,9 @@ static int read_pids(int dir_fd, void *data)
 	return n < 0 ? -1 : 0;
 }
 
-static int walk(int dir_fd, unsigned int depth, cgroup_walk_fn *fn, void *data)
+static int walk(int dir_fd, unsigned int depth, cgroup_walk_fn *fn, void *data);
+
+static int walk_children(int dir_fd, unsigned int depth, cgroup_walk_fn *fn, void *data)
 {
 	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -98,10 +101,7 @@ static int walk(int dir_fd, unsigned int depth, cgroup_walk_fn *fn, void *data)
 		fd_close(fd);
 		return -1;
 	}
-	/* Gone meanwhile, or a threaded group, whose processes are listed above it. */
-	if (fn(dir_fd, data) < 0 && errno != ENOENT && errno != ENODEV && errno != EOPNOTSUPP)
-		return -1;
-	while (depth < DEPTH_MAX && (entry = readdir(dir)) != NULL) {
+	while ((entry = readdir(dir)) != NULL) {
 		own_fd int child = -1;
 
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
@@ -114,28 +114,45 @@ static int walk(int dir_fd, unsigned int depth, cgroup_walk_fn *fn, void *data)
 	return 0;
 }
 
+static int walk(int dir_fd, unsigned int depth, cgroup_walk_fn *fn, void *data)
+{
+	struct stat st;
+
+	/* Gone meanwhile, or a threaded group, whose processes are listed above it. */
+	if (fn(dir_fd, data) < 0 && errno != ENOENT && errno != ENODEV && errno != EOPNOTSUPP)
+		return -1;
+	/* The link count is two and one for each sub-directory: mostly there is none to look for. */
+	if (depth == DEPTH_MAX || fstat(dir_fd, &st) < 0 || st.st_nlink <= 2)
+		return 0;
+	return walk_children(dir_fd, depth, fn, data) < 0 && errno != ENOENT ? -1 : 0;
+}
+
 int cgroup_walk(int dir_fd, cgroup_walk_fn *fn, void *data)
 {
 	return walk(dir_fd, 0, fn, data);
 }
 
+static int list_pids(const struct cgroup *cg, struct pid_list *list, struct err *err)
+{
+	for (size_t i = 0; i < cg->count; i++) {
+		if (walk(cg->members[i].dir_fd, 0, read_pids, list) < 0)
+			return err_errno(err, "cannot list the processes of cgroup '%s'", cg->name);
+		remove_duplicates(list);
+	}
+	return list->failed ? err_set(err, ERR_LIMIT, 0, "out of memory") : 0;
+}
+
 ssize_t cgroup_pids(const struct cgroup *cg, int *pids, size_t max, struct err *err)
 {
 	own(pid_list) struct pid_list list = {0};
+	size_t count;
 
-	for (size_t i = 0; i < cg->count; i++) {
-		if (walk(cg->members[i].dir_fd, 0, read_pids, &list) < 0 && errno != ENOENT &&
-		    errno != ENODEV)
-			return err_errno(err, "cannot list the processes of cgroup '%s'", cg->name);
-		remove_duplicates(&list);
-	}
-	if (list.failed)
-		return err_set(err, ERR_LIMIT, 0, "out of memory");
-	if (list.count > max)
-		list.count = max;
-	if (list.count)
-		memcpy(pids, list.pids, list.count * sizeof(*pids));
-	return (ssize_t)list.count;
+	if (list_pids(cg, &list, err) < 0)
+		return -1;
+	count = list.count < max ? list.count : max;
+	if (count)
+		memcpy(pids, list.pids, count * sizeof(*pids));
+	return (ssize_t)count;
 }
 
 static int list_top(int top_fd, const char *prefix, struct strv *names, struct err *err)

@@ -203,9 +203,8 @@ static int check_cpuset(const char *asked, const char *have, const char *field, 
 static int report_obsolete(struct cgroup_planner *p, struct err *err)
 {
 	if (p->r->memory_kernel > 0 &&
-	    cgroup_planner_missing(p, err,
-				   "linux.resources.memory.kernel: the kernel has no such limit") <
-		    0)
+	    cgroup_planner_missing(
+		    p, err, "linux.resources.memory.kernel: the kernel has no such limit") < 0)
 		return -1;
 	if ((p->r->io_leaf_weight > 0 || p->r->io_leaf_weight_device.count) &&
 	    cgroup_planner_missing(

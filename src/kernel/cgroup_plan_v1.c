@@ -110,8 +110,8 @@ static int plan_numbers(struct cgroup_planner *p, struct err *err)
 			snprintf(text, sizeof(text), "max");
 		else
 			snprintf(text, sizeof(text), "%lld", (long long)value);
-		if (cgroup_planner_write(p, h, numbers[i].flags, numbers[i].file, err, "%s",
-					 text) < 0)
+		if (cgroup_planner_write(p, h, numbers[i].flags, numbers[i].file, err, "%s", text) <
+		    0)
 			return -1;
 	}
 	return 0;
@@ -122,8 +122,8 @@ static int plan_throttles(struct cgroup_planner *p, struct err *err)
 	int h = v1_hierarchy(p, CG_IO);
 
 	for (size_t i = 0; h >= 0 && i < sizeof(throttles) / sizeof(throttles[0]); i++) {
-		const struct cgroup_throttles *list =
-			(const void *)((const char *)p->r + throttles[i].offset);
+		const struct cgroup_throttles *list = (const void *)((const char *)p->r +
+								     throttles[i].offset);
 
 		for (size_t k = 0; k < list->count; k++)
 			if (cgroup_planner_write(p, h, throttles[i].flags, throttles[i].file, err,

@@ -64,9 +64,9 @@ static const struct {
 };
 
 /* Core files that act on processes instead of limiting them: not to be had through `unified`. */
-static const char *const core_refused[] = {"cgroup.procs", "cgroup.threads", "cgroup.kill",
-					   "cgroup.freeze", "cgroup.type",
-					   "cgroup.subtree_control"};
+static const char *const core_refused[] = {"cgroup.procs", "cgroup.threads",
+					   "cgroup.kill",  "cgroup.freeze",
+					   "cgroup.type",  "cgroup.subtree_control"};
 
 static int v2_hierarchy(const struct cgroup_planner *p, unsigned int controller)
 {
@@ -117,8 +117,8 @@ static int plan_numbers(struct cgroup_planner *p, struct err *err)
 			snprintf(text, sizeof(text), "max");
 		else
 			snprintf(text, sizeof(text), "%lld", (long long)value);
-		if (cgroup_planner_write(p, h, numbers[i].flags, numbers[i].file, err, "%s",
-					 text) < 0)
+		if (cgroup_planner_write(p, h, numbers[i].flags, numbers[i].file, err, "%s", text) <
+		    0)
 			return -1;
 	}
 	return 0;
@@ -246,8 +246,8 @@ static int plan_io(struct cgroup_planner *p, struct err *err)
 	if (h < 0)
 		return 0;
 	for (size_t i = 0; i < sizeof(throttles) / sizeof(throttles[0]); i++) {
-		const struct cgroup_throttles *list =
-			(const void *)((const char *)p->r + throttles[i].offset);
+		const struct cgroup_throttles *list = (const void *)((const char *)p->r +
+								     throttles[i].offset);
 
 		for (size_t k = 0; k < list->count; k++)
 			if (plan_throttle(p, h, throttles[i].key, &list->items[k], err) < 0)

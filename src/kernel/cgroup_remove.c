@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/loop.h"
 #include "base/own.h"
 #include "kernel/cgroup_internal.h"
@@ -149,7 +150,8 @@ int cgroup_remove(struct cgroup *cg, int timeout_ms, struct err *err)
 	for (size_t i = 0; i < cg->count; i++) {
 		struct err later = ERR_INIT;
 
-		if (remove_member(cg, &cg->members[i], deadline_ms, failed ? &later : err) < 0) {
+		if (remove_member(cg, &cg->members[i], deadline_ms, failed ? &later : err) < 0 ||
+		    fail_point("cgroup-removed", failed ? &later : err) < 0) {
 			failed = true;
 			continue;
 		}

@@ -34,26 +34,30 @@ static const struct field {
 	int64_t min, max;
 	const char *hint;
 } fields[] = {
-	{FIELD(memory_limit), NAME("memory.limit"), CG_MEMORY, ZERO_UNSET | MINUS_ONE, 4096, INT64_MAX, NULL},
-	{FIELD(memory_reservation), NAME("memory.reservation"), CG_MEMORY, ZERO_UNSET | MINUS_ONE, 4096,
+	{FIELD(memory_limit), NAME("memory.limit"), CG_MEMORY, ZERO_UNSET | MINUS_ONE, 4096,
 	 INT64_MAX, NULL},
-	{FIELD(memory_swap), NAME("memory.swap"), CG_MEMORY, ZERO_UNSET | MINUS_ONE, 4096, INT64_MAX,
-	 "it is the sum of memory and swap, and -1 lifts the limit"},
-	{FIELD(memory_kernel), NAME("memory.kernel"), CG_MEMORY, ZERO_UNSET | MINUS_ONE, 4096, INT64_MAX,
-	 NULL},
-	{FIELD(memory_kernel_tcp), NAME("memory.kernelTCP"), CG_MEMORY, ZERO_UNSET | MINUS_ONE, 4096,
+	{FIELD(memory_reservation), NAME("memory.reservation"), CG_MEMORY, ZERO_UNSET | MINUS_ONE,
+	 4096, INT64_MAX, NULL},
+	{FIELD(memory_swap), NAME("memory.swap"), CG_MEMORY, ZERO_UNSET | MINUS_ONE, 4096,
+	 INT64_MAX, "it is the sum of memory and swap, and -1 lifts the limit"},
+	{FIELD(memory_kernel), NAME("memory.kernel"), CG_MEMORY, ZERO_UNSET | MINUS_ONE, 4096,
 	 INT64_MAX, NULL},
+	{FIELD(memory_kernel_tcp), NAME("memory.kernelTCP"), CG_MEMORY, ZERO_UNSET | MINUS_ONE,
+	 4096, INT64_MAX, NULL},
 	{FIELD(memory_swappiness), NAME("memory.swappiness"), CG_MEMORY, 0, 0, 100, NULL},
 	{FIELD(cpu_shares), NAME("cpu.shares"), CG_CPU, ZERO_UNSET, 2, 262144, NULL},
-	{FIELD(cpu_quota), NAME("cpu.quota"), CG_CPU, ZERO_UNSET | MINUS_ONE, 1000, INT64_MAX / 1000,
-	 "it is in microseconds of CPU time per period, at least 1000"},
+	{FIELD(cpu_quota), NAME("cpu.quota"), CG_CPU, ZERO_UNSET | MINUS_ONE, 1000,
+	 INT64_MAX / 1000, "it is in microseconds of CPU time per period, at least 1000"},
 	{FIELD(cpu_period), NAME("cpu.period"), CG_CPU, ZERO_UNSET, 1000, 1000000,
 	 "it is in microseconds, from 1000 to 1000000"},
 	{FIELD(cpu_burst), NAME("cpu.burst"), CG_CPU, 0, 0, INT64_MAX / 1000, NULL},
-	{FIELD(cpu_rt_runtime), NAME("cpu.realtimeRuntime"), CG_CPU, MINUS_ONE, 0, INT64_MAX / 1000, NULL},
-	{FIELD(cpu_rt_period), NAME("cpu.realtimePeriod"), CG_CPU, ZERO_UNSET, 1, INT64_MAX / 1000, NULL},
+	{FIELD(cpu_rt_runtime), NAME("cpu.realtimeRuntime"), CG_CPU, MINUS_ONE, 0, INT64_MAX / 1000,
+	 NULL},
+	{FIELD(cpu_rt_period), NAME("cpu.realtimePeriod"), CG_CPU, ZERO_UNSET, 1, INT64_MAX / 1000,
+	 NULL},
 	{FIELD(cpu_idle), NAME("cpu.idle"), CG_CPU, 0, 0, 1, NULL},
-	{FIELD(pids_limit), NAME("pids.limit"), CG_PIDS, MINUS_ONE, 0, 4194304, "-1 lifts the limit"},
+	{FIELD(pids_limit), NAME("pids.limit"), CG_PIDS, MINUS_ONE, 0, 4194304,
+	 "-1 lifts the limit"},
 	{FIELD(io_weight), NAME("blockIO.weight"), CG_IO, ZERO_UNSET, 10, 1000, NULL},
 	{FIELD(io_leaf_weight), NAME("blockIO.leafWeight"), CG_IO, ZERO_UNSET, 10, 1000, NULL},
 	{FIELD(net_cls_classid), NAME("network.classID"), CG_NET_CLS, 0, 0, UINT32_MAX, NULL},
@@ -196,8 +200,8 @@ static int check_texts(const struct strv *texts, const char *name, struct err *e
 {
 	for (size_t i = 0; i < texts->count; i++)
 		if (str_has_control(texts->items[i]))
-			return err_set(err, ERR_INVALID, 0, "%s has control characters: '%s'",
-				       name, texts->items[i]);
+			return err_set(err, ERR_INVALID, 0, "%s has control characters: '%s'", name,
+				       texts->items[i]);
 	return 0;
 }
 
