@@ -166,7 +166,7 @@ int spec_validate(const struct spec *s, struct err *err)
 {
 	if (!s->oci_version)
 		return err_set(err, ERR_INVALID, 0, "ociVersion: is missing");
-	if (check_version(s->oci_version, err) < 0)
+	if (check_version(s->oci_version, err) < 0 || spec_validate_userns(&s->linux_, err) < 0)
 		return -1;
 	if (s->process_given && spec_validate_process(s, err) < 0)
 		return -1;

@@ -24,6 +24,8 @@ int spec_check_path(const char *path, struct err *err);
 /* ERR_UNSUPPORTED "MEMBER: is not supported yet". */
 int spec_unsupported(const char *member, struct err *err);
 
+/* The user namespace and its maps; first, because ids elsewhere are looked up in them. */
+int spec_validate_userns(const struct spec_linux *l, struct err *err);
 int spec_validate_process(const struct spec *s, struct err *err);
 int spec_validate_mounts(const struct spec *s, struct err *err);
 int spec_validate_linux(const struct spec *s, struct err *err);

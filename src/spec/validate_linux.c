@@ -66,7 +66,7 @@ int spec_validate_idmaps(const struct spec_idmaps *maps, const char *member, str
 	return 0;
 }
 
-static int check_idmaps(const struct spec_linux *l, struct err *err)
+int spec_validate_userns(const struct spec_linux *l, struct err *err)
 {
 	const struct spec_namespace *user = &l->namespaces[SPEC_NS_USER];
 	const char *given = l->uid_maps.count	? "linux.uidMappings"
@@ -128,7 +128,7 @@ static int check_sysctl(const struct strv *sysctl, const struct sysctl_ns *mine,
 				       name);
 		*value++ = '\0';
 		if (sysctl_check(name, value, mine, err) < 0)
-			return err_wrap(err, "linux.sysctl.%s", name);
+			return err_wrap(err, "linux.sysctl[\"%s\"]", name);
 	}
 	return 0;
 }
@@ -250,7 +250,7 @@ int spec_validate_linux(const struct spec *s, struct err *err)
 		.user = l->namespaces[SPEC_NS_USER].given,
 	};
 
-	if (check_idmaps(l, err) < 0 || check_sysctl(&l->sysctl, &mine, err) < 0 ||
+	if (check_sysctl(&l->sysctl, &mine, err) < 0 ||
 	    spec_validate_resources(&l->resources, err) < 0 || check_namespaces(l, err) < 0 ||
 	    check_devices(l, err) < 0 || check_seccomp(l->seccomp, err) < 0)
 		return -1;

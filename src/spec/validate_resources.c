@@ -113,7 +113,7 @@ static int check_unified(const struct strv *unified, struct err *err)
 				(int)(len < 64 ? len : 64), entry);
 		if (str_has_control(entry + len))
 			return err_set(err, ERR_INVALID, 0,
-				       "linux.resources.unified.%.*s: has control characters",
+				       "linux.resources.unified[\"%.*s\"]: has control characters",
 				       (int)len, entry);
 	}
 	return 0;
