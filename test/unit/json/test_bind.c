@@ -178,6 +178,49 @@ TEST(every_kind)
 	      !o.points.count && !o.custom);
 }
 
+struct limits {
+	struct {
+		int64_t soft;
+		uint64_t hard;
+		bool on;
+	} values;
+	int64_t top;
+};
+
+TEST(new_items_start_unset)
+{
+	static const struct json_field values[] = {
+		{"soft", JSON_F_I64, 0, .has_unset = true, .unset = INT64_MIN},
+		{"hard", JSON_F_U64, 8, .has_unset = true, .unset = -1},
+		{"on", JSON_F_BOOL, 16, .has_unset = true, .unset = true},
+		{NULL},
+	};
+	static const struct json_field limits[] = {
+		{"values", JSON_F_OBJECT, offsetof(struct limits, values), .fields = values},
+		{"top", JSON_F_I64, offsetof(struct limits, top), .has_unset = true, .unset = -7},
+		{NULL},
+	};
+	static const struct json_field list[] = {
+		{"list", JSON_F_ARRAY, 0, .fields = limits, .item_size = sizeof(struct limits)},
+		{NULL},
+	};
+	static const char text[] = "{\"list\":[{\"values\":{\"soft\":0}},{}]}";
+	own_json struct json *doc = json_parse(text, strlen(text), "doc", &err);
+	own(str) struct str out = STR_INIT(200);
+	struct json_array array = {0};
+	const struct limits *items;
+	struct json_writer w;
+
+	CHECK_OK(json_bind(doc, 0, list, JSON_UNKNOWN_REFUSE, &array, &err));
+	items = array.items;
+	CHECK(items[0].values.soft == 0 && items[1].values.soft == INT64_MIN);
+	CHECK(items[0].values.hard == UINT64_MAX && items[1].values.on && items[1].top == -7);
+	json_writer_init(&w, &out, 0);
+	json_write_struct(&w, list, &array);
+	CHECK_STR(out.data, text);
+	json_bind_done(list, &array);
+}
+
 TEST(null_is_absent)
 {
 	CHECK_OK(bind("{\"name\":null,\"on\":null,\"args\":null,\"inner\":null,\"pointer\":null,"
