@@ -155,7 +155,7 @@ int proc_open(struct proc *ret, pid_t pid, uint64_t start_time, struct err *err)
 	return 0;
 }
 
-pid_t proc_pid_of_fd(int pidfd)
+pid_t proc_pid_of_fd(int proc_fd, int pidfd)
 {
 	char path[48], text[1024];
 	own_fd int fd = -1;
@@ -163,8 +163,8 @@ pid_t proc_pid_of_fd(int pidfd)
 	const char *line;
 	int pid;
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%sself/fdinfo/%d", proc_fd < 0 ? "/proc/" : "", pidfd);
+	fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fd_read_buf(fd, text, sizeof(text), path, &ignored) < 0)
 		return 0;
 	line = strstr(text, "\nPid:");

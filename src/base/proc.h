@@ -35,8 +35,9 @@ pid_t proc_clone(struct proc *ret, uint64_t flags, int cgroup_fd, struct err *er
 int proc_open(struct proc *ret, pid_t pid, uint64_t start_time, struct err *err);
 int proc_start_time(pid_t pid, uint64_t *ret, struct err *err);
 
-/* pid of a pidfd as the namespace of our /proc has it (fdinfo "Pid:"); 0 if it has ended. */
-pid_t proc_pid_of_fd(int pidfd);
+/* pid of a pidfd as the namespace of a procfs has it (fdinfo "Pid:"); 0 if the process has ended.
+ * proc_fd: a procfs that shows ourselves, or -1 for /proc. */
+pid_t proc_pid_of_fd(int proc_fd, int pidfd);
 
 int proc_signal(const struct proc *p, int signal, struct err *err);
 

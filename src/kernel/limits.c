@@ -192,12 +192,12 @@ int rlimits_clamp(struct rlimit_entry *limits, size_t count, bool strict, struct
 	return 0;
 }
 
-int rlimits_apply(const struct rlimit_entry *limits, size_t count, struct err *err)
+int rlimits_apply(pid_t pid, const struct rlimit_entry *limits, size_t count, struct err *err)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct rlimit value = {.rlim_cur = limits[i].soft, .rlim_max = limits[i].hard};
 
-		if (setrlimit(limits[i].resource, &value) < 0)
+		if (prlimit(pid, limits[i].resource, &value, NULL) < 0)
 			return err_errno(err, "cannot set %s to %llu:%llu",
 					 rlimit_name(limits[i].resource),
 					 (unsigned long long)limits[i].soft,

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/str.h"
@@ -25,8 +26,9 @@ int rlimit_parse_option(const char *text, struct rlimit_entry *ret, struct err *
  * line is added to *warnings; with strict it is ERR_DENIED. */
 int rlimits_clamp(struct rlimit_entry *limits, size_t count, bool strict, struct strv *warnings,
 		  struct err *err);
-/* Async-signal-safe. */
-int rlimits_apply(const struct rlimit_entry *limits, size_t count, struct err *err);
+/* prlimit(2) on a process (0: the caller): only the caller's own CAP_SYS_RESOURCE in the initial user
+ * namespace can raise a hard limit, so a container's are set from outside. Async-signal-safe. */
+int rlimits_apply(pid_t pid, const struct rlimit_entry *limits, size_t count, struct err *err);
 
 /* proc_fd: O_PATH of a trusted procfs. Writes self/oom_score_adj; lowering below the present value
  * needs CAP_SYS_RESOURCE: clamped likewise by oom_score_clamp. */

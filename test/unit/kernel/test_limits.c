@@ -95,7 +95,7 @@ TEST(what_is_not_allowed_is_lowered_with_one_warning)
 	/* Trying changed nothing. */
 	CHECK(getrlimit(RLIMIT_NOFILE, &after) == 0);
 	CHECK(after.rlim_cur == 40 && after.rlim_max == 50);
-	CHECK_OK(rlimits_apply(limits, 3, &err));
+	CHECK_OK(rlimits_apply(0, limits, 3, &err));
 	CHECK(getrlimit(RLIMIT_NOFILE, &after) == 0);
 	CHECK(after.rlim_cur == 10 && after.rlim_max == 40);
 }
@@ -121,7 +121,7 @@ TEST(a_limit_that_cannot_be_set_is_an_error)
 	struct rlimit_entry upside_down = {RLIMIT_CORE, 2, 1};
 	struct err err = ERR_INIT;
 
-	CHECK_ERR(rlimits_apply(&upside_down, 1, &err), ERR_IO, "cannot set RLIMIT_CORE to 2:1");
+	CHECK_ERR(rlimits_apply(0, &upside_down, 1, &err), ERR_IO, "cannot set RLIMIT_CORE to 2:1");
 }
 
 static int read_own_score(void)

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * How it works: each function is one or two calls of the mount API that works on descriptors, with
+ * the error that names the object. A failing fsconfig leaves its reason in the context's own log
+ * ("overlay: workdir and upperdir must reside under the same mount"): it is read and appended, as
+ * the errno value alone (EINVAL) says nothing.
+ *
+ * What can go wrong: before Linux 6.13 overlay takes its layers only as strings, and before 6.15 only
+ * from mounts that are attached somewhere. mount_overlay then names them through /proc/self/fd of a
+ * procfs handle (the launch pad has no /proc); the caller has attached them in the launch pad.
+ */
+#include "kernel/mount.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/own.h"
+#include "base/proc.h"
+#include "kernel/ns.h"
+
+/* The last message of a file-system context, without its level prefix ("e "), or "". */
+static const char *context_log(int fs_fd, char *buf, size_t size)
+{
+	ssize_t n = read(fs_fd, buf, size - 1);
+
+	if (n < 3 || (buf[0] != 'e' && buf[0] != 'w'))
+		return "";
+	buf[n] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+	return buf + 2;
+}
+
+static int context_error(int fs_fd, const char *type, const char *what, struct err *err)
+{
+	int errnum = errno;
+	char log[256];
+	const char *reason = context_log(fs_fd, log, sizeof log);
+
+	return err_set(err, err_kind_of(errnum), errnum, "cannot %s%s%s%s%s", what, type,
+		       *reason ? " (" : "", reason, *reason ? ")" : "");
+}
+
+int mount_clone(int dir_fd, const char *path, bool recursive, unsigned long propagation,
+		struct err *err)
+{
+	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW |
+			     AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+	own_fd int fd = open_tree(dir_fd, path, flags);
+
+	if (fd < 0)
+		return err_errno(err, "cannot copy the mount of '%s'", *path ? path : ".");
+	if (propagation != MS_SHARED &&
+	    mount_propagate(fd, propagation ? propagation : MS_PRIVATE, recursive, err) < 0)
+		return err_wrap(err, "copy of '%s'", path);
+	return take_fd(fd);
+}
+
+/* "key=value" or "flag" */
+static int set_option(int fs_fd, const char *option)
+{
+	const char *equals = strchr(option, '=');
+	char key[64];
+
+	if (!equals)
+		return fsconfig(fs_fd, FSCONFIG_SET_FLAG, option, NULL, 0);
+	if ((size_t)(equals - option) >= sizeof key) {
+		errno = EINVAL;
+		return -1;
+	}
+	snprintf(key, sizeof key, "%.*s", (int)(equals - option), option);
+	return fsconfig(fs_fd, FSCONFIG_SET_STRING, key, equals + 1, 0);
+}
+
+static const struct {
+	unsigned long flag;
+	const char *option;
+} superblock_options[] = {
+	{MS_SYNCHRONOUS, "sync"}, {MS_DIRSYNC, "dirsync"}, {MS_LAZYTIME, "lazytime"},
+	{MS_MANDLOCK, "mand"},	  {MS_RDONLY, "ro"},
+};
+
+static int set_superblock_flags(int fs_fd, unsigned long flags)
+{
+	for (size_t i = 0; i < sizeof superblock_options / sizeof *superblock_options; i++)
+		if (flags & superblock_options[i].flag &&
+		    fsconfig(fs_fd, FSCONFIG_SET_FLAG, superblock_options[i].option, NULL, 0) < 0)
+			return -1;
+	return 0;
+}
+
+static int create_and_mount(int fs_fd, const char *type, uint64_t attrs, struct err *err)
+{
+	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return context_error(fs_fd, type, "create a file system of type ", err);
+	int fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, (unsigned int)attrs);
+	if (fd < 0)
+		return context_error(fs_fd, type, "mount a file system of type ", err);
+	return fd;
+}
+
+int mount_new(const char *type, const char *source, const struct strv *options,
+	      unsigned long sb_flags, uint64_t attrs, struct err *err)
+{
+	own_fd int fs_fd = fsopen(type, FSOPEN_CLOEXEC);
+
+	if (fs_fd < 0)
+		return err_errno(err, "cannot open a file system of type '%s'", type);
+	if (source && fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source, 0) < 0)
+		return context_error(fs_fd, type, "set the source of ", err);
+	for (size_t i = 0; options && i < options->count; i++)
+		if (set_option(fs_fd, options->items[i]) < 0) {
+			context_error(fs_fd, type, "set an option of ", err);
+			return err_wrap(err, "option '%s'", options->items[i]);
+		}
+	if (set_superblock_flags(fs_fd, sb_flags) < 0)
+		return context_error(fs_fd, type, "set flags of ", err);
+	return create_and_mount(fs_fd, type, attrs, err);
+}
+
+static int set_attributes(int mount_fd, struct mount_attr *attr, bool recursive)
+{
+	return mount_setattr(mount_fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), attr,
+			     sizeof *attr);
+}
+
+int mount_set(int mount_fd, uint64_t set, uint64_t clear, bool recursive, struct err *err)
+{
+	struct mount_attr attr = {.attr_set = set, .attr_clr = clear};
+
+	if (!set && !clear)
+		return 0;
+	if (set_attributes(mount_fd, &attr, recursive) < 0)
+		return err_errno(err, "cannot change mount attributes");
+	return 0;
+}
+
+int mount_propagate(int mount_fd, unsigned long propagation, bool recursive, struct err *err)
+{
+	struct mount_attr attr = {.propagation = propagation};
+
+	if (set_attributes(mount_fd, &attr, recursive) < 0)
+		return err_errno(err, "cannot change mount propagation");
+	return 0;
+}
+
+int mount_idmap(int mount_fd, int userns_fd, bool recursive, struct err *err)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd};
+
+	if (set_attributes(mount_fd, &attr, recursive) == 0)
+		return 0;
+	if (errno != EINVAL && errno != EPERM)
+		return err_errno(err, "cannot map the owners of a mount");
+	err_set(err, ERR_UNSUPPORTED, errno,
+		"cannot map the owners of a mount: its file system does not support it");
+	return err_hint(err, "ext4, xfs, btrfs and tmpfs (Linux 6.3) do; NFS and overlay do not");
+}
+
+int mount_attach(int mount_fd, int target_fd, const char *what, struct err *err)
+{
+	unsigned int flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+
+	if (move_mount(mount_fd, "", target_fd, "", flags) < 0)
+		return err_errno(err, "cannot mount on '%s'", what);
+	return 0;
+}
+
+int mount_pivot(int root_fd, struct err *err)
+{
+	if (fchdir(root_fd) < 0)
+		return err_errno(err, "cannot enter the new root");
+	/* The old root is stacked on the new one, and is then the top of ".": pivot_root(2), NOTES. */
+	if (syscall(SYS_pivot_root, ".", ".") < 0)
+		return err_errno(err, "cannot make the new root '/'");
+	if (umount2(".", MNT_DETACH) < 0)
+		return err_errno(err, "cannot detach the old root");
+	return 0;
+}
+
+int mount_bind_path(const char *source, const char *target, struct err *err)
+{
+	if (mount(source, target, NULL, MS_BIND, NULL) < 0)
+		return err_errno(err, "cannot bind '%s' on '%s'", source, target);
+	return 0;
+}
+
+int mount_unmount_path(const char *target, struct err *err)
+{
+	if (umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+		return err_errno(err, "cannot unmount '%s'", target);
+	return 0;
+}
+
+/* The child enters the pid namespace only by being born after our setns; it shares our descriptor
+ * table, so that the mount it makes is ours, and its exit status is the descriptor's number. */
+static int proc_by_helper(int pidfd, int host_proc_fd, uint64_t attrs, struct err *err)
+{
+	own_fd int mine = ns_open(host_proc_fd, 0, NS_PID, err);
+
+	if (mine < 0)
+		return -1;
+	if (setns(pidfd, CLONE_NEWPID) < 0)
+		return err_errno(err, "cannot enter the pid namespace of the container");
+	struct clone_args args = {.flags = CLONE_FILES | CLONE_VFORK, .exit_signal = SIGCHLD};
+	pid_t child = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+	if (child == 0) {
+		int fd = mount_new("proc", "proc", NULL, 0, attrs, err);
+		_exit(fd >= 0 && fd < 255 ? fd : 255);
+	}
+	int status = 0, clone_errno = errno;
+	if (child > 0)
+		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+			;
+	if (setns(mine, CLONE_NEWPID) < 0)
+		return err_errno(err, "cannot return to our pid namespace");
+	if (child < 0)
+		return err_set(err, ERR_IO, clone_errno, "cannot start a helper that mounts proc");
+	if (!WIFEXITED(status) || WEXITSTATUS(status) == 255)
+		return err_set(err, ERR_IO, 0, "cannot mount proc for the container");
+	return WEXITSTATUS(status);
+}
+
+int mount_proc_of(int pidfd, int host_proc_fd, uint64_t attrs, struct err *err)
+{
+	own_fd int fs_fd = fsopen("proc", FSOPEN_CLOEXEC);
+	if (fs_fd < 0)
+		return err_errno(err, "cannot open a file system of type 'proc'");
+	pid_t pid = proc_pid_of_fd(host_proc_fd, pidfd);
+	own_fd int ns_fd = ns_open(host_proc_fd, pid, NS_PID, err);
+	if (ns_fd < 0)
+		return -1;
+	if (fsconfig(fs_fd, FSCONFIG_SET_FD, "pidns", NULL, ns_fd) == 0)
+		return create_and_mount(fs_fd, "proc", attrs, err);
+	return proc_by_helper(pidfd, host_proc_fd, attrs, err);
+}
+
+/* One layer: by descriptor (6.13), else by a name that leads to the descriptor. Overlay resolves names
+ * relative to the working directory, which is the procfs handle's while this runs. */
+static int set_layer(int fs_fd, const char *key, const char *old_key, int fd)
+{
+	char name[64];
+
+	if (fsconfig(fs_fd, FSCONFIG_SET_FD, key, NULL, fd) == 0)
+		return 0;
+	snprintf(name, sizeof name, "self/fd/%d", fd);
+	return fsconfig(fs_fd, FSCONFIG_SET_STRING, old_key, name, 0);
+}
+
+static int set_layers(int fs_fd, const struct overlay *o, struct err *err)
+{
+	for (unsigned int i = 0; i < o->lower_count; i++)
+		if (set_layer(fs_fd, "lowerdir+", "lowerdir+", o->lower_fds[i]) < 0)
+			return context_error(fs_fd, "overlay", "set a lower layer of ", err);
+	if (o->upper_fd < 0)
+		return 0;
+	if (set_layer(fs_fd, "upperdir", "upperdir", o->upper_fd) < 0 ||
+	    set_layer(fs_fd, "workdir", "workdir", o->work_fd) < 0)
+		return context_error(fs_fd, "overlay", "set the writable layer of ", err);
+	return 0;
+}
+
+/* Linux before 6.5: overlay has only the "lowerdir=a:b" of mount(2), through the same context. */
+static int set_layers_joined(int fs_fd, const struct overlay *o, struct err *err)
+{
+	own(str) struct str names = STR_INIT(4000);
+	char name[64];
+
+	for (unsigned int i = 0; i < o->lower_count; i++)
+		str_addf(&names, "%sself/fd/%d", i ? ":" : "", o->lower_fds[i]);
+	if (str_check(&names, "list of layers", err) < 0)
+		return -1;
+	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir", names.data, 0) < 0)
+		return context_error(fs_fd, "overlay", "set the lower layers of ", err);
+	if (o->upper_fd < 0)
+		return 0;
+	snprintf(name, sizeof name, "self/fd/%d", o->upper_fd);
+	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "upperdir", name, 0) < 0)
+		return context_error(fs_fd, "overlay", "set the writable layer of ", err);
+	snprintf(name, sizeof name, "self/fd/%d", o->work_fd);
+	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "workdir", name, 0) < 0)
+		return context_error(fs_fd, "overlay", "set the work directory of ", err);
+	return 0;
+}
+
+static int overlay_create(int fs_fd, const struct overlay *o, uint64_t attrs, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+
+	if (set_layers(fs_fd, o, &ignored) < 0 && set_layers_joined(fs_fd, o, err) < 0)
+		return -1;
+	if (o->follow_redirects &&
+	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "redirect_dir", "follow", 0) < 0)
+		return context_error(fs_fd, "overlay", "follow redirects in ", err);
+	if (o->is_volatile && o->upper_fd >= 0 &&
+	    fsconfig(fs_fd, FSCONFIG_SET_FLAG, "volatile", NULL, 0) < 0)
+		return context_error(fs_fd, "overlay", "set 'volatile' of ", err);
+	return create_and_mount(fs_fd, "overlay", attrs, err);
+}
+
+int mount_overlay(const struct overlay *overlay, uint64_t attrs, struct err *err)
+{
+	own_fd int fs_fd = fsopen("overlay", FSOPEN_CLOEXEC);
+	own_fd int cwd_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fs_fd < 0)
+		return err_errno(err, "cannot open a file system of type 'overlay'");
+	if (cwd_fd < 0 || fchdir(overlay->proc_fd) < 0)
+		return err_errno(err, "cannot enter the procfs handle");
+	int fd = overlay_create(fs_fd, overlay, attrs, err);
+	if (fchdir(cwd_fd) < 0) {
+		fd_close(fd);
+		return err_errno(err, "cannot return to the working directory");
+	}
+	return fd;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Mounts as descriptors: open_tree(2), fsopen(2), fsconfig(2), fsmount(2), move_mount(2),
+ * mount_setattr(2) (Linux 5.2 to 5.12). A mount is made detached, given its attributes, and attached
+ * to a descriptor: no path of a container is ever named twice.
+ *
+ * Every function returns a CLOEXEC descriptor of a detached mount or 0; `what` names the object in the
+ * error where the function cannot know it.
+ */
+#ifndef INSULA_KERNEL_MOUNT_H
+#define INSULA_KERNEL_MOUNT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/mount.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* A detached copy of what is at dir_fd/path ("" for dir_fd itself). propagation: MS_PRIVATE (0 means
+ * that too: a copy of a shared mount would be the host's peer, and mounts made below it would appear
+ * there), or MS_SLAVE or MS_SHARED where the user asked for it. A symlink in the last component is not
+ * followed. Must be called in the mount namespace that the path is in. */
+int mount_clone(int dir_fd, const char *path, bool recursive, unsigned long propagation,
+		struct err *err);
+
+/* A new file system. options: "key=value" or "flag", each set by its own fsconfig; sb_flags: MS_* that
+ * belong to the superblock. */
+int mount_new(const char *type, const char *source, const struct strv *options,
+	      unsigned long sb_flags, uint64_t attrs, struct err *err);
+
+/* MOUNT_ATTR_* of a mount (detached or not); recursive: of everything below it too. Where set names a
+ * MOUNT_ATTR__ATIME value, clear must contain MOUNT_ATTR__ATIME. */
+int mount_set(int mount_fd, uint64_t set, uint64_t clear, bool recursive, struct err *err);
+/* MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE. */
+int mount_propagate(int mount_fd, unsigned long propagation, bool recursive, struct err *err);
+/* Owners are shown as the user namespace maps them (Linux 5.12; the file system must allow it:
+ * EINVAL is ERR_UNSUPPORTED). Only a detached mount that nobody has used yet. */
+int mount_idmap(int mount_fd, int userns_fd, bool recursive, struct err *err);
+
+/* Put a detached mount where target_fd (O_PATH) is. */
+int mount_attach(int mount_fd, int target_fd, const char *what, struct err *err);
+
+/* The descriptor of the new root becomes "/", what was there is detached. The caller's mount namespace
+ * must be private. */
+int mount_pivot(int root_fd, struct err *err);
+
+/* Plain mount(2)/umount2(2) for the few host paths that are ours (the pin of the launch pad). */
+int mount_bind_path(const char *source, const char *target, struct err *err);
+int mount_unmount_path(const char *target, struct err *err);
+
+/* procfs of the pid namespace that `pidfd`'s process is in; host_proc_fd: a procfs that shows that
+ * process. By the "pidns" option where the kernel has it (6.17), else by a short-lived child that enters
+ * the namespace. */
+int mount_proc_of(int pidfd, int host_proc_fd, uint64_t attrs, struct err *err);
+
+struct overlay {
+	const int *lower_fds; /* topmost first, O_PATH or mount descriptors */
+	unsigned int lower_count;
+	int upper_fd, work_fd; /* -1: read-only */
+	bool is_volatile;
+	bool follow_redirects; /* redirect_dir=follow: the mask layer of a host image has redirects */
+	int proc_fd; /* a procfs that shows ourselves, for kernels that want names (before 6.13) */
+};
+
+/* The credentials of the caller become the overlay's: every later access to a layer is checked against
+ * them (fsuid, fsgid, groups, effective capabilities). */
+int mount_overlay(const struct overlay *overlay, uint64_t attrs, struct err *err);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Namespaces by descriptor. A user namespace needs a process to be born with; ns_make_user starts one
+ * that only waits to be killed, and keeps the namespace by its descriptor.
+ */
+#include "kernel/ns.h"
+
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/own.h"
+#include "base/proc.h"
+#include "base/str.h"
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+static const struct {
+	uint64_t flag;
+	const char *name;
+} kinds[NS_COUNT] = {
+	[NS_USER] = {CLONE_NEWUSER, "user"},	   [NS_MNT] = {CLONE_NEWNS, "mnt"},
+	[NS_PID] = {CLONE_NEWPID, "pid"},	   [NS_NET] = {CLONE_NEWNET, "net"},
+	[NS_UTS] = {CLONE_NEWUTS, "uts"},	   [NS_IPC] = {CLONE_NEWIPC, "ipc"},
+	[NS_CGROUP] = {CLONE_NEWCGROUP, "cgroup"}, [NS_TIME] = {CLONE_NEWTIME, "time"},
+};
+
+uint64_t ns_flag(enum ns_kind kind)
+{
+	return kinds[kind].flag;
+}
+
+const char *ns_name(enum ns_kind kind)
+{
+	return kinds[kind].name;
+}
+
+int ns_open(int proc_fd, pid_t pid, enum ns_kind kind, struct err *err)
+{
+	char name[48];
+
+	if (pid)
+		snprintf(name, sizeof name, "%d/ns/%s", pid, kinds[kind].name);
+	else
+		snprintf(name, sizeof name, "self/ns/%s", kinds[kind].name);
+	int fd = openat(proc_fd, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, "cannot open namespace '/proc/%s'", name);
+	return fd;
+}
+
+int ns_open_path(const char *path, enum ns_kind kind, struct err *err)
+{
+	own_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return err_errno(err, "cannot open namespace '%s'", path);
+	int type = ioctl(fd, NS_GET_NSTYPE);
+	if (type < 0 || (uint64_t)type != kinds[kind].flag)
+		return err_set(err, ERR_INVALID, 0, "'%s' is not a %s namespace", path,
+			       kinds[kind].name);
+	return take_fd(fd);
+}
+
+static int write_map(int proc_fd, pid_t pid, const char *file, const struct id_map *map,
+		     size_t count, struct err *err)
+{
+	own(str) struct str text = STR_INIT(8192);
+	char name[48];
+
+	for (size_t i = 0; i < count; i++)
+		str_addf(&text, "%u %u %u\n", map[i].inside, map[i].outside, map[i].size);
+	if (str_check(&text, file, err) < 0)
+		return -1;
+	snprintf(name, sizeof name, "%d/%s", pid, file);
+	own_fd int fd = openat(proc_fd, name, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, "cannot open '/proc/%s'", name);
+	/* One write or nothing: the kernel takes a map only whole. */
+	if (write(fd, text.data, text.len) != (ssize_t)text.len)
+		return err_errno(err, "cannot write the %s", file);
+	return 0;
+}
+
+int ns_write_maps(int proc_fd, pid_t pid, const struct id_map *uids, size_t uid_count,
+		  const struct id_map *gids, size_t gid_count, struct err *err)
+{
+	if (write_map(proc_fd, pid, "gid_map", gids, gid_count, err) < 0)
+		return -1;
+	return write_map(proc_fd, pid, "uid_map", uids, uid_count, err);
+}
+
+int ns_make_user(int proc_fd, const struct id_map *uids, size_t uid_count,
+		 const struct id_map *gids, size_t gid_count, struct err *err)
+{
+	own(proc) struct proc holder = PROC_INIT;
+	pid_t pid = proc_clone(&holder, CLONE_NEWUSER, -1, err);
+
+	if (pid < 0)
+		return err_wrap(err, "cannot make a user namespace");
+	if (pid == 0)
+		for (;;)
+			pause();
+	pid_t host_pid = proc_pid_of_fd(proc_fd, holder.pidfd);
+	if (ns_write_maps(proc_fd, host_pid, uids, uid_count, gids, gid_count, err) < 0)
+		return -1;
+	return ns_open(proc_fd, host_pid, NS_USER, err);
+}

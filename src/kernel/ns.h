@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Namespaces(7): their names, handles, and the id maps of user namespaces. */
+#ifndef INSULA_KERNEL_NS_H
+#define INSULA_KERNEL_NS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+enum ns_kind { NS_USER, NS_MNT, NS_PID, NS_NET, NS_UTS, NS_IPC, NS_CGROUP, NS_TIME, NS_COUNT };
+
+/* CLONE_NEW* of a kind, and its name under /proc/PID/ns. */
+uint64_t ns_flag(enum ns_kind kind);
+const char *ns_name(enum ns_kind kind);
+
+/* Descriptor of a process's namespace; pid 0: our own. proc_fd: a procfs that shows the process. */
+int ns_open(int proc_fd, pid_t pid, enum ns_kind kind, struct err *err);
+/* A namespace file by path, checked to be of that kind (NS_GET_NSTYPE). */
+int ns_open_path(const char *path, enum ns_kind kind, struct err *err);
+
+struct id_map {
+	uint32_t inside, outside, size;
+};
+
+/* Write uid_map and gid_map of a process in a new user namespace (user_namespaces(7)). */
+int ns_write_maps(int proc_fd, pid_t pid, const struct id_map *uids, size_t uid_count,
+		  const struct id_map *gids, size_t gid_count, struct err *err);
+
+/* A user namespace that exists only as a descriptor, for idmapped mounts. */
+int ns_make_user(int proc_fd, const struct id_map *uids, size_t uid_count,
+		 const struct id_map *gids, size_t gid_count, struct err *err);
+
+#endif
