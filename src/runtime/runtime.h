@@ -25,7 +25,7 @@ struct runtime_layer {
 	const char *target;	   /* absolute in the container; "/" first */
 	const char *const *lowers; /* host directories, topmost first; count >= 1 */
 	size_t lower_count;
-	const char *upper, *work; /* host directories of one file system; NULL: read-only */
+	const char *writable; /* host directory that holds "upper" and "work"; NULL: read-only */
 	bool guard;	  /* the last lower is read through a guard overlay, see image/image.h */
 	bool is_volatile; /* no sync of upper: it does not outlive the container */
 };
@@ -40,7 +40,6 @@ struct runtime_request {
 	const char *cgroup_name; /* directory below each hierarchy, e.g. "insula-<id>" */
 	const char *run_root;	 /* "/run/insula": the launch pad is pinned below it */
 	bool strict;		 /* what would be clamped or missing is an error */
-	bool hold;		 /* stop right before execve until runtime_start() */
 	int stdio[3];		 /* what becomes 0, 1, 2 without a terminal; -1: /dev/null */
 	int preserve_fds;	 /* descriptors 3 .. 2+N are passed on */
 };
@@ -59,18 +58,14 @@ struct runtime_container {
 	struct proc init; /* the container's first process, a child of the caller */
 	struct cgroup cgroup;
 	int console_fd; /* terminal master, or -1 */
-	int hold_fd;	/* runtime_start() writes here; -1 where not held */
 };
 
 #define RUNTIME_CONTAINER_INIT \
-	((struct runtime_container){ \
-		.init = PROC_INIT, .cgroup = CGROUP_INIT, .console_fd = -1, .hold_fd = -1})
+	((struct runtime_container){.init = PROC_INIT, .cgroup = CGROUP_INIT, .console_fd = -1})
 
-/* Execute the plan. Returns after the container's command has been executed (or, with hold, when it
- * is about to be). On failure nothing is left: no process, mount or cgroup. Must be called from a
+/* Execute the plan. Returns after the container's command has been executed. On failure nothing is left: no process, mount or cgroup. Must be called from a
  * single-threaded process. ERR_CMD_NOT_FOUND and ERR_CMD_NOT_EXEC for the command itself. */
 int runtime_create(struct plan *plan, struct runtime_container *ret, struct err *err);
-int runtime_start(struct runtime_container *container, struct err *err);
 /* Kill, reap and remove everything (for failures after create). */
 void runtime_container_done(struct runtime_container *container);
 

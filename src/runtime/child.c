@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * C's side: what the first process (and every exec'd one) does to itself between its birth and
+ * execve. It is a forked copy of P, so everything it needs is in memory; it allocates next to
+ * nothing, reads no file of the container, and reports its one error as plain data over the socket.
+ *
+ * The order matters: the mount namespace is copied after the ids are those of the new user namespace,
+ * because a copy that belongs to a less privileged namespace locks every mount in it; the session
+ * keyring and the terminal come before capabilities go; the filter comes last where no_new_privs
+ * allows it, so that it need not permit what we still do.
+ */
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/fd.h"
+#include "base/own.h"
+#include "base/proc.h"
+#include "kernel/procattr.h"
+#include "kernel/tty.h"
+#include "runtime/start.h"
+
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static int init_cgroup(struct job *job, struct err *err)
+{
+	return cgroup_join_v1(job->cgroup, err);
+}
+
+static int init_oom(struct job *job, struct err *err)
+{
+	return oom_score_apply(job->proc_fd, job->oom_score_adj, err);
+}
+
+/* P's end closed without a word: P failed or died, and so do we, silently. */
+static int init_wait(struct job *job, struct err *err)
+{
+	size_t fds = 0;
+	ssize_t n = fd_recv(job->sync_fd, &job->release, sizeof job->release, &job->slave_fd, 1,
+			    &fds, err);
+
+	if (n != sizeof job->release)
+		_exit(EXIT_FAILURE);
+	return 0;
+}
+
+static int init_root(struct job *job, struct err *err)
+{
+	if (job->userns_fd >= 0 && setns(job->userns_fd, CLONE_NEWUSER) < 0)
+		return err_errno(err, "cannot enter the user namespace");
+	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_errno(err, "cannot become root of the user namespace");
+	return 0;
+}
+
+static int init_lock(struct job *job, struct err *err)
+{
+	int flags = (job->lock_mounts ? CLONE_NEWNS : 0) |
+		    (job->own_cgroup_ns ? CLONE_NEWCGROUP : 0);
+
+	if (flags && unshare(flags) < 0)
+		return err_errno(err, "cannot copy the mount and cgroup namespaces");
+	return 0;
+}
+
+static int init_hostname(struct job *job, struct err *err)
+{
+	const char *host = job->spec->hostname, *domain = job->spec->domainname;
+
+	if (host && sethostname(host, strlen(host)) < 0)
+		return err_errno(err, "cannot set the hostname '%s'", host);
+	if (domain && setdomainname(domain, strlen(domain)) < 0)
+		return err_errno(err, "cannot set the domain name '%s'", domain);
+	return 0;
+}
+
+/* 0, 1 and 2, whatever numbers they come from: out of the way first, then into place. */
+static int place_stdio(const int from[3], struct err *err)
+{
+	int aside[3];
+
+	for (int i = 0; i < 3; i++) {
+		aside[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3);
+		if (aside[i] < 0)
+			return err_errno(err, "cannot place descriptor %d", i);
+	}
+	for (int i = 0; i < 3; i++)
+		if (dup2(aside[i], i) < 0)
+			return err_errno(err, "cannot place descriptor %d", i);
+	return 0;
+}
+
+static int init_session(struct job *job, struct err *err)
+{
+	if (job->process->terminal) {
+		uint32_t uid = job->release.identity.uid;
+
+		/* The user of the terminal owns it, as after a log-in. */
+		if (fchown(job->slave_fd, uid, (gid_t)-1) < 0)
+			return err_errno(err, "cannot hand over the terminal");
+		return tty_take_control(job->slave_fd, err);
+	}
+	if (setsid() < 0)
+		return err_errno(err, "cannot make a session");
+	return place_stdio(job->stdio, err);
+}
+
+static int init_keyring(struct job *job, struct err *err)
+{
+	struct err tried = ERR_INIT;
+
+	if (keyring_new_session(&tried) == 0 || tried.kind == ERR_UNSUPPORTED)
+		return 0;
+	*err = tried;
+	return -1;
+}
+
+static int init_bound(struct job *job, struct err *err)
+{
+	return caps_limit(job->caps, err);
+}
+
+static int install_filter(struct job *job, struct err *err)
+{
+	return job->filter ? seccomp_install(job->filter, err) : 0;
+}
+
+static int init_user(struct job *job, struct err *err)
+{
+	const struct identity *who = &job->release.identity;
+	int64_t mask = job->process->user.umask;
+
+	if (setgroups(who->group_count, who->groups) < 0)
+		return err_errno(err, "cannot set supplementary groups");
+	if (setresgid(who->gid, who->gid, who->gid) < 0)
+		return err_errno(err, "cannot become gid %u", who->gid);
+	if (setresuid(who->uid, who->uid, who->uid) < 0)
+		return err_errno(err, "cannot become uid %u", who->uid);
+	umask(mask < 0 ? 022 : (mode_t)mask);
+	return caps_apply(job->caps, err);
+}
+
+/* A working directory outside the root (through /proc/self/fd, CVE-2024-21626) has no path from it. */
+static int init_cwd(struct job *job, struct err *err)
+{
+	char at[PATH_MAX];
+
+	if (chdir(job->process->cwd) < 0)
+		return err_errno(err, "cannot enter the working directory '%s'", job->process->cwd);
+	if (!getcwd(at, sizeof at) || at[0] != '/')
+		return err_set(err, ERR_INVALID, 0,
+			       "the working directory '%s' is outside the container",
+			       job->process->cwd);
+	return 0;
+}
+
+static int init_label(struct job *job, struct err *err)
+{
+	const struct spec_process *p = job->process;
+
+	if (p->apparmor_profile &&
+	    lsm_exec_label(job->proc_fd, LSM_APPARMOR, p->apparmor_profile, err) < 0)
+		return -1;
+	if (p->selinux_label &&
+	    lsm_exec_label(job->proc_fd, LSM_SELINUX, p->selinux_label, err) < 0)
+		return -1;
+	return 0;
+}
+
+static int init_filter(struct job *job, struct err *err)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_errno(err, "cannot set no_new_privs");
+	return install_filter(job, err);
+}
+
+static int command_error(struct err *err, const char *command, int errnum)
+{
+	if (errnum == ENOENT || errnum == ENOTDIR) {
+		err_set(err, ERR_CMD_NOT_FOUND, 0,
+			"cannot run '%s': no such command in the container", command);
+		return err_hint(err, "give a path, or a name in the container's PATH");
+	}
+	err_set(err, ERR_CMD_NOT_EXEC, errnum, "cannot run '%s'", command);
+	if (errnum == EACCES)
+		err_hint(err, "it must be a regular file with execute permission");
+	if (errnum == ENOEXEC)
+		err_hint(err, "it is no program for this machine, or a script without '#!'");
+	return -1;
+}
+
+/* execvp(3) by the container's PATH; returns the errno value that says most. */
+static int execute_in_path(const char *path, char *const argv[], char *const envp[])
+{
+	int seen = ENOENT;
+	char file[PATH_MAX];
+
+	for (const char *p = path; p; p = strchr(p, ':'), p = p ? p + 1 : NULL) {
+		int n = (int)strcspn(p, ":");
+
+		if (n == 0 ||
+		    snprintf(file, sizeof file, "%.*s/%s", n, p, argv[0]) >= (int)sizeof file)
+			continue;
+		execve(file, argv, envp);
+		if (errno != ENOENT && errno != ENOTDIR)
+			seen = errno;
+	}
+	return seen;
+}
+
+static int set_home(struct job *job, struct strv *env, struct err *err)
+{
+	const char *home = job->release.identity.home;
+
+	if (strv_env_get(env, "HOME"))
+		return 0;
+	return strv_env_set(env, "HOME", *home ? home : "/", err);
+}
+
+static int init_exec(struct job *job, struct err *err)
+{
+	const struct spec_process *p = job->process;
+	own(strv) struct strv env = STRV_INIT;
+	char *const *argv = p->args.items;
+	const char *path;
+
+	if (strv_copy(&env, &p->env, err) < 0 || set_home(job, &env, err) < 0 ||
+	    fd_cloexec_from(3 + job->preserve_fds, err) < 0)
+		return -1;
+	proc_reset_signals();
+	if (strchr(argv[0], '/')) {
+		execve(argv[0], argv, env.items);
+		return command_error(err, argv[0], errno);
+	}
+	path = strv_env_get(&env, "PATH");
+	return command_error(err, argv[0],
+			     execute_in_path(path ? path : DEFAULT_PATH, argv, env.items));
+}
+
+typedef int init_fn(struct job *job, struct err *err);
+
+static const struct {
+	init_fn *run;
+	const char *failpoint;
+} rows[STEP_COUNT] = {
+	[STEP_INIT_CGROUP] = {init_cgroup, "init.cgroup"},
+	[STEP_INIT_OOM] = {init_oom, "init.oom"},
+	[STEP_INIT_WAIT] = {init_wait, "init.wait"},
+	[STEP_INIT_ROOT] = {init_root, "init.root"},
+	[STEP_INIT_LOCK] = {init_lock, "init.lock"},
+	[STEP_INIT_HOSTNAME] = {init_hostname, "init.hostname"},
+	[STEP_INIT_SESSION] = {init_session, "init.session"},
+	[STEP_INIT_KEYRING] = {init_keyring, "init.keyring"},
+	[STEP_INIT_BOUND] = {init_bound, "init.bound"},
+	[STEP_INIT_FILTER_EARLY] = {install_filter, "init.filter"},
+	[STEP_INIT_USER] = {init_user, "init.user"},
+	[STEP_INIT_CWD] = {init_cwd, "init.cwd"},
+	[STEP_INIT_LABEL] = {init_label, "init.label"},
+	[STEP_INIT_FILTER] = {init_filter, "init.filter"},
+	[STEP_INIT_EXEC] = {init_exec, "init.exec"},
+};
+
+_Noreturn void child_run(struct job *job, const struct step *steps, size_t count)
+{
+	struct err err = ERR_INIT, ignored = ERR_INIT;
+
+	prctl(PR_SET_DUMPABLE, 0);
+	for (size_t i = 0; i < count; i++)
+		if (fail_point(rows[steps[i].op].failpoint, &err) < 0 ||
+		    rows[steps[i].op].run(job, &err) < 0)
+			break;
+	fd_send(job->sync_fd, &err, sizeof err, NULL, 0, &ignored);
+	_exit(err_exit_code(&err));
+}

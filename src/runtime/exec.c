@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A further process in a running container. Three generations: P, the caller, which stays outside; A,
+ * a short-lived child that joins the container's cgroups and namespaces; and the new process, born by
+ * A with CLONE_PARENT, so that it is P's child and inside every namespace. A child is needed because
+ * the pid namespace takes only those born after setns(2), and because entering a user namespace cannot
+ * be undone.
+ *
+ * P resolves the user by the container's own passwd through a descriptor of its root, so that nothing
+ * of the container's is read by a process inside. A's descriptor of the newborn reaches P over the
+ * same socket that later carries the newborn's error, or its end of file at execve.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <linux/sched.h>
+
+#include "base/fail.h"
+#include "base/fd.h"
+#include "base/own.h"
+#include "base/path.h"
+#include "kernel/procattr.h"
+#include "kernel/tty.h"
+#include "runtime/start.h"
+
+#define EXEC_TIMEOUT_MS 120000
+
+struct exec {
+	const struct runtime_exec *request;
+	const struct cgroup_host *host;
+	int proc_fd, root_fd;
+	struct cgroup cgroup;
+	struct seccomp_filter filter;
+	bool has_filter;
+	struct identity identity;
+	struct proc joiner;
+	struct rlimit_entry *rlimits; /* clamped to what we may set */
+	int null_fd;
+	int sync_fd, joiner_fd; /* P's and A's end */
+};
+
+static void exec_done(struct exec *x)
+{
+	fd_close(x->proc_fd);
+	fd_close(x->root_fd);
+	fd_close(x->sync_fd);
+	fd_close(x->joiner_fd);
+	fd_close(x->null_fd);
+	free(x->rlimits);
+	cgroup_done(&x->cgroup);
+	seccomp_filter_done(&x->filter);
+	proc_done(&x->joiner);
+}
+
+#define own_exec __attribute__((cleanup(exec_done)))
+
+/* Namespaces of the container that are not our own already: the kernel refuses to enter one's own user
+ * namespace again. */
+static int joined_flags(struct exec *x, int *ret, struct err *err)
+{
+	pid_t init = proc_pid_of_fd(x->proc_fd, x->request->init->pidfd);
+
+	*ret = 0;
+	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++) {
+		struct stat theirs, ours;
+		own_fd int their_fd = ns_open(x->proc_fd, init, kind, err);
+		own_fd int our_fd = ns_open(x->proc_fd, 0, kind, err);
+
+		if (their_fd < 0 || our_fd < 0)
+			return -1;
+		if (fstat(their_fd, &theirs) < 0 || fstat(our_fd, &ours) < 0)
+			return err_errno(err, "cannot compare namespaces");
+		if (theirs.st_ino != ours.st_ino)
+			*ret |= (int)ns_flag(kind);
+	}
+	return 0;
+}
+
+/* A's answer: one byte, and with it the newborn and the terminal's master. */
+struct born {
+	pid_t pid; /* in A's, that is P's, pid namespace */
+	bool terminal;
+};
+
+static int open_terminal(int *ret_master, int *ret_slave, struct err *err)
+{
+	own_fd int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root_fd < 0)
+		return err_errno(err, "cannot open the container's root");
+	own_fd int pts_fd = path_open(root_fd, "dev/pts", PATH_BENEATH, O_RDONLY | O_DIRECTORY, 0,
+				      err);
+	if (pts_fd < 0)
+		return err_wrap(err, "the container has no terminals");
+	return tty_open_pair(pts_fd, ret_master, ret_slave, err);
+}
+
+static const struct step exec_steps[] = {
+	{.op = STEP_INIT_WAIT},	  {.op = STEP_INIT_ROOT}, {.op = STEP_INIT_SESSION},
+	{.op = STEP_INIT_BOUND},  {.op = STEP_INIT_USER}, {.op = STEP_INIT_CWD},
+	{.op = STEP_INIT_FILTER}, {.op = STEP_INIT_EXEC},
+};
+
+static const struct step exec_steps_early[] = {
+	{.op = STEP_INIT_WAIT},	 {.op = STEP_INIT_ROOT},	 {.op = STEP_INIT_SESSION},
+	{.op = STEP_INIT_BOUND}, {.op = STEP_INIT_FILTER_EARLY}, {.op = STEP_INIT_USER},
+	{.op = STEP_INIT_CWD},	 {.op = STEP_INIT_EXEC},
+};
+
+static _Noreturn void newborn(struct exec *x)
+{
+	const struct runtime_exec *r = x->request;
+	struct job job = {.spec = r->spec,
+			  .process = r->process,
+			  .caps = &r->process->caps,
+			  .filter = x->has_filter ? &x->filter : NULL,
+			  .proc_fd = x->proc_fd,
+			  .sync_fd = x->joiner_fd,
+			  .userns_fd = -1,
+			  .slave_fd = -1};
+
+	for (int i = 0; i < 3; i++)
+		job.stdio[i] = r->stdio[i] >= 0 ? r->stdio[i] : x->null_fd;
+	fd_close(x->sync_fd);
+	if (r->process->no_new_privs)
+		child_run(&job, exec_steps, sizeof exec_steps / sizeof *exec_steps);
+	child_run(&job, exec_steps_early, sizeof exec_steps_early / sizeof *exec_steps_early);
+}
+
+static int birth(struct exec *x, struct err *err)
+{
+	int pidfd = -1, master = -1, slave = -1;
+	struct clone_args args = {.flags = CLONE_PIDFD | CLONE_PARENT, .pidfd = (uintptr_t)&pidfd};
+
+	if (x->request->process->terminal && open_terminal(&master, &slave, err) < 0)
+		return -1;
+	long pid = syscall(SYS_clone3, &args, sizeof args);
+	if (pid < 0)
+		return err_errno(err, "cannot start a process in the container");
+	if (pid == 0)
+		newborn(x);
+	struct born born = {.pid = (pid_t)pid, .terminal = master >= 0};
+	int fds[3] = {pidfd, master, slave};
+	return fd_send(x->joiner_fd, &born, sizeof born, fds, master >= 0 ? 3 : 1, err);
+}
+
+/* A */
+static _Noreturn void join(struct exec *x, int flags)
+{
+	struct err err = ERR_INIT, ignored = ERR_INIT;
+
+	prctl(PR_SET_DUMPABLE, 0);
+	fd_close(x->sync_fd);
+	x->sync_fd = -1;
+	if (rlimits_apply(0, x->rlimits, x->request->process->rlimit_count, &err) == 0 &&
+	    cgroup_join_v1(&x->cgroup, &err) == 0) {
+		if (setns(x->request->init->pidfd, flags) < 0)
+			err_errno(&err, "cannot enter the container");
+		else if (birth(x, &err) == 0)
+			_exit(EXIT_SUCCESS);
+	}
+	fd_send(x->joiner_fd, &err, sizeof err, NULL, 0, &ignored);
+	_exit(EXIT_FAILURE);
+}
+
+/* Either A's error, or the newborn. */
+static int receive_newborn(struct exec *x, struct proc *ret, int *ret_master, int *ret_slave,
+			   struct err *err)
+{
+	union {
+		struct born born;
+		struct err err;
+	} message;
+	int fds[3] = {-1, -1, -1};
+	size_t count = 0;
+	ssize_t n = fd_recv(x->sync_fd, &message, sizeof message, fds, 3, &count, err);
+
+	if (n < 0)
+		return -1;
+	if (n == sizeof message.err) {
+		*err = message.err;
+		return -1;
+	}
+	if (n != sizeof message.born || count < 1)
+		return err_set(err, ERR_IO, 0, "the container ended while it was entered");
+	*ret = (struct proc){.pid = message.born.pid, .pidfd = fds[0]};
+	*ret_master = fds[1];
+	*ret_slave = fds[2];
+	return 0;
+}
+
+static int wait_outcome(struct exec *x, struct err *err)
+{
+	struct pollfd wait = {.fd = x->sync_fd, .events = POLLIN};
+	struct err from_child;
+	size_t none;
+	int n;
+
+	do
+		n = poll(&wait, 1, EXEC_TIMEOUT_MS);
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
+		return err_set(err, ERR_TIMEOUT, 0, "the command was not executed in %d seconds",
+			       EXEC_TIMEOUT_MS / 1000);
+	ssize_t got = fd_recv(x->sync_fd, &from_child, sizeof from_child, NULL, 0, &none, err);
+	if (got <= 0)
+		return (int)got;
+	*err = from_child;
+	return -1;
+}
+
+static int prepare_limits(struct exec *x, struct err *err)
+{
+	const struct spec_process *p = x->request->process;
+	own(strv) struct strv said_at_start = STRV_INIT;
+
+	x->rlimits = calloc(p->rlimit_count + 1, sizeof *x->rlimits);
+	if (!x->rlimits)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot set resource limits");
+	for (size_t i = 0; i < p->rlimit_count; i++)
+		x->rlimits[i] = p->rlimits[i];
+	return rlimits_clamp(x->rlimits, p->rlimit_count, false, &said_at_start, err);
+}
+
+static int prepare(struct exec *x, const struct runtime_exec *request, int *ret_flags,
+		   struct err *err)
+{
+	char root[32];
+
+	x->proc_fd = procfs_open(err);
+	x->null_fd = open_null(err);
+	if (x->proc_fd < 0 || x->null_fd < 0 || prepare_limits(x, err) < 0 ||
+	    joined_flags(x, ret_flags, err) < 0 ||
+	    cgroup_open(x->host, request->cgroup_name, &x->cgroup, err) < 0)
+		return -1;
+	snprintf(root, sizeof root, "%d/root", proc_pid_of_fd(x->proc_fd, request->init->pidfd));
+	x->root_fd = openat(x->proc_fd, root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (x->root_fd < 0)
+		return err_errno(err, "cannot open the container's root");
+	if (identity_resolve(x->root_fd, &request->process->user, &x->identity, err) < 0)
+		return -1;
+	if (!request->spec->seccomp_default && !request->spec->linux_.seccomp)
+		return 0;
+	x->has_filter = true;
+	if (request->spec->seccomp_default)
+		return seccomp_default_filter(request->process->caps.bounding, &x->filter, err);
+	return seccomp_compile(request->spec->linux_.seccomp, &x->filter, NULL, err);
+}
+
+static int start_joiner(struct exec *x, int flags, struct err *err)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, "cannot make a socket pair");
+	x->sync_fd = pair[0];
+	x->joiner_fd = pair[1];
+	pid_t pid = proc_clone(&x->joiner, 0, x->cgroup.v2_fd, err);
+	if (pid == 0)
+		join(x, flags);
+	fd_close(x->joiner_fd);
+	x->joiner_fd = -1;
+	return pid < 0 ? -1 : 0;
+}
+
+int runtime_exec(const struct runtime_exec *request, const struct cgroup_host *host,
+		 struct proc *ret, int *ret_console_fd, struct err *err)
+{
+	own_exec struct exec x = {.request = request,
+				  .host = host,
+				  .proc_fd = -1,
+				  .root_fd = -1,
+				  .null_fd = -1,
+				  .cgroup = CGROUP_INIT,
+				  .joiner = PROC_INIT,
+				  .sync_fd = -1,
+				  .joiner_fd = -1};
+	own(proc) struct proc born = PROC_INIT;
+	own_fd int master = -1;
+	own_fd int slave = -1;
+	int flags;
+
+	if (prepare(&x, request, &flags, err) < 0 || start_joiner(&x, flags, err) < 0 ||
+	    receive_newborn(&x, &born, &master, &slave, err) < 0)
+		return -1;
+	struct release release = {.identity = x.identity};
+	if (fail_point("exec.release", err) < 0 ||
+	    fd_send(x.sync_fd, &release, sizeof release, &slave, slave >= 0 ? 1 : 0, err) < 0)
+		return -1;
+	fd_close(take_fd(slave));
+	if (wait_outcome(&x, err) < 0)
+		return -1;
+	*ret = born;
+	born = PROC_INIT;
+	*ret_console_fd = take_fd(master);
+	return 0;
+}

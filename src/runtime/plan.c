@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From a specification and facts of the host to a list of steps. Nothing here touches the host, so
+ * that every decision can be tested without root, against recorded facts: which namespaces are made,
+ * what is clamped (and said so), which controllers are missing, in which order things happen.
+ *
+ * What can go wrong is refused here, before anything exists: a value out of range, a resource that
+ * nobody can limit on this host under --strict, an option that no kernel knows.
+ */
+#include "runtime/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/own.h"
+#include "kernel/procattr.h"
+
+int plan_add(struct plan *plan, enum step_op op, unsigned int index, const char *subject,
+	     struct err *err)
+{
+	if (plan->count == plan->cap) {
+		size_t cap = plan->cap ? plan->cap * 2 : 64;
+		struct step *steps = NULL;
+
+		if (cap <= PLAN_MAX_STEPS)
+			steps = reallocarray(plan->steps, cap, sizeof *steps);
+		if (!steps)
+			return err_set(err, ERR_LIMIT, 0, "the plan has too many steps");
+		plan->steps = steps;
+		plan->cap = cap;
+	}
+	plan->steps[plan->count++] = (struct step){.op = op, .index = index, .subject = subject};
+	return 0;
+}
+
+/* A run of steps that are about nothing in particular. */
+static int add_all(struct plan *plan, const enum step_op *ops, size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (plan_add(plan, ops[i], 0, "", err) < 0)
+			return -1;
+	return 0;
+}
+
+#define ADD_ALL(plan, err, ...) \
+	add_all((plan), (const enum step_op[]){__VA_ARGS__}, \
+		sizeof((const enum step_op[]){__VA_ARGS__}) / sizeof(enum step_op), (err))
+
+static const enum ns_kind kind_of[SPEC_NS_COUNT] = {
+	[SPEC_NS_USER] = NS_USER,     [SPEC_NS_MNT] = NS_MNT,	[SPEC_NS_PID] = NS_PID,
+	[SPEC_NS_NET] = NS_NET,	      [SPEC_NS_UTS] = NS_UTS,	[SPEC_NS_IPC] = NS_IPC,
+	[SPEC_NS_CGROUP] = NS_CGROUP, [SPEC_NS_TIME] = NS_TIME,
+};
+
+/* The host id that container id 0 has, or 0 without a map. */
+static uint32_t root_of(const struct spec_idmaps *maps)
+{
+	for (size_t i = 0; i < maps->count; i++)
+		if (maps->items[i].container_id == 0)
+			return maps->items[i].host_id;
+	return 0;
+}
+
+static int plan_namespaces(struct plan *plan, struct err *err)
+{
+	const struct spec_linux *linux_ = &plan->spec->linux_;
+
+	for (int i = 0; i < SPEC_NS_COUNT; i++)
+		plan->own[kind_of[i]] = linux_->namespaces[i].given && !linux_->namespaces[i].path;
+	if (!plan->own[NS_MNT]) {
+		err_set(err, ERR_UNSUPPORTED, 0,
+			"linux.namespaces: a mount namespace of its own is required");
+		return err_hint(err, "add {\"type\": \"mount\"} without a path");
+	}
+	plan->root_uid = root_of(&linux_->uid_maps);
+	plan->root_gid = root_of(&linux_->gid_maps);
+	return 0;
+}
+
+/* What every container may use, whatever its rules deny ("Default Devices" of config-linux.md): these are
+ * appended to them. */
+static const struct cgroup_device default_devices[] = {
+	{true, 'c', -1, -1, "m"}, {true, 'b', -1, -1, "m"},    {true, 'c', 1, 3, "rwm"},
+	{true, 'c', 1, 5, "rwm"}, {true, 'c', 1, 7, "rwm"},    {true, 'c', 1, 8, "rwm"},
+	{true, 'c', 1, 9, "rwm"}, {true, 'c', 5, 0, "rwm"},    {true, 'c', 5, 1, "rwm"},
+	{true, 'c', 5, 2, "rwm"}, {true, 'c', 136, -1, "rwm"},
+};
+
+#define DEFAULT_DEVICE_COUNT (sizeof default_devices / sizeof *default_devices)
+
+static int plan_devices(struct plan *plan, struct cgroup_resources *r, struct err *err)
+{
+	if (!r->device_count)
+		return 0;
+	plan->device_rules = calloc(r->device_count + DEFAULT_DEVICE_COUNT,
+				    sizeof *plan->device_rules);
+	if (!plan->device_rules)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot plan device rules");
+	memcpy(plan->device_rules, r->devices, r->device_count * sizeof *r->devices);
+	memcpy(plan->device_rules + r->device_count, default_devices, sizeof default_devices);
+	r->devices = plan->device_rules;
+	r->device_count += DEFAULT_DEVICE_COUNT;
+	return 0;
+}
+
+static int plan_cgroup(struct plan *plan, struct err *err)
+{
+	struct cgroup_resources resources = plan->spec->linux_.resources;
+
+	if (!plan->request.cgroup_name)
+		return 0;
+	if (plan_devices(plan, &resources, err) < 0 ||
+	    cgroup_plan_make(plan->host, plan->request.cgroup_name, &resources,
+			     plan->request.strict, &plan->cgroup, err) < 0)
+		return -1;
+	plan->has_cgroup = true;
+	for (size_t i = 0; i < plan->cgroup.missing.count; i++)
+		if (strv_add(&plan->warnings, plan->cgroup.missing.items[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static int plan_filter(struct plan *plan, struct err *err)
+{
+	const struct spec *spec = plan->spec;
+	size_t unknown = 0;
+
+	if (spec->seccomp_default) {
+		if (seccomp_default_filter(plan->caps.bounding, &plan->filter, err) < 0)
+			return -1;
+	} else if (spec->linux_.seccomp) {
+		if (seccomp_compile(spec->linux_.seccomp, &plan->filter, &unknown, err) < 0)
+			return err_wrap(err, "linux.seccomp");
+	} else {
+		return 0;
+	}
+	plan->has_filter = true;
+	return 0;
+}
+
+static int plan_limits(struct plan *plan, struct err *err)
+{
+	const struct spec_process *process = &plan->spec->process;
+
+	if (process->rlimit_count) {
+		plan->rlimits = calloc(process->rlimit_count, sizeof *plan->rlimits);
+		if (!plan->rlimits)
+			return err_set(err, ERR_LIMIT, ENOMEM, "cannot plan resource limits");
+		memcpy(plan->rlimits, process->rlimits,
+		       process->rlimit_count * sizeof *plan->rlimits);
+		plan->rlimit_count = process->rlimit_count;
+	}
+	if (rlimits_clamp(plan->rlimits, plan->rlimit_count, plan->request.strict, &plan->warnings,
+			  err) < 0)
+		return -1;
+	if (!process->oom_given)
+		return 0;
+	own_fd int proc_fd = procfs_open(err);
+	plan->oom_score_adj = process->oom_score_adj;
+	if (proc_fd < 0)
+		return -1;
+	return oom_score_clamp(proc_fd, &plan->oom_score_adj, plan->request.strict, &plan->warnings,
+			       err);
+}
+
+/* What the kernel does not know cannot be granted: it would fail at the very end. */
+static int plan_caps(struct plan *plan, const struct facts *facts, struct err *err)
+{
+	uint64_t all = caps_all();
+	uint64_t possible = plan->own[NS_USER] ? all : facts->caps_effective & all;
+	struct caps wanted = plan->spec->process.caps;
+
+	plan->caps = (struct caps){
+		.bounding = wanted.bounding & possible,
+		.effective = wanted.effective & possible,
+		.permitted = wanted.permitted & possible,
+		.inheritable = wanted.inheritable & possible,
+		.ambient = wanted.ambient & possible,
+	};
+	for (int cap = 0; cap < 64; cap++) {
+		if (!(wanted.bounding & ~possible & UINT64_C(1) << cap))
+			continue;
+		const char *name = caps_name(cap);
+		if (plan->request.strict)
+			return err_set(err, ERR_DENIED, 0,
+				       "capability %s cannot be granted: we do not have it",
+				       name ? name : "unknown to this kernel");
+		if (name && strv_addf(&plan->warnings, err,
+				      "capability %s is not granted: we do not have it", name) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int plan_parent_steps(struct plan *plan, struct err *err)
+{
+	if (plan->has_cgroup && plan_add(plan, STEP_CGROUP, 0, plan->cgroup.name, err) < 0)
+		return -1;
+	if (plan_add_sources(plan, err) < 0)
+		return -1;
+	if (ADD_ALL(plan, err, STEP_PAD, STEP_CLONE) < 0)
+		return -1;
+	if (plan->own[NS_USER] && ADD_ALL(plan, err, STEP_MAPS) < 0)
+		return -1;
+	if (ADD_ALL(plan, err, STEP_LIMITS, STEP_COVERS) < 0)
+		return -1;
+	if (plan_add_mounts(plan, err) < 0)
+		return -1;
+	return ADD_ALL(plan, err, STEP_PIVOT, STEP_LEAVE, STEP_RELEASE);
+}
+
+static int plan_child_steps(struct plan *plan, struct err *err)
+{
+	const struct spec *spec = plan->spec;
+	bool early = plan->has_filter && !spec->process.no_new_privs;
+
+	plan->child_first = plan->count;
+	if (ADD_ALL(plan, err, STEP_INIT_CGROUP) < 0)
+		return -1;
+	if (spec->process.oom_given && ADD_ALL(plan, err, STEP_INIT_OOM) < 0)
+		return -1;
+	if (ADD_ALL(plan, err, STEP_INIT_WAIT) < 0)
+		return -1;
+	if ((plan->own[NS_USER] || spec->linux_.namespaces[SPEC_NS_USER].given) &&
+	    ADD_ALL(plan, err, STEP_INIT_ROOT) < 0)
+		return -1;
+	if (ADD_ALL(plan, err, STEP_INIT_LOCK) < 0)
+		return -1;
+	if ((spec->hostname || spec->domainname) &&
+	    plan_add(plan, STEP_INIT_HOSTNAME, 0, spec->hostname ? spec->hostname : "", err) < 0)
+		return -1;
+	if (ADD_ALL(plan, err, STEP_INIT_SESSION, STEP_INIT_KEYRING, STEP_INIT_BOUND) < 0)
+		return -1;
+	if (early && ADD_ALL(plan, err, STEP_INIT_FILTER_EARLY) < 0)
+		return -1;
+	if (ADD_ALL(plan, err, STEP_INIT_USER) < 0 ||
+	    plan_add(plan, STEP_INIT_CWD, 0, spec->process.cwd, err) < 0)
+		return -1;
+	if ((spec->process.apparmor_profile || spec->process.selinux_label) &&
+	    ADD_ALL(plan, err, STEP_INIT_LABEL) < 0)
+		return -1;
+	if (spec->process.no_new_privs && ADD_ALL(plan, err, STEP_INIT_FILTER) < 0)
+		return -1;
+	return plan_add(plan, STEP_INIT_EXEC, 0, spec->process.args.items[0], err);
+}
+
+void runtime_plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	for (size_t i = 0; plan->options && i < plan->spec->mount_count; i++)
+		mount_options_done(&plan->options[i]);
+	free(plan->options);
+	free(plan->rlimits);
+	free(plan->device_rules);
+	free(plan->steps);
+	strv_done(&plan->warnings);
+	seccomp_filter_done(&plan->filter);
+	cgroup_plan_done(&plan->cgroup);
+	free(plan);
+}
+
+static int plan_fill(struct plan *plan, const struct facts *facts, struct err *err)
+{
+	if (plan_namespaces(plan, err) < 0 || plan_cgroup(plan, err) < 0 ||
+	    plan_caps(plan, facts, err) < 0 || plan_filter(plan, err) < 0 ||
+	    plan_limits(plan, err) < 0)
+		return -1;
+	if (plan_parent_steps(plan, err) < 0)
+		return -1;
+	return plan_child_steps(plan, err);
+}
+
+struct plan *runtime_plan(const struct runtime_request *request, const struct facts *facts,
+			  const struct cgroup_host *host, struct err *err)
+{
+	struct plan *plan = calloc(1, sizeof *plan);
+
+	if (!plan) {
+		err_set(err, ERR_LIMIT, ENOMEM, "cannot plan container '%s'", request->id);
+		return NULL;
+	}
+	plan->request = *request;
+	plan->spec = request->spec;
+	plan->host = host;
+	plan->dev_mount = plan->devpts_mount = -1;
+	if (plan_fill(plan, facts, err) < 0) {
+		runtime_plan_free(plan);
+		return NULL;
+	}
+	return plan;
+}
+
+const struct strv *runtime_plan_warnings(const struct plan *plan)
+{
+	return &plan->warnings;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The plan of a start: what runtime_plan() makes and runtime_create() executes. Private to runtime/.
+ *
+ * Two actors: P, the process that calls us (host root, outside), and C, the container's first process.
+ * Every step belongs to one of them; the tables in start.c and child.c say what a step does, this
+ * order says why it comes when it comes (docs/architecture.md, "The way of a start").
+ */
+#ifndef INSULA_RUNTIME_PLAN_H
+#define INSULA_RUNTIME_PLAN_H
+
+#include "kernel/ns.h"
+#include "runtime/runtime.h"
+#include "spec/mount_options.h"
+
+enum step_op {
+	/* P, in the host's mount namespace */
+	STEP_CGROUP,	   /* make the group, write its limits */
+	STEP_ROOT_SOURCE,  /* root_dir as a detached copy */
+	STEP_LAYER_SOURCE, /* host directories of a layer as detached copies */
+	STEP_BIND_SOURCE,  /* a bind mount's source as a detached copy */
+	STEP_CGROUP_VIEW,  /* the group's directories as detached copies */
+	/* P, in a private copy of the launch pad */
+	STEP_PAD,
+	STEP_CLONE,    /* C is born, shares P's mount namespace, waits */
+	STEP_MAPS,     /* its id maps are written */
+	STEP_LIMITS,   /* its resource limits are set */
+	STEP_COVERS,   /* the small file system that covers come from */
+	STEP_LAYER,    /* an overlay of one layer's copies, attached */
+	STEP_ROOT_DIR, /* the copy of root_dir, attached */
+	STEP_JOIN,     /* P enters C's net, uts and ipc namespaces */
+	STEP_MOUNT,    /* one of the specification's mounts */
+	STEP_DEVICES,  /* device nodes and links in our /dev */
+	STEP_CONSOLE,  /* a terminal pair from the container's devpts */
+	STEP_USER,     /* who the command runs as, by the container's own passwd */
+	STEP_CWD,      /* its working directory exists */
+	STEP_MASK,     /* a path is covered */
+	STEP_READONLY, /* a path is made read-only */
+	STEP_SYSCTL,
+	STEP_ROOT_READONLY,
+	STEP_PIVOT,   /* the new root is "/" for P and C */
+	STEP_LEAVE,   /* P returns to its own namespaces */
+	STEP_RELEASE, /* C goes on; P waits for its exec */
+	/* C */
+	STEP_INIT_CGROUP, /* join the v1 hierarchies */
+	STEP_INIT_OOM,	  /* out-of-memory score */
+	STEP_INIT_WAIT,	  /* for RELEASE */
+	STEP_INIT_ROOT,	  /* become root of the user namespace */
+	STEP_INIT_LOCK,	  /* a copy of the mount namespace that it owns: every mount is locked */
+	STEP_INIT_HOSTNAME,
+	STEP_INIT_SESSION, /* session, terminal or pipes */
+	STEP_INIT_KEYRING,
+	STEP_INIT_BOUND,	/* bounding set */
+	STEP_INIT_FILTER_EARLY, /* seccomp where no_new_privs is not wanted */
+	STEP_INIT_USER,		/* groups, gid, uid, capabilities */
+	STEP_INIT_CWD,
+	STEP_INIT_LABEL,
+	STEP_INIT_FILTER, /* no_new_privs, seccomp */
+	STEP_INIT_EXEC,
+	STEP_COUNT
+};
+
+struct step {
+	enum step_op op;
+	unsigned int index;  /* of the mount, layer, path ... that it is about */
+	const char *subject; /* for printing and errors; borrowed from the request */
+};
+
+#define PLAN_MAX_STEPS 4096
+
+struct plan {
+	struct runtime_request request; /* what it points at is borrowed */
+	const struct spec *spec;
+	const struct cgroup_host *host;
+	struct cgroup_plan cgroup;
+	bool has_cgroup;
+	struct cgroup_device *device_rules; /* the specification's and the default ones */
+	struct seccomp_filter filter;
+	bool has_filter;
+	struct mount_options *options; /* one per spec mount */
+	struct rlimit_entry *rlimits;
+	size_t rlimit_count;
+	int oom_score_adj;
+	struct strv warnings;
+	struct caps caps;
+	bool own[NS_COUNT];	     /* a new namespace of that kind */
+	uint32_t root_uid, root_gid; /* container root on the host */
+	struct step *steps;
+	size_t count, cap;
+	size_t child_first; /* steps from here on are C's */
+	long dev_mount;	    /* index of the tmpfs on /dev, or -1 */
+	long devpts_mount;  /* index of the devpts on /dev/pts, or -1 */
+};
+
+/* "mount", "pivot" ... */
+const char *step_name(enum step_op op);
+int plan_add(struct plan *plan, enum step_op op, unsigned int index, const char *subject,
+	     struct err *err);
+/* The part of the plan that is about mounts (plan_mounts.c). */
+int plan_add_sources(struct plan *plan, struct err *err);
+int plan_add_mounts(struct plan *plan, struct err *err);
+/* /dev, /proc, /sys and what is below them: never through a symbolic link of the image. */
+bool plan_is_own_place(const char *destination);
+
+#endif

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Executing a plan: P's side. Each step is a row of a table; they run in the plan's order, and the
+ * first that fails names itself in the error. Whatever was done is undone by start_done: P returns to
+ * its own namespaces, the half-built child is killed and reaped, the cgroup is removed; mounts need
+ * no undoing, as they live in a mount namespace that ends with P and C.
+ *
+ * One socket pair joins P and C. C reads its release from it and writes its error to it; the end of
+ * file, when C's end is closed by execve, tells P that the command runs. Nothing else holds C's end:
+ * a helper that inherited it would make P wait for ever.
+ */
+#include "runtime/start.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+#include <linux/securebits.h>
+
+#include "base/fail.h"
+#include "base/fd.h"
+#include "base/own.h"
+#include "base/path.h"
+#include "kernel/mount.h"
+#include "kernel/procattr.h"
+
+/* From release to exec C does no I/O but its own: this is a bound against a hung file system. */
+#define EXEC_TIMEOUT_MS 120000
+#define CGROUP_REMOVE_MS 2000
+
+int act_as(uint32_t uid, uint32_t gid, struct err *err)
+{
+	/* Without NO_SETUID_FIXUP a file-system uid other than 0 takes the capabilities away. */
+	if (prctl(PR_SET_SECUREBITS, uid || gid ? SECBIT_NO_SETUID_FIXUP : 0) < 0)
+		return err_errno(err, "cannot set the secure bits");
+	setfsgid(gid);
+	setfsuid(uid);
+	/* setfsuid(2) reports no error: ask again with an impossible id. */
+	if ((uint32_t)setfsuid((uid_t)-1) != uid || (uint32_t)setfsgid((gid_t)-1) != gid)
+		return err_set(err, ERR_DENIED, 0, "cannot act on files as uid %u gid %u", uid,
+			       gid);
+	return 0;
+}
+
+int open_null(struct err *err)
+{
+	own_fd int fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(err, "cannot open '/dev/null'");
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+		return err_set(err, ERR_CORRUPT, 0,
+			       "the host's '/dev/null' is not the null device");
+	return take_fd(fd);
+}
+
+static int step_cgroup(struct start *s, const struct step *step, struct err *err)
+{
+	return cgroup_create(s->plan->host, &s->plan->cgroup, &s->cgroup, err);
+}
+
+static int keep_own(struct start *s, enum ns_kind kind, struct err *err)
+{
+	if (s->own_ns[kind] >= 0)
+		return 0;
+	s->own_ns[kind] = ns_open(s->proc_fd, 0, kind, err);
+	return s->own_ns[kind] < 0 ? -1 : 0;
+}
+
+static int step_pad(struct start *s, const struct step *step, struct err *err)
+{
+	own_fd int pad_fd = runtime_pad_open(s->plan->request.run_root, err);
+
+	if (pad_fd < 0 || keep_own(s, NS_MNT, err) < 0)
+		return -1;
+	s->moved = true;
+	if (setns(pad_fd, CLONE_NEWNS) < 0)
+		return err_errno(err, "cannot enter the launch pad");
+	/* The pad's mounts are private, and so are those of the copy. */
+	if (unshare(CLONE_NEWNS) < 0)
+		return err_errno(err, "cannot make a mount namespace");
+	return 0;
+}
+
+static struct job make_job(struct start *s, int sync_fd)
+{
+	struct plan *plan = s->plan;
+
+	struct job job = {
+		.spec = plan->spec,
+		.process = &plan->spec->process,
+		.caps = &plan->caps,
+		.filter = plan->has_filter ? &plan->filter : NULL,
+		.cgroup = &s->cgroup,
+		.oom_score_adj = plan->oom_score_adj,
+		.proc_fd = s->proc_fd,
+		.sync_fd = sync_fd,
+		.userns_fd = s->joined_ns[NS_USER],
+		.preserve_fds = plan->request.preserve_fds,
+		.slave_fd = -1,
+		.lock_mounts = plan->own[NS_USER] || s->joined_ns[NS_USER] >= 0,
+		.own_cgroup_ns = plan->own[NS_CGROUP],
+	};
+	for (int i = 0; i < 3; i++)
+		job.stdio[i] = plan->request.stdio[i] >= 0 ? plan->request.stdio[i] : s->null_fd;
+	return job;
+}
+
+/* Namespaces joined by path, but for the user namespace, which C enters itself: P goes in so that C
+ * is born there. */
+static int enter_joined(struct start *s, struct err *err)
+{
+	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++) {
+		if (s->joined_ns[kind] < 0 || kind == NS_USER)
+			continue;
+		if (keep_own(s, kind, err) < 0)
+			return -1;
+		s->moved = true;
+		if (setns(s->joined_ns[kind], (int)ns_flag(kind)) < 0)
+			return err_errno(err, "cannot join the %s namespace", ns_name(kind));
+	}
+	return 0;
+}
+
+static int write_time_offsets(struct start *s, struct err *err)
+{
+	const struct spec_linux *linux_ = &s->plan->spec->linux_;
+	own(str) struct str text = STR_INIT(200);
+	own_fd int fd = openat(s->proc_fd, "self/timens_offsets", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(err, "cannot set time offsets");
+	if (linux_->time_monotonic.given)
+		str_addf(&text, "monotonic %lld %u\n", (long long)linux_->time_monotonic.secs,
+			 linux_->time_monotonic.nanosecs);
+	if (linux_->time_boottime.given)
+		str_addf(&text, "boottime %lld %u\n", (long long)linux_->time_boottime.secs,
+			 linux_->time_boottime.nanosecs);
+	if (!text.len)
+		return 0;
+	return fd_write_all(fd, text.data, text.len, "the time offsets", err);
+}
+
+/* Children are born into it; the offsets must be written before the first of them is. */
+static int make_time_namespace(struct start *s, struct err *err)
+{
+	if (!s->plan->own[NS_TIME])
+		return 0;
+	if (keep_own(s, NS_TIME, err) < 0)
+		return -1;
+	s->moved = true;
+	if (unshare((int)ns_flag(NS_TIME)) < 0)
+		return err_errno(err, "cannot make a time namespace");
+	return write_time_offsets(s, err);
+}
+
+static uint64_t clone_flags(const struct plan *plan)
+{
+	static const enum ns_kind born_with[] = {NS_USER, NS_PID, NS_NET, NS_UTS, NS_IPC};
+	uint64_t flags = 0;
+
+	for (size_t i = 0; i < sizeof born_with / sizeof *born_with; i++)
+		if (plan->own[born_with[i]])
+			flags |= ns_flag(born_with[i]);
+	return flags;
+}
+
+static int step_clone(struct start *s, const struct step *step, struct err *err)
+{
+	struct plan *plan = s->plan;
+	int pair[2];
+
+	if (enter_joined(s, err) < 0 || make_time_namespace(s, err) < 0)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, "cannot make a socket pair");
+	s->sync_fd = pair[0];
+	own_fd int child_end = pair[1];
+	pid_t pid = proc_clone(&s->child, clone_flags(plan), s->cgroup.v2_fd, err);
+	if (pid < 0)
+		return err_wrap(err, "cannot make the container's namespaces");
+	if (pid == 0) {
+		struct job job = make_job(s, child_end);
+
+		close(s->sync_fd);
+		child_run(&job, plan->steps + plan->child_first, plan->count - plan->child_first);
+	}
+	return 0;
+}
+
+static size_t copy_maps(const struct spec_idmaps *maps, struct id_map *ret, size_t max)
+{
+	size_t n = maps->count < max ? maps->count : max;
+
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (struct id_map){maps->items[i].container_id, maps->items[i].host_id,
+					 maps->items[i].size};
+	return n;
+}
+
+static int step_maps(struct start *s, const struct step *step, struct err *err)
+{
+	const struct spec_linux *linux_ = &s->plan->spec->linux_;
+	struct id_map uids[340], gids[340]; /* what the kernel takes at most, user_namespaces(7) */
+	size_t uid_count = copy_maps(&linux_->uid_maps, uids, 340);
+	size_t gid_count = copy_maps(&linux_->gid_maps, gids, 340);
+	pid_t pid = proc_pid_of_fd(s->proc_fd, s->child.pidfd);
+
+	if (ns_write_maps(s->proc_fd, pid, uids, uid_count, gids, gid_count, err) < 0)
+		return -1;
+	s->userns_fd = ns_open(s->proc_fd, pid, NS_USER, err);
+	return s->userns_fd < 0 ? -1 : 0;
+}
+
+static int step_limits(struct start *s, const struct step *step, struct err *err)
+{
+	return rlimits_apply(s->child.pid, s->plan->rlimits, s->plan->rlimit_count, err);
+}
+
+/* sysfs takes its mounter's network namespace, mqueue its ipc namespace, sysctls the writer's. */
+static int step_join(struct start *s, const struct step *step, struct err *err)
+{
+	static const enum ns_kind joined[] = {NS_NET, NS_UTS, NS_IPC};
+	int flags = 0;
+
+	for (size_t i = 0; i < sizeof joined / sizeof *joined; i++) {
+		if (!s->plan->own[joined[i]])
+			continue;
+		if (keep_own(s, joined[i], err) < 0)
+			return -1;
+		flags |= (int)ns_flag(joined[i]);
+	}
+	if (!flags)
+		return 0;
+	if (setns(s->child.pidfd, flags) < 0)
+		return err_errno(err, "cannot enter the container's namespaces");
+	return 0;
+}
+
+static int step_user(struct start *s, const struct step *step, struct err *err)
+{
+	const struct plan *plan = s->plan;
+
+	if (identity_resolve(s->root_fd, &plan->spec->process.user, &s->identity, err) < 0)
+		return -1;
+	/* A program that opens /dev/stdout opens the pipe again, and needs to own it. */
+	for (int i = 0; i < 3 && plan->own[NS_USER]; i++) {
+		struct stat st;
+		int fd = plan->request.stdio[i];
+
+		if (fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) &&
+		    fchown(fd, plan->root_uid + s->identity.uid, plan->root_gid + s->identity.gid) <
+			    0)
+			return err_errno(err, "cannot hand over the container's pipes");
+	}
+	return 0;
+}
+
+static int step_cwd(struct start *s, const struct step *step, struct err *err)
+{
+	own_fd int fd = path_mkdirs(s->root_fd, step->subject, PATH_IN_ROOT, 0755, err);
+
+	if (fd < 0)
+		return err_wrap(err, "cannot make the working directory '%s'", step->subject);
+	return 0;
+}
+
+static int step_sysctl(struct start *s, const struct step *step, struct err *err)
+{
+	const char *equals = strchr(step->subject, '=');
+	own_free char *name = NULL;
+
+	if (!equals)
+		return err_set(err, ERR_INVALID, 0, "sysctl '%s' has no value", step->subject);
+	name = str_dup_len(step->subject, (size_t)(equals - step->subject), err);
+	if (!name)
+		return -1;
+	return sysctl_write(s->proc_fd, name, equals + 1, err);
+}
+
+static int step_pivot(struct start *s, const struct step *step, struct err *err)
+{
+	return mount_pivot(s->root_fd, err);
+}
+
+/* Return to every namespace that was left. Must not fail half-way: the caller ends otherwise. */
+static int leave(struct start *s, struct err *err)
+{
+	int status = act_as(0, 0, err);
+
+	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++)
+		if (s->own_ns[kind] >= 0 && setns(s->own_ns[kind], (int)ns_flag(kind)) < 0)
+			status = err_errno(err, "cannot return to our %s namespace", ns_name(kind));
+	s->moved = false;
+	return status;
+}
+
+static int step_leave(struct start *s, const struct step *step, struct err *err)
+{
+	return leave(s, err);
+}
+
+/* What C left on the socket: nothing (its end was closed by execve), or its error. */
+static int read_outcome(struct start *s, struct err *err)
+{
+	struct pollfd wait = {.fd = s->sync_fd, .events = POLLIN};
+	struct err from_child;
+	size_t none;
+	int n;
+
+	do
+		n = poll(&wait, 1, EXEC_TIMEOUT_MS);
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
+		return err_set(err, ERR_TIMEOUT, 0, "the command was not executed in %d seconds",
+			       EXEC_TIMEOUT_MS / 1000);
+	ssize_t got = fd_recv(s->sync_fd, &from_child, sizeof from_child, NULL, 0, &none, err);
+	if (got < 0)
+		return -1;
+	if (got == 0)
+		return 0;
+	if (got != sizeof from_child)
+		return err_set(err, ERR_INTERNAL, 0, "the container's first process sent %zd bytes",
+			       got);
+	*err = from_child;
+	return -1;
+}
+
+static int step_release(struct start *s, const struct step *step, struct err *err)
+{
+	struct release release = {.identity = s->identity};
+	int slave = s->slave_fd;
+
+	if (fd_send(s->sync_fd, &release, sizeof release, &slave, slave >= 0 ? 1 : 0, err) < 0) {
+		struct err cause = ERR_INIT;
+
+		/* C has ended already: its own error says more than our broken pipe. */
+		if (read_outcome(s, &cause) < 0 && cause.kind != ERR_IO)
+			*err = cause;
+		return -1;
+	}
+	fd_close(s->slave_fd);
+	s->slave_fd = -1;
+	return read_outcome(s, err);
+}
+
+typedef int step_fn(struct start *s, const struct step *step, struct err *err);
+
+static const struct {
+	step_fn *run;
+	const char *failpoint;
+} rows[STEP_INIT_CGROUP] = {
+	[STEP_CGROUP] = {step_cgroup, "start.cgroup"},
+	[STEP_ROOT_SOURCE] = {start_root_source, "start.root-source"},
+	[STEP_LAYER_SOURCE] = {start_layer_source, "start.layer-source"},
+	[STEP_BIND_SOURCE] = {start_bind_source, "start.bind-source"},
+	[STEP_CGROUP_VIEW] = {start_cgroup_view, "start.cgroup-view"},
+	[STEP_PAD] = {step_pad, "start.pad"},
+	[STEP_CLONE] = {step_clone, "start.clone"},
+	[STEP_MAPS] = {step_maps, "start.maps"},
+	[STEP_LIMITS] = {step_limits, "start.limits"},
+	[STEP_COVERS] = {start_covers, "start.covers"},
+	[STEP_LAYER] = {start_layer, "start.layer"},
+	[STEP_ROOT_DIR] = {start_root_dir, "start.root-dir"},
+	[STEP_JOIN] = {step_join, "start.join"},
+	[STEP_MOUNT] = {start_mount, "start.mount"},
+	[STEP_DEVICES] = {start_devices, "start.devices"},
+	[STEP_CONSOLE] = {start_console, "start.console"},
+	[STEP_USER] = {step_user, "start.user"},
+	[STEP_CWD] = {step_cwd, "start.cwd"},
+	[STEP_MASK] = {start_mask, "start.mask"},
+	[STEP_READONLY] = {start_readonly, "start.readonly"},
+	[STEP_SYSCTL] = {step_sysctl, "start.sysctl"},
+	[STEP_ROOT_READONLY] = {start_root_readonly, "start.root-readonly"},
+	[STEP_PIVOT] = {step_pivot, "start.pivot"},
+	[STEP_LEAVE] = {step_leave, "start.leave"},
+	[STEP_RELEASE] = {step_release, "start.release"},
+};
+
+static int run_steps(struct start *s, struct err *err)
+{
+	for (size_t i = 0; i < s->plan->child_first; i++) {
+		const struct step *step = &s->plan->steps[i];
+
+		if (fail_point(rows[step->op].failpoint, err) < 0 ||
+		    rows[step->op].run(s, step, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int open_joined(struct start *s, struct err *err)
+{
+	static const enum ns_kind kinds[SPEC_NS_COUNT] = {
+		[SPEC_NS_USER] = NS_USER,     [SPEC_NS_MNT] = NS_MNT,	[SPEC_NS_PID] = NS_PID,
+		[SPEC_NS_NET] = NS_NET,	      [SPEC_NS_UTS] = NS_UTS,	[SPEC_NS_IPC] = NS_IPC,
+		[SPEC_NS_CGROUP] = NS_CGROUP, [SPEC_NS_TIME] = NS_TIME,
+	};
+
+	for (int i = 0; i < SPEC_NS_COUNT; i++) {
+		const char *path = s->plan->spec->linux_.namespaces[i].path;
+
+		if (!path)
+			continue;
+		s->joined_ns[kinds[i]] = ns_open_path(path, kinds[i], err);
+		if (s->joined_ns[kinds[i]] < 0)
+			return err_wrap(err, "linux.namespaces");
+	}
+	return 0;
+}
+
+static void close_sources(struct start *s)
+{
+	for (size_t i = 0; s->layers && i < s->plan->request.layer_count; i++) {
+		for (unsigned int k = 0; k < s->layers[i].lower_count; k++)
+			fd_close(s->layers[i].lower_fds[k]);
+		fd_close(s->layers[i].writable_fd);
+	}
+	for (size_t i = 0; s->binds && i < s->plan->spec->mount_count; i++)
+		fd_close(s->binds[i].fd);
+	for (size_t i = 0; i < CGROUP_MAX_HIERARCHIES; i++)
+		fd_close(s->view.fds[i]);
+	free(s->layers);
+	free(s->binds);
+}
+
+static void start_done(struct start *s)
+{
+	struct err ignored = ERR_INIT;
+
+	if (s->moved)
+		leave(s, &ignored);
+	umask(s->umask);
+	close_sources(s);
+	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++) {
+		fd_close(s->own_ns[kind]);
+		fd_close(s->joined_ns[kind]);
+	}
+	int fds[] = {s->proc_fd, s->root_source_fd, s->sync_fd,	   s->userns_fd, s->covers_fd,
+		     s->root_fd, s->devpts_fd,	    s->console_fd, s->slave_fd,	 s->null_fd};
+	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+		fd_close(fds[i]);
+	proc_done(&s->child);
+	if (s->cgroup.count)
+		cgroup_remove(&s->cgroup, CGROUP_REMOVE_MS, &ignored);
+	cgroup_done(&s->cgroup);
+}
+
+static int start_init(struct start *s, struct plan *plan, struct err *err)
+{
+	*s = (struct start){.plan = plan,
+			    .umask = 022,
+			    .proc_fd = -1,
+			    .cgroup = CGROUP_INIT,
+			    .root_source_fd = -1,
+			    .child = PROC_INIT,
+			    .sync_fd = -1,
+			    .userns_fd = -1,
+			    .covers_fd = -1,
+			    .root_fd = -1,
+			    .devpts_fd = -1,
+			    .console_fd = -1,
+			    .slave_fd = -1,
+			    .null_fd = -1};
+	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++)
+		s->own_ns[kind] = s->joined_ns[kind] = -1;
+	for (size_t i = 0; i < CGROUP_MAX_HIERARCHIES; i++)
+		s->view.fds[i] = -1;
+	s->layers = calloc(plan->request.layer_count + 1, sizeof *s->layers);
+	s->binds = calloc(plan->spec->mount_count + 1, sizeof *s->binds);
+	if (!s->layers || !s->binds)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot start '%s'", plan->request.id);
+	for (size_t i = 0; i < plan->request.layer_count; i++)
+		s->layers[i].writable_fd = -1;
+	for (size_t i = 0; i < plan->spec->mount_count; i++)
+		s->binds[i].fd = -1;
+	s->proc_fd = procfs_open(err);
+	s->null_fd = open_null(err);
+	if (s->proc_fd < 0 || s->null_fd < 0)
+		return -1;
+	/* Group 0 of ours must not open what the guard of a host image closes. */
+	if (geteuid() == 0 && setgroups(0, NULL) < 0)
+		return err_errno(err, "cannot drop supplementary groups");
+	s->umask = umask(0);
+	return open_joined(s, err);
+}
+
+#define own_start __attribute__((cleanup(start_done)))
+
+int runtime_create(struct plan *plan, struct runtime_container *ret, struct err *err)
+{
+	own_start struct start s;
+
+	if (start_init(&s, plan, err) < 0 || run_steps(&s, err) < 0)
+		return -1;
+	*ret = RUNTIME_CONTAINER_INIT;
+	ret->init = s.child;
+	ret->cgroup = s.cgroup;
+	ret->console_fd = take_fd(s.console_fd);
+	s.child = PROC_INIT;
+	s.cgroup = CGROUP_INIT;
+	return 0;
+}
+
+void runtime_container_done(struct runtime_container *container)
+{
+	struct err ignored = ERR_INIT;
+
+	proc_done(&container->init);
+	fd_close(container->console_fd);
+	container->console_fd = -1;
+	if (container->cgroup.count) {
+		cgroup_kill(&container->cgroup, CGROUP_REMOVE_MS, &ignored);
+		cgroup_remove(&container->cgroup, CGROUP_REMOVE_MS, &ignored);
+	}
+	cgroup_done(&container->cgroup);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a start holds while its plan is executed. Private to runtime/. P's side: everything is a
+ * descriptor, released by start_done; C's side: struct job, plain data that C inherits by fork.
+ */
+#ifndef INSULA_RUNTIME_START_H
+#define INSULA_RUNTIME_START_H
+
+#include "runtime/plan.h"
+
+#define START_MAX_LAYERS 16
+#define START_MAX_LOWERS 64
+#define JOB_MAX_GROUPS 256
+
+/* Who the command runs as: decided by P, outside, sent to C with its release. */
+struct identity {
+	uint32_t uid, gid;
+	uint32_t groups[JOB_MAX_GROUPS];
+	uint32_t group_count;
+	char home[256]; /* HOME where the environment has none; "" for none */
+};
+
+/* What C is released with; the terminal's slave comes as a descriptor. */
+struct release {
+	struct identity identity;
+};
+
+struct layer_source {
+	int lower_fds[START_MAX_LOWERS];
+	unsigned int lower_count;
+	int writable_fd;
+};
+
+struct bind_source {
+	int fd;
+	bool directory;
+};
+
+struct start {
+	struct plan *plan;
+	int proc_fd;		 /* a procfs of the host, for ever valid */
+	int own_ns[NS_COUNT];	 /* P's own, to return to; -1 where never left */
+	int joined_ns[NS_COUNT]; /* namespaces joined by path, -1 */
+	struct cgroup cgroup;
+	struct layer_source *layers;
+	struct bind_source *binds; /* one per spec mount */
+	struct cgroup_view {
+		int fds[CGROUP_MAX_HIERARCHIES];
+	} view;
+	int root_source_fd;
+	mode_t umask; /* P's, to return to */
+	bool moved;   /* P is not in its own namespaces */
+	struct proc child;
+	int sync_fd; /* P's end */
+	int userns_fd;
+	int covers_fd; /* mount of the covers, with the staging directories */
+	int root_fd;   /* the container's root */
+	int devpts_fd;
+	int console_fd, slave_fd;
+	int null_fd; /* the host's /dev/null, for stdio that nobody gave */
+	struct identity identity;
+};
+
+/* The same data for a first process (container) and a further one (exec). */
+struct job {
+	const struct spec *spec;
+	const struct spec_process *process;
+	const struct caps *caps;
+	const struct seccomp_filter *filter; /* NULL: none */
+	const struct cgroup *cgroup;
+	int oom_score_adj;
+	int proc_fd;
+	int sync_fd;   /* C's end */
+	int userns_fd; /* to enter, or -1 */
+	int stdio[3];
+	int preserve_fds;
+	int slave_fd;	  /* comes with the release */
+	bool lock_mounts; /* unshare(NEWNS): the copy that locks */
+	bool own_cgroup_ns;
+	struct release release;
+};
+
+/* Run C's steps; never returns. An error goes to P over sync_fd. */
+_Noreturn void child_run(struct job *job, const struct step *steps, size_t count);
+
+/* Act on files as container root (or, back again, as ourselves) with every capability kept. */
+int act_as(uint32_t uid, uint32_t gid, struct err *err);
+
+/* The one directory of the launch pad. Not its root: what is mounted on that would hide the old root
+ * from the umount2(2) after the pivot. */
+#define RUNTIME_PAD_STAGE "stage"
+
+/* The host's /dev/null, checked to be that device. */
+int open_null(struct err *err);
+
+/* start_root.c */
+int start_layer_source(struct start *s, const struct step *step, struct err *err);
+int start_root_source(struct start *s, const struct step *step, struct err *err);
+int start_covers(struct start *s, const struct step *step, struct err *err);
+int start_layer(struct start *s, const struct step *step, struct err *err);
+int start_root_dir(struct start *s, const struct step *step, struct err *err);
+int start_root_readonly(struct start *s, const struct step *step, struct err *err);
+
+/* start_mount.c */
+int start_bind_source(struct start *s, const struct step *step, struct err *err);
+int start_cgroup_view(struct start *s, const struct step *step, struct err *err);
+int start_mount(struct start *s, const struct step *step, struct err *err);
+int start_mask(struct start *s, const struct step *step, struct err *err);
+int start_readonly(struct start *s, const struct step *step, struct err *err);
+
+/* start_dev.c */
+int start_devices(struct start *s, const struct step *step, struct err *err);
+int start_console(struct start *s, const struct step *step, struct err *err);
+
+/* user.c: "name", "uid", "name:group", "uid:gid" or NULL (numbers from the specification), resolved
+ * in the tree at root_fd by its own /etc/passwd and /etc/group, read as untrusted text. */
+int identity_resolve(int root_fd, const struct spec_user *user, struct identity *ret,
+		     struct err *err);
+
+#endif

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The root file system: the covers' own small tmpfs, an overlay per layer, or a directory as it is.
+ *
+ * The tmpfs of the covers is attached first, in the launch pad, and holds the staging directories:
+ * before Linux 6.15 overlay takes its layers only from attached mounts, so they are attached there
+ * always, which costs some microseconds and keeps one way for every kernel. What is staged falls away
+ * with the old root at the pivot.
+ *
+ * Id-mapped copies make container root the owner of what host root owns, with nothing chowned. An
+ * overlay works with its mounter's credentials, so it is made with the file-system ids of container
+ * root; a guard overlay is made as somebody who owns nothing and has no right to override
+ * permissions, so that through it nobody reads what "other" may not.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <linux/capability.h>
+
+#include "base/fd.h"
+#include "base/own.h"
+#include "base/path.h"
+#include "kernel/caps.h"
+#include "kernel/mount.h"
+#include "runtime/start.h"
+
+/* Nobody: owns no file of a layer, mapped or not. */
+#define GUARD_ID 65534
+
+/* A host directory as a detached copy. `follow`: the last component may be a symlink of the host's. */
+static int copy_directory(const char *path, bool recursive, struct err *err)
+{
+	own_fd int dir_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir_fd < 0)
+		return err_errno(err, "cannot open directory '%s'", path);
+	int fd = mount_clone(dir_fd, "", recursive, 0, err);
+	if (fd < 0)
+		return err_wrap(err, "'%s'", path);
+	return fd;
+}
+
+int start_layer_source(struct start *s, const struct step *step, struct err *err)
+{
+	const struct runtime_layer *layer = &s->plan->request.layers[step->index];
+	struct layer_source *source = &s->layers[step->index];
+
+	if (layer->lower_count > START_MAX_LOWERS || step->index >= START_MAX_LAYERS)
+		return err_set(err, ERR_LIMIT, 0, "the root file system has too many layers");
+	for (size_t i = 0; i < layer->lower_count; i++) {
+		int fd = copy_directory(layer->lowers[i], false, err);
+
+		if (fd < 0)
+			return -1;
+		source->lower_fds[source->lower_count++] = fd;
+	}
+	if (!layer->writable)
+		return 0;
+	source->writable_fd = copy_directory(layer->writable, false, err);
+	return source->writable_fd < 0 ? -1 : 0;
+}
+
+int start_root_source(struct start *s, const struct step *step, struct err *err)
+{
+	s->root_source_fd = copy_directory(step->subject, true, err);
+	return s->root_source_fd < 0 ? -1 : 0;
+}
+
+static int fill_covers(int covers_fd, struct err *err)
+{
+	char name[16];
+
+	if (mkdirat(covers_fd, "root", 0755) < 0 || mkdirat(covers_fd, "empty", 0555) < 0)
+		return err_errno(err, "cannot fill the covers' file system");
+	for (int i = 0; i < START_MAX_LAYERS; i++) {
+		snprintf(name, sizeof name, "%d", i);
+		if (mkdirat(covers_fd, name, 0755) < 0)
+			return err_errno(err, "cannot fill the covers' file system");
+	}
+	own_fd int none_fd = openat(covers_fd, "none", O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+	if (none_fd < 0)
+		return err_errno(err, "cannot fill the covers' file system");
+	return 0;
+}
+
+int start_covers(struct start *s, const struct step *step, struct err *err)
+{
+	own(strv) struct strv options = STRV_INIT;
+	own_fd int stage_fd = open("/" RUNTIME_PAD_STAGE, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (act_as(s->plan->root_uid, s->plan->root_gid, err) < 0)
+		return -1;
+	if (strv_add(&options, "mode=755", err) < 0 || strv_add(&options, "size=64k", err) < 0)
+		return -1;
+	s->covers_fd = mount_new("tmpfs", "covers", &options, 0,
+				 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
+	if (s->covers_fd < 0 || fill_covers(s->covers_fd, err) < 0)
+		return -1;
+	if (stage_fd < 0)
+		return err_errno(err, "cannot open the launch pad");
+	return mount_attach(s->covers_fd, stage_fd, "the launch pad", err);
+}
+
+/* A fresh staging directory for the next mount of this layer: 0, 1, 2 ... of the covers. */
+static int stage(struct start *s, int mount_fd, unsigned int *next, struct err *err)
+{
+	char name[16];
+
+	snprintf(name, sizeof name, "%u", (*next)++);
+	own_fd int target_fd = path_handle(s->covers_fd, name, PATH_BENEATH, O_DIRECTORY, err);
+	if (target_fd < 0)
+		return err_wrap(err, "too many layers");
+	return mount_attach(mount_fd, target_fd, name, err);
+}
+
+static int map_owners(struct start *s, int mount_fd, struct err *err)
+{
+	if (!s->plan->own[NS_USER])
+		return 0;
+	return mount_idmap(mount_fd, s->userns_fd, false, err);
+}
+
+/* Everything that the guard's mounter must not have; the rest it needs to mount. */
+#define GUARD_DROPS \
+	(UINT64_C(1) << CAP_DAC_OVERRIDE | UINT64_C(1) << CAP_DAC_READ_SEARCH | \
+	 UINT64_C(1) << CAP_FOWNER)
+
+static int mount_guard(struct start *s, const struct overlay *overlay, struct err *err)
+{
+	struct caps mine;
+	int fd;
+
+	if (caps_get(&mine, err) < 0 || act_as(GUARD_ID, GUARD_ID, err) < 0 ||
+	    caps_set_effective(mine.effective & ~GUARD_DROPS, err) < 0)
+		return -1;
+	fd = mount_overlay(overlay, MOUNT_ATTR_RDONLY, err);
+	if (caps_set_effective(mine.effective, err) < 0 ||
+	    act_as(s->plan->root_uid, s->plan->root_gid, err) < 0) {
+		fd_close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* The last lower of a layer, the host's own files, behind a guard: an overlay of it and of an empty
+ * directory, as an overlay without a writable layer wants two. */
+static int guard_last(struct start *s, struct layer_source *source, unsigned int *staged,
+		      struct err *err)
+{
+	int *last = &source->lower_fds[source->lower_count - 1];
+	own_fd int empty_fd = path_handle(s->covers_fd, "empty", PATH_BENEATH, O_DIRECTORY, err);
+
+	if (empty_fd < 0)
+		return -1;
+	int lowers[] = {empty_fd, *last};
+	struct overlay overlay = {.lower_fds = lowers,
+				  .lower_count = 2,
+				  .upper_fd = -1,
+				  .work_fd = -1,
+				  .proc_fd = s->proc_fd};
+	int fd = mount_guard(s, &overlay, err);
+	if (fd < 0)
+		return err_wrap(err, "guard of the host's files");
+	fd_close(*last);
+	*last = fd;
+	return stage(s, fd, staged, err);
+}
+
+static int mount_layer(struct start *s, const struct runtime_layer *layer,
+		       struct layer_source *source, struct err *err)
+{
+	struct overlay overlay = {.lower_fds = source->lower_fds,
+				  .lower_count = source->lower_count,
+				  .upper_fd = -1,
+				  .work_fd = -1,
+				  .is_volatile = layer->is_volatile,
+				  .follow_redirects = layer->guard,
+				  .proc_fd = s->proc_fd};
+
+	if (source->writable_fd < 0) {
+		if (source->lower_count == 1)
+			return mount_clone(source->lower_fds[0], "", false, 0, err);
+		return mount_overlay(&overlay, MOUNT_ATTR_RDONLY, err);
+	}
+	own_fd int upper_fd = path_open(source->writable_fd, "upper", PATH_BENEATH,
+					O_PATH | O_DIRECTORY, 0, err);
+	own_fd int work_fd = path_open(source->writable_fd, "work", PATH_BENEATH,
+				       O_PATH | O_DIRECTORY, 0, err);
+	if (upper_fd < 0 || work_fd < 0)
+		return -1;
+	overlay.upper_fd = upper_fd;
+	overlay.work_fd = work_fd;
+	return mount_overlay(&overlay, 0, err);
+}
+
+static int prepare_sources(struct start *s, const struct runtime_layer *layer,
+			   struct layer_source *source, unsigned int *staged, struct err *err)
+{
+	for (unsigned int i = 0; i < source->lower_count; i++)
+		if (map_owners(s, source->lower_fds[i], err) < 0 ||
+		    mount_set(source->lower_fds[i], MOUNT_ATTR_RDONLY, 0, false, err) < 0 ||
+		    stage(s, source->lower_fds[i], staged, err) < 0)
+			return err_wrap(err, "layer '%s'", layer->lowers[i]);
+	if (source->writable_fd >= 0 && (map_owners(s, source->writable_fd, err) < 0 ||
+					 stage(s, source->writable_fd, staged, err) < 0))
+		return err_wrap(err, "writable layer '%s'", layer->writable);
+	if (layer->guard)
+		return guard_last(s, source, staged, err);
+	return 0;
+}
+
+/* The container's root, or a place in it, gets the mount. */
+static int attach_layer(struct start *s, int mount_fd, const char *target, struct err *err)
+{
+	bool first = s->root_fd < 0;
+	own_fd int target_fd = first ? path_handle(s->covers_fd, "root", PATH_BENEATH, O_DIRECTORY,
+						   err)
+				     : path_handle(s->root_fd, target, PATH_BENEATH, O_DIRECTORY,
+						   err);
+
+	if (target_fd < 0 || mount_attach(mount_fd, target_fd, target, err) < 0)
+		return -1;
+	return 0;
+}
+
+int start_layer(struct start *s, const struct step *step, struct err *err)
+{
+	const struct runtime_layer *layer = &s->plan->request.layers[step->index];
+	struct layer_source *source = &s->layers[step->index];
+	unsigned int staged = 0;
+
+	if (prepare_sources(s, layer, source, &staged, err) < 0)
+		return -1;
+	own_fd int fd = mount_layer(s, layer, source, err);
+	if (fd < 0)
+		return err_wrap(err, "root file system");
+	if (attach_layer(s, fd, layer->target, err) < 0)
+		return -1;
+	if (s->root_fd < 0)
+		s->root_fd = take_fd(fd);
+	return 0;
+}
+
+int start_root_dir(struct start *s, const struct step *step, struct err *err)
+{
+	if (attach_layer(s, s->root_source_fd, "/", err) < 0)
+		return err_wrap(err, "root file system");
+	s->root_fd = take_fd(s->root_source_fd);
+	return 0;
+}
+
+int start_root_readonly(struct start *s, const struct step *step, struct err *err)
+{
+	return mount_set(s->root_fd, MOUNT_ATTR_RDONLY, 0, false, err);
+}
