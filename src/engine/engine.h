@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the engine does for the command line (and, later, the API): one function a verb. Options come
+ * as plain data, filled by the option tables of cli/; nothing here prints, but for warnings.
+ */
+#ifndef INSULA_ENGINE_ENGINE_H
+#define INSULA_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "engine/store.h"
+#include "image/image.h"
+
+enum userns_mode { USERNS_PRIVATE, USERNS_HOST };
+enum network_mode { NETWORK_NONE, NETWORK_HOST };
+
+/* The flags of run, as podman-run(1) and docker-run(1) have them. Unset: NULL, 0 or false with the
+ * "given" flag false. */
+struct run_options {
+	bool interactive, tty, detach, remove, read_only, init, strict, dry_run;
+	char *name, *hostname, *workdir, *user, *entrypoint;
+	int userns;  /* enum userns_mode */
+	int network; /* enum network_mode */
+	struct strv env, labels, tmpfs, volumes, mounts, devices, cap_add, cap_drop, security_opts,
+		ulimits, sysctls;
+	uint64_t cpus_milli; /* thousandths of a CPU; 0: no limit */
+	char *cpuset_cpus;
+	uint64_t memory;   /* bytes; 0: no limit */
+	char *memory_swap; /* bytes or -1 */
+	int64_t pids_limit;
+	bool pids_limit_given; /* else 2048 */
+	uint64_t shm_size;     /* bytes; 0: 64 MiB */
+	char *stop_signal;     /* NULL: SIGTERM */
+	uint64_t stop_timeout_ms;
+	bool stop_timeout_given; /* else 10 s */
+};
+
+/* From options to the record and specification of a new container. `command` may be empty: the
+ * image's default. Nothing is made. */
+int engine_make_record(const struct run_options *options, const char *image_ref,
+		       const struct image *image, const struct strv *command, struct record *ret,
+		       struct err *err);
+
+/* The plan as text, nothing made. */
+int engine_dry_run(struct store *store, struct record *record, const struct image *image,
+		   struct str *out, struct err *err);
+
+/* Start a created container: forks what becomes its keeper. Returns after its command runs; *ret_client
+ * is a connection to the keeper: with `attach` output is sent there from the first byte. */
+int engine_start(struct container *ct, const struct image *image, bool attach, int *ret_client_fd,
+		 struct err *err);
+
+/* The whole of `insula run`: *ret_code is the exit code of the command (0 when detached, and the full
+ * id is in ret_id). */
+int engine_run(struct store *store, const struct run_options *options, const char *image_ref,
+	       const struct strv *command, char ret_id[STORE_ID_LENGTH + 1], int *ret_code,
+	       struct err *err);
+
+struct exec_options {
+	bool interactive, tty, detach;
+	char *user, *workdir;
+	struct strv env;
+};
+
+int engine_exec(struct container *ct, const struct exec_options *options,
+		const struct strv *command, int *ret_code, struct err *err);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Planning a start: what the image, the record and the host make together. Used by engine_start, in
+ * the process that becomes the keeper, and by --dry-run, where nothing is made.
+ */
+#include "engine/launch.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "base/path.h"
+#include "kernel/facts.h"
+
+#define ID_RANGE_SIZE 65536
+
+void launch_done(struct launch *l)
+{
+	runtime_plan_free(l->plan);
+	free(l->layers);
+	strv_done(&l->writable);
+	cgroup_host_done(&l->host);
+	free(l->cgroup_name);
+}
+
+/* The first layer's "upper" and "work" are the container's own, a further one's in "layer-N". */
+static int name_writable(struct launch *l, const struct store *store, const char *id, size_t count,
+			 struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		char layer[32] = "";
+
+		if (i)
+			snprintf(layer, sizeof layer, "/layer-%zu", i);
+		if (strv_addf(&l->writable, err, "%s/containers/%s%s", store->root, id, layer) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int plan_layers(struct launch *l, const struct record *record, const struct image *image,
+		       struct err *err)
+{
+	l->layers = calloc(image->count, sizeof *l->layers);
+	if (!l->layers)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot plan the root file system");
+	for (size_t i = 0; i < image->count; i++)
+		l->layers[i] = (struct runtime_layer){
+			.target = image->mounts[i].target,
+			.lowers = (const char *const *)image->mounts[i].lowers.items,
+			.lower_count = image->mounts[i].lowers.count,
+			.writable = l->writable.items[i],
+			.guard = image->mounts[i].guard,
+			.is_volatile = record->remove,
+		};
+	return 0;
+}
+
+/* Container ids become host ids of the range that this start has. The maps of single mounts were
+ * written relative to it. */
+static int map_ids(struct spec *spec, uint32_t base, struct err *err)
+{
+	if (!spec->linux_.namespaces[SPEC_NS_USER].given)
+		return 0;
+	if (spec_add_idmap(&spec->linux_.uid_maps, 0, base, ID_RANGE_SIZE, err) < 0 ||
+	    spec_add_idmap(&spec->linux_.gid_maps, 0, base, ID_RANGE_SIZE, err) < 0)
+		return -1;
+	for (size_t i = 0; i < spec->mount_count; i++) {
+		struct spec_mount *m = &spec->mounts[i];
+
+		for (size_t k = 0; k < m->uid_maps.count; k++)
+			m->uid_maps.items[k].host_id += base;
+		for (size_t k = 0; k < m->gid_maps.count; k++)
+			m->gid_maps.items[k].host_id += base;
+	}
+	return 0;
+}
+
+int launch_plan(struct launch *l, struct store *store, struct record *record,
+		const struct image *image, uint32_t id_base, const int stdio[3], struct err *err)
+{
+	struct facts facts;
+
+	l->cgroup_name = str_printf(err, STORE_CGROUP_PREFIX "%s", record->id);
+	if (!l->cgroup_name || facts_probe(AT_FDCWD, &facts, err) < 0 ||
+	    cgroup_host_probe(AT_FDCWD, &l->host, err) < 0 ||
+	    name_writable(l, store, record->id, image->count, err) < 0 ||
+	    plan_layers(l, record, image, err) < 0 || map_ids(&record->spec, id_base, err) < 0 ||
+	    spec_validate(&record->spec, err) < 0)
+		return -1;
+	struct runtime_request request = {.id = record->id,
+					  .spec = &record->spec,
+					  .layers = l->layers,
+					  .layer_count = image->count,
+					  .cgroup_name = l->cgroup_name,
+					  .run_root = store->run,
+					  .strict = record->strict,
+					  .stdio = {stdio[0], stdio[1], stdio[2]}};
+	l->plan = runtime_plan(&request, &facts, &l->host, err);
+	return l->plan ? 0 : -1;
+}
+
+int engine_dry_run(struct store *store, struct record *record, const struct image *image,
+		   struct str *out, struct err *err)
+{
+	own(launch) struct launch l = {0};
+	static const int no_stdio[3] = {-1, -1, -1};
+
+	/* The first id of the default range: which one a start gets is decided when it starts. */
+	if (launch_plan(&l, store, record, image, STORE_FIRST_ID, no_stdio, err) < 0)
+		return -1;
+	const struct strv *warnings = runtime_plan_warnings(l.plan);
+	for (size_t i = 0; i < warnings->count; i++)
+		str_addf(out, "warning %s\n", warnings->items[i]);
+	return runtime_plan_print(l.plan, out, err);
+}
+
+static int make_pair(int dir_fd, struct err *err)
+{
+	if (mkdirat(dir_fd, "upper", 0755) < 0 || mkdirat(dir_fd, "work", 0755) < 0)
+		return err_errno(err, "cannot make the container's writable layer");
+	return 0;
+}
+
+int launch_make_writable(const struct container *ct, const struct image *image, struct err *err)
+{
+	if (make_pair(ct->root_fd, err) < 0)
+		return -1;
+	for (size_t i = 1; i < image->count; i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "layer-%zu", i);
+		own_fd int fd = path_mkdirs(ct->root_fd, name, PATH_BENEATH, 0700, err);
+		if (fd < 0 || make_pair(fd, err) < 0)
+			return -1;
+	}
+	own_fd int upper_fd = openat(ct->root_fd, "upper",
+				     O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (upper_fd < 0)
+		return err_errno(err, "cannot open the container's writable layer");
+	return launch_write_identity(upper_fd, &ct->record, err);
+}

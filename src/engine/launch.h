@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Planning a container's start, for engine_start and engine_dry_run; private to engine/. */
+#ifndef INSULA_ENGINE_LAUNCH_H
+#define INSULA_ENGINE_LAUNCH_H
+
+#include "engine/engine.h"
+#include "kernel/cgroup.h"
+#include "runtime/runtime.h"
+
+struct launch {
+	struct cgroup_host host;
+	struct runtime_layer *layers;
+	struct strv writable; /* a directory of the container for each layer */
+	char *cgroup_name;
+	struct plan *plan;
+};
+
+void launch_done(struct launch *l);
+/* Fill the specification's id maps from id_base, check it, plan. What the plan points at is borrowed from
+ * all arguments. */
+int launch_plan(struct launch *l, struct store *store, struct record *record,
+		const struct image *image, uint32_t id_base, const int stdio[3], struct err *err);
+
+/* upper and work of every layer, and in upper the files that say who the container is: hostname, hosts,
+ * resolv.conf, machine-id (identity_files.c). Once, when the container is made. */
+int launch_make_writable(const struct container *ct, const struct image *image, struct err *err);
+int launch_write_identity(int upper_fd, const struct record *record, struct err *err);
+
+#endif

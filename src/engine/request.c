@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From the flags of run to the record of a container: its specification, its name for people, its way
+ * of stopping. Everything a user can get wrong is refused here, before a trace of the container
+ * exists. Defaults are the field's: the eleven capabilities that podman gives, 2048 processes,
+ * 64 MiB of /dev/shm, SIGTERM and ten seconds.
+ */
+#include "engine/request.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+#include "base/own.h"
+#include "base/path.h"
+#include "base/proc.h"
+
+#define DEFAULT_STOP_TIMEOUT_MS 10000
+#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* Neither host nor dir: has a configuration that names a command. */
+static const char *default_shell(const char *image_ref)
+{
+	return !strcmp(image_ref, "host") && access("/bin/bash", X_OK) == 0 ? "/bin/bash"
+									    : "/bin/sh";
+}
+
+static int add_command(const struct run_options *options, const char *image_ref,
+		       const struct strv *command, struct spec_process *p, struct err *err)
+{
+	if (options->entrypoint && *options->entrypoint &&
+	    strv_add(&p->args, options->entrypoint, err) < 0)
+		return -1;
+	for (size_t i = 0; i < command->count; i++)
+		if (strv_add(&p->args, command->items[i], err) < 0)
+			return -1;
+	if (!p->args.count && strv_add(&p->args, default_shell(image_ref), err) < 0)
+		return -1;
+	if (!*p->args.items[0]) {
+		err_set(err, ERR_USAGE, 0, "the command is empty");
+		return err_hint(err, "insula run IMAGE COMMAND [ARGUMENT...]");
+	}
+	return 0;
+}
+
+/* NAME=VALUE as it is; NAME alone: our own value, where we have one. */
+static int add_env(struct strv *env, const char *item, struct err *err)
+{
+	const char *equals = strchr(item, '=');
+	own_free char *name = NULL;
+
+	if (equals == item || !*item)
+		return err_set(err, ERR_USAGE, 0, "environment variable '%s' has no name", item);
+	if (!equals) {
+		const char *value = getenv(item);
+
+		return value ? strv_env_set(env, item, value, err) : 0;
+	}
+	name = str_dup_len(item, (size_t)(equals - item), err);
+	if (!name)
+		return -1;
+	if (str_has_control(name))
+		return err_set(err, ERR_USAGE, 0, "environment variable '%s': bad name", name);
+	return strv_env_set(env, name, equals + 1, err);
+}
+
+static int add_environment(const struct run_options *options, const char *hostname,
+			   struct spec_process *p, struct err *err)
+{
+	if (strv_add(&p->env, DEFAULT_PATH, err) < 0 ||
+	    strv_add(&p->env, "container=insula", err) < 0 ||
+	    strv_env_set(&p->env, "HOSTNAME", hostname, err) < 0)
+		return -1;
+	if (options->tty && strv_env_set(&p->env, "TERM", "xterm", err) < 0)
+		return -1;
+	if (options->tty && getenv("TERM") && add_env(&p->env, "TERM", err) < 0)
+		return -1;
+	for (size_t i = 0; i < options->env.count; i++)
+		if (add_env(&p->env, options->env.items[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static int set_process(const struct run_options *options, const char *image_ref,
+		       const struct strv *command, struct spec *spec, struct err *err)
+{
+	struct spec_process *p = &spec->process;
+
+	spec->process_given = true;
+	p->terminal = options->tty;
+	if (options->user && *options->user) {
+		p->user.name = str_dup(options->user, err);
+		if (!p->user.name)
+			return -1;
+	}
+	if (path_clean(options->workdir ? options->workdir : "/", &p->cwd, err) < 0)
+		return err_wrap(err, "--workdir");
+	if (add_command(options, image_ref, command, p, err) < 0)
+		return -1;
+	return add_environment(options, spec->hostname, p, err);
+}
+
+/* RFC 1123, as hostname(7) has it; the kernel's limit is 64. */
+static int check_hostname(const char *name, struct err *err)
+{
+	size_t n = strlen(name);
+	bool good = n > 0 && n <= 64;
+
+	for (size_t i = 0; i < n; i++) {
+		char c = name[i];
+		bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			     (c >= '0' && c <= '9');
+
+		good = good && (alnum || ((c == '-' || c == '.') && i > 0 && i < n - 1));
+	}
+	if (good)
+		return 0;
+	err_set(err, ERR_USAGE, 0, "'%s' is not a hostname", name);
+	return err_hint(err, "letters, digits, '-' and '.', at most 64");
+}
+
+static int set_hostname(const struct run_options *options, const char *id, struct spec *spec,
+			struct err *err)
+{
+	struct utsname host;
+
+	if (options->network == NETWORK_HOST && !options->hostname) {
+		if (uname(&host) < 0)
+			return err_errno(err, "cannot read the hostname");
+		spec->hostname = str_dup(host.nodename, err);
+	} else if (options->hostname) {
+		if (check_hostname(options->hostname, err) < 0)
+			return -1;
+		spec->hostname = str_dup(options->hostname, err);
+	} else {
+		spec->hostname = str_dup_len(id, STORE_SHORT_ID, err);
+	}
+	return spec->hostname ? 0 : -1;
+}
+
+static void set_namespaces(const struct run_options *options, struct spec *spec)
+{
+	struct spec_namespace *ns = spec->linux_.namespaces;
+
+	ns[SPEC_NS_MNT].given = ns[SPEC_NS_PID].given = ns[SPEC_NS_IPC].given = true;
+	ns[SPEC_NS_UTS].given = ns[SPEC_NS_CGROUP].given = true;
+	ns[SPEC_NS_NET].given = options->network == NETWORK_NONE;
+	ns[SPEC_NS_USER].given = options->userns == USERNS_PRIVATE;
+}
+
+static int set_stop(const struct run_options *options, struct record *record, struct err *err)
+{
+	record->stop_signal = SIGTERM;
+	record->stop_timeout_ms = options->stop_timeout_given ? options->stop_timeout_ms
+							      : DEFAULT_STOP_TIMEOUT_MS;
+	if (!options->stop_signal)
+		return 0;
+	record->stop_signal = proc_signal_parse(options->stop_signal, err);
+	return record->stop_signal < 0 ? err_wrap(err, "--stop-signal") : 0;
+}
+
+static int set_labels(const struct run_options *options, struct record *record, struct err *err)
+{
+	for (size_t i = 0; i < options->labels.count; i++) {
+		const char *label = options->labels.items[i];
+
+		if (!*label || *label == '=' || str_has_control(label))
+			return err_set(err, ERR_USAGE, 0, "label '%s' is not KEY or KEY=VALUE",
+				       label);
+		if (strv_addf(&record->labels, err, "%s%s", label, strchr(label, '=') ? "" : "=") <
+		    0)
+			return -1;
+	}
+	return 0;
+}
+
+static int set_identity(const struct run_options *options, const char *image_ref,
+			const struct image *image, struct record *record, struct err *err)
+{
+	char id[STORE_ID_LENGTH + 1];
+
+	if (options->name && store_check_name(options->name, err) < 0)
+		return -1;
+	if (str_random_hex(id, STORE_ID_LENGTH / 2, err) < 0)
+		return -1;
+	record->id = str_dup(id, err);
+	record->image = str_dup(image_ref, err);
+	record->image_stamp = str_dup(image->stamp, err);
+	record->created_ns = clock_real_ns();
+	if (options->name)
+		record->name = str_dup(options->name, err);
+	return record->id && record->image && record->image_stamp &&
+			       (record->name || !options->name)
+		       ? 0
+		       : -1;
+}
+
+static int fill_record(const struct run_options *options, const char *image_ref,
+		       const struct image *image, const struct strv *command, struct record *record,
+		       struct err *err)
+{
+	struct facts facts;
+
+	record->remove = options->remove;
+	record->terminal = options->tty;
+	record->interactive = options->interactive;
+	record->strict = options->strict;
+	record->spec.init = options->init;
+	record->spec.root_readonly = options->read_only;
+	if (facts_probe(AT_FDCWD, &facts, err) < 0 ||
+	    set_identity(options, image_ref, image, record, err) < 0 ||
+	    set_stop(options, record, err) < 0 || set_labels(options, record, err) < 0 ||
+	    set_hostname(options, record->id, &record->spec, err) < 0)
+		return -1;
+	set_namespaces(options, &record->spec);
+	if (set_process(options, image_ref, command, &record->spec, err) < 0 ||
+	    request_mounts(options, &record->spec, err) < 0 ||
+	    request_limits(options, &facts, &record->spec, err) < 0 ||
+	    request_security(options, &record->spec, err) < 0)
+		return -1;
+	return strv_copy(&record->command, &record->spec.process.args, err);
+}
+
+int engine_make_record(const struct run_options *options, const char *image_ref,
+		       const struct image *image, const struct strv *command, struct record *ret,
+		       struct err *err)
+{
+	record_init(ret);
+	if (fill_record(options, image_ref, image, command, ret, err) == 0)
+		return 0;
+	record_done(ret);
+	return -1;
+}

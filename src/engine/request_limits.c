@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * How much a container may use. --cpus N is a quota and, beside it, a real cpuset of N CPUs rounded
+ * up: a program that counts its CPUs by sched_getaffinity(2), as musl, Go and OpenMP do, then counts
+ * what it has. Which CPUs is a matter of the container's id, so that they spread over the machine.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/own.h"
+#include "engine/request.h"
+#include "kernel/procattr.h"
+
+#define CPU_PERIOD_US 100000
+#define DEFAULT_PIDS 2048
+#define MEMORY_MINIMUM (UINT64_C(6) << 20) /* below it a container's init does not start */
+
+static int limit_memory(const struct run_options *options, struct cgroup_resources *r,
+			struct err *err)
+{
+	uint64_t swap;
+
+	if (options->memory && options->memory < MEMORY_MINIMUM) {
+		err_set(err, ERR_USAGE, 0, "--memory: %llu bytes are too few",
+			(unsigned long long)options->memory);
+		return err_hint(err, "at least 6m");
+	}
+	if (options->memory)
+		r->memory_limit = r->memory_swap = (int64_t)options->memory;
+	if (!options->memory_swap)
+		return 0;
+	if (!strcmp(options->memory_swap, "-1")) {
+		r->memory_swap = -1;
+		return 0;
+	}
+	if (str_to_bytes(options->memory_swap, "--memory-swap", &swap, err) < 0)
+		return -1;
+	if (!options->memory || swap < options->memory) {
+		err_set(err, ERR_USAGE, 0, "--memory-swap is memory and swap together");
+		return err_hint(err, "give --memory too, and not less than it");
+	}
+	r->memory_swap = (int64_t)swap;
+	return 0;
+}
+
+/* A number that spreads: the low bits of the id. */
+static unsigned int spread(const struct spec *spec)
+{
+	unsigned int value = 0;
+
+	sscanf(spec->hostname, "%6x", &value);
+	return value;
+}
+
+static int limit_cpus(const struct run_options *options, const struct facts *facts,
+		      struct spec *spec, struct err *err)
+{
+	struct cgroup_resources *r = &spec->linux_.resources;
+	struct cpu_set_text picked;
+	unsigned int wanted = (unsigned int)((options->cpus_milli + 999) / 1000);
+	const char *from = options->cpuset_cpus ? options->cpuset_cpus : facts->cpus_allowed.text;
+
+	if (options->cpuset_cpus) {
+		int inside = cpu_list_subset(options->cpuset_cpus, facts->cpus_allowed.text, err);
+
+		if (inside < 0)
+			return err_wrap(err, "--cpuset-cpus");
+		if (!inside)
+			return err_set(err, ERR_USAGE, 0, "--cpuset-cpus: '%s' is not within '%s'",
+				       options->cpuset_cpus, facts->cpus_allowed.text);
+		r->cpuset_cpus = str_dup(options->cpuset_cpus, err);
+		if (!r->cpuset_cpus)
+			return -1;
+	}
+	if (!options->cpus_milli)
+		return 0;
+	if (wanted > facts->cpu_count) {
+		err_set(err, ERR_USAGE, 0, "--cpus: more than the %u CPUs there are",
+			facts->cpu_count);
+		return err_hint(err, "the range is 0.01 to %u", facts->cpu_count);
+	}
+	r->cpu_period = CPU_PERIOD_US;
+	r->cpu_quota = (int64_t)(options->cpus_milli * CPU_PERIOD_US / 1000);
+	if (cpu_list_count(from, err) <= (int)wanted)
+		return 0;
+	if (cpu_list_pick(from, wanted, spread(spec), &picked, err) < 0)
+		return -1;
+	free(r->cpuset_cpus);
+	r->cpuset_cpus = str_dup(picked.text, err);
+	return r->cpuset_cpus ? 0 : -1;
+}
+
+static int set_ulimits(const struct run_options *options, struct spec *spec, struct err *err)
+{
+	for (size_t i = 0; i < options->ulimits.count; i++) {
+		struct rlimit_entry limit;
+
+		if (rlimit_parse_option(options->ulimits.items[i], &limit, err) < 0)
+			return err_wrap(err, "--ulimit");
+		if (spec_add_rlimit(spec, &limit, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int set_sysctls(const struct run_options *options, struct spec *spec, struct err *err)
+{
+	struct sysctl_ns own = {.net = options->network == NETWORK_NONE, .ipc = true, .uts = true};
+
+	for (size_t i = 0; i < options->sysctls.count; i++) {
+		const char *item = options->sysctls.items[i];
+		const char *equals = strchr(item, '=');
+		own_free char *name = str_dup_len(item, equals ? (size_t)(equals - item) : 0, err);
+
+		if (!name)
+			return -1;
+		if (!equals || equals == item)
+			return err_set(err, ERR_USAGE, 0, "--sysctl: '%s' is not NAME=VALUE", item);
+		if (sysctl_check(name, equals + 1, &own, err) < 0)
+			return err_wrap(err, "--sysctl");
+		if (strv_add(&spec->linux_.sysctl, item, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int request_limits(const struct run_options *options, const struct facts *facts, struct spec *spec,
+		   struct err *err)
+{
+	struct cgroup_resources *r = &spec->linux_.resources;
+
+	if (limit_memory(options, r, err) < 0 || limit_cpus(options, facts, spec, err) < 0)
+		return -1;
+	r->pids_limit = options->pids_limit_given ? options->pids_limit : DEFAULT_PIDS;
+	if (r->pids_limit == 0)
+		r->pids_limit = -1;
+	if (set_ulimits(options, spec, err) < 0)
+		return -1;
+	return set_sysctls(options, spec, err);
+}

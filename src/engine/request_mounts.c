@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The file systems of a container: the eight that every one has, and what --tmpfs, -v and --mount ask
+ * for.
+ *
+ * Who owns what in a bind of a user's data: with a user namespace of its own, container root is
+ * nobody on the host. A source that belongs to an ordinary user is mapped so that its owner and
+ * container root are one: what root writes there belongs to that user, and a setuid file planted there
+ * is that user's, never root's. A source that belongs to host root is not mapped: container root reads
+ * what others may read, and the "idmap" option, which hands it over whole, must be asked for.
+ */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/own.h"
+#include "base/path.h"
+#include "engine/request.h"
+
+#define DEFAULT_SHM_SIZE (UINT64_C(64) << 20)
+
+static const struct {
+	const char *destination, *type, *source;
+	const char *options; /* separated by commas */
+} base_mounts[] = {
+	{"/proc", "proc", "proc", "nosuid,noexec,nodev"},
+	{"/dev", "tmpfs", "tmpfs", "nosuid,noexec,strictatime,mode=755,size=65536k"},
+	{"/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"},
+	{"/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev"},
+	{"/sys", "sysfs", "sysfs", "nosuid,noexec,nodev,ro"},
+	{"/sys/fs/cgroup", "cgroup", "cgroup", "nosuid,noexec,nodev,relatime,ro"},
+};
+
+static int add_options(struct strv *options, const char *list, struct err *err)
+{
+	own_free char *copy = str_dup(list, err);
+	char *save = NULL;
+
+	if (!copy)
+		return -1;
+	for (char *p = strtok_r(copy, ",", &save); p; p = strtok_r(NULL, ",", &save))
+		if (strv_add(options, p, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int add_base(const struct run_options *options, struct spec *spec, struct err *err)
+{
+	uint64_t shm = options->shm_size ? options->shm_size : DEFAULT_SHM_SIZE;
+	struct spec_mount *m;
+
+	for (size_t i = 0; i < sizeof base_mounts / sizeof *base_mounts; i++) {
+		m = spec_add_mount(spec, base_mounts[i].destination, base_mounts[i].type,
+				   base_mounts[i].source, err);
+		if (!m || add_options(&m->options, base_mounts[i].options, err) < 0)
+			return -1;
+	}
+	m = spec_add_mount(spec, "/dev/shm", "tmpfs", "shm", err);
+	if (!m || add_options(&m->options, "nosuid,noexec,nodev,mode=1777", err) < 0)
+		return -1;
+	return strv_addf(&m->options, err, "size=%llu", (unsigned long long)shm);
+}
+
+/* A destination is absolute, clean, not "/", and named once. */
+static char *check_destination(const struct spec *spec, const char *text, const char *flag,
+			       struct err *err)
+{
+	own_free char *clean = NULL;
+
+	if (path_clean(text, &clean, err) < 0) {
+		err_wrap(err, "%s: destination", flag);
+		return NULL;
+	}
+	if (!strcmp(clean, "/")) {
+		err_set(err, ERR_USAGE, 0, "%s: the destination must not be '/'", flag);
+		return NULL;
+	}
+	for (size_t i = 0; i < spec->mount_count; i++)
+		if (!strcmp(spec->mounts[i].destination, clean)) {
+			err_set(err, ERR_USAGE, 0, "%s: '%s' is mounted on twice", flag, clean);
+			return NULL;
+		}
+	return take(clean);
+}
+
+/* DESTINATION[:OPTIONS] */
+static int add_tmpfs(struct spec *spec, const char *text, struct err *err)
+{
+	own_free char *copy = str_dup(text, err);
+	char *options = copy ? strchr(copy, ':') : NULL;
+
+	if (!copy)
+		return -1;
+	if (options)
+		*options++ = '\0';
+	own_free char *destination = check_destination(spec, copy, "--tmpfs", err);
+	if (!destination)
+		return -1;
+	struct spec_mount *m = spec_add_mount(spec, destination, "tmpfs", "tmpfs", err);
+	if (!m || add_options(&m->options, "nosuid,nodev,noexec", err) < 0)
+		return -1;
+	if (!options || !strstr(options, "mode="))
+		if (strv_add(&m->options, "mode=1777", err) < 0)
+			return -1;
+	return options ? add_options(&m->options, options, err) : 0;
+}
+
+struct bind_request {
+	const char *source, *destination, *flag;
+	bool readonly, map_whole;
+	struct strv options;
+};
+
+static void bind_request_done(struct bind_request *r)
+{
+	strv_done(&r->options);
+}
+
+/* The owner of the source and container root are one. */
+static int map_owner(struct spec_mount *m, const struct stat *st, struct err *err)
+{
+	/* In the namespace of the mount, "inside" is the number on disk. Where the numbers lead is known
+	 * only when the container's range is: the engine replaces host_id 0 by its base at the start. */
+	if (spec_add_idmap(&m->uid_maps, st->st_uid, 0, 1, err) < 0)
+		return -1;
+	return spec_add_idmap(&m->gid_maps, st->st_gid, 0, 1, err);
+}
+
+static int set_owner_map(const struct run_options *options, const struct bind_request *r,
+			 const struct stat *st, struct spec_mount *m, struct err *err)
+{
+	if (options->userns != USERNS_PRIVATE || r->map_whole)
+		return 0;
+	if (st->st_uid != 0)
+		return map_owner(m, st, err);
+	if (!r->readonly && S_ISDIR(st->st_mode) && !(st->st_mode & 0002))
+		warn_emit("'%s' belongs to root: the container can read what everybody may, and "
+			  "write nothing (chown it, or add the option 'idmap')",
+			  r->source);
+	return 0;
+}
+
+static int add_bind(const struct run_options *options, struct spec *spec,
+		    const struct bind_request *r, struct err *err)
+{
+	char resolved[PATH_MAX];
+	struct stat st;
+
+	if (!realpath(r->source, resolved) || stat(resolved, &st) < 0) {
+		err_errno(err, "%s: source '%s'", r->flag, r->source);
+		return err_hint(err, "it must exist on the host; nothing is created there");
+	}
+	own_free char *destination = check_destination(spec, r->destination, r->flag, err);
+	if (!destination)
+		return -1;
+	struct spec_mount *m = spec_add_mount(spec, destination, "bind", resolved, err);
+	if (!m || strv_add(&m->options, "rbind", err) < 0)
+		return -1;
+	if (r->readonly && strv_add(&m->options, "rro", err) < 0)
+		return -1;
+	if (r->map_whole && strv_add(&m->options, "idmap", err) < 0)
+		return -1;
+	for (size_t i = 0; i < r->options.count; i++)
+		if (strv_add(&m->options, r->options.items[i], err) < 0)
+			return -1;
+	return set_owner_map(options, r, &st, m, err);
+}
+
+/* One option of -v or --mount that is a word. */
+static int bind_word(struct bind_request *r, const char *word, struct err *err)
+{
+	static const char *const passed[] = {"nosuid",	"suid",	    "nodev",  "dev",
+					     "noexec",	"exec",	    "slave",  "rslave",
+					     "private", "rprivate", "shared", "rshared"};
+
+	if (str_eq(word, "ro") || str_eq(word, "readonly")) {
+		r->readonly = true;
+		return 0;
+	}
+	if (str_eq(word, "rw"))
+		return 0;
+	if (str_eq(word, "idmap")) {
+		r->map_whole = true;
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof passed / sizeof *passed; i++)
+		if (str_eq(word, passed[i]))
+			return strv_add(&r->options, word, err);
+	err_set(err, ERR_USAGE, 0, "%s: unknown option '%s'", r->flag, word);
+	return err_hint(err,
+			"ro, rw, idmap, nosuid, nodev, noexec, [r]slave, [r]private, [r]shared");
+}
+
+static int bind_words(struct bind_request *r, char *list, struct err *err)
+{
+	char *save = NULL;
+
+	for (char *p = strtok_r(list, ",", &save); p; p = strtok_r(NULL, ",", &save))
+		if (bind_word(r, p, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* SOURCE:DESTINATION[:OPTIONS] */
+static int add_volume(const struct run_options *options, struct spec *spec, const char *text,
+		      struct err *err)
+{
+	own_free char *copy = str_dup(text, err);
+	own(bind_request) struct bind_request r = {.flag = "--volume"};
+	char *destination = copy ? strchr(copy, ':') : NULL;
+
+	if (!copy)
+		return -1;
+	if (!destination || destination == copy || copy[0] != '/') {
+		err_set(err, ERR_USAGE, 0, "--volume: '%s' is not SOURCE:DESTINATION[:OPTIONS]",
+			text);
+		return err_hint(err,
+				"SOURCE is an absolute path on the host; named volumes are not "
+				"there yet");
+	}
+	*destination++ = '\0';
+	char *words = strchr(destination, ':');
+	if (words)
+		*words++ = '\0';
+	r.source = copy;
+	r.destination = destination;
+	if (words && bind_words(&r, words, err) < 0)
+		return -1;
+	return add_bind(options, spec, &r, err);
+}
+
+struct mount_request {
+	const char *type, *tmpfs_size, *tmpfs_mode;
+	struct bind_request bind;
+};
+
+static int mount_pair(struct mount_request *r, char *pair, struct err *err)
+{
+	char *value = strchr(pair, '=');
+	struct {
+		const char *name;
+		const char **slot;
+	} named[] = {
+		{"type", &r->type},
+		{"source", &r->bind.source},
+		{"src", &r->bind.source},
+		{"destination", &r->bind.destination},
+		{"dst", &r->bind.destination},
+		{"target", &r->bind.destination},
+		{"tmpfs-size", &r->tmpfs_size},
+		{"tmpfs-mode", &r->tmpfs_mode},
+	};
+
+	if (!value)
+		return bind_word(&r->bind, pair, err);
+	*value++ = '\0';
+	for (size_t i = 0; i < sizeof named / sizeof *named; i++)
+		if (!strcmp(pair, named[i].name)) {
+			*named[i].slot = value;
+			return 0;
+		}
+	if (!strcmp(pair, "bind-propagation"))
+		return bind_word(&r->bind, value, err);
+	if (!strcmp(pair, "readonly") || !strcmp(pair, "ro")) {
+		r->bind.readonly = !strcmp(value, "true") || !strcmp(value, "1");
+		return 0;
+	}
+	err_set(err, ERR_USAGE, 0, "--mount: unknown key '%s'", pair);
+	return err_hint(err, "type, source, destination, readonly, bind-propagation, tmpfs-size, "
+			     "tmpfs-mode");
+}
+
+static int add_mount_tmpfs(struct spec *spec, const struct mount_request *r, struct err *err)
+{
+	own(str) struct str text = STR_INIT(PATH_MAX + 100);
+	uint64_t size = 0;
+
+	if (r->bind.source)
+		return err_set(err, ERR_USAGE, 0, "--mount: a tmpfs has no source");
+	if (r->tmpfs_size && str_to_bytes(r->tmpfs_size, "--mount: tmpfs-size", &size, err) < 0)
+		return -1;
+	str_addf(&text, "%s:", r->bind.destination);
+	if (size)
+		str_addf(&text, "size=%llu,", (unsigned long long)size);
+	if (r->tmpfs_mode)
+		str_addf(&text, "mode=%s,", r->tmpfs_mode);
+	if (r->bind.readonly)
+		str_add(&text, "ro,");
+	if (str_check(&text, "--mount", err) < 0)
+		return -1;
+	return add_tmpfs(spec, text.data, err);
+}
+
+/* type=bind,source=S,destination=D[,readonly] and type=tmpfs,destination=D[,tmpfs-size=N] */
+static int add_mount(const struct run_options *options, struct spec *spec, const char *text,
+		     struct err *err)
+{
+	own_free char *copy = str_dup(text, err);
+	struct mount_request r = {.bind.flag = "--mount"};
+	char *save = NULL;
+	int status = copy ? 0 : -1;
+
+	for (char *p = copy ? strtok_r(copy, ",", &save) : NULL; p && !status;
+	     p = strtok_r(NULL, ",", &save))
+		status = mount_pair(&r, p, err);
+	if (!status && !r.bind.destination)
+		status = err_set(err, ERR_USAGE, 0, "--mount: '%s' has no destination", text);
+	else if (!status && str_eq(r.type, "tmpfs"))
+		status = add_mount_tmpfs(spec, &r, err);
+	else if (!status && r.type && strcmp(r.type, "bind") != 0)
+		status = err_set(err, ERR_UNSUPPORTED, 0, "--mount: type '%s' is not bind or tmpfs",
+				 r.type);
+	else if (!status && !r.bind.source)
+		status = err_set(err, ERR_USAGE, 0, "--mount: '%s' has no source", text);
+	else if (!status)
+		status = add_bind(options, spec, &r.bind, err);
+	bind_request_done(&r.bind);
+	return status;
+}
+
+int request_mounts(const struct run_options *options, struct spec *spec, struct err *err)
+{
+	if (add_base(options, spec, err) < 0)
+		return -1;
+	for (size_t i = 0; i < options->tmpfs.count; i++)
+		if (add_tmpfs(spec, options->tmpfs.items[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < options->volumes.count; i++)
+		if (add_volume(options, spec, options->volumes.items[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < options->mounts.count; i++)
+		if (add_mount(options, spec, options->mounts.items[i], err) < 0)
+			return -1;
+	return 0;
+}
