@@ -345,6 +345,25 @@ int spec_bind_no_flags(const struct json *doc, json_node n, void *slot, struct e
 	return 0;
 }
 
+/* ---- members that are only noted ---- */
+
+int spec_bind_presence(const struct json *doc, json_node n, void *slot, struct err *err)
+{
+	if (spec_want(doc, n, JSON_OBJECT, err) < 0)
+		return -1;
+	*(bool *)slot = true;
+	return 0;
+}
+
+void spec_write_presence(struct json_writer *w, const char *key, const void *slot)
+{
+	if (!*(const bool *)slot)
+		return;
+	json_write_key(w, key);
+	json_write_object(w);
+	json_write_end(w, '}');
+}
+
 /* ---- linux.netDevices ---- */
 
 void spec_strv_done(void *slot)

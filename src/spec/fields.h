@@ -65,6 +65,7 @@ CONVERTER(device_type);	 /* char of "c", "u", "b", "p" */
 CONVERTER(rule_type);	 /* char of "a", "b", "c" */
 CONVERTER(access);	 /* char[4], subset of "rwm" */
 CONVERTER(sched_flags);	 /* uint64_t, array of names */
+CONVERTER(presence);	 /* bool: an object is there, whatever is in it */
 CONVERTER(net_devices);	 /* struct strv "host name=name inside" */
 /* An array that must be empty: personality has flags to come. */
 int spec_bind_no_flags(const struct json *doc, json_node n, void *slot, struct err *err);

@@ -68,8 +68,8 @@ const struct json_field spec_linux_fields[] = {
 	 .kind = JSON_F_OBJECT,
 	 .fields = personality_fields,
 	 GIVEN(spec_linux, personality_given)},
-	{.key = "intelRdt", .kind = JSON_F_IGNORE, GIVEN(spec_linux, intel_rdt_given)},
-	{.key = "memoryPolicy", .kind = JSON_F_IGNORE, GIVEN(spec_linux, memory_policy_given)},
+	FIELD_OWN("intelRdt", presence, spec_linux, intel_rdt_given),
+	FIELD_OWN("memoryPolicy", presence, spec_linux, memory_policy_given),
 	{0},
 };
 

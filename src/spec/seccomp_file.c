@@ -269,14 +269,9 @@ int spec_seccomp_file_parse(const char *text, size_t size, const char *name, uin
 			    struct seccomp_profile *ret, struct err *err)
 {
 	own(file) struct file f = {0};
-	struct json *doc = json_parse(text, size, name, err);
-	int rc;
+	own_json struct json *doc = json_parse(text, size, name, err);
 
-	if (!doc)
-		return -1;
-	rc = json_bind(doc, 0, file_fields, JSON_UNKNOWN_ALLOW, &f, err);
-	json_free(doc);
-	if (rc < 0)
+	if (!doc || json_bind(doc, 0, file_fields, JSON_UNKNOWN_ALLOW, &f, err) < 0)
 		return -1;
 	if (file_resolve(&f, bounding, err) < 0)
 		return err_wrap(err, "%s", name);

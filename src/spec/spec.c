@@ -113,8 +113,7 @@ static int settle(struct spec *s, struct err *err)
 int spec_parse(const char *text, size_t size, const char *name, struct spec *ret, struct err *err)
 {
 	own(spec) struct spec s = {0};
-	struct json *doc;
-	int rc;
+	own_json struct json *doc = NULL;
 
 	spec_init(&s);
 	if (size > SPEC_MAX_SIZE)
@@ -123,9 +122,7 @@ int spec_parse(const char *text, size_t size, const char *name, struct spec *ret
 	doc = json_parse(text, size, name, err);
 	if (!doc)
 		return -1;
-	rc = json_bind(doc, 0, spec_fields, JSON_UNKNOWN_ALLOW, &s, err);
-	json_free(doc);
-	if (rc < 0 || settle(&s, err) < 0)
+	if (json_bind(doc, 0, spec_fields, JSON_UNKNOWN_ALLOW, &s, err) < 0 || settle(&s, err) < 0)
 		return -1;
 	*ret = s;
 	spec_init(&s);

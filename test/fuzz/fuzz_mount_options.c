@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Fuzz target: lines of text as the options of one mount.
+ *
+ * What must hold: an attribute is asked to be set or cleared, never both (the access-time field is
+ * cleared before it is set); data for the file system is exactly the options that the table does not
+ * know, unchanged and in order; a refusal has a message of one printable line.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "base/own.h"
+#include "spec/mount_options.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define MUST(condition) \
+	do { \
+		if (!(condition)) { \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			abort(); \
+		} \
+	} while (0)
+
+static void split_lines(const uint8_t *data, size_t size, struct strv *ret)
+{
+	struct err err = ERR_INIT;
+	own_free char *text = str_dup_len((const char *)data, size, &err);
+	char *rest = text, *line;
+
+	while (text && (line = strsep(&rest, "\n")))
+		MUST(strv_add(ret, line, &err) == 0);
+}
+
+static bool in_table(const char *option)
+{
+	for (size_t i = 0; mount_option_name_at(i); i++)
+		if (str_eq(mount_option_name_at(i), option))
+			return true;
+	return false;
+}
+
+static void check_data(const struct strv *options, const struct strv *data)
+{
+	size_t next = 0;
+
+	for (size_t i = 0; i < options->count; i++)
+		if (!in_table(options->items[i]))
+			MUST(next < data->count && str_eq(data->items[next++], options->items[i]));
+	MUST(next == data->count);
+}
+
+static void check_attributes(uint64_t set, uint64_t clear)
+{
+	MUST(!(set & clear & ~(uint64_t)MOUNT_ATTR__ATIME));
+	MUST(!(set & MOUNT_ATTR__ATIME) || (clear & MOUNT_ATTR__ATIME) == MOUNT_ATTR__ATIME);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	own(mount_options) struct mount_options o = {0};
+	own(strv) struct strv options = STRV_INIT;
+	struct err err = ERR_INIT;
+
+	if (size > 65536)
+		return 0;
+	split_lines(data, size, &options);
+	if (mount_options_parse(&options, &o, &err) < 0) {
+		MUST(*err.message && !str_has_control(err.message) && !str_has_control(err.hint));
+		MUST(!o.data.items && !o.flags && !o.attr_set);
+		return 0;
+	}
+	check_data(&options, &o.data);
+	check_attributes(o.attr_set, o.attr_clear);
+	check_attributes(o.rec_set, o.rec_clear);
+	return 0;
+}
