@@ -230,16 +230,22 @@ static int arch_add(struct seccomp_profile *p, const char *name, struct err *err
 	return err_set(err, ERR_INVALID, 0, "archMap: '%s' is not a seccomp architecture", name);
 }
 
+static const struct arch_map *map_of_machine(const struct file *f)
+{
+	for (size_t i = 0; i < f->map_count; i++)
+		if (strcmp(f->maps[i].architecture, MACHINE_ARCH) == 0)
+			return &f->maps[i];
+	return NULL;
+}
+
 static int archs_from_map(struct file *f, struct err *err)
 {
+	const struct arch_map *map = map_of_machine(f);
 	struct seccomp_profile *p = &f->profile;
-	const struct arch_map *map = f->maps;
 
 	if (f->map_count && p->arch_count)
 		return err_set(err, ERR_INVALID, 0, "architectures and archMap exclude each other");
-	while (map < f->maps + f->map_count && strcmp(map->architecture, MACHINE_ARCH) != 0)
-		map++;
-	if (map == f->maps + f->map_count)
+	if (!map)
 		return 0;
 	p->archs = calloc(map->with.count + 1, sizeof(*p->archs));
 	if (!p->archs)
