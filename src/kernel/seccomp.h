@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* runtime-spec SCMP_CMP_*; LT, LE, GE and GT are unsigned and on all 64 bits. */
+/* runtime-spec SCMP_CMP_*: unsigned, on all 64 bits; on 32-bit architectures on the lower 32. */
 enum seccomp_op {
 	SECCOMP_OP_NE,
 	SECCOMP_OP_LT,

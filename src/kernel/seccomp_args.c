@@ -15,7 +15,9 @@
  * CHUNK rules are taken together, the number of tests in one chunk is bounded, and a chunk that
  * exceeds it is translated rule by rule, which is linear.
  *
- * Comparisons are unsigned on all 64 bits, as libseccomp's are. An argument that the kernel takes
+ * Comparisons are unsigned, on all 64 bits, and on the lower 32 alone where the architecture has no
+ * more (and with x32): there the kernel may report whatever a 64-bit program left in the upper half
+ * of a register before it entered by int $0x80. This is as libseccomp has it. An argument that the kernel takes
  * as 32 bits wide may carry anything in its upper half, so a rule against a value of such an
  * argument wants SCMP_CMP_MASKED_EQ with a mask of 0xffffffff: it costs one test and no load of the
  * other half. As in libseccomp, value bits outside the mask do not count.
@@ -51,6 +53,7 @@ struct point {
 struct args_builder {
 	struct bpf_prog *prog;
 	const struct seccomp_match *matches;
+	bool narrow;	    /* lower halves only */
 	size_t end;	    /* matches[end] belongs to the next chunk */
 	uint32_t otherwise; /* where that begins */
 	unsigned int budget;
@@ -249,6 +252,8 @@ static uint32_t build(struct args_builder *b, struct point at, const struct fact
 		return bpf_ret(b->prog, m->ret);
 	if (m->mux_call >= 0)
 		return build_mux(b, m, yes, no, facts);
+	if (b->narrow && at.stage == STAGE_FIRST)
+		at.stage = STAGE_LOW;
 	switch (m->args[at.arg].op) {
 	case SECCOMP_OP_NE:
 		return build_equal(b, at, no, yes, facts);
@@ -276,9 +281,9 @@ static uint32_t build_chunk(struct args_builder *b, size_t first, size_t end, ui
 }
 
 uint32_t seccomp_emit_matches(struct bpf_prog *p, const struct seccomp_match *matches, size_t count,
-			      uint32_t otherwise)
+			      bool narrow, uint32_t otherwise)
 {
-	struct args_builder b = {.prog = p, .matches = matches};
+	struct args_builder b = {.prog = p, .matches = matches, .narrow = narrow};
 
 	while (count) {
 		size_t first = count > CHUNK ? count - CHUNK : 0;

@@ -121,3 +121,50 @@ void bpf_truncate(struct bpf_prog *p, uint32_t count)
 	p->count = count;
 	p->full = false;
 }
+
+/* Marks what can be reached. Jumps go towards lower places only, so one pass does. */
+static void bpf_mark(const struct bpf_prog *p, bool *live)
+{
+	live[p->count - 1] = true;
+	for (uint32_t i = p->count; i-- > 0;) {
+		const struct sock_filter *insn = &p->insns[i];
+
+		if (!live[i] || bpf_is_ret(p, i))
+			continue;
+		if (insn->code == (BPF_JMP | BPF_JA)) {
+			live[i - 1 - insn->k] = true;
+		} else if (BPF_CLASS(insn->code) == BPF_JMP) {
+			live[i - 1 - insn->jt] = true;
+			live[i - 1 - insn->jf] = true;
+		} else {
+			live[i - 1] = true;
+		}
+	}
+}
+
+uint32_t bpf_finish(const struct bpf_prog *p, struct sock_filter *out)
+{
+	bool live[BPF_MAXINSNS] = {false};
+	uint32_t place[BPF_MAXINSNS]; /* from the end, without the dead */
+	uint32_t count = 0;
+
+	bpf_mark(p, live);
+	for (uint32_t i = 0; i < p->count; i++) {
+		place[i] = count;
+		count += live[i];
+	}
+	for (uint32_t i = 0; i < p->count; i++) {
+		struct sock_filter insn = p->insns[i];
+
+		if (!live[i])
+			continue;
+		if (insn.code == (BPF_JMP | BPF_JA)) {
+			insn.k = bpf_distance(place[i], place[i - 1 - insn.k]);
+		} else if (BPF_CLASS(insn.code) == BPF_JMP) {
+			insn.jt = (uint8_t)bpf_distance(place[i], place[i - 1 - insn.jt]);
+			insn.jf = (uint8_t)bpf_distance(place[i], place[i - 1 - insn.jf]);
+		}
+		out[count - 1 - place[i]] = insn;
+	}
+	return count;
+}

@@ -33,4 +33,8 @@ bool bpf_is_ret(const struct bpf_prog *p, uint32_t label);
 /* Forget everything from `count` on. */
 void bpf_truncate(struct bpf_prog *p, uint32_t count);
 
+/* The program in the order of execution, into `out` (p->count elements), without what cannot be
+ * reached from the instruction written last. Returns its length. */
+uint32_t bpf_finish(const struct bpf_prog *p, struct sock_filter *out);
+
 #endif

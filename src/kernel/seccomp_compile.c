@@ -295,11 +295,11 @@ static void group_settle(struct group *g)
 		g->count = kept;
 }
 
-static uint32_t group_emit(struct compiler *c, const struct group *g)
+static uint32_t group_emit(struct compiler *c, const struct group *g, bool narrow)
 {
 	uint32_t label = g->has_fallback ? bpf_ret(c->prog, g->fallback) : c->default_label;
 
-	return seccomp_emit_matches(c->prog, g->matches, g->count, label);
+	return seccomp_emit_matches(c->prog, g->matches, g->count, narrow, label);
 }
 
 /* Two labels that only look different: returns of the same value. */
@@ -339,7 +339,7 @@ static int build_intervals(struct compiler *c, struct arch_build *a, const uint6
 			if (group_add(g, &a->calls[(uint32_t)keys[i]].match, err) < 0)
 				return -1;
 		group_settle(g);
-		add_interval(c, a, g->number, group_emit(c, g));
+		add_interval(c, a, g->number, group_emit(c, g, !(a->arch & __AUDIT_ARCH_64BIT)));
 		add_interval(c, a, g->number + 1, c->default_label);
 	}
 	a->intervals[a->interval_count].first = UINT32_MAX;
@@ -415,21 +415,18 @@ static int emit_program(struct compiler *c, uint32_t default_ret, struct err *er
 	return 0;
 }
 
-/* Into the order of execution. Flags that the kernel refuses without a listener, or wants with one,
- * are put right. */
+/* Flags that the kernel refuses without a listener, or wants with one, are put right. */
 static int finish(const struct compiler *c, struct seccomp_filter *ret, struct err *err)
 {
-	struct seccomp_filter f = {.count = (unsigned short)c->prog->count,
-				   .flags = c->profile->flags};
+	struct seccomp_filter f = {.flags = c->profile->flags};
 
-	f.insns = calloc(f.count, sizeof(*f.insns));
+	f.insns = calloc(c->prog->count, sizeof(*f.insns));
 	if (!f.insns)
 		return no_memory(err);
-	for (uint32_t i = 0; i < f.count; i++) {
-		f.insns[i] = c->prog->insns[f.count - 1 - i];
+	f.count = (unsigned short)bpf_finish(c->prog, f.insns);
+	for (uint32_t i = 0; i < f.count; i++)
 		f.notify |= f.insns[i].code == (BPF_RET | BPF_K) &&
 			    f.insns[i].k == SECCOMP_RET_USER_NOTIF;
-	}
 	if (!f.notify)
 		f.flags &= ~SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
 	else if (f.flags & SECCOMP_FILTER_FLAG_TSYNC)

@@ -38,9 +38,10 @@ static inline bool seccomp_match_always(const struct seccomp_match *m)
 }
 
 /* Code that tries the matches in order, each with at least one condition, and goes to the first
- * one's action, or to `otherwise`. Needs nothing in the accumulator. */
+ * one's action, or to `otherwise`. Needs nothing in the accumulator. `narrow`: arguments have 32
+ * bits. */
 uint32_t seccomp_emit_matches(struct bpf_prog *p, const struct seccomp_match *matches, size_t count,
-			      uint32_t otherwise);
+			      bool narrow, uint32_t otherwise);
 
 /* Numbers from `first` up to the next interval's go to `label`. */
 struct seccomp_interval {

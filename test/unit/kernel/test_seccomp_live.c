@@ -171,6 +171,38 @@ static long call_i386(long number)
 	return r;
 }
 
+/* What a 64-bit program leaves in the upper half of a register is not part of an i386 argument. */
+TEST(upper_halves_do_not_hide_i386_arguments)
+{
+	uint32_t i386 = AUDIT_ARCH_I386;
+	char *names[] = {(char *)(uintptr_t) "close", NULL};
+	struct seccomp_arg arg = {.index = 0, .value = 77, .op = SECCOMP_OP_EQ};
+	struct seccomp_rule rule = {.names = {.items = names, .count = 1},
+				    .action = SECCOMP_RET_ERRNO,
+				    .errno_ret = EXDEV,
+				    .errno_given = true,
+				    .args = &arg,
+				    .arg_count = 1};
+	struct seccomp_profile profile = {.default_action = SECCOMP_RET_ALLOW,
+					  .archs = &i386,
+					  .arch_count = 1,
+					  .rules = &rule,
+					  .rule_count = 1};
+	own(seccomp_filter) struct seccomp_filter f = SECCOMP_FILTER_INIT;
+	struct err err = ERR_INIT;
+	long r;
+
+	CHECK_OK(seccomp_compile(&profile, &f, NULL, &err));
+	install(&f);
+	__asm__ volatile("int $0x80"
+			 : "=a"(r)
+			 : "a"(6), "b"(0x100000000L | 77)
+			 : "memory", "r8", "r9", "r10", "r11");
+	CHECK_INT(r, -EXDEV);
+	CHECK_INT(RESULT(SYS_close, 77), EXDEV);
+	CHECK_INT(RESULT(SYS_close, 0x100000000L | 77), EBADF);
+}
+
 TEST(the_default_filter_knows_i386)
 {
 	install_default(CAPS_DEFAULT);
