@@ -137,7 +137,7 @@ static size_t path_step(const struct json *doc, json_node n, bool first, char *b
 
 const char *json_path(const struct json *doc, json_node n, char *buf, size_t size)
 {
-	json_node chain[JSON_MAX_DEPTH + 1];
+	json_node chain[JSON_MAX_DEPTH]; /* the top value has no step */
 	unsigned int depth = 0;
 	size_t used = 0;
 

@@ -5,6 +5,7 @@
  */
 #include "base/opt.h"
 #include "base/own.h"
+#include "heap.h"
 #include "test.h"
 
 struct values {
@@ -71,6 +72,7 @@ static void done(void)
 {
 	opt_values_done(table, &v);
 	strv_done(&operands);
+	operands = STRV_INIT;
 }
 
 TEST(every_spelling_of_a_value)
@@ -146,6 +148,32 @@ TEST(the_last_of_a_repeated_option_wins)
 	done();
 }
 
+TEST(values_are_released)
+{
+	size_t blocks = heap_blocks();
+
+	CHECK_OK(PARSE("--name=a", "-n", "b", "-e", "c", "-e", "d", "operand", "--", "another"));
+	CHECK(heap_blocks() > blocks);
+	done();
+	CHECK_INT(heap_blocks(), blocks);
+}
+
+TEST(parsing_without_memory)
+{
+	size_t n, blocks = heap_blocks();
+
+	/* The last argument's error is reached once every allocation succeeds. */
+	for (n = 0; err.kind != ERR_USAGE; n++) {
+		heap_fail_at(n + 1);
+		CHECK(PARSE("--name=a", "-e", "c", "operand", "--nope") < 0);
+		heap_fail_at(0);
+		CHECK(err.kind == ERR_LIMIT || err.kind == ERR_USAGE);
+		done();
+		CHECK_INT(heap_blocks(), blocks);
+	}
+	CHECK(n > 5);
+}
+
 TEST(numbers)
 {
 	CHECK_OK(PARSE("--pids-limit", "18446744073709551615"));
@@ -181,6 +209,37 @@ TEST(numbers_out_of_bounds_or_malformed)
 	CHECK_OK(PARSE("--at-least", "18446744073709551615"));
 	CHECK_ERR(PARSE("--at-least", "4"), ERR_USAGE, "--at-least");
 	done();
+}
+
+TEST(a_bound_may_be_zero_or_equal_to_the_other)
+{
+	static const struct opt bounds[] = {
+		{"up-to", 0, OPT_I64, 0, 0, "N", "from nothing", 0, 10},
+		{"below", 0, OPT_I64, 0, 0, "N", "to nothing", -10, 0},
+		{"exactly", 0, OPT_I64, 0, 0, "N", "one value", 7, 7},
+		{"most", 0, OPT_BYTES, 0, 0, "BYTES", "from nothing", 0, 10},
+		{NULL},
+	};
+	static const struct {
+		const char *arg;
+		bool good;
+	} cases[] = {
+		{"--up-to=0", true},	{"--up-to=10", true},	{"--up-to=-1", false},
+		{"--up-to=11", false},	{"--below=-10", true},	{"--below=0", true},
+		{"--below=1", false},	{"--below=-11", false}, {"--exactly=7", true},
+		{"--exactly=6", false}, {"--exactly=8", false}, {"--most=0", true},
+		{"--most=10", true},	{"--most=11", false},
+	};
+	int64_t value;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *const argv[] = {cases[i].arg};
+		int r = opt_parse(bounds, 0, 1, (char *const *)argv, &value, &operands, &help,
+				  &err);
+
+		if ((r == 0) != cases[i].good)
+			test_fail(__FILE__, __LINE__, "%s", cases[i].arg);
+	}
 }
 
 TEST(choices)
@@ -224,7 +283,13 @@ TEST(unknown_options_and_what_was_meant)
 	CHECK_ERR(PARSE("--privilegd"), ERR_USAGE, "--privilegd");
 	CHECK_STR(err.hint, "");
 	CHECK_ERR(PARSE("--=1"), ERR_USAGE, "unknown option --");
+	/* As far off as a name of this length may be, and one further. */
+	CHECK_ERR(PARSE("--ram"), ERR_USAGE, "--ram");
+	CHECK_STR(err.hint, "did you mean --rm?");
+	CHECK_ERR(PARSE("--ran"), ERR_USAGE, "--ran");
+	CHECK_STR(err.hint, "");
 	CHECK_ERR(PARSE("-x"), ERR_USAGE, "unknown option -x");
+	CHECK_STR(err.message, "unknown option -x");
 	CHECK_ERR(PARSE("-ix"), ERR_USAGE, "unknown option -x in '-ix'");
 	CHECK_ERR(PARSE("-rm"), ERR_USAGE, "unknown option -r in '-rm'");
 	CHECK_STR(err.hint, "did you mean --rm?");
@@ -329,26 +394,26 @@ static char *help_text(const struct opt *rows, unsigned int width)
 TEST(the_help_text)
 {
 	static const struct opt rows[] = {
-		{"detach", 'd', OPT_BOOL, 0, .help = "run in the background"},
+		{"detach", 'd', OPT_BOOL, 0, .help = "run in the background, exactly fits"},
 		{"pull", 0, OPT_CHOICE, 0, .value_name = "WHEN", .help = "ask the registry",
 		 .choices = pull_choices},
-		{"privileged", 0, OPT_REFUSED, 0, .help = "never shown"},
-		{"a-very-long-name-of-an-option", 0, OPT_STRING, 0, .value_name = "VALUE",
-		 .help = "said on the next line"},
+		{"refused-and-longer-than-most", 0, OPT_REFUSED, 0, .help = "never shown"},
 		{"label", 'l', OPT_STRINGS, 0, .value_name = "KEY=VALUE",
 		 .help = "attach this to the container, as often as it is given"},
+		{"a-very-long-name-of-an-option", 0, OPT_STRING, 0, .value_name = "VALUE",
+		 .help = "said on the next line"},
 		{NULL},
 	};
 	own_free char *text = help_text(rows, 60);
 
 	CHECK_STR(text, "Options:\n"
-			"  -d, --detach           run in the background\n"
+			"  -d, --detach           run in the background, exactly fits\n"
 			"      --pull WHEN        ask the registry (always, missing,\n"
 			"                         never)\n"
-			"      --a-very-long-name-of-an-option VALUE\n"
-			"                         said on the next line\n"
 			"  -l, --label KEY=VALUE  attach this to the container, as\n"
-			"                         often as it is given\n");
+			"                         often as it is given\n"
+			"      --a-very-long-name-of-an-option VALUE\n"
+			"                         said on the next line\n");
 }
 
 TEST(a_narrow_terminal_still_gets_every_word)

@@ -2,107 +2,21 @@
 /*
  * What a stranger's document can cost at most: time, memory, and what happens when memory runs out.
  *
- * The allocator is wrapped at link time (--wrap), which counts bytes and blocks and can fail the
- * n-th request. Time is the process's CPU time, so that a busy machine does not fail a test, and the
- * bounds are many times what is measured: they tell linear from quadratic, not fast from slow.
+ * Time is the process's CPU time, so that a busy machine does not fail a test, and the bounds are
+ * many times what is measured: they tell linear from quadratic, not fast from slow.
  */
 #include <fcntl.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/own.h"
+#include "heap.h"
 #include "json/json.h"
 #include "test.h"
 
 static struct err err;
-
-/* ---- the allocator ---- */
-
-static size_t live_blocks, live_bytes, peak_bytes, requests, fail_at;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__real_reallocarray(void *block, size_t count, size_t size);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t size);
-void __real_free(void *block);
-
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-void *__wrap_reallocarray(void *block, size_t count, size_t size);
-char *__wrap_strdup(const char *text);
-char *__wrap_strndup(const char *text, size_t size);
-void __wrap_free(void *block);
-
-static bool fails(void)
-{
-	return ++requests == fail_at;
-}
-
-static void forget(void *block)
-{
-	if (block) {
-		live_blocks--;
-		live_bytes -= malloc_usable_size(block);
-	}
-}
-
-static void *count(void *block)
-{
-	if (block) {
-		live_blocks++;
-		live_bytes += malloc_usable_size(block);
-		peak_bytes = live_bytes > peak_bytes ? live_bytes : peak_bytes;
-	}
-	return block;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : count(__real_malloc(size));
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : count(__real_calloc(n, size));
-}
-
-void *__wrap_realloc(void *block, size_t size)
-{
-	if (fails())
-		return NULL;
-	forget(block);
-	return count(__real_realloc(block, size));
-}
-
-void *__wrap_reallocarray(void *block, size_t n, size_t size)
-{
-	if (fails())
-		return NULL;
-	forget(block);
-	return count(__real_reallocarray(block, n, size));
-}
-
-char *__wrap_strdup(const char *text)
-{
-	return fails() ? NULL : count(__real_strdup(text));
-}
-
-char *__wrap_strndup(const char *text, size_t size)
-{
-	return fails() ? NULL : count(__real_strndup(text, size));
-}
-
-void __wrap_free(void *block)
-{
-	forget(block);
-	__real_free(block);
-}
 
 /* ---- measuring ---- */
 
@@ -128,15 +42,15 @@ struct cost {
 /* Parse and release; the error stays in err. */
 static struct cost cost_of(const char *text, size_t size)
 {
-	size_t blocks = live_blocks, bytes = live_bytes;
+	size_t blocks = heap_blocks(), bytes = heap_bytes();
 	int64_t start = cpu_us();
 	struct cost cost;
 
 	err = ERR_INIT;
-	peak_bytes = live_bytes;
+	heap_peak();
 	json_free(json_parse(text, size, "doc", &err));
-	cost = (struct cost){cpu_us() - start, peak_bytes - bytes};
-	CHECK_INT(live_blocks, blocks);
+	cost = (struct cost){cpu_us() - start, heap_peak() - bytes};
+	CHECK_INT(heap_blocks(), blocks);
 	return cost;
 }
 
@@ -331,23 +245,22 @@ TEST(a_configuration_is_read_in_microseconds)
 /* Fail each allocation in turn until none is left; returns how many there were. */
 static size_t parse_without_memory(const char *text, size_t size)
 {
-	size_t blocks = live_blocks, n;
+	size_t blocks = heap_blocks(), n;
 	struct json *doc = NULL;
 
 	for (n = 1; !doc; n++) {
 		err = ERR_INIT;
-		requests = 0;
-		fail_at = n;
+		heap_fail_at(n);
 		doc = json_parse(text, size, "doc", &err);
-		fail_at = 0;
+		heap_fail_at(0);
 		if (!doc) {
 			CHECK_INT(err.kind, ERR_LIMIT);
 			CHECK_STR(err.message, "doc: out of memory");
-			CHECK_INT(live_blocks, blocks);
+			CHECK_INT(heap_blocks(), blocks);
 		}
 	}
 	json_free(doc);
-	CHECK_INT(live_blocks, blocks);
+	CHECK_INT(heap_blocks(), blocks);
 	return n - 2;
 }
 
@@ -390,25 +303,24 @@ TEST(binding_without_memory)
 		"\"more\":{\"things\":[{\"map\":{\"i\":\"j\",\"k\":\"l\"}}]}}";
 	own_json struct json *doc = json_parse(text, strlen(text), "doc", &err);
 	struct thing thing = {0};
-	size_t blocks = live_blocks, n = 1;
+	size_t blocks = heap_blocks(), n = 1;
 	int r = -1;
 
 	for (; r < 0; n++) {
 		err = ERR_INIT;
-		requests = 0;
-		fail_at = n;
+		heap_fail_at(n);
 		r = json_bind(doc, 0, thing_fields, JSON_UNKNOWN_REFUSE, &thing, &err);
-		fail_at = 0;
+		heap_fail_at(0);
 		if (r < 0) {
 			CHECK_INT(err.kind, ERR_LIMIT);
-			CHECK_INT(live_blocks, blocks);
+			CHECK_INT(heap_blocks(), blocks);
 			CHECK(!thing.name && !thing.more && !thing.things.items &&
 			      !thing.list.items);
 		}
 	}
 	CHECK(n > 15);
 	json_bind_done(thing_fields, &thing);
-	CHECK_INT(live_blocks, blocks);
+	CHECK_INT(heap_blocks(), blocks);
 }
 
 TEST(a_binding_error_releases_every_block)
@@ -418,11 +330,11 @@ TEST(a_binding_error_releases_every_block)
 		"\"things\":[{\"name\":\"f\"},{\"list\":[\"g\",1]}]}";
 	own_json struct json *doc = json_parse(text, strlen(text), "doc", &err);
 	struct thing thing = {0};
-	size_t blocks = live_blocks;
+	size_t blocks = heap_blocks();
 
 	CHECK_ERR(json_bind(doc, 0, thing_fields, JSON_UNKNOWN_REFUSE, &thing, &err), ERR_INVALID,
 		  "things[1].list[1]");
-	CHECK_INT(live_blocks, blocks);
+	CHECK_INT(heap_blocks(), blocks);
 }
 
 TEST_MAIN()
