@@ -152,6 +152,9 @@ const char *json_path(const struct json *doc, json_node n, char *buf, size_t siz
 }
 
 static int refuse(const struct json *doc, json_node n, enum err_kind kind, struct err *err,
+		  const char *format, va_list ap) __attribute__((format(printf, 5, 0)));
+
+static int refuse(const struct json *doc, json_node n, enum err_kind kind, struct err *err,
 		  const char *format, va_list ap)
 {
 	char path[256], text[400];

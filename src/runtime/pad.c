@@ -43,8 +43,8 @@ static _Noreturn void build_pad(int ready_fd)
 	int root_fd = mount_new("tmpfs", "insula-pad", &options, 0,
 				MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &err);
 	int target_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root_fd < 0 || target_fd < 0 || mkdirat(root_fd, RUNTIME_PAD_STAGE, 0755) < 0 || mount_attach(root_fd, target_fd, "/", &err) < 0 ||
-	    mount_pivot(root_fd, &err) < 0)
+	if (root_fd < 0 || target_fd < 0 || mkdirat(root_fd, RUNTIME_PAD_STAGE, 0755) < 0 ||
+	    mount_attach(root_fd, target_fd, "/", &err) < 0 || mount_pivot(root_fd, &err) < 0)
 		_exit(1);
 	if (write(ready_fd, "x", 1) != 1)
 		_exit(1);

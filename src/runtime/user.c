@@ -87,9 +87,9 @@ static bool match_passwd(const struct fields *f, void *data)
 	q->gid = gid;
 	if (f->item[5][0] == '/' && strlen(f->item[5]) < sizeof q->home &&
 	    !str_has_control(f->item[5]))
-		strcpy(q->home, f->item[5]);
+		memcpy(q->home, f->item[5], strlen(f->item[5]) + 1);
 	if (strlen(f->item[0]) < sizeof q->login)
-		strcpy(q->login, f->item[0]);
+		memcpy(q->login, f->item[0], strlen(f->item[0]) + 1);
 	return true;
 }
 

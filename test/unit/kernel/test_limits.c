@@ -61,8 +61,12 @@ TEST(options)
 TEST(malformed_options)
 {
 	static const char *const bad[] = {
-		"nofile",     "nofile=",  "nofile=x",	"nofile=1:", "nofile=:1",   "nofile=1:2:3",
-		"nofile=-2",  "=1",	  "files=1:2",	"nofile=2:1", "core=-1:5",  "nofile= 1",
+		"nofile",     "nofile=",
+		"nofile=x",   "nofile=1:",
+		"nofile=:1",  "nofile=1:2:3",
+		"nofile=-2",  "=1",
+		"files=1:2",  "nofile=2:1",
+		"core=-1:5",  "nofile= 1",
 		"nofile=1.5", "nofile=18446744073709551616",
 	};
 	struct rlimit_entry untouched = {.resource = -7};

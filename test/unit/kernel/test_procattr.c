@@ -42,17 +42,28 @@ TEST(namespaced_sysctls_are_accepted_with_both_separators)
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		CHECK_OK(sysctl_check(good[i], "1", &all_own, &err));
 	CHECK_OK(sysctl_check("kernel.sem", "250 32000 32 128", &all_own, &err));
-	CHECK_OK(sysctl_check("net.ipv4.ip_local_reserved_ports", "8080,9148-9150", &all_own, &err));
+	CHECK_OK(
+		sysctl_check("net.ipv4.ip_local_reserved_ports", "8080,9148-9150", &all_own, &err));
 	CHECK_OK(sysctl_check("net.ipv6.conf.all.stable_secret", "2001:db8::1", &all_own, &err));
 }
 
 TEST(what_would_change_the_host_is_refused)
 {
 	static const char *const bad[] = {
-		"kernel.core_pattern", "kernel.panic",	  "vm.swappiness", "fs.file-max",
-		"kernel.shmmax2",      "kernel.semantic", "dev.cdrom.lock", "kernel",
-		"net",		       "fs.mqueue",	  "netx.core.somaxconn", "kernel.sem.x",
-		"abi.vsyscall32",      "sunrpc.tcp_slot_table_entries",
+		"kernel.core_pattern",
+		"kernel.panic",
+		"vm.swappiness",
+		"fs.file-max",
+		"kernel.shmmax2",
+		"kernel.semantic",
+		"dev.cdrom.lock",
+		"kernel",
+		"net",
+		"fs.mqueue",
+		"netx.core.somaxconn",
+		"kernel.sem.x",
+		"abi.vsyscall32",
+		"sunrpc.tcp_slot_table_entries",
 	};
 	struct err err = ERR_INIT;
 
@@ -70,7 +81,8 @@ TEST(a_namespace_shared_with_the_host_is_the_hosts)
 	CHECK(strstr(err.hint, "a network namespace"));
 	CHECK_ERR(sysctl_check("kernel.msgmax", "1", &none_own, &err), ERR_INVALID, "the host");
 	CHECK(strstr(err.hint, "an IPC namespace"));
-	CHECK_ERR(sysctl_check("user.max_pid_namespaces", "1", &none_own, &err), ERR_INVALID, "host");
+	CHECK_ERR(sysctl_check("user.max_pid_namespaces", "1", &none_own, &err), ERR_INVALID,
+		  "host");
 	CHECK(strstr(err.hint, "a user namespace"));
 }
 
@@ -80,14 +92,25 @@ TEST(host_names_have_an_option_of_their_own)
 
 	CHECK_ERR(sysctl_check("kernel.hostname", "x", &all_own, &err), ERR_INVALID, "hostname");
 	CHECK(strstr(err.hint, "host name"));
-	CHECK_ERR(sysctl_check("kernel/domainname", "x", &all_own, &err), ERR_INVALID, "domainname");
+	CHECK_ERR(sysctl_check("kernel/domainname", "x", &all_own, &err), ERR_INVALID,
+		  "domainname");
 }
 
 TEST(names_that_are_no_names)
 {
 	static const char *const bad[] = {
-		"",	"net..core", ".net.core", "net.core.", "/net/core/x", "net/../vm/swappiness",
-		"net/core//x", "net.Core.x", "net.core.x y", "net.core.x\n", "net.core.x=1", "net.core.*",
+		"",
+		"net..core",
+		".net.core",
+		"net.core.",
+		"/net/core/x",
+		"net/../vm/swappiness",
+		"net/core//x",
+		"net.Core.x",
+		"net.core.x y",
+		"net.core.x\n",
+		"net.core.x=1",
+		"net.core.*",
 	};
 	struct err err = ERR_INIT;
 	char longest[400];
@@ -102,8 +125,8 @@ TEST(names_that_are_no_names)
 
 TEST(values_that_are_no_values)
 {
-	static const char *const bad[] = {"", "1\n2", "1\t2", "1+kernel.core_pattern=x", "a;b", "|/x",
-					  "\x1b[31m", "\xc3\xa9"};
+	static const char *const bad[] = {"",	 "1\n2", "1\t2",     "1+kernel.core_pattern=x",
+					  "a;b", "|/x",	 "\x1b[31m", "\xc3\xa9"};
 	struct err err = ERR_INIT;
 	char longest[2000];
 
@@ -117,9 +140,12 @@ TEST(values_that_are_no_values)
 
 static void make_dirs(void)
 {
-	static const char *const dirs[] = {
-		"proc",		   "proc/sys",	"proc/sys/net",
-		"proc/thread-self", "proc/thread-self/attr", "proc/thread-self/attr/apparmor"};
+	static const char *const dirs[] = {"proc",
+					   "proc/sys",
+					   "proc/sys/net",
+					   "proc/thread-self",
+					   "proc/thread-self/attr",
+					   "proc/thread-self/attr/apparmor"};
 
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
 		CHECK(mkdirat(test_dir(), dirs[i], 0755) == 0);
@@ -188,7 +214,8 @@ TEST(labels_go_to_the_file_of_their_module)
 	CHECK_STR(contents("proc/thread-self/attr/apparmor/exec"), "exec a-profile");
 	CHECK_OK(lsm_exec_label(proc_fd, LSM_APPARMOR, "unconfined", &err));
 	CHECK(unlinkat(test_dir(), "proc/thread-self/attr/apparmor/exec", 0) == 0);
-	CHECK_OK(lsm_exec_label(proc_fd, LSM_APPARMOR, "an-old-kernels-file-is-the-common-one", &err));
+	CHECK_OK(lsm_exec_label(proc_fd, LSM_APPARMOR, "an-old-kernels-file-is-the-common-one",
+				&err));
 	CHECK_STR(contents("proc/thread-self/attr/exec"),
 		  "exec an-old-kernels-file-is-the-common-one");
 }
@@ -200,7 +227,8 @@ TEST(a_label_that_nobody_would_enforce_is_refused)
 
 	CHECK_ERR(lsm_exec_label(no_proc, LSM_NONE, "a-profile", &err), ERR_UNSUPPORTED,
 		  "'a-profile': no module");
-	CHECK_ERR(lsm_exec_label(no_proc, LSM_SELINUX, "a\nb", &err), ERR_INVALID, "security label");
+	CHECK_ERR(lsm_exec_label(no_proc, LSM_SELINUX, "a\nb", &err), ERR_INVALID,
+		  "security label");
 	CHECK_OK(lsm_exec_label(no_proc, LSM_NONE, "", &err));
 	CHECK_OK(lsm_exec_label(no_proc, LSM_NONE, NULL, &err));
 	CHECK_OK(lsm_exec_label(no_proc, LSM_NONE, "unconfined", &err));

@@ -129,7 +129,7 @@ TEST(an_audit_socket_needs_its_capability)
 
 TEST(a_listener_is_returned)
 {
-	char *names[] = {(char *)(uintptr_t) "getppid", NULL};
+	char *names[] = {(char *)(uintptr_t) "getsid", NULL};
 	struct seccomp_rule rule = {.names = {.items = names, .count = 1},
 				    .action = SECCOMP_RET_USER_NOTIF};
 	struct seccomp_profile profile = {.default_action = SECCOMP_RET_ALLOW,

@@ -117,7 +117,8 @@ TEST(control_needs_a_terminal)
 	if (pid == 0) {
 		own_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-		_exit(tty_take_control(null, &err) < 0 && strstr(err.message, "controlling") ? 0 : 1);
+		_exit(tty_take_control(null, &err) < 0 && strstr(err.message, "controlling") ? 0
+											     : 1);
 	}
 	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 }
