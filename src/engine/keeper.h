@@ -107,6 +107,11 @@ int keeper_receive(int fd, struct keeper_header *ret, void *data, int timeout_ms
 int keeper_request(int run_fd, enum keeper_message type, int64_t value, int64_t value2,
 		   int timeout_ms, struct err *err);
 
+/* The keeper executes this program (an absolute path) in its place; returns when that one answers. */
+int keeper_replace(int run_fd, const char *program, int timeout_ms, struct err *err);
+/* The error that a KEEPER_ERROR message carries, as *err. Returns -1. */
+int keeper_error_take(const struct keeper_header *header, const void *data, struct err *err);
+
 /* Relay between the user's stdin/stdout/stderr and a keeper connection until EXIT: raw terminal,
  * SIGWINCH, signals forwarded (sig_proxy), detach keys ctrl-p ctrl-q. *ret_code: exit code;
  * returns 1 where the user detached. */

@@ -131,6 +131,8 @@ int store_lock(struct container *ct, int timeout_ms, struct err *err);
 
 int store_write_state(struct container *ct, const struct run_state *state, struct err *err);
 int store_write_exit(struct container *ct, const struct exit_record *exit, struct err *err);
+/* root_fd: of the container. ERR_NOT_FOUND where it did not end. */
+int store_read_exit(int root_fd, struct exit_record *ret, struct err *err);
 
 /* An id range of 65536 for one start: from the `insula` entries of /etc/subuid and /etc/subgid, or
  * where there are none from 1879048192..2147483647, skipping ranges that overlap anybody's entry. */

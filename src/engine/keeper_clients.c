@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The control socket: who may connect, what they may ask, and how answers get to them.
+ *
+ * A client costs a descriptor and a small struct. What it is sent goes straight into its socket;
+ * only what that has no room for is queued, as packets that clients share by reference. Output is
+ * not read while an attached client has a queue (keeper_io.c), so one piece of output is the most
+ * that waits while the container runs; a client that asks and never reads its answers is dropped
+ * after QUEUE_MAX of them.
+ *
+ * Requests are always read, whatever else is blocked: input for the container is acknowledged piece
+ * by piece (KEEPER_STDIN_TAKEN), so a client never has more than one piece under way, and its next
+ * request is not stuck behind data that the container does not read.
+ *
+ * Those who connect are root or the keeper's own user. All the same every field is checked, the
+ * first message is due within seconds, and the number of clients is bounded: a mistake in one of
+ * our own programs must not end a container.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "engine/keeper_private.h"
+
+#define READ_BATCH 16	/* messages of one client before others get their turn */
+#define QUEUE_MAX 4096u /* at the end, all that the pipes held is queued for a slow client */
+
+struct packet {
+	unsigned int refs;
+	size_t size;
+	char data[];
+};
+
+struct keeper_queued {
+	struct keeper_queued *next;
+	struct packet *packet;
+};
+
+static struct packet *packet_new(const struct keeper_header *header, const void *data)
+{
+	struct packet *packet = malloc(sizeof(*packet) + sizeof(*header) + header->length);
+
+	if (!packet)
+		return NULL;
+	packet->refs = 0;
+	packet->size = sizeof(*header) + header->length;
+	memcpy(packet->data, header, sizeof(*header));
+	if (header->length > 0)
+		memcpy(packet->data + sizeof(*header), data, header->length);
+	return packet;
+}
+
+static void packet_unref(struct packet *packet)
+{
+	if (--packet->refs == 0)
+		free(packet);
+}
+
+static void queue_pop(struct keeper_client *c)
+{
+	struct keeper_queued *first = c->queue;
+
+	c->queue = first->next;
+	c->queue_length--;
+	packet_unref(first->packet);
+	free(first);
+}
+
+static int queue_push(struct keeper_client *c, struct packet *packet)
+{
+	struct keeper_queued *last = calloc(1, sizeof(*last)), **link = &c->queue;
+
+	if (!last || c->queue_length >= QUEUE_MAX) {
+		free(last);
+		return -1;
+	}
+	while (*link)
+		link = &(*link)->next;
+	packet->refs++;
+	last->packet = packet;
+	*link = last;
+	c->queue_length++;
+	return 0;
+}
+
+/* 1 sent, 0 no room now, -1 the client is gone. */
+static int send_now(const struct keeper_client *c, struct iovec *parts, size_t count)
+{
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
+	ssize_t n;
+
+	do
+		n = sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return 1;
+	return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM ? 0 : -1;
+}
+
+/* Send, or queue; *packet is made by the first client that needs it queued. */
+static void deliver(struct keeper_client *c, const struct keeper_header *header, const void *data,
+		    struct packet **packet)
+{
+	struct iovec parts[] = {{(void *)header, sizeof(*header)}, {(void *)data, header->length}};
+	int sent = c->queue ? 0 : send_now(c, parts, header->length > 0 ? 2 : 1);
+
+	if (sent == 0 && !*packet)
+		*packet = packet_new(header, data);
+	if (sent < 0 || (sent == 0 && (!*packet || queue_push(c, *packet) < 0)))
+		c->dead = true;
+}
+
+static struct keeper_header header_of(enum keeper_message type, int64_t value, int64_t value2,
+				      size_t size)
+{
+	return (struct keeper_header){.version = KEEPER_PROTOCOL,
+				      .type = (uint16_t)type,
+				      .length = (uint32_t)size,
+				      .value = value,
+				      .value2 = value2};
+}
+
+void keeper_client_send(struct keeper_client *c, enum keeper_message type, int64_t value,
+			int64_t value2, const void *data, size_t size)
+{
+	struct keeper_header header = header_of(type, value, value2, size);
+	struct packet *packet = NULL;
+
+	deliver(c, &header, data, &packet);
+	if (packet && packet->refs == 0)
+		free(packet);
+}
+
+void keeper_client_error(struct keeper_client *c, const struct err *err)
+{
+	struct keeper_error error = {.kind = (int32_t)err->kind, .errnum = err->errnum};
+
+	_Static_assert(sizeof(error.message) >= sizeof(err->message) &&
+			       sizeof(error.hint) >= sizeof(err->hint),
+		       "an error fits its message");
+	memcpy(error.message, err->message, sizeof(err->message));
+	memcpy(error.hint, err->hint, sizeof(err->hint));
+	keeper_client_send(c, KEEPER_ERROR, 0, 0, &error, sizeof(error));
+}
+
+void keeper_clients_output(struct keeper *k, enum keeper_message type, const void *data,
+			   size_t size)
+{
+	struct keeper_header header = header_of(type, 0, 0, size);
+	struct packet *packet = NULL;
+
+	for (struct keeper_client *c = k->clients; c; c = c->next)
+		if (c->attached && !c->dead)
+			deliver(c, &header, data, &packet);
+	if (packet && packet->refs == 0)
+		free(packet);
+}
+
+bool keeper_clients_behind(const struct keeper *k)
+{
+	for (const struct keeper_client *c = k->clients; c; c = c->next)
+		if (!c->dead && c->queue && (c->attached || k->phase == KEEPER_LINGERING))
+			return true;
+	return false;
+}
+
+bool keeper_clients_served(const struct keeper *k)
+{
+	for (const struct keeper_client *c = k->clients; c; c = c->next)
+		if (!c->dead && (c->queue || c->input))
+			return false;
+	return true;
+}
+
+void keeper_clients_exit(struct keeper *k)
+{
+	int64_t how = k->exit_signal | (k->oom_killed ? 1 << 8 : 0);
+
+	for (struct keeper_client *c = k->clients; c; c = c->next)
+		if (!c->dead && (c->attached || c->waiting))
+			keeper_client_send(c, KEEPER_EXIT, k->exit_code, how, NULL, 0);
+}
+
+/* ---- requests ---- */
+
+static int on_hello(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		    struct err *err)
+{
+	loop_remove(c->hello_timer);
+	c->hello_timer = NULL;
+	c->greeted = true;
+	keeper_client_send(c, KEEPER_WELCOME, KEEPER_PROTOCOL, 0, NULL, 0);
+	return 0;
+}
+
+static int on_attach(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		     struct err *err)
+{
+	c->attached = true;
+	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
+	return 0;
+}
+
+static int on_stdin(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		    struct err *err)
+{
+	if (c->input)
+		return err_set(err, ERR_INVALID, 0, "input was sent before the last was taken");
+	keeper_input(c, data, m->length);
+	return 0;
+}
+
+static int on_stdin_eof(struct keeper_client *c, const struct keeper_header *m, const char *data,
+			struct err *err)
+{
+	keeper_input_eof(c->keeper);
+	return 0;
+}
+
+static int on_resize(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		     struct err *err)
+{
+	if (keeper_resize(c->keeper, m->value, err) < 0)
+		return -1;
+	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
+	return 0;
+}
+
+static int on_signal(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		     struct err *err)
+{
+	if (m->value < 1 || m->value > SIGRTMAX)
+		return err_set(err, ERR_INVALID, 0, "%lld is not a signal", (long long)m->value);
+	if (keeper_signal(c->keeper, (int)m->value, err) < 0)
+		return -1;
+	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
+	return 0;
+}
+
+static int on_stop(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		   struct err *err)
+{
+	const struct keeper_state *state = &c->keeper->state;
+	int64_t timeout_ms = m->value2 < 0 ? (int64_t)state->stop_timeout_ms : m->value2;
+
+	if (m->value < 0 || m->value > SIGRTMAX)
+		return err_set(err, ERR_INVALID, 0, "%lld is not a signal", (long long)m->value);
+	c->waiting = true;
+	return keeper_stop(c->keeper, m->value ? (int)m->value : state->stop_signal, timeout_ms,
+			   err);
+}
+
+static int on_wait(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		   struct err *err)
+{
+	c->waiting = true;
+	return 0;
+}
+
+static int on_ping(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		   struct err *err)
+{
+	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
+	return 0;
+}
+
+static int on_replace(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		      struct err *err)
+{
+	struct keeper *k = c->keeper;
+	char *program;
+
+	if (m->length == 0 || m->length >= PATH_MAX || data[0] != '/' ||
+	    memchr(data, '\0', m->length))
+		return err_set(err, ERR_INVALID, 0, "the new keeper needs an absolute path");
+	if (k->replacement)
+		return err_set(err, ERR_BUSY, 0, "the keeper is being replaced already");
+	program = str_dup_len(data, m->length, err);
+	return program ? keeper_replace_soon(k, program, c, err) : -1;
+}
+
+typedef int request_fn(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		       struct err *err);
+
+static const struct request {
+	request_fn *fn;
+	bool has_data;
+} requests[] = {
+	[KEEPER_HELLO] = {on_hello},	   [KEEPER_ATTACH] = {on_attach},
+	[KEEPER_STDIN] = {on_stdin, true}, [KEEPER_STDIN_EOF] = {on_stdin_eof},
+	[KEEPER_RESIZE] = {on_resize},	   [KEEPER_SIGNAL] = {on_signal},
+	[KEEPER_STOP] = {on_stop},	   [KEEPER_WAIT] = {on_wait},
+	[KEEPER_PING] = {on_ping},	   [KEEPER_REPLACE] = {on_replace, true},
+};
+
+static int check_message(const struct keeper_client *c, const struct keeper_header *m, size_t size,
+			 struct err *err)
+{
+	size_t known = sizeof(requests) / sizeof(requests[0]);
+
+	if (size < sizeof(*m) || size > KEEPER_PACKET_MAX || m->length != size - sizeof(*m))
+		return err_set(err, ERR_INVALID, 0, "the message is malformed");
+	if (m->version != KEEPER_PROTOCOL)
+		return err_set(err, ERR_UNSUPPORTED, 0,
+			       "the keeper speaks version %d of the protocol, not %d",
+			       KEEPER_PROTOCOL, m->version);
+	if (m->type >= known || !requests[m->type].fn)
+		return err_set(err, ERR_UNSUPPORTED, 0, "the keeper does not know message %d",
+			       m->type);
+	if (m->length > 0 && !requests[m->type].has_data)
+		return err_set(err, ERR_INVALID, 0, "message %d takes no data", m->type);
+	if (c->greeted == (m->type == KEEPER_HELLO))
+		return err_set(err, ERR_INVALID, 0,
+			       "the first message, and no other, is a greeting");
+	return 0;
+}
+
+/* A refused request is answered. After a malformed one nothing that follows can be trusted. */
+static void handle_message(struct keeper_client *c, const char *packet, size_t size)
+{
+	struct keeper_header m = {0};
+	struct err err = ERR_INIT;
+
+	memcpy(&m, packet, size < sizeof(m) ? size : sizeof(m));
+	if (check_message(c, &m, size, &err) < 0) {
+		keeper_client_error(c, &err);
+		c->dead = true;
+	} else if (requests[m.type].fn(c, &m, packet + sizeof(m), &err) < 0) {
+		keeper_client_error(c, &err);
+	}
+}
+
+static void read_messages(struct keeper_client *c)
+{
+	char *buffer = c->keeper->buffer;
+
+	keeper_touch(c->keeper);
+	for (int i = 0; i < READ_BATCH && !c->dead; i++) {
+		/* MSG_TRUNC: the true length, also of a packet that is too long. */
+		ssize_t n = recv(c->fd, buffer, KEEPER_PACKET_MAX, MSG_DONTWAIT | MSG_TRUNC);
+
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			return;
+		if (n <= 0)
+			c->dead = true;
+		else
+			handle_message(c, buffer, (size_t)n);
+	}
+}
+
+static void write_queue(struct keeper_client *c)
+{
+	while (c->queue && !c->dead) {
+		struct iovec part = {c->queue->packet->data, c->queue->packet->size};
+		int sent = send_now(c, &part, 1);
+
+		if (sent < 0)
+			c->dead = true;
+		if (sent <= 0)
+			return;
+		queue_pop(c);
+	}
+}
+
+static void on_client(void *data, int fd, uint32_t events)
+{
+	struct keeper_client *c = data;
+
+	if (events & EPOLLOUT)
+		write_queue(c);
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		read_messages(c);
+	keeper_settle(c->keeper);
+}
+
+static void on_hello_late(void *data)
+{
+	struct keeper_client *c = data;
+
+	c->dead = true;
+	keeper_settle(c->keeper);
+}
+
+struct keeper_client *keeper_client_add(struct keeper *k, int fd, struct err *err)
+{
+	own_free struct keeper_client *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		err_set(err, ERR_LIMIT, ENOMEM, "cannot serve a client");
+		return NULL;
+	}
+	c->keeper = k;
+	c->fd = fd;
+	c->source = loop_add_io(k->loop, fd, EPOLLIN, on_client, c, err);
+	if (!c->source)
+		return NULL;
+	c->next = k->clients;
+	k->clients = c;
+	k->client_count++;
+	return take(c);
+}
+
+static bool is_ours(int fd)
+{
+	struct ucred peer = {0};
+	socklen_t size = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static void on_connect(void *data, int listen_fd, uint32_t events)
+{
+	struct keeper *k = data;
+	own_fd int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct keeper_client *c;
+	struct err ignored;
+
+	/* One too many is closed at once: it sees the end of its connection. */
+	if (fd < 0 || !is_ours(fd) || k->client_count >= KEEPER_CLIENTS_MAX)
+		return;
+	c = keeper_client_add(k, fd, &ignored);
+	if (!c)
+		return;
+	fd = -1; /* the client's */
+	c->hello_timer = loop_add_timer(k->loop, KEEPER_HELLO_MS, on_hello_late, c, &ignored);
+	c->dead = !c->hello_timer;
+	keeper_settle(k);
+}
+
+int keeper_clients_init(struct keeper *k, struct err *err)
+{
+	struct keeper_client *c;
+
+	if (k->state.listen_fd >= 0) {
+		k->listen_source = loop_add_io(k->loop, k->state.listen_fd, EPOLLIN, on_connect, k,
+					       err);
+		if (!k->listen_source || fd_set_nonblock(k->state.listen_fd, true, err) < 0)
+			return -1;
+	}
+	if (k->state.client_fd < 0)
+		return 0;
+	c = keeper_client_add(k, k->state.client_fd, err);
+	if (!c)
+		return -1;
+	c->greeted = true;
+	c->starter = !k->state.replaced;
+	c->attached = k->state.client_attached;
+	keeper_client_send(c, k->state.replaced ? KEEPER_OK : KEEPER_STARTED, 0, 0, NULL, 0);
+	return 0;
+}
+
+/* Its input goes with it: a program that reads the pipe of a command that was killed would wait for
+ * ever. Not so for a terminal, and not where others may still attach and type. */
+static void client_free(struct keeper_client *c)
+{
+	if (c->starter && c->attached && !c->keeper->state.terminal)
+		keeper_input_eof(c->keeper);
+	if (c == c->keeper->replacement_client)
+		c->keeper->replacement_client = NULL;
+	while (c->queue)
+		queue_pop(c);
+	loop_remove(c->source);
+	loop_remove(c->hello_timer);
+	fd_close(c->fd);
+	free(c->input);
+	free(c);
+}
+
+void keeper_clients_sweep(struct keeper *k)
+{
+	struct keeper_client **link = &k->clients;
+	struct err ignored;
+
+	while (*link) {
+		struct keeper_client *c = *link;
+
+		if (!c->dead && loop_set_events(c->source, c->queue ? EPOLLIN | EPOLLOUT : EPOLLIN,
+						&ignored) < 0)
+			c->dead = true;
+		if (!c->dead) {
+			link = &c->next;
+			continue;
+		}
+		*link = c->next;
+		k->client_count--;
+		client_free(c);
+	}
+}
+
+void keeper_clients_done(struct keeper *k)
+{
+	for (struct keeper_client *c = k->clients; c; c = c->next)
+		c->dead = true;
+	keeper_clients_sweep(k);
+	loop_remove(k->listen_source);
+	fd_close(k->state.listen_fd);
+	k->listen_source = NULL;
+	k->state.listen_fd = -1;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The end of a container: record it, clear up, let go.
+ *
+ * By now init was reaped, so the kernel has killed every process of its pid namespace, and with the
+ * last process went its mounts, interfaces and namespaces. Left are an exit code, control groups, an
+ * id range and files. The order of the steps below is chosen for the moment at which the keeper
+ * itself is killed:
+ *
+ *	before the record	the container is found without a keeper: "dead", exit unknown
+ *	after the record	it is "exited"; groups and ranges are told by the id they carry, and
+ *				the keeper's lock, which is free, tells that nobody will remove them
+ *	during the removal	the run directory goes last (store_exit.c)
+ *
+ * A step that fails is no reason to skip the others: what it left is what `doctor` finds. The lock
+ * is released after everything, so that whoever waits for it finds a container that is done.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/own.h"
+#include "engine/keeper_private.h"
+#include "engine/store.h"
+#include "kernel/cgroup.h"
+
+#define CGROUP_WAIT_MS 5000
+
+struct ending {
+	struct keeper *k;
+	struct store store;
+	struct container ct; /* only what the store needs to record and remove */
+	struct cgroup_host host;
+	struct cgroup cgroup;
+};
+
+static int open_directory(int store_fd, const char *id)
+{
+	char path[sizeof("containers/") + STORE_ID_LENGTH];
+
+	snprintf(path, sizeof(path), "containers/%s", id);
+	return openat(store_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int open_store(struct ending *e, struct err *err)
+{
+	const struct keeper_state *state = &e->k->state;
+	struct container *ct = &e->ct;
+
+	if (!state->root || !state->run || strlen(state->id) != STORE_ID_LENGTH)
+		return err_set(err, ERR_NOT_FOUND, 0, "the keeper has no store");
+	e->store.root_fd = open(state->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	e->store.run_fd = open(state->run, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (e->store.root_fd < 0 || e->store.run_fd < 0)
+		return err_errno(err, "cannot open the store '%s'", state->root);
+	ct->store = &e->store;
+	memcpy(ct->id, state->id, sizeof(ct->id));
+	ct->record.name = state->name;
+	ct->record.remove = state->remove;
+	ct->state.id_slot = state->id_slot;
+	ct->root_fd = open_directory(e->store.root_fd, ct->id);
+	ct->run_fd = open_directory(e->store.run_fd, ct->id);
+	return 0;
+}
+
+static int open_cgroup(struct ending *e, struct err *err)
+{
+	if (!e->k->state.cgroup_name)
+		return err_set(err, ERR_NOT_FOUND, 0, "the container has no cgroup");
+	if (cgroup_host_probe(AT_FDCWD, &e->host, err) < 0)
+		return -1;
+	return cgroup_open(&e->host, e->k->state.cgroup_name, &e->cgroup, err);
+}
+
+static int step_measure(struct ending *e, struct err *err)
+{
+	struct cgroup_stats stats = {0};
+
+	if (e->cgroup.count == 0)
+		return 0;
+	if (cgroup_stats(&e->host, &e->cgroup, &stats, err) < 0)
+		return -1;
+	e->k->oom_killed = stats.memory_oom_kills > 0;
+	return 0;
+}
+
+/* A container that goes at once leaves no record: its exit code is in KEEPER_EXIT. */
+static int step_record(struct ending *e, struct err *err)
+{
+	const struct keeper *k = e->k;
+	struct exit_record record = {
+		.version = 1,
+		.code = k->exit_code,
+		.signal = k->exit_signal,
+		.oom_killed = k->oom_killed,
+		.finished_ns = clock_real_ns(),
+		.started_ns = k->state.started_ns,
+		.reason = (char *)(k->exit_signal ? "signalled" : "exited"),
+	};
+
+	if (!e->ct.store || e->ct.root_fd < 0 || k->state.remove)
+		return 0;
+	return store_write_exit(&e->ct, &record, err);
+}
+
+/* Processes from outside that joined (exec) and left the pid namespace out are killed with it. */
+static int step_cgroup(struct ending *e, struct err *err)
+{
+	if (e->cgroup.count == 0)
+		return 0;
+	if (cgroup_kill(&e->cgroup, CGROUP_WAIT_MS, err) < 0)
+		return -1;
+	return cgroup_remove(&e->cgroup, CGROUP_WAIT_MS, err);
+}
+
+static int step_ids(struct ending *e, struct err *err)
+{
+	if (e->ct.store)
+		store_release_ids(&e->store, e->k->state.id_slot);
+	return 0;
+}
+
+/* From here on nobody new can connect. */
+static int step_socket(struct ending *e, struct err *err)
+{
+	struct keeper *k = e->k;
+
+	loop_remove(k->listen_source);
+	k->listen_source = NULL;
+	fd_close(k->state.listen_fd);
+	k->state.listen_fd = -1;
+	if (e->ct.store && e->ct.run_fd >= 0) {
+		unlinkat(e->ct.run_fd, "ctl", 0);
+		unlinkat(e->ct.run_fd, "state.json", 0);
+	}
+	return 0;
+}
+
+static int step_remove(struct ending *e, struct err *err)
+{
+	return e->ct.store && e->k->state.remove ? store_remove(&e->ct, err) : 0;
+}
+
+static int step_release(struct ending *e, struct err *err)
+{
+	fd_close(e->k->state.alive_fd);
+	e->k->state.alive_fd = -1;
+	return 0;
+}
+
+static const struct step {
+	const char *failpoint;
+	int (*run)(struct ending *e, struct err *err);
+} steps[] = {
+	{"keeper.exit.measure", step_measure}, {"keeper.exit.record", step_record},
+	{"keeper.exit.cgroup", step_cgroup},   {"keeper.exit.ids", step_ids},
+	{"keeper.exit.socket", step_socket},   {"keeper.exit.remove", step_remove},
+	{"keeper.exit.release", step_release},
+};
+
+void keeper_clear_up(struct keeper *k)
+{
+	struct ending e = {.k = k,
+			   .store = {.root_fd = -1, .run_fd = -1},
+			   .ct = {.root_fd = -1, .run_fd = -1},
+			   .cgroup = CGROUP_INIT};
+	struct err ignored;
+
+	if (open_store(&e, &ignored) < 0)
+		e.ct.store = NULL;
+	if (open_cgroup(&e, &ignored) < 0)
+		e.cgroup.count = 0;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		if (fail_point(steps[i].failpoint, &ignored) == 0)
+			steps[i].run(&e, &ignored);
+	fd_close(e.ct.root_fd);
+	fd_close(e.ct.run_fd);
+	cgroup_done(&e.cgroup);
+	cgroup_host_done(&e.host);
+	fd_close(e.store.root_fd);
+	fd_close(e.store.run_fd);
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The keeper's life: be born from a state, wait, stop the container when told to, see it end, clear
+ * up, and go when the last client has what it waits for.
+ *
+ * It is PID 1 of a pid namespace around the container's, so that its own death, however it comes,
+ * is the container's: the kernel kills what is inside before the death is even reported. As PID 1
+ * it reaps whatever is left behind in that namespace, and the kernel keeps signals without a handler
+ * away from it, SIGKILL and SIGSTOP from outside excepted.
+ *
+ *	running --- init ended ---> clear up ---> lingering --- clients served ---> gone
+ *	   \--- KEEPER_REPLACE ---> (execve) running
+ *
+ * SIGTERM stops the container as KEEPER_STOP does, so a service manager that ends the keeper's scope
+ * does the right thing.
+ *
+ * Replacement happens in keeper_settle(), when no callback is half way through anything and no client
+ * has output or input that is not delivered yet; clients' connections end with it, except that of the
+ * one who asked. What the container writes meanwhile stays in its pipes. An exit meanwhile stays with
+ * the zombie, whose pidfd is handed on.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/own.h"
+#include "base/proc.h"
+#include "engine/keeper_private.h"
+
+#define LINGER_MS (INT64_C(3600) * 1000)
+#define REPLACE_WAIT_MS 5000
+#define INIT_DEATH_MS 10000
+
+int keeper_signal(struct keeper *k, int signal, struct err *err)
+{
+	if (pidfd_send_signal(k->state.init_fd, signal, NULL, 0) == 0)
+		return 0;
+	if (errno == ESRCH)
+		return err_set(err, ERR_STATE, errno, "the container has ended");
+	return err_errno(err, "cannot signal the container");
+}
+
+static void on_kill_time(void *data)
+{
+	struct keeper *k = data;
+	struct err ignored;
+
+	keeper_signal(k, SIGKILL, &ignored);
+	keeper_settle(k);
+}
+
+/* SIGKILL at a CLOCK_BOOTTIME; an earlier one that was set before stays. */
+static int kill_at(struct keeper *k, int64_t at_ms, struct err *err)
+{
+	int64_t delay_ms;
+
+	if (k->state.kill_at_ms != 0 && k->state.kill_at_ms < at_ms)
+		at_ms = k->state.kill_at_ms;
+	k->state.kill_at_ms = at_ms;
+	delay_ms = at_ms - clock_boot_ms();
+	delay_ms = delay_ms < 0 ? 0 : delay_ms;
+	if (!k->kill_timer)
+		k->kill_timer = loop_add_timer(k->loop, delay_ms, on_kill_time, k, err);
+	else
+		loop_timer_set(k->kill_timer, delay_ms);
+	return k->kill_timer ? 0 : -1;
+}
+
+int keeper_stop(struct keeper *k, int signal, int64_t timeout_ms, struct err *err)
+{
+	struct err ended = ERR_INIT;
+
+	/* Ended already: then the loop is about to see it, and whoever waits gets the answer. */
+	if (keeper_signal(k, signal, &ended) < 0 && ended.kind != ERR_STATE) {
+		*err = ended;
+		return -1;
+	}
+	if (signal == SIGKILL)
+		return 0;
+	return kill_at(k, clock_boot_ms() + timeout_ms, err);
+}
+
+/* ---- the end ---- */
+
+static void note_exit(struct keeper *k, const siginfo_t *info)
+{
+	bool killed = info->si_code != CLD_EXITED;
+
+	k->has_exited = true;
+	k->exit_signal = killed ? info->si_status : 0;
+	k->exit_code = killed ? 128 + info->si_status : info->si_status;
+}
+
+/* Reap init, and every orphan that the namespace left to us. */
+static void reap(struct keeper *k)
+{
+	for (;;) {
+		siginfo_t info = {0};
+
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+			return;
+		if (info.si_pid == k->state.init_pid)
+			note_exit(k, &info);
+	}
+}
+
+static void on_linger_end(void *data)
+{
+	struct keeper *k = data;
+
+	loop_stop(k->loop, 0);
+}
+
+static void end(struct keeper *k)
+{
+	struct err ignored;
+
+	loop_remove(k->kill_timer);
+	k->kill_timer = NULL;
+	keeper_io_drain(k);
+	keeper_clear_up(k);
+	keeper_clients_exit(k);
+	k->phase = KEEPER_LINGERING;
+	if (!keeper_clients_behind(k))
+		return;
+	k->linger_timer = loop_add_timer(k->loop, LINGER_MS, on_linger_end, k, &ignored);
+	if (!k->linger_timer)
+		loop_stop(k->loop, 0);
+}
+
+static void on_init(void *data, int fd, uint32_t events)
+{
+	struct keeper *k = data;
+
+	reap(k);
+	keeper_settle(k);
+}
+
+static void on_signal(void *data, int signal, int32_t sender)
+{
+	struct keeper *k = data;
+	struct err ignored;
+
+	if (signal == SIGCHLD)
+		reap(k);
+	else if (signal == SIGTERM && k->phase == KEEPER_RUNNING)
+		keeper_stop(k, k->state.stop_signal, (int64_t)k->state.stop_timeout_ms, &ignored);
+	keeper_settle(k);
+}
+
+/* ---- replacement ---- */
+
+/* Not replaced: tell who asked, and go on. */
+static void replace_failed(struct keeper *k, const struct err *err)
+{
+	if (k->replacement_client)
+		keeper_client_error(k->replacement_client, err);
+	k->replacement_client = NULL;
+	loop_remove(k->replace_timer);
+	k->replace_timer = NULL;
+	free(k->replacement);
+	k->replacement = NULL;
+}
+
+static void on_replace_late(void *data)
+{
+	struct keeper *k = data;
+	struct err err = ERR_INIT;
+
+	err_set(&err, ERR_BUSY, 0,
+		"cannot replace the keeper: a client does not read its output, "
+		"or the container its input");
+	replace_failed(k, &err);
+	keeper_settle(k);
+}
+
+int keeper_replace_soon(struct keeper *k, char *program, struct keeper_client *asker,
+			struct err *err)
+{
+	k->replacement = program;
+	k->replacement_client = asker;
+	k->replace_timer = loop_add_timer(k->loop, REPLACE_WAIT_MS, on_replace_late, k, err);
+	if (k->replace_timer)
+		return 0;
+	free(program);
+	k->replacement = NULL;
+	k->replacement_client = NULL;
+	return -1;
+}
+
+static void replace(struct keeper *k)
+{
+	struct keeper_client *asker = k->replacement_client;
+	struct keeper_state next = k->state;
+	struct err err = ERR_INIT;
+
+	next.replaced = true;
+	next.client_fd = asker ? asker->fd : -1;
+	next.client_attached = false;
+	next.stdin_fd = k->input_fd >= 0 && !k->state.terminal ? k->input_fd : -1;
+	next.stdout_fd = k->state.terminal ? -1 : k->streams[0].fd;
+	next.stderr_fd = k->streams[1].fd;
+	keeper_exec(k->replacement, &next, &err);
+	replace_failed(k, &err);
+}
+
+void keeper_settle(struct keeper *k)
+{
+	keeper_clients_sweep(k);
+	if (k->has_exited && k->phase == KEEPER_RUNNING) {
+		end(k);
+		keeper_clients_sweep(k);
+	}
+	if (k->phase == KEEPER_LINGERING && !keeper_clients_behind(k))
+		loop_stop(k->loop, 0);
+	if (k->replacement && k->phase == KEEPER_RUNNING && keeper_clients_served(k))
+		replace(k);
+	keeper_io_update(k);
+}
+
+/* ---- birth ---- */
+
+static int watch_signals(struct keeper *k, struct err *err)
+{
+	sigset_t set;
+
+	proc_reset_signals();
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	return loop_add_signals(k->loop, &set, on_signal, k, err) ? 0 : -1;
+}
+
+static int open_log(struct keeper *k, struct err *err)
+{
+	own_free char *path = str_printf(err, "%s/containers/%s", k->state.root, k->state.id);
+
+	if (!path)
+		return -1;
+	k->log_dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (k->log_dir_fd < 0)
+		return err_errno(err, "cannot open '%s'", path);
+	k->log = log_writer_new(k->log_dir_fd, k->state.log_max_size, k->state.log_max_files, err);
+	return k->log ? 0 : -1;
+}
+
+/* The terminal, directory and session of the command that started us are not ours to hold. */
+static int leave_caller(struct err *err)
+{
+	own_fd int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null_fd < 0)
+		return err_errno(err, "cannot open '/dev/null'");
+	for (int fd = 0; fd <= 2; fd++)
+		if (dup2(null_fd, fd) < 0)
+			return err_errno(err, "cannot replace descriptor %d", fd);
+	if (chdir("/") < 0)
+		return err_errno(err, "cannot change to '/'");
+	umask(077);
+	setsid(); /* fails where we lead a session already */
+	return 0;
+}
+
+/* The last to go when memory is short. Lowering it takes CAP_SYS_RESOURCE; without it nothing is
+ * worse than before. */
+static void lower_oom_score(void)
+{
+	own_fd int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, "-1000", 5) < 0)
+		return;
+}
+
+static int start(struct keeper *k, struct err *err)
+{
+	if (leave_caller(err) < 0 || fd_cloexec_from(3, err) < 0)
+		return -1;
+	k->loop = loop_new(err);
+	if (!k->loop || watch_signals(k, err) < 0 || open_log(k, err) < 0 ||
+	    keeper_io_init(k, err) < 0)
+		return -1;
+	if (!loop_add_io(k->loop, k->state.init_fd, EPOLLIN, on_init, k, err))
+		return -1;
+	if (k->state.kill_at_ms != 0 && kill_at(k, k->state.kill_at_ms, err) < 0)
+		return -1;
+	lower_oom_score();
+	if (keeper_drop_privileges(&k->state, err) < 0 || fail_point("keeper.start", err) < 0)
+		return -1;
+	return keeper_clients_init(k, err);
+}
+
+static void tell_starter(const struct keeper_state *state, const struct err *err)
+{
+	struct keeper_error error = {.kind = (int32_t)err->kind, .errnum = err->errnum};
+	struct err ignored;
+
+	memcpy(error.message, err->message, sizeof(err->message));
+	memcpy(error.hint, err->hint, sizeof(err->hint));
+	if (state->client_fd >= 0)
+		keeper_send(state->client_fd, KEEPER_ERROR, 0, 0, &error, sizeof(error), &ignored);
+}
+
+static void keeper_free(struct keeper *k)
+{
+	keeper_clients_done(k);
+	keeper_io_done(k);
+	log_writer_free(k->log);
+	fd_close(k->log_dir_fd);
+	loop_free(k->loop);
+	munmap(k->buffer, KEEPER_PACKET_MAX);
+	keeper_state_done(&k->state);
+	free(k);
+}
+
+/* Nobody would watch the container: end it, and leave nothing. */
+static void give_up(struct keeper *k)
+{
+	struct proc init = {.pid = k->state.init_pid, .pidfd = k->state.init_fd};
+	struct proc_exit how = {.code = 128 + SIGKILL, .signal = SIGKILL};
+	struct err ignored;
+
+	keeper_signal(k, SIGKILL, &ignored);
+	proc_wait(&init, INIT_DEATH_MS, &how, &ignored);
+	k->exit_code = how.code;
+	k->exit_signal = how.signal;
+	keeper_clear_up(k);
+}
+
+static struct keeper *keeper_new(int state_fd, struct err *err)
+{
+	own_free struct keeper *k = calloc(1, sizeof(*k));
+
+	if (!k) {
+		err_set(err, ERR_LIMIT, ENOMEM, "cannot start the keeper");
+		return NULL;
+	}
+	if (keeper_state_load(state_fd, &k->state, err) < 0)
+		return NULL;
+	k->log_dir_fd = k->input_fd = k->slave_fd = -1;
+	k->streams[0].fd = k->streams[1].fd = -1;
+	return take(k);
+}
+
+static int keep(int state_fd, struct err *err)
+{
+	struct keeper *k = keeper_new(state_fd, err);
+	int result;
+
+	if (!k)
+		return -1;
+	fd_close(state_fd);
+	result = start(k, err);
+	if (result < 0) {
+		tell_starter(&k->state, err);
+		give_up(k);
+	} else {
+		keeper_settle(k);
+		result = loop_run(k->loop, err);
+	}
+	keeper_free(k);
+	return result;
+}
+
+static int usage(FILE *out, int code)
+{
+	fputs("usage: insula-keeper --state FD [ID]\n"
+	      "       insula-keeper --version\n"
+	      "\n"
+	      "Keeps one container. Started by insula run; see insula-keeper(8).\n",
+	      out);
+	return code;
+}
+
+int keeper_main(int argc, char *argv[])
+{
+	struct err err = ERR_INIT;
+	uint64_t fd;
+
+	if (argc == 2 && str_eq(argv[1], "--version")) {
+		printf("insula-keeper %s, protocol %d\n", INSULA_VERSION, KEEPER_PROTOCOL);
+		return 0;
+	}
+	if (argc == 2 && (str_eq(argv[1], "--help") || str_eq(argv[1], "-h")))
+		return usage(stdout, 0);
+	if (argc < 3 || argc > 4 || !str_eq(argv[1], "--state"))
+		return usage(stderr, err_exit_code(&(struct err){.kind = ERR_USAGE}));
+	if (str_to_u64(argv[2], 3, INT32_MAX, "state descriptor", &fd, &err) == 0 &&
+	    keep((int)fd, &err) == 0)
+		return 0;
+	fprintf(stderr, "insula-keeper: %s\n", err.message);
+	return err_exit_code(&err);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the parts of the keeper share. One single-threaded loop, so no locks; every callback of the
+ * loop ends with keeper_settle(), which is where descriptors and clients that the callback gave up
+ * are released, and where it is decided who is listened to next.
+ */
+#ifndef INSULA_ENGINE_KEEPER_PRIVATE_H
+#define INSULA_ENGINE_KEEPER_PRIVATE_H
+
+#include "base/loop.h"
+#include "engine/keeper.h"
+#include "engine/log.h"
+
+#define KEEPER_CLIENTS_MAX 64
+#define KEEPER_HELLO_MS 5000
+#define KEEPER_PACKET_MAX (sizeof(struct keeper_header) + KEEPER_DATA_MAX)
+
+enum keeper_phase {
+	KEEPER_RUNNING,
+	KEEPER_LINGERING, /* cleared up; a client has not yet read all that is for it */
+};
+
+struct keeper;
+struct keeper_queued;
+
+struct keeper_client {
+	struct keeper *keeper;
+	struct keeper_client *next;
+	int fd;
+	struct loop_source *source, *hello_timer;
+	struct keeper_queued *queue; /* what its socket had no room for, oldest first */
+	unsigned int queue_length;
+	char *input; /* of KEEPER_STDIN, not yet taken by the container */
+	size_t input_size, input_done;
+	bool greeted, attached, waiting;
+	bool starter; /* the command that started the container */
+	bool dead;    /* released by keeper_settle() */
+};
+
+struct keeper_stream {
+	struct keeper *keeper;
+	int fd; /* -1: none, or at its end */
+	enum log_stream log;
+	enum keeper_message message;
+	struct loop_source *source;
+};
+
+struct keeper {
+	struct keeper_state state;
+	enum keeper_phase phase;
+	struct loop *loop;
+	int log_dir_fd;
+	struct log_writer *log;
+	struct keeper_stream streams[2];
+	int input_fd;	/* the pipe, or a duplicate of the terminal's master; -1: closed */
+	int slave_fd;	/* of the terminal: it never hangs up while somebody may open it again */
+	bool input_eof; /* close the pipe once the clients' input is taken */
+	struct loop_source *input_source;
+	char *buffer; /* KEEPER_PACKET_MAX, mapped: for the packet or the output in hand */
+	bool buffer_used;
+	struct loop_source *idle_timer, *kill_timer, *linger_timer, *listen_source;
+	struct keeper_client *clients;
+	unsigned int client_count;
+	char *replacement; /* execute this as soon as all is delivered */
+	struct keeper_client *replacement_client;
+	struct loop_source *replace_timer;
+	int exit_code, exit_signal;
+	bool oom_killed;
+	bool has_exited;
+};
+
+/* keeper_main.c */
+void keeper_settle(struct keeper *k);
+/* Send a signal to init, and SIGKILL after timeout_ms; the earliest deadline counts. */
+int keeper_stop(struct keeper *k, int signal, int64_t timeout_ms, struct err *err);
+int keeper_signal(struct keeper *k, int signal, struct err *err);
+
+/* Takes the program's name; the answer to `asker` is the new keeper's. */
+int keeper_replace_soon(struct keeper *k, char *program, struct keeper_client *asker,
+			struct err *err);
+
+/* keeper_duty.c: give up every capability that no duty needs. */
+int keeper_drop_privileges(const struct keeper_state *state, struct err *err);
+
+/* keeper_io.c */
+int keeper_io_init(struct keeper *k, struct err *err);
+void keeper_io_done(struct keeper *k);
+/* Watch output only while every attached client keeps up. */
+void keeper_io_update(struct keeper *k);
+/* Everything that is left in the pipes or the terminal, once nobody can write any more. */
+void keeper_io_drain(struct keeper *k);
+/* What a client sent for the container's input; takes a copy of what does not fit now. */
+void keeper_input(struct keeper_client *c, const char *data, size_t size);
+void keeper_input_eof(struct keeper *k);
+int keeper_resize(struct keeper *k, int64_t rows_cols, struct err *err);
+/* The shared buffer was used: give its memory back when all has been quiet for a while. */
+void keeper_touch(struct keeper *k);
+
+/* keeper_clients.c */
+int keeper_clients_init(struct keeper *k, struct err *err);
+void keeper_clients_done(struct keeper *k);
+struct keeper_client *keeper_client_add(struct keeper *k, int fd, struct err *err);
+/* Queued where the socket is full; marks the client dead where it is gone. */
+void keeper_client_send(struct keeper_client *c, enum keeper_message type, int64_t value,
+			int64_t value2, const void *data, size_t size);
+void keeper_client_error(struct keeper_client *c, const struct err *err);
+/* To every attached client. */
+void keeper_clients_output(struct keeper *k, enum keeper_message type, const void *data,
+			   size_t size);
+bool keeper_clients_behind(const struct keeper *k);
+/* Nothing waits in either direction. */
+bool keeper_clients_served(const struct keeper *k);
+/* KEEPER_EXIT to all who wait for it. */
+void keeper_clients_exit(struct keeper *k);
+void keeper_clients_sweep(struct keeper *k);
+
+/* keeper_exit.c: record, clear up, release. Steps that fail are left to the next command. */
+void keeper_clear_up(struct keeper *k);
+
+/* keeper_state.c */
+int keeper_state_load(int fd, struct keeper_state *ret, struct err *err);
+
+#endif

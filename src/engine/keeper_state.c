@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The keeper's state as a document, and the step from one program to the next.
+ *
+ * The state is JSON in a sealed memfd, descriptors are numbers that execve(2) keeps. The first
+ * keeper of a container is born the same way as every later replacement, so the upgrade path is
+ * exercised by each start and cannot rot. A newer keeper may write members that an older one does
+ * not know (they are ignored), and an older one lacks some (they have defaults): going back to an
+ * older version works as well.
+ *
+ * Whatever is not named in the state does not reach the new program: everything is marked
+ * close-on-exec first, then the named descriptors are let through. The environment is left behind
+ * too: a keeper lives for years, and somebody's secrets should not live with it.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/own.h"
+#include "engine/keeper_private.h"
+#include "json/json.h"
+
+#define STATE_MAX 65536u
+
+#define FIELD(name, type, ...) \
+	{ \
+		.key = #name, .kind = type, .offset = offsetof(struct keeper_state, name), \
+		__VA_ARGS__ \
+	}
+
+static const struct json_field state_fields[] = {
+	FIELD(version, JSON_F_INT, .min = 1, .max = INT32_MAX),
+	FIELD(id, JSON_F_STRING, .required = true),
+	FIELD(root, JSON_F_STRING),
+	FIELD(run, JSON_F_STRING),
+	FIELD(name, JSON_F_STRING),
+	FIELD(cgroup_name, JSON_F_STRING),
+	FIELD(remove, JSON_F_BOOL),
+	FIELD(terminal, JSON_F_BOOL),
+	FIELD(replaced, JSON_F_BOOL),
+	FIELD(stop_signal, JSON_F_INT, .min = 1, .max = 64),
+	FIELD(started_ns, JSON_F_I64),
+	FIELD(stop_timeout_ms, JSON_F_U64),
+	FIELD(kill_at_ms, JSON_F_I64),
+	FIELD(id_slot, JSON_F_INT),
+	FIELD(log_max_size, JSON_F_U64),
+	FIELD(log_max_files, JSON_F_INT, .min = 1, .max = 1000),
+	FIELD(init_pid, JSON_F_INT),
+	FIELD(init_fd, JSON_F_INT),
+	FIELD(alive_fd, JSON_F_INT),
+	FIELD(listen_fd, JSON_F_INT),
+	FIELD(console_fd, JSON_F_INT),
+	FIELD(stdin_fd, JSON_F_INT),
+	FIELD(stdout_fd, JSON_F_INT),
+	FIELD(stderr_fd, JSON_F_INT),
+	FIELD(client_fd, JSON_F_INT),
+	FIELD(client_attached, JSON_F_BOOL),
+	{0},
+};
+
+static const size_t fd_offsets[] = {
+	offsetof(struct keeper_state, init_fd),	  offsetof(struct keeper_state, alive_fd),
+	offsetof(struct keeper_state, listen_fd), offsetof(struct keeper_state, console_fd),
+	offsetof(struct keeper_state, stdin_fd),  offsetof(struct keeper_state, stdout_fd),
+	offsetof(struct keeper_state, stderr_fd), offsetof(struct keeper_state, client_fd),
+};
+
+#define FD_COUNT (sizeof(fd_offsets) / sizeof(fd_offsets[0]))
+
+static int fd_at(const struct keeper_state *state, size_t i)
+{
+	return *(const int *)((const char *)state + fd_offsets[i]);
+}
+
+void keeper_state_init(struct keeper_state *state)
+{
+	*state = (struct keeper_state){
+		.version = 1,
+		.stop_signal = SIGTERM,
+		.stop_timeout_ms = 10000,
+		.id_slot = -1,
+		.log_max_size = 10u << 20,
+		.log_max_files = 3,
+	};
+	for (size_t i = 0; i < FD_COUNT; i++)
+		*(int *)((char *)state + fd_offsets[i]) = -1;
+}
+
+void keeper_state_done(struct keeper_state *state)
+{
+	json_bind_done(state_fields, state);
+}
+
+static int check_fds(const struct keeper_state *state, struct err *err)
+{
+	if (state->init_fd < 0)
+		return err_set(err, ERR_INVALID, 0, "keeper state: no init_fd");
+	for (size_t i = 0; i < FD_COUNT; i++)
+		if (fd_at(state, i) >= 0 && fcntl(fd_at(state, i), F_GETFD) < 0)
+			return err_errno(err, "keeper state: descriptor %d", fd_at(state, i));
+	return 0;
+}
+
+int keeper_state_load(int fd, struct keeper_state *ret, struct err *err)
+{
+	own_free char *text = NULL;
+	ssize_t size = fd_read_all(fd, STATE_MAX, "keeper state", &text, err);
+	struct keeper_state state;
+	struct json *doc;
+	int result;
+
+	if (size < 0)
+		return -1;
+	doc = json_parse(text, (size_t)size, "keeper state", err);
+	if (!doc)
+		return -1;
+	keeper_state_init(&state);
+	result = json_bind(doc, 0, state_fields, JSON_UNKNOWN_ALLOW, &state, err);
+	json_free(doc);
+	if (result < 0)
+		return -1;
+	if (check_fds(&state, err) < 0) {
+		keeper_state_done(&state);
+		return -1;
+	}
+	*ret = state;
+	return 0;
+}
+
+static int pack(const struct keeper_state *state, struct err *err)
+{
+	own(str) struct str text = STR_INIT(STATE_MAX);
+	struct json_writer w;
+
+	json_writer_init(&w, &text, 0);
+	json_write_struct(&w, state_fields, state);
+	if (str_check(&text, "keeper state", err) < 0)
+		return -1;
+	return fd_sealed_memfd("insula-keeper-state", text.data, text.len, err);
+}
+
+/* Only the named descriptors, and nothing else, go through execve. */
+static int select_fds(const struct keeper_state *state, int state_fd, struct err *err)
+{
+	if (fd_cloexec_from(3, err) < 0 || fd_set_cloexec(state_fd, false, err) < 0)
+		return -1;
+	for (size_t i = 0; i < FD_COUNT; i++)
+		if (fd_at(state, i) >= 0 && fd_set_cloexec(fd_at(state, i), false, err) < 0)
+			return -1;
+	return 0;
+}
+
+int keeper_exec(const char *program, const struct keeper_state *state, struct err *err)
+{
+	own_fd int state_fd = pack(state, err);
+	char number[16];
+	char *argv[] = {(char *)"insula-keeper", (char *)"--state", number, state->id, NULL};
+	char *no_environment[] = {NULL};
+	char **environment = no_environment;
+	struct err ignored;
+
+	if (state_fd < 0 || fail_point("keeper.exec", err) < 0)
+		return -1;
+#ifdef INSULA_FAILPOINTS
+	environment = environ;
+#endif
+	snprintf(number, sizeof(number), "%d", state_fd);
+	if (select_fds(state, state_fd, err) == 0) {
+		execve(program, argv, environment);
+		err_errno(err, "cannot execute the keeper '%s'", program);
+	}
+	fd_cloexec_from(3, &ignored);
+	return -1;
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Reading a container's log, oldest entry first, over files that are being written and rotated.
+ *
+ * A rotation renames every file at once, so all of them are opened first and then compared with
+ * their names: if one moved in between, the whole set is opened again. From then on a rotation does
+ * no harm, because a descriptor follows its file.
+ *
+ * "The last N lines" takes two passes over the same descriptors: one counts the lines that the
+ * options select, the other skips all but N of them. At 10 MB a file and a few hundred MB/s that is
+ * milliseconds, it is exact with every filter, and nothing of it is kept in memory.
+ *
+ * Following waits on inotify(7) for the directory (a poll of 200 ms where that is exhausted). At the
+ * end of the newest file, a rotation shows as another file under its name: then the one that was
+ * rotated last is read to its end and the next newer one is opened. The keeper's lock tells whether
+ * more can come: it is looked at *before* the last read, so that what was written just before the
+ * end is not missed. A reader that is slower than a flood loses what was rotated away: logs are
+ * bounded, and a reader must not hold up a container.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/own.h"
+#include "engine/log.h"
+#include "engine/log_format.h"
+
+#define FILES_MAX 1000
+#define OPEN_TRIES 64
+#define BLOCK_SIZE 65536u
+#define WATCH_WAIT_MS 1000 /* the keeper's end is no change of the directory */
+#define POLL_WAIT_MS 200
+
+struct log_reader {
+	int dir_fd, run_fd;
+	const struct log_read_options *options;
+	FILE *out[2];	 /* by stream */
+	bool inside[2];	 /* a line that was begun by a partial entry */
+	int64_t skip;	 /* lines before the tail */
+	int64_t counted; /* lines selected, in the counting pass */
+	bool counting;
+	int fds[FILES_MAX]; /* newest first, as the names have them */
+	int count;
+	char block[BLOCK_SIZE];
+	size_t used; /* an entry without its end, kept between reads of one file */
+};
+
+static void log_reader_close(struct log_reader *r)
+{
+	for (int i = 0; i < r->count; i++)
+		fd_close(r->fds[i]);
+	r->count = 0;
+}
+
+static void log_reader_free(struct log_reader **r)
+{
+	if (*r)
+		log_reader_close(*r);
+	free(*r);
+}
+
+static bool same_file(int fd, int dir_fd, const char *name)
+{
+	struct stat open, named;
+
+	return fstat(fd, &open) == 0 && fstatat(dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+}
+
+static int open_names(struct log_reader *r, struct err *err)
+{
+	char name[LOG_NAME_SIZE];
+
+	for (r->count = 0; r->count < FILES_MAX; r->count++) {
+		int fd = openat(r->dir_fd, log_file_name(r->count, name),
+				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+		if (fd < 0 && errno == ENOENT)
+			return 0;
+		if (fd < 0)
+			return err_errno(err, "cannot open the log file '%s'", name);
+		r->fds[r->count] = fd;
+	}
+	return 0;
+}
+
+static bool names_still_match(const struct log_reader *r)
+{
+	char name[LOG_NAME_SIZE];
+
+	for (int i = 0; i < r->count; i++)
+		if (!same_file(r->fds[i], r->dir_fd, log_file_name(i, name)))
+			return false;
+	return true;
+}
+
+static int open_files(struct log_reader *r, struct err *err)
+{
+	for (int tries = 0; tries < OPEN_TRIES; tries++) {
+		if (open_names(r, err) < 0)
+			return -1;
+		if (names_still_match(r))
+			return 0;
+		log_reader_close(r);
+	}
+	return err_set(err, ERR_BUSY, 0, "cannot read the log: it is rotated too fast");
+}
+
+static bool selected(const struct log_reader *r, const struct log_entry *entry)
+{
+	const struct log_read_options *o = r->options;
+
+	return (o->streams & 1 << entry->stream) &&
+	       (o->since_ns == 0 || entry->time_ns >= o->since_ns) &&
+	       (o->until_ns == 0 || entry->time_ns <= o->until_ns);
+}
+
+/* Lines are counted at their end; those of the tail are printed. */
+static bool skip_for_tail(struct log_reader *r, const struct log_entry *entry)
+{
+	if (r->counting) {
+		r->counted += entry->partial ? 0 : 1;
+		return true;
+	}
+	if (r->skip <= 0)
+		return false;
+	r->skip -= entry->partial ? 0 : 1;
+	return true;
+}
+
+static void handle_line(struct log_reader *r, const char *line, size_t size)
+{
+	struct log_entry entry;
+	FILE *out;
+
+	if (!log_parse(line, size, &entry) || !selected(r, &entry) || skip_for_tail(r, &entry))
+		return;
+	out = r->out[entry.stream];
+	if (r->options->timestamps && !r->inside[entry.stream]) {
+		fwrite(entry.time, 1, LOG_TIME_SIZE, out);
+		putc(' ', out);
+	}
+	fwrite(entry.text, 1, entry.size, out);
+	if (!entry.partial)
+		putc('\n', out);
+	r->inside[entry.stream] = entry.partial;
+}
+
+/* Every whole line of the block; the rest moves to its front. */
+static void handle_block(struct log_reader *r)
+{
+	char *line = r->block, *end;
+	size_t left = r->used;
+
+	while ((end = memchr(line, '\n', left))) {
+		handle_line(r, line, (size_t)(end - line));
+		left -= (size_t)(end + 1 - line);
+		line = end + 1;
+	}
+	if (left == BLOCK_SIZE) /* longer than any entry: no line of ours */
+		left = 0;
+	memmove(r->block, line, left);
+	r->used = left;
+}
+
+/* To the present end of the file. */
+static int read_file(struct log_reader *r, int fd, struct err *err)
+{
+	for (;;) {
+		ssize_t n = read(fd, r->block + r->used, BLOCK_SIZE - r->used);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(err, "cannot read the log");
+		if (n == 0)
+			break;
+		r->used += (size_t)n;
+		handle_block(r);
+	}
+	if (ferror(r->out[LOG_STDOUT]) || ferror(r->out[LOG_STDERR]))
+		return err_errno(err, "cannot write the log");
+	return 0;
+}
+
+static int read_files(struct log_reader *r, struct err *err)
+{
+	for (int i = r->count - 1; i >= 0; i--) {
+		r->used = 0;
+		if (lseek(r->fds[i], 0, SEEK_SET) < 0)
+			return err_errno(err, "cannot read the log");
+		if (read_file(r, r->fds[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int count_for_tail(struct log_reader *r, struct err *err)
+{
+	if (r->options->tail < 0)
+		return 0;
+	r->counting = true;
+	if (read_files(r, err) < 0)
+		return -1;
+	r->counting = false;
+	r->skip = r->counted - r->options->tail;
+	return 0;
+}
+
+/* Which of the opened files is this one; count where it is none of them. */
+static int index_of(const struct log_reader *r, int fd)
+{
+	char name[LOG_NAME_SIZE];
+	int i = 0;
+
+	while (i < r->count && !same_file(fd, r->dir_fd, log_file_name(i, name)))
+		i++;
+	return i;
+}
+
+/* Go on with the file after the one we are in, where there is one: 1. Else 0. */
+static int next_file(struct log_reader *r, int *fd, struct err *err)
+{
+	int next;
+
+	if (*fd >= 0 && same_file(*fd, r->dir_fd, LOG_NAME))
+		return 0;
+	if (open_files(r, err) < 0)
+		return -1;
+	/* Where ours is gone altogether: the oldest that is left. */
+	next = (*fd < 0 ? r->count : index_of(r, *fd)) - 1;
+	if (next < 0)
+		return 0;
+	/* What was written to it before it was rotated. */
+	if (*fd >= 0 && read_file(r, *fd, err) < 0)
+		return -1;
+	fd_close(*fd);
+	*fd = r->fds[next];
+	r->fds[next] = -1;
+	r->used = 0;
+	log_reader_close(r);
+	return 1;
+}
+
+static int watch_directory(int dir_fd)
+{
+	own_fd int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", dir_fd);
+	if (fd < 0 || inotify_add_watch(fd, path, IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0)
+		return -1;
+	return take_fd(fd);
+}
+
+static void wait_for_change(int watch_fd)
+{
+	struct pollfd wait = {.fd = watch_fd, .events = POLLIN};
+	char events[4096];
+
+	poll(&wait, 1, watch_fd < 0 ? POLL_WAIT_MS : WATCH_WAIT_MS);
+	while (watch_fd >= 0 && read(watch_fd, events, sizeof(events)) > 0)
+		;
+}
+
+static int flush_output(struct log_reader *r, struct err *err)
+{
+	if (fflush(r->out[LOG_STDOUT]) < 0 || fflush(r->out[LOG_STDERR]) < 0)
+		return err_errno(err, "cannot write the log");
+	return 0;
+}
+
+static int follow(struct log_reader *r, struct err *err)
+{
+	own_fd int fd = r->count > 0 ? take_fd(r->fds[0]) : -1;
+	own_fd int watch_fd = watch_directory(r->dir_fd);
+	int alive, moved;
+
+	log_reader_close(r);
+	do {
+		alive = file_lock_held(r->run_fd, "alive", err);
+		if (alive < 0)
+			return -1;
+		do {
+			if (fd >= 0 && read_file(r, fd, err) < 0)
+				return -1;
+			moved = next_file(r, &fd, err);
+		} while (moved > 0);
+		if (moved < 0 || flush_output(r, err) < 0)
+			return -1;
+		if (alive)
+			wait_for_change(watch_fd);
+	} while (alive);
+	return 0;
+}
+
+int log_read(int dir_fd, int run_fd, const struct log_read_options *options, FILE *out,
+	     FILE *err_out, struct err *err)
+{
+	__attribute__((cleanup(log_reader_free))) struct log_reader *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot read the log");
+	r->dir_fd = dir_fd;
+	r->run_fd = run_fd;
+	r->options = options;
+	r->out[LOG_STDOUT] = out;
+	r->out[LOG_STDERR] = err_out;
+	if (open_files(r, err) < 0 || count_for_tail(r, err) < 0 || read_files(r, err) < 0 ||
+	    flush_output(r, err) < 0)
+		return -1;
+	return options->follow && run_fd >= 0 ? follow(r, err) : 0;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The end of a container in the store: its exit record, its id range, its removal.
+ *
+ * These stand apart from the rest of the store because the keeper does them, and a keeper is linked
+ * without the specification, the record and all that comes with reading them.
+ *
+ * Each step leaves a state that the next command can tell and finish. Removal takes away what others
+ * find a container by (its name, its range), then its files, and the run directory last: as long as
+ * that is there, whatever else is left can be told to be this container's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/file.h"
+#include "base/own.h"
+#include "base/path.h"
+#include "engine/store.h"
+#include "json/json.h"
+
+#define EXIT_NAME "exit.json"
+#define EXIT_MAX 65536u
+
+#define FIELD(name, type, ...) \
+	{ \
+		.key = #name, .kind = type, .offset = offsetof(struct exit_record, name), \
+		__VA_ARGS__ \
+	}
+
+static const struct json_field exit_fields[] = {
+	FIELD(version, JSON_F_INT, .min = 1, .max = INT32_MAX),
+	FIELD(code, JSON_F_INT, .min = 0, .max = 255, .required = true),
+	FIELD(signal, JSON_F_INT, .min = 0, .max = 64),
+	FIELD(oom_killed, JSON_F_BOOL),
+	FIELD(finished_ns, JSON_F_I64),
+	FIELD(started_ns, JSON_F_I64),
+	FIELD(reason, JSON_F_STRING),
+	{0},
+};
+
+void exit_record_done(struct exit_record *e)
+{
+	json_bind_done(exit_fields, e);
+}
+
+int store_write_exit(struct container *ct, const struct exit_record *exit, struct err *err)
+{
+	own(str) struct str text = STR_INIT(EXIT_MAX);
+	struct json_writer w;
+
+	json_writer_init(&w, &text, 0);
+	json_write_struct(&w, exit_fields, exit);
+	str_add_char(&text, '\n');
+	if (str_check(&text, EXIT_NAME, err) < 0)
+		return -1;
+	if (file_write_atomic(ct->root_fd, EXIT_NAME, text.data, text.len, 0600, !ct->record.remove,
+			      err) < 0)
+		return err_wrap(err, "cannot record how container %s ended", ct->id);
+	return 0;
+}
+
+int store_read_exit(int root_fd, struct exit_record *ret, struct err *err)
+{
+	own_free char *text = NULL;
+	ssize_t size = file_read(root_fd, EXIT_NAME, EXIT_MAX, &text, err);
+	struct exit_record record = {.version = 1};
+	struct json *doc;
+	int result;
+
+	if (size < 0)
+		return -1;
+	doc = json_parse(text, (size_t)size, EXIT_NAME, err);
+	if (!doc)
+		return -1;
+	result = json_bind(doc, 0, exit_fields, JSON_UNKNOWN_ALLOW, &record, err);
+	json_free(doc);
+	if (result == 0)
+		*ret = record;
+	return result;
+}
+
+void store_release_ids(struct store *store, int slot)
+{
+	char path[32];
+
+	if (slot < 0)
+		return;
+	snprintf(path, sizeof(path), "ids/%d", slot);
+	unlinkat(store->run_fd, path, 0);
+}
+
+/* Only if it is still ours: after a crash it may have been taken by another. */
+static int remove_name(const struct container *ct, struct err *err)
+{
+	own_fd int names_fd = openat(ct->store->root_fd, "names", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	own_free char *owner = NULL;
+	ssize_t size;
+
+	if (!ct->record.name || names_fd < 0)
+		return 0;
+	size = file_read(names_fd, ct->record.name, STORE_ID_LENGTH + 1, &owner, err);
+	if (size < 0)
+		return err->kind == ERR_NOT_FOUND ? 0 : -1;
+	if (strncmp(owner, ct->id, STORE_ID_LENGTH) != 0)
+		return 0;
+	return file_unlink(names_fd, ct->record.name, err);
+}
+
+static int remove_directory(int store_fd, const char *id, struct err *err)
+{
+	own_fd int fd = openat(store_fd, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_errno(err, "cannot open the store's containers");
+	return path_remove_tree(fd, id, err);
+}
+
+int store_remove(struct container *ct, struct err *err)
+{
+	if (fail_point("store.remove.name", err) < 0 || remove_name(ct, err) < 0)
+		return err_wrap(err, "cannot free the name of container %s", ct->id);
+	store_release_ids(ct->store, ct->state.id_slot);
+	if (fail_point("store.remove.root", err) < 0 ||
+	    remove_directory(ct->store->root_fd, ct->id, err) < 0 ||
+	    fail_point("store.remove.run", err) < 0 ||
+	    remove_directory(ct->store->run_fd, ct->id, err) < 0)
+		return err_wrap(err, "cannot remove container %s", ct->id);
+	return 0;
+}

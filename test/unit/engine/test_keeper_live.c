@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The built insula-keeper, with a shell instead of a container: what a user of the engine sees.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/loop.h"
+#include "base/own.h"
+#include "engine/log.h"
+#include "engine/store.h"
+#include "keeper_fixture.h"
+#include "test.h"
+
+#define BOTH (1 << LOG_STDOUT | 1 << LOG_STDERR)
+
+/* Start, take all output until the end, and see the keeper go. */
+static int run(const struct kept_options *options, struct str *out, struct str *errors,
+	       char **ret_log)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	struct keeper_header end;
+
+	kept_start(&k, options);
+	end = kept_until(k.client_fd, KEEPER_EXIT, out, errors);
+	CHECK_INT(kept_join(&k), 0);
+	if (ret_log)
+		*ret_log = kept_log(&k, BOTH);
+	return (int)end.value;
+}
+
+TEST(output_reaches_the_client_and_the_log)
+{
+	own(str) struct str out = STR_INIT(4096), errors = STR_INIT(4096);
+	own_free char *log = NULL;
+	int code = run(&(struct kept_options){.script = "echo one; echo two >&2; printf three",
+					      .attached = true},
+		       &out, &errors, &log);
+
+	CHECK_INT(code, 0);
+	CHECK_STR(out.data, "one\nthree");
+	CHECK_STR(errors.data, "two\n");
+	CHECK(strstr(log, "one\n") && strstr(log, "two\n") && strstr(log, "three"));
+}
+
+TEST(exit_codes_are_passed_on)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	struct keeper_header end;
+
+	CHECK_INT(run(&(struct kept_options){.script = "exit 42", .attached = true}, NULL, NULL,
+		      NULL),
+		  42);
+	kept_start(&k, &(struct kept_options){.script = "kill -9 $$", .attached = true});
+	end = kept_until(k.client_fd, KEEPER_EXIT, NULL, NULL);
+	CHECK_INT(end.value, 128 + SIGKILL);
+	CHECK_INT(end.value2, SIGKILL);
+}
+
+TEST(the_end_is_recorded)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own(exit_record) struct exit_record record = {0};
+	struct err err = ERR_INIT;
+
+	kept_start(&k, &(struct kept_options){.script = "exit 3"});
+	CHECK_INT(kept_join(&k), 0);
+	CHECK_OK(store_read_exit(k.dir_fd, &record, &err));
+	CHECK_INT(record.code, 3);
+	CHECK_INT(record.signal, 0);
+	CHECK_STR(record.reason, "exited");
+	CHECK(record.started_ns > 0 && record.finished_ns >= record.started_ns);
+	CHECK(faccessat(k.run_fd, "ctl", F_OK, 0) < 0);
+	CHECK_INT(file_lock_held(k.run_fd, "alive", &err), 0);
+}
+
+TEST(a_container_that_goes_leaves_no_directory)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	struct keeper_header end;
+	char path[5000];
+
+	kept_start(&k,
+		   &(struct kept_options){.script = "exit 5", .attached = true, .remove = true});
+	end = kept_until(k.client_fd, KEEPER_EXIT, NULL, NULL);
+	CHECK_INT(end.value, 5);
+	/* At the moment at which the client is told. */
+	snprintf(path, sizeof(path), "%s/containers/%s", k.root, k.id);
+	CHECK(access(path, F_OK) < 0);
+	snprintf(path, sizeof(path), "%s/containers/%s", k.run, k.id);
+	CHECK(access(path, F_OK) < 0);
+}
+
+TEST(stop_sends_its_signal)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own(str) struct str out = STR_INIT(4096);
+	own_fd int fd = -1;
+
+	kept_start(&k, &(struct kept_options){.script = "trap 'echo bye; exit 7' USR1; echo ready; "
+							"while :; do sleep 0.05; done",
+					      .attached = true,
+					      .stop_signal = SIGUSR1});
+	kept_until_output(k.client_fd, &out, "ready");
+	fd = kept_connect(&k);
+	kept_send(fd, KEEPER_STOP, 0, -1, NULL, 0);
+	CHECK_INT(kept_until(fd, KEEPER_EXIT, NULL, NULL).value, 7);
+	CHECK_INT(kept_until(k.client_fd, KEEPER_EXIT, &out, NULL).value, 7);
+	CHECK_STR(out.data, "ready\nbye\n");
+}
+
+TEST(stop_kills_after_its_timeout)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own(str) struct str out = STR_INIT(4096);
+	own_fd int fd = -1;
+	int64_t began_ms;
+
+	kept_start(&k, &(struct kept_options){.script = "trap '' TERM; echo ready; "
+							"while :; do sleep 0.05; done",
+					      .attached = true});
+	kept_until_output(k.client_fd, &out, "ready");
+	fd = kept_connect(&k);
+	began_ms = clock_boot_ms();
+	kept_send(fd, KEEPER_STOP, SIGTERM, 300, NULL, 0);
+	CHECK_INT(kept_until(fd, KEEPER_EXIT, NULL, NULL).value, 128 + SIGKILL);
+	CHECK(clock_boot_ms() - began_ms >= 300);
+	CHECK(clock_boot_ms() - began_ms < 5000);
+}
+
+TEST(an_earlier_deadline_of_a_stop_counts)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own(str) struct str out = STR_INIT(4096);
+	own_fd int slow_fd = -1, fast_fd = -1;
+	int64_t began_ms = clock_boot_ms();
+
+	kept_start(&k, &(struct kept_options){.script = "trap '' TERM; echo ready; "
+							"while :; do sleep 0.05; done",
+					      .attached = true});
+	kept_until_output(k.client_fd, &out, "ready");
+	slow_fd = kept_connect(&k);
+	fast_fd = kept_connect(&k);
+	kept_send(fast_fd, KEEPER_STOP, 0, 200, NULL, 0);
+	kept_send(slow_fd, KEEPER_STOP, 0, 15000, NULL, 0);
+	kept_until(slow_fd, KEEPER_EXIT, NULL, NULL);
+	kept_until(fast_fd, KEEPER_EXIT, NULL, NULL);
+	CHECK(clock_boot_ms() - began_ms < 8000);
+}
+
+TEST(sigterm_to_the_keeper_stops_the_container)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own(str) struct str out = STR_INIT(4096);
+
+	kept_start(&k, &(struct kept_options){.script = "trap 'exit 9' TERM; echo ready; "
+							"while :; do sleep 0.05; done",
+					      .attached = true});
+	kept_until_output(k.client_fd, &out, "ready");
+	kill(k.pid, SIGHUP);
+	kill(k.pid, SIGTERM);
+	CHECK_INT(kept_until(k.client_fd, KEEPER_EXIT, NULL, NULL).value, 9);
+	CHECK_INT(kept_join(&k), 0);
+}
+
+TEST(input_arrives_and_ends)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own(str) struct str out = STR_INIT(4096);
+
+	kept_start(&k,
+		   &(struct kept_options){.script = "cat", .attached = true, .interactive = true});
+	kept_send(k.client_fd, KEEPER_STDIN, 0, 0, "hello\n", 6);
+	kept_until(k.client_fd, KEEPER_STDIN_TAKEN, &out, NULL);
+	kept_send(k.client_fd, KEEPER_STDIN, 0, 0, "world\n", 6);
+	kept_send(k.client_fd, KEEPER_STDIN_EOF, 0, 0, NULL, 0);
+	CHECK_INT(kept_until(k.client_fd, KEEPER_EXIT, &out, NULL).value, 0);
+	CHECK_STR(out.data, "hello\nworld\n");
+}
+
+/* 20 MB through a program that reads late: nothing lost, nothing out of order. */
+TEST(input_waits_for_a_slow_reader)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own(str) struct str out = STR_INIT(4096);
+	static char block[KEEPER_DATA_MAX];
+
+	kept_start(&k, &(struct kept_options){.script = "sleep 0.3; wc -c",
+					      .attached = true,
+					      .interactive = true});
+	for (int i = 0; i < 640; i++) {
+		kept_send(k.client_fd, KEEPER_STDIN, 0, 0, block, sizeof(block));
+		kept_until(k.client_fd, KEEPER_STDIN_TAKEN, &out, NULL);
+	}
+	kept_send(k.client_fd, KEEPER_STDIN_EOF, 0, 0, NULL, 0);
+	kept_until(k.client_fd, KEEPER_EXIT, &out, NULL);
+	CHECK_INT(atol(out.data), 640L * KEEPER_DATA_MAX);
+}
+
+TEST(requests_are_answered_while_input_is_stuck)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	static char block[KEEPER_DATA_MAX];
+
+	kept_start(&k, &(struct kept_options){
+			       .script = "sleep 1000", .attached = true, .interactive = true});
+	/* A pipe holds two of these: the third is stuck. */
+	for (int i = 0; i < 2; i++) {
+		kept_send(k.client_fd, KEEPER_STDIN, 0, 0, block, sizeof(block));
+		kept_until(k.client_fd, KEEPER_STDIN_TAKEN, NULL, NULL);
+	}
+	kept_send(k.client_fd, KEEPER_STDIN, 0, 0, block, sizeof(block));
+	kept_send(k.client_fd, KEEPER_PING, 0, 0, NULL, 0);
+	kept_until(k.client_fd, KEEPER_OK, NULL, NULL);
+	kept_send(k.client_fd, KEEPER_SIGNAL, SIGKILL, 0, NULL, 0);
+	CHECK_INT(kept_until(k.client_fd, KEEPER_EXIT, NULL, NULL).value, 128 + SIGKILL);
+}
+
+/* The pipe of a command that was killed must not keep its container waiting for ever. */
+TEST(the_death_of_the_starting_command_ends_its_input)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own_free char *log = NULL;
+
+	kept_start(&k, &(struct kept_options){
+			       .script = "cat; echo over", .attached = true, .interactive = true});
+	close(k.client_fd);
+	k.client_fd = -1;
+	CHECK_INT(kept_join(&k), 0);
+	log = kept_log(&k, BOTH);
+	CHECK_STR(log, "over\n");
+}
+
+TEST(a_terminal_has_a_size_and_takes_input)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own(str) struct str out = STR_INIT(4096);
+
+	kept_start(&k, &(struct kept_options){
+			       .script = "trap 'stty size' WINCH; test -t 0 && echo tty; "
+					 "until read line; do :; done; echo got $line; read line",
+			       .attached = true,
+			       .terminal = true});
+	kept_until_output(k.client_fd, &out, "tty");
+	kept_send(k.client_fd, KEEPER_RESIZE, 33 << 16 | 77, 0, NULL, 0);
+	kept_send(k.client_fd, KEEPER_STDIN, 0, 0, "abc\n", 4);
+	kept_until_output(k.client_fd, &out, "got abc");
+	kept_until_output(k.client_fd, &out, "33 77");
+	kept_send(k.client_fd, KEEPER_STDIN, 0, 0, "\n", 1);
+	kept_until(k.client_fd, KEEPER_EXIT, &out, NULL);
+}
+
+/* What a program writes right before it ends is still in the terminal when it is reaped. */
+TEST(the_last_words_on_a_terminal_are_not_lost)
+{
+	for (int i = 0; i < 20; i++) {
+		own(str) struct str out = STR_INIT(65536);
+		own_free char *log = NULL;
+
+		run(&(struct kept_options){.script = "seq 1 700; exec echo last words",
+					   .attached = true,
+					   .terminal = true},
+		    &out, NULL, &log);
+		CHECK(strstr(out.data, "700\nlast words\n"));
+		CHECK(strstr(log, "700\nlast words\n"));
+	}
+}
+
+TEST(a_terminal_that_nobody_has_open_comes_back)
+{
+	own(str) struct str out = STR_INIT(4096);
+
+	/* What opens its terminal anew, as an init does with its console, is seen. */
+	run(&(struct kept_options){.script = "t=$(tty); exec <&- >&- 2>&-; sleep 0.3; "
+					     "echo again >$t; sleep 0.1",
+				   .attached = true,
+				   .terminal = true},
+	    &out, NULL, NULL);
+	CHECK(strstr(out.data, "again"));
+}
+
+TEST(a_flood_is_logged_within_bounds)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	struct stat st;
+	const char *names[] = {"log", "log.1", "log.2"};
+
+	kept_start(&k, &(struct kept_options){
+			       .script = "yes 0123456789012345678901234567890123456789012345678 | "
+					 "head -c 200000000",
+			       .log_max_size = 2 << 20});
+	CHECK_INT(kept_join(&k), 0);
+	for (size_t i = 0; i < 3; i++) {
+		CHECK(fstatat(k.dir_fd, names[i], &st, 0) == 0);
+		CHECK(st.st_size > 0 && st.st_size <= 2 << 20);
+	}
+	CHECK(fstatat(k.dir_fd, "log.3", &st, 0) < 0);
+}
+
+TEST(a_slow_client_gets_everything)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own(str) struct str out = STR_INIT(8 << 20);
+	const char *line;
+	int expected = 1;
+
+	kept_start(&k, &(struct kept_options){.script = "seq 1 300000", .attached = true});
+	usleep(300000); /* meanwhile the pipe is full, and seq waits */
+	CHECK_INT(waitpid(k.pid, NULL, WNOHANG), 0);
+	CHECK_INT(kept_until(k.client_fd, KEEPER_EXIT, &out, NULL).value, 0);
+	for (line = out.data; *line; line = strchr(line, '\n') + 1)
+		CHECK_INT(atoi(line), expected++);
+	CHECK_INT(expected, 300001);
+	CHECK_INT(kept_join(&k), 0);
+}
+
+/* The container's end does not wait for a client that does not read. */
+TEST(a_stuck_client_does_not_hold_up_the_end)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own(exit_record) struct exit_record record = {0};
+	own(str) struct str out = STR_INIT(8 << 20);
+	own_fd int fd = -1;
+	struct err err = ERR_INIT;
+
+	kept_start(&k, &(struct kept_options){.script = "seq 1 300000", .attached = true});
+	usleep(100000);
+	fd = kept_connect(&k);
+	kept_send(fd, KEEPER_STOP, SIGKILL, 0, NULL, 0);
+	CHECK_INT(kept_until(fd, KEEPER_EXIT, NULL, NULL).value, 128 + SIGKILL);
+	CHECK_OK(store_read_exit(k.dir_fd, &record, &err));
+	CHECK_INT(record.signal, SIGKILL);
+	/* And the client, when it reads at last, gets what was written, to the end. */
+	kept_until(k.client_fd, KEEPER_EXIT, &out, NULL);
+	CHECK(out.len > 65536);
+	CHECK_INT(kept_join(&k), 0);
+}
+
+TEST(the_death_of_a_stuck_client_frees_the_output)
+{
+	own(kept) struct kept k = KEPT_INIT;
+
+	kept_start(&k, &(struct kept_options){.script = "seq 1 300000", .attached = true});
+	usleep(100000);
+	CHECK_INT(waitpid(k.pid, NULL, WNOHANG), 0);
+	close(k.client_fd);
+	k.client_fd = -1;
+	CHECK_INT(kept_join(&k), 0);
+}
+
+TEST(requests_are_answered_while_output_is_stuck)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	struct err err = ERR_INIT;
+
+	kept_start(&k, &(struct kept_options){.script = "yes", .attached = true});
+	usleep(200000);
+	CHECK_OK(keeper_request(k.run_fd, KEEPER_PING, 0, 0, 1000, &err));
+	CHECK_OK(keeper_request(k.run_fd, KEEPER_STOP, SIGKILL, 0, 5000, &err));
+}
+
+/* Numbers written without a break while the keeper is replaced under them, five times. */
+TEST(replacement_loses_nothing)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own_free char *log = NULL;
+	struct err err = ERR_INIT;
+	const char *line;
+	int expected = 1;
+	pid_t pid;
+
+	kept_start(&k,
+		   &(struct kept_options){
+			   .script = "i=1; while [ $i -le 20000 ]; do echo $i; i=$((i+1)); done; "
+				     "sleep 0.2; exit 11"});
+	pid = k.pid;
+	for (int i = 0; i < 5; i++)
+		CHECK_OK(keeper_replace(k.run_fd, getenv("INSULA_KEEPER"), KEPT_WAIT_MS, &err));
+	{
+		own_fd int fd = kept_connect(&k);
+
+		kept_send(fd, KEEPER_WAIT, 0, 0, NULL, 0);
+		CHECK_INT(kept_until(fd, KEEPER_EXIT, NULL, NULL).value, 11);
+	}
+	CHECK_INT(k.pid, pid);
+	CHECK_INT(kept_join(&k), 0);
+	log = kept_log(&k, BOTH);
+	for (line = log; *line; line = strchr(line, '\n') + 1)
+		CHECK_INT(atoi(line), expected++);
+	CHECK_INT(expected, 20001);
+}
+
+TEST(a_replacement_that_cannot_run_changes_nothing)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	struct err err = ERR_INIT;
+
+	kept_start(&k, &(struct kept_options){.script = "sleep 0.5; exit 12", .attached = true});
+	CHECK_ERR(keeper_replace(k.run_fd, "/nonexistent/keeper", KEPT_WAIT_MS, &err),
+		  ERR_NOT_FOUND, "/nonexistent/keeper");
+	CHECK_ERR(keeper_replace(k.run_fd, "relative", KEPT_WAIT_MS, &err), ERR_INVALID,
+		  "absolute");
+	CHECK_INT(kept_until(k.client_fd, KEEPER_EXIT, NULL, NULL).value, 12);
+}
+
+TEST(a_stop_goes_on_after_a_replacement)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own(str) struct str out = STR_INIT(4096);
+	struct err err = ERR_INIT;
+	own_fd int fd = -1;
+
+	kept_start(&k, &(struct kept_options){.script = "trap '' TERM; echo ready; "
+							"while :; do sleep 0.05; done",
+					      .attached = true});
+	kept_until_output(k.client_fd, &out, "ready");
+	fd = kept_connect(&k);
+	kept_send(fd, KEEPER_STOP, 0, 700, NULL, 0);
+	CHECK_OK(keeper_replace(k.run_fd, getenv("INSULA_KEEPER"), KEPT_WAIT_MS, &err));
+	CHECK_INT(kept_join(&k), 0);
+}
+
+TEST(an_idle_keeper_is_small)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	unsigned long pss, own;
+
+	kept_start(&k, &(struct kept_options){.script = "seq 1 20000; sleep 1000"});
+	usleep(4600000);
+	kept_memory(k.pid, &pss, &own);
+	printf("# idle keeper: Pss %lu KiB where it is the only one, %lu KiB its own\n", pss, own);
+	CHECK(own > 0 &&own <= 100);
+}
+
+TEST_MAIN()
