@@ -34,17 +34,20 @@ struct building {
 	struct cgroup cg;
 };
 
-static void remove_parents(int parent_fd, const struct cgroup *cg, unsigned int made)
+/* The last `made` of the first `depth` directories of the name; parent_fd is the last of them. */
+static void remove_parents(int parent_fd, const char *name, unsigned int depth, unsigned int made)
 {
-	unsigned int depth = cgroup_name_depth(cg->name) - 1;
-	own_fd int fd = openat(parent_fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	own_fd int fd = -1;
 	char part[256];
 
-	for (; made > 0 && depth > 0 && fd >= 0; made--) {
+	if (made == 0)
+		return;
+	fd = openat(parent_fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (; made > 0 && fd >= 0; made--) {
 		int up;
 
 		/* In use by somebody else by now, or gone: either way it is not ours any more. */
-		if (unlinkat(fd, cgroup_name_part(cg->name, --depth, part), AT_REMOVEDIR) < 0)
+		if (unlinkat(fd, cgroup_name_part(name, --depth, part), AT_REMOVEDIR) < 0)
 			return;
 		up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		fd_close(fd);
@@ -54,7 +57,8 @@ static void remove_parents(int parent_fd, const struct cgroup *cg, unsigned int 
 
 void cgroup_remove_parents(const struct cgroup *cg, struct cgroup_member *member)
 {
-	remove_parents(member->parent_fd, cg, member->made_parents);
+	remove_parents(member->parent_fd, cg->name, cgroup_name_depth(cg->name) - 1,
+		       member->made_parents);
 	member->made_parents = 0;
 }
 
@@ -65,8 +69,7 @@ static void building_done(struct building *b)
 
 		if (member->made)
 			unlinkat(member->parent_fd, cgroup_leaf(&b->cg), AT_REMOVEDIR);
-		if (member->parent_fd >= 0)
-			cgroup_remove_parents(&b->cg, member);
+		cgroup_remove_parents(&b->cg, member);
 	}
 	cgroup_done(&b->cg);
 }
@@ -156,6 +159,34 @@ static int fill_cpuset(int parent_fd, int fd, const char *name, struct err *err)
 
 /* ---- directories ---- */
 
+/* From member->parent_fd to its sub-directory `part`, which is made if it is missing. */
+static int step_down(const struct cgroup_hierarchy *h, const struct cgroup *cg,
+		     struct cgroup_member *member, const char *part, struct err *err)
+{
+	int up = member->parent_fd;
+	bool made = mkdirat(up, part, 0755) == 0;
+	own_fd int fd = -1;
+
+	if (!made && errno != EEXIST)
+		return err_errno(err, "cannot make '%s' above cgroup '%s' in %s", part, cg->name,
+				 h->mount);
+	fd = openat(up, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		err_errno(err, "cannot open '%s' above cgroup '%s' in %s", part, cg->name,
+			  h->mount);
+	if (fd < 0 ||
+	    (!h->v2 && (h->controllers & CG_CPUSET) && fill_cpuset(up, fd, cg->name, err) < 0)) {
+		if (made)
+			unlinkat(up, part, AT_REMOVEDIR);
+		return -1;
+	}
+	/* Only what is the end of the name without a gap can be undone from there. */
+	member->made_parents = made ? member->made_parents + 1 : 0;
+	member->parent_fd = take_fd(fd);
+	fd_close(up);
+	return 0;
+}
+
 /* The directory above the group, and on the way there whatever is missing. */
 static int make_parents(const struct cgroup_hierarchy *h, const struct cgroup *cg,
 			struct cgroup_member *member, const char *enable, struct err *err)
@@ -166,29 +197,16 @@ static int make_parents(const struct cgroup_hierarchy *h, const struct cgroup *c
 	member->parent_fd = fcntl(h->dir_fd, F_DUPFD_CLOEXEC, 0);
 	if (member->parent_fd < 0)
 		return err_errno(err, "cannot duplicate a descriptor");
-	for (unsigned int i = 0; i + 1 < depth; i++) {
-		own_fd int fd = -1;
-		int up = member->parent_fd;
-
-		if (h->v2 && cgroup_enable(up, enable, cg->name, err) < 0)
+	for (unsigned int i = 0; i < depth; i++) {
+		if ((h->v2 && cgroup_enable(member->parent_fd, enable, cg->name, err) < 0) ||
+		    (i + 1 < depth &&
+		     step_down(h, cg, member, cgroup_name_part(cg->name, i, part), err) < 0)) {
+			remove_parents(member->parent_fd, cg->name, i, member->made_parents);
+			member->made_parents = 0;
 			return -1;
-		cgroup_name_part(cg->name, i, part);
-		if (mkdirat(up, part, 0755) == 0)
-			member->made_parents++;
-		else if (errno != EEXIST)
-			return err_errno(err, "cannot make '%s' above cgroup '%s' in %s", part,
-					 cg->name, h->mount);
-		fd = openat(up, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0)
-			return err_errno(err, "cannot open '%s' above cgroup '%s' in %s", part,
-					 cg->name, h->mount);
-		if (!h->v2 && (h->controllers & CG_CPUSET) &&
-		    fill_cpuset(up, fd, cg->name, err) < 0)
-			return -1;
-		member->parent_fd = take_fd(fd);
-		fd_close(up);
+		}
 	}
-	return h->v2 ? cgroup_enable(member->parent_fd, enable, cg->name, err) : 0;
+	return 0;
 }
 
 static int make_directory(const struct cgroup_hierarchy *h, const struct cgroup *cg,
@@ -197,11 +215,13 @@ static int make_directory(const struct cgroup_hierarchy *h, const struct cgroup 
 	const char *leaf = cgroup_leaf(cg);
 	int rc = mkdirat(member->parent_fd, leaf, 0755);
 
-	if (rc < 0 && errno == EEXIST && unlinkat(member->parent_fd, leaf, AT_REMOVEDIR) == 0)
+	if (rc < 0 && errno == EEXIST) {
+		if (unlinkat(member->parent_fd, leaf, AT_REMOVEDIR) < 0 &&
+		    (errno == EBUSY || errno == ENOTDIR))
+			return err_set(err, ERR_EXISTS, 0, "cgroup '%s' exists and is in use in %s",
+				       cg->name, h->mount);
 		rc = mkdirat(member->parent_fd, leaf, 0755);
-	else if (rc < 0 && errno == EBUSY)
-		return err_set(err, ERR_EXISTS, 0, "cgroup '%s' exists and is in use in %s",
-			       cg->name, h->mount);
+	}
 	if (rc < 0) {
 		err_errno(err, "cannot make cgroup '%s' in %s", cg->name, h->mount);
 		return err->errnum == EROFS ? err_hint(err, "it is mounted read-only") : -1;

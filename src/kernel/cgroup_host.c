@@ -55,7 +55,7 @@ struct probe {
 	int prefix_fd;
 	struct cgroup_host host;
 	const char *labels[CGROUP_MAX_HIERARCHIES]; /* "cpu,cpuacct", "name=systemd", "" for v2 */
-	bool whole[CGROUP_MAX_HIERARCHIES]; /* the mount shows the hierarchy from its root */
+	const char *roots[CGROUP_MAX_HIERARCHIES];  /* what of it the mount shows: "/" for all */
 };
 
 static void probe_done(struct probe *probe)
@@ -143,7 +143,7 @@ static int add_hierarchy(struct probe *probe, char *line, struct err *err)
 		return err_set(err, ERR_LIMIT, 0, "our own cgroup has a name of %zu bytes",
 			       strlen(own));
 	*h = (struct cgroup_hierarchy){.v2 = *label == '\0', .dir_fd = -1};
-	strcpy(h->own, own);
+	memcpy(h->own, own, strlen(own) + 1);
 	if (!h->v2)
 		h->controllers = controller_bits(label, ',');
 	if (!h->v2 && !h->controllers)
@@ -185,7 +185,7 @@ static bool take_mount(struct cgroup_hierarchy *h, const char *path)
 
 	if (fd < 0 || strlen(path) >= sizeof(h->mount) || !is_whole_hierarchy(fd, h->v2))
 		return false;
-	strcpy(h->mount, path);
+	memcpy(h->mount, path, strlen(path) + 1);
 	h->dir_fd = take_fd(fd);
 	return true;
 }
@@ -204,8 +204,10 @@ static bool locate_usual(struct probe *probe)
 		else
 			snprintf(path, sizeof(path), CGROUP_TOP "/%s",
 				 label_name(probe->labels[i]));
-		probe->whole[i] = take_mount(h, path);
-		all = all && probe->whole[i];
+		if (take_mount(h, path))
+			probe->roots[i] = "/";
+		else
+			all = false;
 	}
 	return all;
 }
@@ -282,14 +284,18 @@ static void strip_root(char *own, const char *root)
 		return;
 	memmove(own, own + len, strlen(own + len) + 1);
 	if (!*own)
-		strcpy(own, "/");
+		memcpy(own, "/", sizeof("/"));
+}
+
+static bool is_top(const char *root)
+{
+	return strcmp(root, "/") == 0;
 }
 
 /* The first mount of a hierarchy counts, but one of its whole replaces one of a part. */
 static void offer_mount(struct probe *probe, const struct mount_line *mount)
 {
 	bool v2 = strcmp(mount->type, "cgroup2") == 0;
-	bool whole = strcmp(mount->root, "/") == 0;
 
 	for (size_t i = 0; i < probe->host.count; i++) {
 		struct cgroup_hierarchy *h = &probe->host.hierarchies[i];
@@ -297,12 +303,10 @@ static void offer_mount(struct probe *probe, const struct mount_line *mount)
 		if (h->v2 != v2 || (!v2 && !has_words(mount->options, probe->labels[i])))
 			continue;
 		if (strlen(mount->point) >= sizeof(h->mount) ||
-		    (*h->mount && (probe->whole[i] || !whole)))
+		    (probe->roots[i] && (is_top(probe->roots[i]) || !is_top(mount->root))))
 			continue;
-		strcpy(h->mount, mount->point);
-		probe->whole[i] = whole;
-		if (!whole)
-			strip_root(h->own, mount->root);
+		memcpy(h->mount, mount->point, strlen(mount->point) + 1);
+		probe->roots[i] = mount->root;
 	}
 }
 
@@ -319,6 +323,9 @@ static int locate_by_mountinfo(struct probe *probe, struct err *err)
 		if (strstr(line, " - cgroup") && parse_mount(line, &mount) &&
 		    str_starts(mount.type, "cgroup"))
 			offer_mount(probe, &mount);
+	for (size_t i = 0; i < probe->host.count; i++)
+		if (probe->roots[i] && !is_top(probe->roots[i]))
+			strip_root(probe->host.hierarchies[i].own, probe->roots[i]);
 	return 0;
 }
 

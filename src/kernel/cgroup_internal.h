@@ -79,6 +79,8 @@ bool cgroup_pause(unsigned int *pause_us, int64_t deadline_ms);
 /* A sub-directory, any one: 1 with its name, 0 there is none, -1 with errno. */
 int cgroup_first_child(int dir_fd, char ret[static 256]);
 
+/* Remove every sub-group, waiting for processes that end. */
+int cgroup_remove_below(int dir_fd, int timeout_ms, struct err *err);
 /* Call fn for the directory and every one below it, at most 64 deep; -1 with errno stops. */
 typedef int cgroup_walk_fn(int dir_fd, void *data);
 int cgroup_walk(int dir_fd, cgroup_walk_fn *fn, void *data);

@@ -62,7 +62,7 @@ int cgroup_name_clean(const char *name, char ret[static 256], struct err *err)
 
 		if (check_part(p, len, name, err) < 0)
 			return -1;
-		if (used + len + 2 > sizeof(clean))
+		if (used + (used > 0) + len + 1 > sizeof(clean))
 			return err_set(err, ERR_INVALID, 0,
 				       "cgroup name '%s' is too long: 255 bytes at most", name);
 		if (len && used)

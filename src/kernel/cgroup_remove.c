@@ -76,7 +76,6 @@ static int climb(int *fd, struct strv *names)
 	return rc < 0 && errno != ENOENT ? -1 : 0;
 }
 
-/* Everything below the directory. -1 with errno; EBUSY at the deadline. */
 static int remove_below(int dir_fd, int64_t deadline_ms, struct err *err)
 {
 	own_fd int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -108,6 +107,11 @@ static int remove_below(int dir_fd, int64_t deadline_ms, struct err *err)
 		}
 	}
 	return err_errno(err, "cannot remove a sub-group");
+}
+
+int cgroup_remove_below(int dir_fd, int timeout_ms, struct err *err)
+{
+	return remove_below(dir_fd, clock_boot_ms() + timeout_ms, err);
 }
 
 /* Try, clear what is below, and try again until the deadline. */

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Creating and removing, in a plain directory that stands for a v2 hierarchy: what is made, what is
+ * undone when a step fails, what is recorded where a kernel has no such file. A plain directory has
+ * no files of its own, so every file but those that a test prepares is missing.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "kernel/cgroup_internal.h"
+#include "test.h"
+
+static struct cgroup_host host;
+static struct cgroup_resources r;
+static struct err err;
+
+static void put(const char *path)
+{
+	own_fd int fd = openat(test_dir(), path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	CHECK(fd >= 0);
+}
+
+static const char *contents(const char *path)
+{
+	static char text[512];
+
+	CHECK(cgroup_get(test_dir(), path, text, sizeof(text)) >= 0);
+	return text;
+}
+
+static bool exists(const char *path)
+{
+	return faccessat(test_dir(), path, F_OK, 0) == 0;
+}
+
+static void use_v2(void)
+{
+	host = (struct cgroup_host){
+		.mode = CGROUP_V2,
+		.controllers = CG_MEMORY | CG_PIDS | CG_CPU | CG_IO | CG_DEVICES | CG_FREEZER,
+		.hierarchies = {{.name = "unified", .v2 = true, .mount = "/m"}},
+		.count = 1,
+	};
+	host.hierarchies[0].controllers = host.controllers;
+	host.hierarchies[0].dir_fd = test_dir();
+	put("cgroup.subtree_control");
+	cgroup_resources_init(&r);
+	err = ERR_INIT;
+}
+
+static int create(const char *name, bool strict, struct cgroup *ret)
+{
+	own(cgroup_plan) struct cgroup_plan plan = {0};
+
+	if (cgroup_plan_make(&host, name, &r, strict, &plan, &err) < 0)
+		return -1;
+	return cgroup_create(&host, &plan, ret, &err);
+}
+
+TEST(a_group_is_made_opened_and_removed)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+	own(cgroup) struct cgroup again = CGROUP_INIT;
+
+	use_v2();
+	CHECK_OK(create("box", true, &cg));
+	CHECK(exists("box"));
+	CHECK_INT(cg.count, 1);
+	CHECK(cg.members[0].made);
+	CHECK_INT(cg.v2_fd, cg.members[0].dir_fd);
+	CHECK_INT(cg.members[0].tasks_fd, -1);
+	CHECK_OK(cgroup_open(&host, "/box", &again, &err));
+	CHECK(!again.members[0].made);
+	CHECK_STR(again.name, "box");
+	CHECK_OK(cgroup_remove(&again, 100, &err));
+	CHECK(!exists("box"));
+	/* Removed already: as good. */
+	CHECK_OK(cgroup_remove(&cg, 100, &err));
+}
+
+TEST(only_needed_controllers_are_enabled)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+
+	use_v2();
+	CHECK_OK(create("plain", true, &cg));
+	CHECK_STR(contents("cgroup.subtree_control"), "");
+	cgroup_done(&cg);
+	r.memory_limit = 8388608;
+	r.memory_swap = 8388608;
+	r.pids_limit = 5;
+	CHECK_ERR(create("box", false, &cg), ERR_UNSUPPORTED, "memory.max");
+	CHECK_STR(contents("cgroup.subtree_control"), "+memory +pids ");
+}
+
+TEST(a_missing_required_file_undoes_everything)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+
+	use_v2();
+	r.pids_limit = 5;
+	CHECK(mkdirat(test_dir(), "a", 0755) == 0);
+	put("a/cgroup.subtree_control");
+	CHECK_ERR(create("a/box", false, &cg), ERR_UNSUPPORTED,
+		  "cannot set pids.max of cgroup 'a/box' to '5': this kernel does not have it");
+	CHECK(!exists("a/box"));
+	/* What was there before stays. */
+	CHECK(exists("a"));
+	CHECK_STR(contents("a/cgroup.subtree_control"), "+pids ");
+}
+
+TEST(a_failure_above_undoes_the_directories_above)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+
+	use_v2();
+	r.pids_limit = 5;
+	/* A new "a" has no cgroup.subtree_control here. */
+	CHECK_ERR(create("a/b/box", false, &cg), ERR_NOT_FOUND,
+		  "cannot enable +pids above cgroup 'a/b/box'");
+	CHECK(!exists("a"));
+}
+
+TEST(directories_above_go_with_the_group_that_made_them)
+{
+	own(cgroup) struct cgroup one = CGROUP_INIT;
+	own(cgroup) struct cgroup two = CGROUP_INIT;
+
+	use_v2();
+	CHECK_OK(create("a/b/one", true, &one));
+	CHECK_INT(one.members[0].made_parents, 2);
+	CHECK_OK(create("a/b/two", true, &two));
+	CHECK_INT(two.members[0].made_parents, 0);
+	/* "two" still lives there. */
+	CHECK_OK(cgroup_remove(&one, 100, &err));
+	CHECK(!exists("a/b/one") && exists("a/b/two"));
+	CHECK_OK(cgroup_remove(&two, 100, &err));
+	CHECK(!exists("a/b/two") && exists("a/b"));
+	cgroup_done(&one);
+	CHECK_OK(create("c/d/one", true, &one));
+	CHECK_OK(cgroup_remove(&one, 100, &err));
+	CHECK(!exists("c"));
+}
+
+TEST(an_empty_group_of_the_same_name_is_made_anew)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+	struct stat before, after;
+
+	use_v2();
+	CHECK(mkdirat(test_dir(), "box", 0700) == 0);
+	CHECK(fstatat(test_dir(), "box", &before, 0) == 0);
+	umask(022);
+	CHECK_OK(create("box", true, &cg));
+	CHECK(fstatat(test_dir(), "box", &after, 0) == 0);
+	CHECK(before.st_mode != after.st_mode);
+}
+
+TEST(optional_files_that_are_missing_are_recorded)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+
+	use_v2();
+	r.memory_reservation = 8388608;
+	r.io_weight = 500;
+	CHECK_OK(create("box", false, &cg));
+	CHECK_INT(cg.skipped.count, 2);
+	CHECK_STR(cg.skipped.items[0], "memory.low = 8388608: this kernel does not have it");
+	/* Of two alternatives, the last is named. */
+	CHECK_STR(cg.skipped.items[1], "io.weight = default 4950: this kernel does not have it");
+	CHECK_OK(cgroup_remove(&cg, 100, &err));
+	cgroup_done(&cg);
+	CHECK_ERR(create("box", true, &cg), ERR_UNSUPPORTED, "memory.low");
+	CHECK(!exists("box"));
+}
+
+TEST(sub_groups_of_any_depth_and_number_are_removed)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+	own_fd int fd = -1;
+	char name[32];
+
+	use_v2();
+	CHECK_OK(create("box", true, &cg));
+	for (int i = 0; i < 50; i++) {
+		snprintf(name, sizeof(name), "wide%d", i);
+		CHECK(mkdirat(cg.v2_fd, name, 0755) == 0);
+	}
+	fd = openat(cg.v2_fd, ".", O_PATH | O_CLOEXEC);
+	/* Deeper than the table of descriptors is long, and than PATH_MAX has room for. */
+	for (int i = 0; i < 3000; i++) {
+		int down;
+
+		CHECK(mkdirat(fd, "deep", 0755) == 0);
+		down = openat(fd, "deep", O_PATH | O_CLOEXEC);
+		fd_close(fd);
+		fd = down;
+	}
+	/* A plain directory says "not empty" where a cgroup says "busy": from within, then. */
+	CHECK_OK(cgroup_remove_below(cg.v2_fd, 5000, &err));
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	CHECK(!exists("box"));
+}
+
+TEST(unknown_names)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+
+	use_v2();
+	CHECK_ERR(cgroup_open(&host, "box", &cg, &err), ERR_NOT_FOUND, "no cgroup is named 'box'");
+	CHECK_ERR(cgroup_open(&host, "a/b/box", &cg, &err), ERR_NOT_FOUND, "'a/b/box'");
+	CHECK_ERR(cgroup_open(&host, "../box", &cg, &err), ERR_INVALID, "must not contain");
+}
+
+TEST(a_name_that_is_a_file)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+
+	use_v2();
+	CHECK_ERR(create("cgroup.subtree_control", true, &cg), ERR_EXISTS, "exists and is in use");
+	CHECK(exists("cgroup.subtree_control"));
+}
+
+TEST(a_host_without_hierarchies_makes_an_empty_group)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+
+	use_v2();
+	host.count = 0;
+	host.controllers = 0;
+	CHECK_OK(create("box", true, &cg));
+	CHECK_INT(cg.count, 0);
+	CHECK_INT(cg.v2_fd, -1);
+	CHECK_OK(cgroup_join_v1(&cg, &err));
+	CHECK_OK(cgroup_kill(&cg, 10, &err));
+	CHECK_OK(cgroup_remove(&cg, 10, &err));
+	CHECK_ERR(cgroup_open(&host, "box", &cg, &err), ERR_NOT_FOUND, "box");
+	CHECK_ERR(cgroup_freeze(&cg, true, 10, &err), ERR_UNSUPPORTED, "no freezer");
+}
+
+TEST(names_at_the_top_by_prefix)
+{
+	own(strv) struct strv names = STRV_INIT;
+
+	use_v2();
+	CHECK(mkdirat(test_dir(), "insula-b", 0755) == 0);
+	CHECK(mkdirat(test_dir(), "insulator", 0755) == 0);
+	CHECK(mkdirat(test_dir(), "system.slice", 0755) == 0);
+	put("insula-file");
+	/* The same directory as a second hierarchy: no name twice. */
+	host.hierarchies[1] = host.hierarchies[0];
+	host.count = 2;
+	CHECK_OK(cgroup_list(&host, "insula-", &names, &err));
+	CHECK_INT(names.count, 1);
+	CHECK_STR(names.items[0], "insula-b");
+}
+
+TEST_MAIN()
