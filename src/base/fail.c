@@ -51,16 +51,30 @@ static bool action_is_known(const char *action)
 	       (str_starts(action, "error:") && err_errno_of_name(action + strlen("error:")) > 0);
 }
 
+/* Copy what lies between two places; false where it is empty or does not fit. */
+static bool copy_between(const char *from, const char *to, char *buf, size_t size)
+{
+	size_t length = (size_t)(to - from);
+
+	if (length == 0 || length >= size)
+		return false;
+	memcpy(buf, from, length);
+	buf[length] = '\0';
+	return true;
+}
+
 /* "NAME=ACTION[@N]" */
 static bool parse_rule(const char *text, struct rule *ret)
 {
-	uint64_t at = 1;
+	const char *equals = strchr(text, '='), *at_sign = strchrnul(text, '@');
 	struct err ignored;
-	char number[24] = "1";
+	uint64_t at = 1;
 
 	*ret = (struct rule){0};
-	if (sscanf(text, "%63[^=]=%31[^@]@%23s", ret->name, ret->action, number) < 2 ||
-	    str_to_u64(number, 1, INT32_MAX, "visit", &at, &ignored) < 0)
+	if (!equals || equals > at_sign ||
+	    !copy_between(text, equals, ret->name, sizeof(ret->name)) ||
+	    !copy_between(equals + 1, at_sign, ret->action, sizeof(ret->action)) ||
+	    (*at_sign && str_to_u64(at_sign + 1, 1, INT32_MAX, "visit", &at, &ignored) < 0))
 		return false;
 	ret->at = (unsigned long)at;
 	return action_is_known(ret->action);

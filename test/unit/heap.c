@@ -6,10 +6,10 @@
 #include "heap.h"
 
 #include <malloc.h>
-#include <stdbool.h>
 
 static size_t blocks, bytes, peak;
 static size_t countdown; /* allocations until the one that fails; 0: none fails */
+static bool failed;
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -47,11 +47,20 @@ size_t heap_peak(void)
 void heap_fail_at(size_t n)
 {
 	countdown = n;
+	failed = false;
+}
+
+bool heap_has_failed(void)
+{
+	return failed;
 }
 
 static bool fails(void)
 {
-	return countdown > 0 && --countdown == 0;
+	bool now = countdown > 0 && --countdown == 0;
+
+	failed = failed || now;
+	return now;
 }
 
 static size_t size_of(void *block)

@@ -16,6 +16,7 @@
 #ifndef INSULA_TEST_HEAP_H
 #define INSULA_TEST_HEAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 size_t heap_blocks(void); /* allocated and not freed */
@@ -24,5 +25,7 @@ size_t heap_bytes(void);
 size_t heap_peak(void);
 /* Fail the n-th allocation from now on; 0: none. */
 void heap_fail_at(size_t n);
+/* Has it failed since heap_fail_at? */
+bool heap_has_failed(void);
 
 #endif

@@ -70,7 +70,8 @@ void test_skip(const char *format, ...)
 const char *test_dir_path(void)
 {
 	if (dir_fd < 0) {
-		if (mkdir(dir_path, 0755) < 0)
+		/* A child of this test may have made it already. */
+		if (mkdir(dir_path, 0755) < 0 && errno != EEXIST)
 			test_fail(__FILE__, __LINE__, "cannot make '%s': %s", dir_path,
 				  err_errno_text(errno));
 		dir_fd = open(dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -174,6 +175,7 @@ static int run_test(const struct test *test)
 
 	snprintf(dir_path, sizeof(dir_path), "%.128s/insula-test-%d-%.64s", base ? base : "/tmp",
 		 getpid(), test->name);
+	remove_dir(); /* of a killed harness that had our pid */
 	fflush(stdout);
 	pid = fork();
 	if (pid < 0) {

@@ -126,11 +126,11 @@ TEST(bytes_may_include_nul)
 TEST(heap_copies)
 {
 	struct err err = ERR_INIT;
-	own_free char *a = str_dup("text", &err), *b = str_dup_len("text", 2, &err);
+	own_free char *a = str_dup("text", &err), *b = str_dup_len("text", 3, &err);
 	own_free char *c = str_printf(&err, "%s-%05d", "x", 42), *d = str_dup("", &err);
 
 	CHECK_STR(a, "text");
-	CHECK_STR(b, "te");
+	CHECK_STR(b, "tex");
 	CHECK_STR(c, "x-00042");
 	CHECK_STR(d, "");
 	CHECK_ERR(str_dup_len("", SIZE_MAX, &err), ERR_LIMIT, "out of memory");

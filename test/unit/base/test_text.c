@@ -97,7 +97,7 @@ TEST(printable_cuts_and_scrubs)
 TEST(distance_counts_edits)
 {
 	CHECK_INT(str_distance("memory", "memory", 3), 0);
-	CHECK_INT(str_distance("memroy", "memory", 3), 1);
+	CHECK_INT(str_distance("cpsuet", "cpuset", 3), 1);
 	CHECK_INT(str_distance("mmory", "memory", 3), 1);
 	CHECK_INT(str_distance("memorry", "memory", 3), 1);
 	CHECK_INT(str_distance("nemory", "memory", 3), 1);
