@@ -664,8 +664,7 @@ TEST(a_new_directory_swapped_for_a_link_before_it_is_opened_leads_nowhere_else)
 	pid = start_swapper(root, "spot", "evil");
 	while (clock_boot_ms() < end) {
 		struct err err = ERR_INIT;
-		own_fd int fd = path_make_target(root, "spot/x", PATH_IN_ROOT, true, &err);
-
+		fd_close(path_make_target(root, "spot/x", PATH_IN_ROOT, true, &err));
 		path_remove_tree(root, "spot", &err);
 		path_remove_tree(root, "evil", &err);
 		CHECK(symlinkat(target, root, "evil") == 0 || errno == EEXIST);
