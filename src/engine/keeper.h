@@ -17,7 +17,6 @@
 
 #include "base/err.h"
 #include "base/str.h"
-#include "json/json.h"
 
 struct keeper_state {
 	int version;	       /* 1 */
@@ -40,14 +39,9 @@ struct keeper_state {
 	int listen_fd;	/* ctl */
 	int console_fd; /* terminal master; else the three pipes: */
 	int stdin_fd, stdout_fd, stderr_fd;
-	int client_fd;	      /* the connection of the command that started it, or replaced it */
+	int pin_fd;	      /* keeps the image's directories from being swept; only held */
+	int client_fd;	      /* the connection of the command that started it */
 	bool client_attached; /* that command wants the output */
-	struct json_array clients; /* of struct keeper_client_state: handed over by a keeper */
-};
-
-struct keeper_client_state {
-	int fd;
-	bool greeted, attached, waiting, starter;
 };
 
 /* Defaults: no descriptor, no slot, SIGTERM, 10 s, logs of 3 x 10 MiB. */

@@ -160,9 +160,15 @@ int keeper_receive(int fd, struct keeper_header *ret, void *data, int timeout_ms
 
 	if (wait_readable(fd, timeout_ms, err) < 0)
 		return -1;
-	do
-		n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	/* A keeper that ends with something of ours unread resets the connection: unix(7) reports that
+	 * once, before the messages that it had sent until then. */
+	for (int resets = 0; resets < 2; resets++) {
+		do
+			n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+		while (n < 0 && errno == EINTR);
+		if (n >= 0 || errno != ECONNRESET)
+			break;
+	}
 	if (n == 0 || (n < 0 && errno == ECONNRESET))
 		return 0;
 	if (n < 0)

@@ -405,12 +405,6 @@ struct keeper_client *keeper_client_add(struct keeper *k, int fd, struct err *er
 	return take(c);
 }
 
-static int expect_greeting(struct keeper_client *c, struct err *err)
-{
-	c->hello_timer = loop_add_timer(c->keeper->loop, KEEPER_HELLO_MS, on_hello_late, c, err);
-	return c->hello_timer ? 0 : -1;
-}
-
 static bool is_ours(int fd)
 {
 	struct ucred peer = {0};
@@ -434,28 +428,9 @@ static void on_connect(void *data, int listen_fd, uint32_t events)
 	if (!c)
 		return;
 	fd = -1; /* the client's */
-	c->dead = expect_greeting(c, &ignored) < 0;
+	c->hello_timer = loop_add_timer(k->loop, KEEPER_HELLO_MS, on_hello_late, c, &ignored);
+	c->dead = !c->hello_timer;
 	keeper_settle(k);
-}
-
-/* Those of the keeper that we replace. */
-static int take_over(struct keeper *k, struct err *err)
-{
-	const struct keeper_client_state *states = k->state.clients.items;
-
-	for (size_t i = 0; i < k->state.clients.count; i++) {
-		struct keeper_client *c = keeper_client_add(k, states[i].fd, err);
-
-		if (!c)
-			return -1;
-		c->greeted = states[i].greeted;
-		c->attached = states[i].attached;
-		c->waiting = states[i].waiting;
-		c->starter = states[i].starter;
-		if (!c->greeted && expect_greeting(c, err) < 0)
-			return -1;
-	}
-	return 0;
 }
 
 int keeper_clients_init(struct keeper *k, struct err *err)
@@ -468,8 +443,6 @@ int keeper_clients_init(struct keeper *k, struct err *err)
 		if (!k->listen_source || fd_set_nonblock(k->state.listen_fd, true, err) < 0)
 			return -1;
 	}
-	if (take_over(k, err) < 0)
-		return -1;
 	if (k->state.client_fd < 0)
 		return 0;
 	c = keeper_client_add(k, k->state.client_fd, err);
@@ -479,26 +452,6 @@ int keeper_clients_init(struct keeper *k, struct err *err)
 	c->starter = !k->state.replaced;
 	c->attached = k->state.client_attached;
 	keeper_client_send(c, k->state.replaced ? KEEPER_OK : KEEPER_STARTED, 0, 0, NULL, 0);
-	return 0;
-}
-
-int keeper_clients_pack(const struct keeper *k, const struct keeper_client *except,
-			struct json_array *ret, struct err *err)
-{
-	struct keeper_client_state *states = calloc(k->client_count + 1, sizeof(*states));
-
-	if (!states)
-		return err_set(err, ERR_LIMIT, ENOMEM, "cannot hand the clients over");
-	*ret = (struct json_array){.items = states};
-	for (const struct keeper_client *c = k->clients; c; c = c->next)
-		if (c != except)
-			states[ret->count++] = (struct keeper_client_state){
-				.fd = c->fd,
-				.greeted = c->greeted,
-				.attached = c->attached,
-				.waiting = c->waiting,
-				.starter = c->starter,
-			};
 	return 0;
 }
 

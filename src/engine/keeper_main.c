@@ -15,8 +15,8 @@
  * does the right thing.
  *
  * Replacement happens in keeper_settle(), when no callback is half way through anything and no client
- * has output or input that is not delivered yet; the connections are handed on, so a user who is
- * attached does not notice. What the container writes meanwhile stays in its pipes. An exit meanwhile stays with
+ * has output or input that is not delivered yet; clients' connections end with it, except that of the
+ * one who asked. What the container writes meanwhile stays in its pipes. An exit meanwhile stays with
  * the zombie, whose pidfd is handed on.
  */
 #include <errno.h>
@@ -210,9 +210,7 @@ static void replace(struct keeper *k)
 	next.stdin_fd = k->input_fd >= 0 && !k->state.terminal ? k->input_fd : -1;
 	next.stdout_fd = k->state.terminal ? -1 : k->streams[0].fd;
 	next.stderr_fd = k->streams[1].fd;
-	if (keeper_clients_pack(k, asker, &next.clients, &err) == 0)
-		keeper_exec(k->replacement, &next, &err);
-	free(next.clients.items);
+	keeper_exec(k->replacement, &next, &err);
 	replace_failed(k, &err);
 }
 
@@ -236,11 +234,10 @@ static int watch_signals(struct keeper *k, struct err *err)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigprocmask(SIG_SETMASK, &set, NULL);
-	signal(SIGCHLD, SIG_DFL); /* ignored, it would reap without us */
+	proc_reset_signals();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
 	return loop_add_signals(k->loop, &set, on_signal, k, err) ? 0 : -1;

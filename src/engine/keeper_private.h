@@ -108,9 +108,6 @@ void keeper_client_error(struct keeper_client *c, const struct err *err);
 void keeper_clients_output(struct keeper *k, enum keeper_message type, const void *data,
 			   size_t size);
 bool keeper_clients_behind(const struct keeper *k);
-/* All but one, for the next keeper; ret->items is freed by the caller. */
-int keeper_clients_pack(const struct keeper *k, const struct keeper_client *except,
-			struct json_array *ret, struct err *err);
 /* Nothing waits in either direction. */
 bool keeper_clients_served(const struct keeper *k);
 /* KEEPER_EXIT to all who wait for it. */

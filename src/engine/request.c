@@ -47,8 +47,7 @@ static int add_command(const struct run_options *options, const char *image_ref,
 	return 0;
 }
 
-/* NAME=VALUE as it is; NAME alone: our own value, where we have one. */
-static int add_env(struct strv *env, const char *item, struct err *err)
+int engine_add_env(struct strv *env, const char *item, struct err *err)
 {
 	const char *equals = strchr(item, '=');
 	own_free char *name = NULL;
@@ -77,10 +76,10 @@ static int add_environment(const struct run_options *options, const char *hostna
 		return -1;
 	if (options->tty && strv_env_set(&p->env, "TERM", "xterm", err) < 0)
 		return -1;
-	if (options->tty && getenv("TERM") && add_env(&p->env, "TERM", err) < 0)
+	if (options->tty && getenv("TERM") && engine_add_env(&p->env, "TERM", err) < 0)
 		return -1;
 	for (size_t i = 0; i < options->env.count; i++)
-		if (add_env(&p->env, options->env.items[i], err) < 0)
+		if (engine_add_env(&p->env, options->env.items[i], err) < 0)
 			return -1;
 	return 0;
 }
@@ -217,6 +216,10 @@ static int fill_record(const struct run_options *options, const char *image_ref,
 	    set_hostname(options, record->id, &record->spec, err) < 0)
 		return -1;
 	set_namespaces(options, &record->spec);
+	record->spec.oci_version = str_dup("1.3.0", err);
+	record->spec.root_path = str_dup("rootfs", err);
+	if (!record->spec.oci_version || !record->spec.root_path)
+		return -1;
 	if (set_process(options, image_ref, command, &record->spec, err) < 0 ||
 	    request_mounts(options, &record->spec, err) < 0 ||
 	    request_limits(options, &facts, &record->spec, err) < 0 ||

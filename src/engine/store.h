@@ -35,6 +35,9 @@
 #define STORE_SHORT_ID 12
 #define STORE_NAME_MAX 128
 #define STORE_CGROUP_PREFIX "insula-"
+#define STORE_FIRST_ID \
+	1879048192u /* of the id ranges where no file names any: unused by login.defs(5) and by
+				     systemd */
 
 struct store {
 	char *root, *run; /* absolute paths */
@@ -128,6 +131,10 @@ int store_list(struct store *store, struct strv *ret_ids, struct err *err);
 int store_remove(struct container *ct, struct err *err);
 /* Exclusive verb lock of a container, waits up to timeout_ms. Returns the lock descriptor. */
 int store_lock(struct container *ct, int timeout_ms, struct err *err);
+
+/* The boot id of this kernel; freed by the caller. */
+char *store_boot_id(struct err *err);
+bool store_is_id(const char *text);
 
 int store_write_state(struct container *ct, const struct run_state *state, struct err *err);
 int store_write_exit(struct container *ct, const struct exit_record *exit, struct err *err);

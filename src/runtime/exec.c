@@ -245,7 +245,9 @@ static int prepare(struct exec *x, const struct runtime_exec *request, int *ret_
 	x->root_fd = openat(x->proc_fd, root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (x->root_fd < 0)
 		return err_errno(err, "cannot open the container's root");
-	if (identity_resolve(x->root_fd, &request->process->user, &x->identity, err) < 0)
+	if (identity_resolve(x->root_fd, &request->process->user, &x->identity, err) < 0 ||
+	    hand_over_pipes(request->stdio, request->id_base + x->identity.uid,
+			    request->id_base + x->identity.gid, err) < 0)
 		return -1;
 	if (!request->spec->seccomp_default && !request->spec->linux_.seccomp)
 		return 0;

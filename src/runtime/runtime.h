@@ -75,8 +75,8 @@ struct runtime_exec {
 	const struct spec_process *process; /* args, env, cwd, user, terminal */
 	const struct proc *init;	    /* the container's first process */
 	const char *cgroup_name;
+	uint32_t id_base; /* host id of container root, 0 without a user namespace */
 	int stdio[3];
-	bool detach; /* the new process becomes a child of the container's init */
 };
 
 /* Returns after execve succeeded. With a terminal, *ret_console_fd is its master. */

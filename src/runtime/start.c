@@ -247,26 +247,26 @@ static int step_join(struct start *s, const struct step *step, struct err *err)
 	return 0;
 }
 
+int hand_over_pipes(const int stdio[3], uint32_t uid, uint32_t gid, struct err *err)
+{
+	for (int i = 0; i < 3; i++) {
+		struct stat st;
+
+		if (stdio[i] >= 0 && fstat(stdio[i], &st) == 0 && S_ISFIFO(st.st_mode) &&
+		    fchown(stdio[i], uid, gid) < 0)
+			return err_errno(err, "cannot hand over the container's pipes");
+	}
+	return 0;
+}
+
 static int step_user(struct start *s, const struct step *step, struct err *err)
 {
 	const struct plan *plan = s->plan;
 
-	path_use_proc(s->proc_fd); /* the pad has no /proc */
-	int found = identity_resolve(s->root_fd, &plan->spec->process.user, &s->identity, err);
-	path_use_proc(-1);
-	if (found < 0)
+	if (identity_resolve(s->root_fd, &plan->spec->process.user, &s->identity, err) < 0)
 		return -1;
-	/* A program that opens /dev/stdout opens the pipe again, and needs to own it. */
-	for (int i = 0; i < 3 && plan->own[NS_USER]; i++) {
-		struct stat st;
-		int fd = plan->request.stdio[i];
-
-		if (fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) &&
-		    fchown(fd, plan->root_uid + s->identity.uid, plan->root_gid + s->identity.gid) <
-			    0)
-			return err_errno(err, "cannot hand over the container's pipes");
-	}
-	return 0;
+	return hand_over_pipes(plan->request.stdio, plan->root_uid + s->identity.uid,
+			       plan->root_gid + s->identity.gid, err);
 }
 
 static int step_cwd(struct start *s, const struct step *step, struct err *err)

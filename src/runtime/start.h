@@ -93,6 +93,9 @@ int act_as(uint32_t uid, uint32_t gid, struct err *err);
 /* The host's /dev/null, checked to be that device. */
 int open_null(struct err *err);
 
+/* A program that opens /dev/stdout opens its pipe again, and must own it: host ids. */
+int hand_over_pipes(const int stdio[3], uint32_t uid, uint32_t gid, struct err *err);
+
 /* start_root.c */
 int start_layer_source(struct start *s, const struct step *step, struct err *err);
 int start_root_source(struct start *s, const struct step *step, struct err *err);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The command line of insula: verbs as a table. One row has the verb's options, its help and its
+ * function; dispatch, --help, completion and the tests that walk every option read the same rows.
+ */
+#ifndef INSULA_CLI_CLI_H
+#define INSULA_CLI_CLI_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/opt.h"
+#include "engine/store.h"
+
+/* What a verb gets. */
+struct cli {
+	char *root, *run_root; /* --root, --runroot; NULL: the defaults */
+	char *const *argv;     /* the whole command line, for a sealed second start */
+	struct store store;    /* open where the verb wants it */
+	int exit_code;	       /* what a verb that succeeded ends with */
+};
+
+enum verb_flags {
+	VERB_STORE = 1,	     /* the store is opened first */
+	VERB_STOP_PARSE = 2, /* options end at the first operand */
+	VERB_HIDDEN = 4,     /* not in the list of verbs */
+};
+
+struct verb {
+	const char *name;
+	const char *usage; /* operands, for the help */
+	const char *help;  /* one line, lower case, no full stop */
+	const struct opt *table;
+	size_t options_size;
+	unsigned int flags;
+	size_t min_operands, max_operands; /* max 0: none; SIZE_MAX: any number */
+	int (*run)(struct cli *cli, void *options, const struct strv *operands, struct err *err);
+	const char *complete; /* of its operands: "container", "image", NULL */
+};
+
+extern const struct verb *const cli_verbs[]; /* NULL ends */
+extern const struct opt cli_global_table[];
+
+const struct verb *cli_find_verb(const char *name);
+void cli_print_usage(FILE *out);
+void cli_print_verb_help(const struct verb *verb, FILE *out);
+
+/* main() of insula; returns the exit code. */
+int cli_main(int argc, char *argv[]);
+
+/* Rows, one file a group of verbs. */
+extern const struct verb cli_verb_run, cli_verb_exec;
+extern const struct verb cli_verb_ps, cli_verb_logs, cli_verb_stop, cli_verb_kill, cli_verb_rm,
+	cli_verb_wait;
+extern const struct verb cli_verb_inspect, cli_verb_info, cli_verb_version, cli_verb_doctor,
+	cli_verb_completion;
+
+/* Call fn for each operand as a container; every failure is printed, the first error's kind decides the
+ * exit code. Returns 0 if all went well. */
+typedef int cli_each_fn(struct cli *cli, struct container *ct, void *options, struct err *err);
+int cli_each_container(struct cli *cli, const struct strv *refs, void *options, cli_each_fn *fn,
+		       struct err *err);
+void cli_print_error(const struct err *err);
+
+#endif

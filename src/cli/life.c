@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* insula stop, kill, wait and rm: the ends of a container. */
+#include <signal.h>
+#include <string.h>
+
+#include "base/loop.h"
+#include "base/own.h"
+#include "base/proc.h"
+#include "cli/cli.h"
+#include "engine/lifecycle.h"
+
+struct life_options {
+	uint64_t timeout_ms;
+	bool timeout_given, force, all, ignore_missing, quiet;
+	char *signal;
+};
+
+#define LIFE(field) offsetof(struct life_options, field)
+
+/* Names go to the standard output, as the field has it: what was done can be piped on. */
+static int said(const struct container *ct)
+{
+	puts(ct->record.name);
+	return 0;
+}
+
+/* The containers that are named, or all of them. */
+static int each(struct cli *cli, struct life_options *options, const struct strv *refs,
+		cli_each_fn *fn, struct err *err)
+{
+	own(strv) struct strv every = STRV_INIT;
+
+	if (!options->all && !refs->count) {
+		err_set(err, ERR_USAGE, 0, "no container is named");
+		return err_hint(err, "give names or ids, or --all");
+	}
+	if (options->all && refs->count)
+		return err_set(err, ERR_USAGE, 0, "--all and names exclude each other");
+	if (!options->all)
+		return cli_each_container(cli, refs, options, fn, err);
+	if (store_list(&cli->store, &every, err) < 0)
+		return -1;
+	return cli_each_container(cli, &every, options, fn, err);
+}
+
+static int stop_one(struct cli *cli, struct container *ct, void *data, struct err *err)
+{
+	struct life_options *options = data;
+	int64_t timeout = options->timeout_given ? (int64_t)options->timeout_ms : -1;
+
+	if (options->all && ct->status != CT_RUNNING && ct->status != CT_DEAD)
+		return 0;
+	if (engine_stop(ct, timeout, err) < 0)
+		return err_wrap(err, "cannot stop '%s'", ct->record.name);
+	return said(ct);
+}
+
+static int run_stop(struct cli *cli, void *data, const struct strv *operands, struct err *err)
+{
+	return each(cli, data, operands, stop_one, err);
+}
+
+static const struct opt stop_table[] = {
+	{"time", 't', OPT_MS, LIFE(timeout_ms), LIFE(timeout_given), .value_name = "SECONDS",
+	 .help = "wait so long before it is killed (default: the container's)"},
+	{"all", 'a', OPT_BOOL, LIFE(all), .help = "stop every running container"},
+	{0},
+};
+
+const struct verb cli_verb_stop = {
+	.name = "stop",
+	.usage = "CONTAINER...",
+	.help = "ask containers to end, kill them after a while",
+	.table = stop_table,
+	.options_size = sizeof(struct life_options),
+	.flags = VERB_STORE,
+	.max_operands = SIZE_MAX,
+	.run = run_stop,
+	.complete = "container",
+};
+
+static int kill_one(struct cli *cli, struct container *ct, void *data, struct err *err)
+{
+	struct life_options *options = data;
+	int signal = options->signal ? proc_signal_parse(options->signal, err) : SIGKILL;
+
+	if (signal < 0)
+		return err_wrap(err, "--signal");
+	if (options->all && ct->status != CT_RUNNING)
+		return 0;
+	if (engine_kill(ct, signal, err) < 0)
+		return -1;
+	return said(ct);
+}
+
+static int run_kill(struct cli *cli, void *data, const struct strv *operands, struct err *err)
+{
+	return each(cli, data, operands, kill_one, err);
+}
+
+static const struct opt kill_table[] = {
+	{"signal", 's', OPT_STRING, LIFE(signal), .value_name = "SIGNAL",
+	 .help = "signal by name or number (default: KILL)", .complete = "signal"},
+	{"all", 'a', OPT_BOOL, LIFE(all), .help = "signal every running container"},
+	{0},
+};
+
+const struct verb cli_verb_kill = {
+	.name = "kill",
+	.usage = "CONTAINER...",
+	.help = "send a signal to the first process of containers",
+	.table = kill_table,
+	.options_size = sizeof(struct life_options),
+	.flags = VERB_STORE,
+	.max_operands = SIZE_MAX,
+	.run = run_kill,
+	.complete = "container",
+};
+
+static int wait_one(struct cli *cli, struct container *ct, void *data, struct err *err)
+{
+	int code;
+
+	if (engine_wait(ct, -1, &code, err) < 0)
+		return err_wrap(err, "cannot wait for '%s'", ct->record.name);
+	printf("%d\n", code);
+	return 0;
+}
+
+static int run_wait(struct cli *cli, void *data, const struct strv *operands, struct err *err)
+{
+	return cli_each_container(cli, operands, data, wait_one, err);
+}
+
+static const struct opt no_table[] = {{0}};
+
+const struct verb cli_verb_wait = {
+	.name = "wait",
+	.usage = "CONTAINER...",
+	.help = "wait until containers have ended, print their exit codes",
+	.table = no_table,
+	.options_size = sizeof(struct life_options),
+	.flags = VERB_STORE,
+	.min_operands = 1,
+	.max_operands = SIZE_MAX,
+	.run = run_wait,
+	.complete = "container",
+};
+
+static int remove_one(struct cli *cli, struct container *ct, void *data, struct err *err)
+{
+	struct life_options *options = data;
+
+	if (options->all && ct->status == CT_RUNNING && !options->force)
+		return 0;
+	if (engine_remove(ct, options->force, err) < 0)
+		return err_wrap(err, "cannot remove '%s'", ct->record.name);
+	return said(ct);
+}
+
+static int run_rm(struct cli *cli, void *data, const struct strv *operands, struct err *err)
+{
+	struct life_options *options = data;
+	int status = each(cli, options, operands, remove_one, err);
+
+	if (status < 0 && options->force && err->kind == ERR_NOT_FOUND)
+		return 0; /* as rm -f: what is not there is removed */
+	return status;
+}
+
+static const struct opt rm_table[] = {
+	{"force", 'f', OPT_BOOL, LIFE(force),
+	 .help = "kill those that run; missing ones are no error"},
+	{"all", 'a', OPT_BOOL, LIFE(all), .help = "remove every container that does not run"},
+	{0},
+};
+
+const struct verb cli_verb_rm = {
+	.name = "rm",
+	.usage = "CONTAINER...",
+	.help = "remove containers and what they wrote",
+	.table = rm_table,
+	.options_size = sizeof(struct life_options),
+	.flags = VERB_STORE,
+	.max_operands = SIZE_MAX,
+	.run = run_rm,
+	.complete = "container",
+};

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * insula: find the verb, parse its options, run it, and turn an error into one line on the standard
+ * error and an exit code: 125 for an error of ours, 126 and 127 for a command that cannot be executed or
+ * is not there, the command's own otherwise.
+ */
+#include "cli/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/own.h"
+
+const struct verb *const cli_verbs[] = {
+	&cli_verb_run,	&cli_verb_exec, &cli_verb_ps, &cli_verb_logs, &cli_verb_stop,
+	&cli_verb_kill, &cli_verb_wait, &cli_verb_rm, NULL,
+};
+
+const struct opt cli_global_table[] = {
+	{"root", 0, OPT_STRING, offsetof(struct cli, root), .value_name = "DIR",
+	 .help = "directory of what survives a reboot (default: /var/lib/insula)",
+	 .complete = "dir"},
+	{"runroot", 0, OPT_STRING, offsetof(struct cli, run_root), .value_name = "DIR",
+	 .help = "directory of what does not (default: /run/insula)", .complete = "dir"},
+	{0},
+};
+
+const struct verb *cli_find_verb(const char *name)
+{
+	for (size_t i = 0; cli_verbs[i]; i++)
+		if (!strcmp(cli_verbs[i]->name, name))
+			return cli_verbs[i];
+	return NULL;
+}
+
+void cli_print_error(const struct err *err)
+{
+	fflush(stdout);
+	fprintf(stderr, "insula: %s\n", err->message);
+	if (*err->hint)
+		fprintf(stderr, "hint: %s\n", err->hint);
+}
+
+void cli_print_usage(FILE *out)
+{
+	fputs("Usage: insula [OPTION...] VERB [OPTION...] [ARGUMENT...]\n\n"
+	      "Containers from this host's own system, or from any directory tree:\n"
+	      "  insula run -it host              a shell in a container made of this host\n"
+	      "  insula run --rm host COMMAND     one command, and nothing is left\n"
+	      "  insula run --rm dir:PATH COMMAND the same, with a directory tree as the root\n\n"
+	      "Verbs:\n",
+	      out);
+	for (size_t i = 0; cli_verbs[i]; i++)
+		if (!(cli_verbs[i]->flags & VERB_HIDDEN))
+			fprintf(out, "  %-11s %s\n", cli_verbs[i]->name, cli_verbs[i]->help);
+	fputs("\nOptions:\n", out);
+	opt_print_help(cli_global_table, out, 80);
+	fputs("\ninsula VERB --help explains a verb; insula(1) explains everything.\n", out);
+}
+
+void cli_print_verb_help(const struct verb *verb, FILE *out)
+{
+	fprintf(out, "Usage: insula %s%s%s%s\n\n%s\n", verb->name,
+		verb->table[0].name ? " [OPTION...]" : "", *verb->usage ? " " : "", verb->usage,
+		verb->help);
+	if (!verb->table[0].name)
+		return;
+	fputs("\nOptions:\n", out);
+	opt_print_help(verb->table, out, 80);
+}
+
+static int unknown_verb(const char *name, struct err *err)
+{
+	const char *closest = NULL;
+	unsigned int best = 3;
+
+	for (size_t i = 0; cli_verbs[i]; i++) {
+		unsigned int d = str_distance(name, cli_verbs[i]->name, 3);
+
+		if (d < best) {
+			best = d;
+			closest = cli_verbs[i]->name;
+		}
+	}
+	err_set(err, ERR_USAGE, 0, "there is no verb '%s'", name);
+	return closest ? err_hint(err, "did you mean '%s'?", closest)
+		       : err_hint(err, "insula --help lists the verbs");
+}
+
+static int check_operands(const struct verb *verb, size_t count, struct err *err)
+{
+	if (count >= verb->min_operands && count <= verb->max_operands)
+		return 0;
+	err_set(err, ERR_USAGE, 0, "%s: %s", verb->name,
+		count < verb->min_operands ? "an argument is missing" : "too many arguments");
+	return err_hint(err, "insula %s %s", verb->name, verb->usage);
+}
+
+static int run_verb(struct cli *cli, const struct verb *verb, int argc, char *const argv[],
+		    struct err *err)
+{
+	own(strv) struct strv operands = STRV_INIT;
+	void *options = calloc(1, verb->options_size ? verb->options_size : 1);
+	bool help = false;
+	int status;
+
+	if (!options)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot start");
+	status = opt_parse(verb->table, verb->flags & VERB_STOP_PARSE ? OPT_STOP_AT_OPERAND : 0,
+			   argc, argv, options, &operands, &help, err);
+	if (status < 0)
+		err_wrap(err, "%s", verb->name);
+	else if (help)
+		cli_print_verb_help(verb, stdout);
+	else if ((status = check_operands(verb, operands.count, err)) == 0) {
+		if (verb->flags & VERB_STORE)
+			status = store_open(cli->root, cli->run_root, &cli->store, err);
+		if (status == 0)
+			status = verb->run(cli, options, &operands, err);
+	}
+	opt_values_done(verb->table, options);
+	free(options);
+	return status;
+}
+
+static int dispatch(struct cli *cli, int argc, char *argv[], struct err *err)
+{
+	own(strv) struct strv words = STRV_INIT;
+	bool help = false;
+
+	if (argc == 2 && (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-v"))) {
+		puts("insula " INSULA_VERSION);
+		return 0;
+	}
+	if (opt_parse(cli_global_table, OPT_STOP_AT_OPERAND, argc - 1, argv + 1, cli, &words, &help,
+		      err) < 0)
+		return -1;
+	if (help || !words.count || !strcmp(words.items[0], "help")) {
+		const struct verb *about = words.count > 1 ? cli_find_verb(words.items[1]) : NULL;
+
+		if (words.count > 1 && !about)
+			return unknown_verb(words.items[1], err);
+		about ? cli_print_verb_help(about, stdout) : cli_print_usage(stdout);
+		return 0;
+	}
+	const struct verb *verb = cli_find_verb(words.items[0]);
+	if (!verb)
+		return unknown_verb(words.items[0], err);
+	return run_verb(cli, verb, (int)words.count - 1, words.items + 1, err);
+}
+
+int cli_each_container(struct cli *cli, const struct strv *refs, void *options, cli_each_fn *fn,
+		       struct err *err)
+{
+	struct err first = ERR_INIT;
+
+	for (size_t i = 0; i < refs->count; i++) {
+		struct container ct = {.root_fd = -1, .run_fd = -1};
+		int status = store_find(&cli->store, refs->items[i], &ct, err);
+
+		if (status == 0) {
+			status = fn(cli, &ct, options, err);
+			container_done(&ct);
+		}
+		if (status == 0)
+			continue;
+		if (first.kind != ERR_NONE)
+			cli_print_error(&first); /* the last one is printed by main */
+		first = *err;
+		*err = ERR_INIT;
+	}
+	if (first.kind == ERR_NONE)
+		return 0;
+	*err = first;
+	return -1;
+}
+
+int cli_main(int argc, char *argv[])
+{
+	struct cli cli = {.argv = argv, .store = {.root_fd = -1, .run_fd = -1}};
+	struct err err = ERR_INIT;
+	int status;
+
+	warn_set_program("insula");
+	status = fd_sanitize_stdio(&err) < 0 || fd_cloexec_from(3, &err) < 0
+			 ? -1
+			 : dispatch(&cli, argc, argv, &err);
+	if (status == 0 && fflush(stdout) != 0)
+		status = err_errno(&err, "cannot write to the standard output");
+	if (status < 0)
+		cli_print_error(&err);
+	store_done(&cli.store);
+	opt_values_done(cli_global_table, &cli);
+	return status < 0 ? err_exit_code(&err) : cli.exit_code;
+}

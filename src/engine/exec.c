@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * insula exec: a further process in a running container. The keeper has no part in it: the command is
+ * the new process's parent, relays its terminal or its pipes, and takes its exit status. The process
+ * never has a descriptor of the user's terminal, nor of a file but a regular one it is fed from.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/own.h"
+#include "base/path.h"
+#include "engine/engine.h"
+#include "engine/relay.h"
+#include "runtime/runtime.h"
+
+static void spec_process_copy_done(struct spec_process *p)
+{
+	strv_done(&p->args);
+	strv_done(&p->env);
+	free(p->cwd);
+	free(p->user.name);
+}
+
+#define own_process __attribute__((cleanup(spec_process_copy_done)))
+
+static int set_user(const struct exec_options *options, const struct spec_process *base,
+		    struct spec_process *p, struct err *err)
+{
+	const char *user = options->user ? options->user : base->user.name;
+
+	p->user = (struct spec_user){.uid = base->user.uid, .gid = base->user.gid, .umask = -1};
+	if (!user)
+		return 0;
+	p->user.name = str_dup(user, err);
+	if (!p->user.name)
+		return -1;
+	/* Capabilities go with root, in as in run. */
+	bool root = !strcmp(user, "0") || !strcmp(user, "root") || !strncmp(user, "0:", 2) ||
+		    !strncmp(user, "root:", 5);
+	p->caps.effective = p->caps.permitted = root ? p->caps.bounding : 0;
+	return 0;
+}
+
+/* The container's own process as the pattern, changed by the options. */
+static int make_process(const struct container *ct, const struct exec_options *options,
+			const struct strv *command, struct spec_process *p, struct err *err)
+{
+	const struct spec_process *base = &ct->record.spec.process;
+
+	p->terminal = options->tty;
+	p->caps = base->caps;
+	p->no_new_privs = base->no_new_privs;
+	p->rlimits = base->rlimits;
+	p->rlimit_count = base->rlimit_count;
+	p->apparmor_profile = base->apparmor_profile;
+	p->selinux_label = base->selinux_label;
+	if (path_clean(options->workdir ? options->workdir : base->cwd, &p->cwd, err) < 0)
+		return err_wrap(err, "--workdir");
+	if (strv_copy(&p->args, command, err) < 0 || strv_copy(&p->env, &base->env, err) < 0 ||
+	    set_user(options, base, p, err) < 0)
+		return -1;
+	if (options->tty && !strv_env_get(&p->env, "TERM") &&
+	    strv_env_set(&p->env, "TERM", "xterm", err) < 0)
+		return -1;
+	for (size_t i = 0; i < options->env.count; i++)
+		if (engine_add_env(&p->env, options->env.items[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static int check_running(const struct container *ct, struct proc *init, struct err *err)
+{
+	if (ct->status != CT_RUNNING) {
+		err_set(err, ERR_STATE, 0, "container '%s' is not running", ct->record.name);
+		return err_hint(err, "it is %s", container_status_name(ct->status));
+	}
+	if (proc_open(init, ct->state.init_pid, ct->state.init_start, err) < 0)
+		return err_wrap(err, "container '%s' has just ended", ct->record.name);
+	return 0;
+}
+
+static int make_pipe(int *ret_read, int *ret_write, struct err *err)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_errno(err, "cannot make a pipe");
+	*ret_read = ends[0];
+	*ret_write = ends[1];
+	return 0;
+}
+
+/* A regular file cannot be waited for (epoll(7)) and needs no waiting: the process reads it itself. */
+static bool is_regular(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static int make_stdio(const struct exec_options *options, struct relay_ends *ours, int theirs[3],
+		      struct err *err)
+{
+	if (options->detach || options->tty)
+		return 0;
+	if (options->interactive && is_regular(STDIN_FILENO)) {
+		theirs[0] = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+		if (theirs[0] < 0)
+			return err_errno(err, "cannot pass on the standard input");
+	} else if (options->interactive && make_pipe(&theirs[0], &ours->in_fd, err) < 0) {
+		return -1;
+	}
+	if (make_pipe(&ours->out_fd, &theirs[1], err) < 0)
+		return -1;
+	return make_pipe(&ours->err_fd, &theirs[2], err);
+}
+
+static int enter(const struct container *ct, const struct exec_options *options,
+		 const struct spec_process *process, struct relay_ends *ours, struct proc *ret,
+		 struct err *err)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+	own_free char *cgroup = str_printf(err, STORE_CGROUP_PREFIX "%s", ct->id);
+	struct proc init = PROC_INIT;
+	struct runtime_exec request = {.spec = &ct->record.spec,
+				       .process = process,
+				       .init = &init,
+				       .cgroup_name = cgroup,
+				       .id_base = ct->state.id_base,
+				       .stdio = {-1, -1, -1}};
+
+	if (!cgroup || check_running(ct, &init, err) < 0)
+		return -1;
+	int status = make_stdio(options, ours, request.stdio, err);
+	if (!status)
+		status = cgroup_host_probe(AT_FDCWD, &host, err);
+	if (!status)
+		status = runtime_exec(&request, &host, ret, &ours->console_fd, err);
+	for (int i = 0; i < 3; i++)
+		fd_close(request.stdio[i]);
+	proc_forget(&init);
+	return status;
+}
+
+int engine_exec(struct container *ct, const struct exec_options *options,
+		const struct strv *command, int *ret_code, struct err *err)
+{
+	own_process struct spec_process process = {0};
+	own(relay_ends) struct relay_ends ours = RELAY_ENDS_NONE;
+	struct proc running = PROC_INIT;
+
+	if (!command->count || !*command->items[0]) {
+		err_set(err, ERR_USAGE, 0, "exec wants a command");
+		return err_hint(err, "insula exec CONTAINER COMMAND [ARGUMENT...]");
+	}
+	if (options->tty && options->interactive && !isatty(STDIN_FILENO))
+		return err_set(err, ERR_USAGE, 0, "-i -t: the standard input is not a terminal");
+	if (make_process(ct, options, command, &process, err) < 0 ||
+	    enter(ct, options, &process, &ours, &running, err) < 0)
+		return -1;
+	*ret_code = 0;
+	int status = 0;
+	if (!options->detach)
+		status = relay_process(&running, &ours, options->interactive, ret_code, err);
+	proc_forget(&running);
+	return status;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Ending, removing and repairing containers.
+ *
+ * A running container is ended through its keeper, which answers when everything is cleared up. A keeper
+ * that does not answer in time (it was stopped, or hangs) is killed, which kills the container, and what
+ * is left is repaired by us: no command waits for ever on another process.
+ */
+#include "engine/lifecycle.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/loop.h"
+#include "base/own.h"
+#include "base/proc.h"
+#include "engine/keeper.h"
+#include "kernel/cgroup.h"
+
+#define KEEPER_GRACE_MS 15000 /* beyond its own deadline, for clearing up */
+#define SIGNAL_TIMEOUT_MS 5000
+#define LOCK_TIMEOUT_MS 30000
+#define CGROUP_TIMEOUT_MS 5000
+#define KILLED_CODE 137
+
+static int not_running(const struct container *ct, struct err *err)
+{
+	err_set(err, ERR_STATE, 0, "container '%s' is not running", ct->record.name);
+	return err_hint(err, "it is %s", container_status_name(ct->status));
+}
+
+/* The last resort: the keeper's death is the container's, by the kernel. */
+static int kill_keeper(struct container *ct, struct err *err)
+{
+	struct proc keeper = PROC_INIT;
+	int status;
+
+	if (proc_open(&keeper, ct->state.keeper_pid, ct->state.keeper_start, err) < 0)
+		return err->kind == ERR_NOT_FOUND ? 0 : -1;
+	status = proc_signal(&keeper, SIGKILL, err);
+	if (status == 0 && proc_wait_end(&keeper, KEEPER_GRACE_MS, err) <= 0)
+		status = err_set(
+			err, ERR_TIMEOUT, 0,
+			"the keeper of '%s' (process %d) cannot be killed: a process of the "
+			"container hangs in the kernel",
+			ct->record.name, ct->state.keeper_pid);
+	proc_forget(&keeper);
+	return status;
+}
+
+static int repair_after_kill(struct container *ct, struct err *err)
+{
+	if (kill_keeper(ct, err) < 0)
+		return -1;
+	ct->status = CT_DEAD;
+	return engine_repair(ct, err);
+}
+
+int engine_stop(struct container *ct, int64_t timeout_ms, struct err *err)
+{
+	int64_t wait = timeout_ms < 0 ? (int64_t)ct->record.stop_timeout_ms : timeout_ms;
+	struct err asking = ERR_INIT;
+
+	if (ct->status == CT_DEAD)
+		return engine_repair(ct, err);
+	if (ct->status != CT_RUNNING)
+		return 0;
+	if (wait > INT32_MAX - KEEPER_GRACE_MS)
+		wait = INT32_MAX - KEEPER_GRACE_MS;
+	if (keeper_request(ct->run_fd, KEEPER_STOP, 0, wait, (int)wait + KEEPER_GRACE_MS,
+			   &asking) == 0)
+		return 0;
+	/* It ended by itself just now, or does not answer. */
+	if (file_lock_held(ct->run_fd, "alive", err) == 0)
+		return 0;
+	return repair_after_kill(ct, err);
+}
+
+int engine_kill(struct container *ct, int signal, struct err *err)
+{
+	struct proc init = PROC_INIT;
+	struct err asking = ERR_INIT;
+	int status;
+
+	if (ct->status != CT_RUNNING)
+		return not_running(ct, err);
+	if (keeper_request(ct->run_fd, KEEPER_SIGNAL, signal, 0, SIGNAL_TIMEOUT_MS, &asking) == 0)
+		return 0;
+	if (proc_open(&init, ct->state.init_pid, ct->state.init_start, err) < 0)
+		return err->kind == ERR_NOT_FOUND ? not_running(ct, err) : -1;
+	status = proc_signal(&init, signal, err);
+	proc_forget(&init);
+	return status;
+}
+
+int engine_wait(struct container *ct, int timeout_ms, int *ret_code, struct err *err)
+{
+	struct keeper_header header = {0};
+	own_free char *data = malloc(KEEPER_DATA_MAX);
+
+	if (!data)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot wait");
+	if (ct->status == CT_DEAD && engine_repair(ct, err) < 0)
+		return -1;
+	if (ct->status == CT_EXITED) {
+		*ret_code = ct->exit.code;
+		return 0;
+	}
+	if (ct->status != CT_RUNNING)
+		return not_running(ct, err);
+	own_fd int fd = keeper_connect(ct->run_fd, SIGNAL_TIMEOUT_MS, err);
+	if (fd < 0 || keeper_send(fd, KEEPER_WAIT, 0, 0, NULL, 0, err) < 0)
+		return -1;
+	while (header.type != KEEPER_EXIT) {
+		int got = keeper_receive(fd, &header, data, timeout_ms, err);
+
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			return err_set(err, ERR_IO, 0, "the keeper of '%s' died", ct->record.name);
+	}
+	*ret_code = (int)header.value;
+	return 0;
+}
+
+static int remove_cgroup(const char *id, struct err *err)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+	own_free char *name = str_printf(err, STORE_CGROUP_PREFIX "%s", id);
+
+	if (!name || cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+		return -1;
+	if (cgroup_open(&host, name, &cg, err) < 0)
+		return err->kind == ERR_NOT_FOUND ? 0 : -1;
+	if (cgroup_kill(&cg, CGROUP_TIMEOUT_MS, err) < 0)
+		return -1;
+	return cgroup_remove(&cg, CGROUP_TIMEOUT_MS, err);
+}
+
+static int record_death(struct container *ct, struct err *err)
+{
+	struct exit_record how = {.version = 1,
+				  .code = KILLED_CODE,
+				  .signal = SIGKILL,
+				  .finished_ns = clock_real_ns(),
+				  .started_ns = ct->state.started_ns};
+	struct err reading = ERR_INIT;
+
+	if (ct->record.remove || ct->root_fd < 0 ||
+	    store_read_exit(ct->root_fd, &ct->exit, &reading) == 0)
+		return 0;
+	how.reason = str_dup("keeper died", err);
+	if (!how.reason || store_write_exit(ct, &how, err) < 0) {
+		free(how.reason);
+		return -1;
+	}
+	ct->exit = how;
+	return 0;
+}
+
+/* A slot is ours only if its file says so: another container may have it by now. */
+static void release_slot(struct container *ct)
+{
+	own_fd int ids_fd = openat(ct->store->run_fd, "ids", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own_free char *owner = NULL;
+	struct err ignored = ERR_INIT;
+	char name[16];
+
+	snprintf(name, sizeof name, "%d", ct->state.id_slot);
+	if (ct->state.id_slot < 0 || ids_fd < 0 ||
+	    file_read(ids_fd, name, STORE_ID_LENGTH + 1, &owner, &ignored) < 0)
+		return;
+	if (!strncmp(owner, ct->id, STORE_ID_LENGTH))
+		store_release_ids(ct->store, ct->state.id_slot);
+}
+
+static int repair_locked(struct container *ct, struct err *err)
+{
+	int held = file_lock_held(ct->run_fd, "alive", err);
+
+	if (held)
+		return held < 0 ? -1 : 0;
+	if (remove_cgroup(ct->id, err) < 0 || fail_point("repair.cgroup", err) < 0)
+		return -1;
+	release_slot(ct);
+	if (ct->record.remove)
+		return store_remove(ct, err);
+	if (record_death(ct, err) < 0 || fail_point("repair.exit", err) < 0 ||
+	    file_unlink(ct->run_fd, "state.json", err) < 0 ||
+	    file_unlink(ct->run_fd, "ctl", err) < 0)
+		return -1;
+	ct->status = CT_EXITED;
+	return 0;
+}
+
+int engine_repair(struct container *ct, struct err *err)
+{
+	own_fd int lock_fd = store_lock(ct, LOCK_TIMEOUT_MS, err);
+
+	if (lock_fd < 0)
+		return -1;
+	return repair_locked(ct, err);
+}
+
+int engine_remove(struct container *ct, bool force, struct err *err)
+{
+	if (ct->status == CT_RUNNING && !force) {
+		err_set(err, ERR_STATE, 0, "container '%s' is running", ct->record.name);
+		return err_hint(err, "stop it first, or give --force");
+	}
+	if (ct->status == CT_RUNNING && engine_stop(ct, 0, err) < 0)
+		return -1;
+	if (ct->status == CT_RUNNING && ct->record.remove)
+		return 0; /* its keeper has removed it */
+	own_fd int lock_fd = store_lock(ct, LOCK_TIMEOUT_MS, err);
+	if (lock_fd < 0)
+		return -1;
+	int held = file_lock_held(ct->run_fd, "alive", err);
+	if (held)
+		return held < 0 ? -1
+				: err_set(err, ERR_BUSY, 0, "container '%s' is being started",
+					  ct->record.name);
+	if (remove_cgroup(ct->id, err) < 0)
+		return -1;
+	release_slot(ct);
+	ct->state.id_slot = -1;
+	return store_remove(ct, err);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Ending, removing and repairing containers. */
+#ifndef INSULA_ENGINE_LIFECYCLE_H
+#define INSULA_ENGINE_LIFECYCLE_H
+
+#include "engine/store.h"
+
+/* Ask it to end with its stop signal, kill it after the timeout (ms; < 0: the container's). Returns when
+ * it has ended and its keeper has cleared up. Not running is success. */
+int engine_stop(struct container *ct, int64_t timeout_ms, struct err *err);
+/* Send a signal to its first process. ERR_STATE where it is not running. */
+int engine_kill(struct container *ct, int signal, struct err *err);
+/* Remove it; force: kill it first. ERR_STATE where it is running and force is not given. */
+int engine_remove(struct container *ct, bool force, struct err *err);
+/* Wait until it has ended; its exit code. timeout_ms < 0: for ever. */
+int engine_wait(struct container *ct, int timeout_ms, int *ret_code, struct err *err);
+
+/* A container whose keeper died (killed, or the host went down): whatever is left of it (cgroup, id
+ * range, state, files of --rm) is removed and the end recorded. What a container with --rm leaves is
+ * removed whole. Success, and nothing done, where there is nothing to do. Takes its lock. */
+int engine_repair(struct container *ct, struct err *err);
+
+#endif

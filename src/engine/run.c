@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The whole of `insula run`: image, record, container, keeper, and, in the foreground, the relay until
+ * it ends. What was made is taken back when any of it fails.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/own.h"
+#include "engine/keeper.h"
+#include "engine/launch.h"
+#include "kernel/seal.h"
+
+static int check_options(const struct run_options *options, struct err *err)
+{
+	if (options->tty && !options->detach && options->interactive && !isatty(STDIN_FILENO)) {
+		err_set(err, ERR_USAGE, 0, "-i -t: the standard input is not a terminal");
+		return err_hint(err, "leave out -t to feed a container from a file or pipe");
+	}
+	return 0;
+}
+
+static int attach(int client_fd, const struct run_options *options, int *ret_code, struct err *err)
+{
+	struct attach_options how = {
+		.terminal = options->tty, .interactive = options->interactive, .sig_proxy = true};
+
+	if (keeper_attach(client_fd, &how, ret_code, err) < 0)
+		return -1;
+	return 0;
+}
+
+/* Make it and start it; on failure nothing of it is left. */
+static int create_and_start(struct store *store, struct record *record, const struct image *image,
+			    bool attach_it, char *ret_id, int *ret_client_fd, struct err *err)
+{
+	own(container) struct container ct = {.root_fd = -1, .run_fd = -1};
+	struct err ignored = ERR_INIT;
+
+	if (store_create(store, record, &ct, err) < 0)
+		return -1;
+	strcpy(ret_id, ct.id);
+	if (launch_make_writable(&ct, image, err) == 0 &&
+	    engine_start(&ct, image, attach_it, ret_client_fd, err) == 0)
+		return 0;
+	store_remove(&ct, &ignored);
+	return -1;
+}
+
+static int run_image(struct store *store, const struct run_options *options, struct record *record,
+		     const struct image *image, char *ret_id, int *ret_code, struct err *err)
+{
+	own(str) struct str text = STR_INIT(1u << 20);
+	own_fd int client_fd = -1;
+
+	if (options->dry_run) {
+		if (engine_dry_run(store, record, image, &text, err) < 0)
+			return -1;
+		fputs(text.data, stdout);
+		return 0;
+	}
+	if (create_and_start(store, record, image, !options->detach, ret_id, &client_fd, err) < 0)
+		return -1;
+	return options->detach ? 0 : attach(client_fd, options, ret_code, err);
+}
+
+int engine_run(struct store *store, const struct run_options *options, const char *image_ref,
+	       const struct strv *command, char ret_id[STORE_ID_LENGTH + 1], int *ret_code,
+	       struct err *err)
+{
+	own(image) struct image image = IMAGE_INIT;
+	own(record) struct record record;
+	own_free char *cache = str_printf(err, "%s/images/host", store->root);
+
+	record_init(&record);
+	ret_id[0] = '\0';
+	*ret_code = 0;
+	if (!cache || check_options(options, err) < 0 ||
+	    image_open(image_ref, cache, &image, err) < 0 ||
+	    engine_make_record(options, image_ref, &image, command, &record, err) < 0)
+		return -1;
+	return run_image(store, options, &record, &image, ret_id, ret_code, err);
+}

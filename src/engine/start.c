@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Starting a container: the command forks what becomes its keeper.
+ *
+ * The child is PID 1 of a pid namespace of its own, and the container's is nested in it: when the
+ * keeper dies, however it dies, the kernel kills everything in there, so no container outlives the
+ * process that holds its terminal, its limits and its exit status. The child takes the "alive" lock
+ * and an id range, executes the plan, writes the state and then executes insula-keeper, handing over
+ * what it holds: the same road as an upgrade in place. Until then an error goes to the command, and
+ * everything is undone.
+ *
+ * Order against kill -9: the lock comes first (the id slot or cgroup of a container whose lock is free
+ * is debris, and known as its by the id), the state is written once the command runs, and only then is
+ * anybody told.
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/own.h"
+#include "base/proc.h"
+#include "engine/keeper.h"
+#include "engine/launch.h"
+#include "kernel/procattr.h"
+
+#define START_TIMEOUT_MS 150000
+#define PATH_SIZE 4096
+
+/* What the keeper-to-be holds until it is one. */
+struct birth {
+	struct container *ct;
+	const struct image *image;
+	struct runtime_container running;
+	struct keeper_state keeper;
+	int stdio[3]; /* the container's ends of its pipes */
+	uint32_t id_base;
+	int proc_fd;
+	char program[PATH_SIZE];
+};
+
+static int make_pipe(int *ret_read, int *ret_write, struct err *err)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_errno(err, "cannot make a pipe");
+	*ret_read = ends[0];
+	*ret_write = ends[1];
+	return 0;
+}
+
+static int make_stdio(struct birth *b, struct err *err)
+{
+	const struct record *record = &b->ct->record;
+
+	if (record->terminal)
+		return 0;
+	if (record->interactive && make_pipe(&b->stdio[0], &b->keeper.stdin_fd, err) < 0)
+		return -1;
+	if (make_pipe(&b->keeper.stdout_fd, &b->stdio[1], err) < 0)
+		return -1;
+	return make_pipe(&b->keeper.stderr_fd, &b->stdio[2], err);
+}
+
+static void say_warnings(const struct plan *plan)
+{
+	const struct strv *warnings = runtime_plan_warnings(plan);
+
+	for (size_t i = 0; i < warnings->count; i++)
+		warn_emit("%s", warnings->items[i]);
+}
+
+static int execute_plan(struct birth *b, struct err *err)
+{
+	own(launch) struct launch l = {0};
+
+	if (launch_plan(&l, b->ct->store, &b->ct->record, b->image, b->id_base, b->stdio, err) < 0)
+		return -1;
+	say_warnings(l.plan);
+	if (runtime_create(l.plan, &b->running, err) < 0)
+		return -1;
+	b->keeper.cgroup_name = take(l.cgroup_name);
+	for (int i = 0; i < 3; i++) {
+		fd_close(b->stdio[i]);
+		b->stdio[i] = -1;
+	}
+	return 0;
+}
+
+/* The keeper's own pid as the host has it: getpid() says 1 here. */
+static pid_t own_host_pid(int proc_fd)
+{
+	char text[16];
+	ssize_t n = readlinkat(proc_fd, "self", text, sizeof text - 1);
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	return (pid_t)strtol(text, NULL, 10);
+}
+
+static int write_state(struct birth *b, struct err *err)
+{
+	struct run_state state = {.version = 1,
+				  .init_pid = proc_pid_of_fd(b->proc_fd, b->running.init.pidfd),
+				  .keeper_pid = own_host_pid(b->proc_fd),
+				  .started_ns = b->keeper.started_ns,
+				  .id_base = b->id_base,
+				  .id_slot = b->keeper.id_slot};
+	int status = -1;
+
+	/* A command that has ended already has no number any more, and needs none. */
+	if (state.init_pid)
+		proc_start_time(state.init_pid, &state.init_start, err);
+	state.boot_id = store_boot_id(err);
+	if (state.boot_id && proc_start_time(state.keeper_pid, &state.keeper_start, err) == 0)
+		status = store_write_state(b->ct, &state, err);
+	run_state_done(&state);
+	return status;
+}
+
+static int fill_keeper(struct birth *b, int client_fd, bool attach, struct err *err)
+{
+	const struct record *record = &b->ct->record;
+	struct keeper_state *k = &b->keeper;
+
+	k->id = str_dup(record->id, err);
+	k->name = str_dup(record->name, err);
+	k->root = str_dup(b->ct->store->root, err);
+	k->run = str_dup(b->ct->store->run, err);
+	k->remove = record->remove;
+	k->terminal = record->terminal;
+	k->stop_signal = record->stop_signal;
+	k->stop_timeout_ms = record->stop_timeout_ms;
+	k->started_ns = clock_real_ns();
+	k->client_fd = client_fd;
+	k->client_attached = attach;
+	k->pin_fd = b->image->pin_fd;
+	return k->id && k->name && k->root && k->run ? 0 : -1;
+}
+
+static int claim(struct birth *b, struct err *err)
+{
+	const struct record *record = &b->ct->record;
+
+	b->keeper.alive_fd = file_lock(b->ct->run_fd, "alive", LOCK_EXCLUSIVE, 0, err);
+	if (b->keeper.alive_fd < 0)
+		return err_wrap(err, "container '%s'", record->name);
+	b->keeper.listen_fd = keeper_listen(b->ct->run_fd, err);
+	if (b->keeper.listen_fd < 0)
+		return -1;
+	if (!record->spec.linux_.namespaces[SPEC_NS_USER].given)
+		return 0;
+	return store_claim_ids(b->ct->store, record->id, &b->id_base, &b->keeper.id_slot, err);
+}
+
+/* The user's terminal and pipes are not the keeper's: whoever reads them would wait for it. */
+static int let_go_of_stdio(struct err *err)
+{
+	own_fd int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int i = 0; i < 3; i++)
+		if (null_fd < 0 || dup2(null_fd, i) < 0)
+			return err_errno(err, "cannot let go of descriptor %d", i);
+	return 0;
+}
+
+static int be_born(struct birth *b, int client_fd, bool attach, struct err *err)
+{
+	if (setsid() < 0 || chdir("/") < 0)
+		return err_errno(err, "cannot become a keeper");
+	proc_reset_signals();
+	b->proc_fd = procfs_open(err);
+	if (b->proc_fd < 0 || fill_keeper(b, client_fd, attach, err) < 0 ||
+	    keeper_find_program(b->program, sizeof b->program, err) < 0)
+		return -1;
+	if (claim(b, err) < 0 || fail_point("keeper.claimed", err) < 0 || make_stdio(b, err) < 0)
+		return -1;
+	if (execute_plan(b, err) < 0 || fail_point("keeper.running", err) < 0 ||
+	    write_state(b, err) < 0 || fail_point("keeper.state", err) < 0)
+		return -1;
+	b->keeper.init_fd = b->running.init.pidfd;
+	b->keeper.init_pid = b->running.init.pid;
+	b->keeper.console_fd = b->running.console_fd;
+	if (let_go_of_stdio(err) < 0)
+		return -1;
+	return keeper_exec(b->program, &b->keeper, err);
+}
+
+static _Noreturn void keeper_to_be(struct container *ct, const struct image *image, int client_fd,
+				   bool attach)
+{
+	struct birth b = {.ct = ct,
+			  .image = image,
+			  .running = RUNTIME_CONTAINER_INIT,
+			  .stdio = {-1, -1, -1},
+			  .proc_fd = -1};
+	struct err err = ERR_INIT, ignored = ERR_INIT;
+	struct keeper_error message;
+
+	keeper_state_init(&b.keeper);
+	be_born(&b, client_fd, attach, &err);
+	runtime_container_done(&b.running);
+	store_release_ids(ct->store, b.keeper.id_slot);
+	file_unlink(ct->run_fd, "ctl", &ignored);
+	file_unlink(ct->run_fd, "state.json", &ignored);
+	memset(&message, 0, sizeof message);
+	message.kind = (int32_t)err.kind;
+	message.errnum = err.errnum;
+	memcpy(message.message, err.message, sizeof message.message);
+	memcpy(message.hint, err.hint, sizeof message.hint);
+	keeper_send(client_fd, KEEPER_ERROR, 0, 0, &message, sizeof message, &ignored);
+	_exit(EXIT_FAILURE);
+}
+
+/* The keeper speaks first: it runs, or why not. */
+static int await_start(int client_fd, struct err *err)
+{
+	struct keeper_header header;
+	own_free char *data = malloc(KEEPER_DATA_MAX);
+
+	if (!data)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot start the container");
+	int got = keeper_receive(client_fd, &header, data, START_TIMEOUT_MS, err);
+	if (got < 0)
+		return -1;
+	if (got == 0) {
+		err_set(err, ERR_IO, 0, "the keeper died while the container was started");
+		return err_hint(err,
+				"insula doctor shows, and insula doctor --repair removes, what is "
+				"left of it");
+	}
+	if (header.type == KEEPER_STARTED)
+		return 0;
+	if (header.type == KEEPER_ERROR)
+		return keeper_error_take(&header, data, err);
+	return err_set(err, ERR_INTERNAL, 0, "the keeper answered with message %u", header.type);
+}
+
+int engine_start(struct container *ct, const struct image *image, bool attach, int *ret_client_fd,
+		 struct err *err)
+{
+	struct proc keeper = PROC_INIT;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, "cannot make a socket pair");
+	own_fd int mine = pair[0];
+	own_fd int theirs = pair[1];
+	pid_t pid = proc_clone(&keeper, CLONE_NEWPID, -1, err);
+	if (pid < 0)
+		return err_wrap(err, "cannot make a keeper");
+	if (pid == 0) {
+		fd_close(take_fd(mine));
+		keeper_to_be(ct, image, take_fd(theirs), attach);
+	}
+	fd_close(take_fd(theirs));
+	proc_forget(&keeper);
+	if (await_start(mine, err) < 0)
+		return -1;
+	*ret_client_fd = take_fd(mine);
+	return 0;
+}

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The store: opening it, making, finding and listing containers. A container's first trace is its run
+ * directory and its last one too, so whatever is found of a container can be told by its id. Names are
+ * files made by O_EXCL; no lock is held by more than one container's verbs.
+ *
+ * A name whose container does not exist any more (a host that went down, a container with --rm) is
+ * taken over: its file is replaced only while it still names that same id.
+ */
+#include "engine/store.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/own.h"
+#include "base/path.h"
+#include "engine/store_private.h"
+
+#define DEFAULT_ROOT "/var/lib/insula"
+#define DEFAULT_RUN "/run/insula"
+#define NAME_TRIES 32
+
+static char *choose_directory(const char *given, const char *variable, const char *fallback,
+			      struct err *err)
+{
+	const char *from_env = getenv(variable);
+	const char *path = given ? given : from_env && *from_env ? from_env : fallback;
+	char *clean = NULL;
+
+	if (path_clean(path, &clean, err) < 0)
+		err_wrap(err, "state directory '%s'", path);
+	return clean;
+}
+
+static int open_below(int dir_fd, const char *path, const char *what, struct err *err)
+{
+	int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd >= 0 ? fd : err_errno(err, "cannot open '%s'", what);
+	if (mkdirat(dir_fd, path, 0700) < 0 && errno != EEXIST)
+		return err_errno(err, "cannot make '%s'", what);
+	fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return fd >= 0 ? fd : err_errno(err, "cannot open '%s'", what);
+}
+
+/* ROOT or RUN with the directories that are always there. */
+static int open_tree_of(const char *path, const char *const *below, struct err *err)
+{
+	own_fd int fd = file_open_dirs(path, 0700, err);
+
+	if (fd < 0)
+		return err_hint(err, "state lives in --root and --runroot; the defaults need root");
+	for (; *below; below++) {
+		own_fd int sub_fd = open_below(fd, *below, *below, err);
+
+		if (sub_fd < 0)
+			return err_wrap(err, "'%s'", path);
+	}
+	return take_fd(fd);
+}
+
+int store_open(const char *root, const char *run, struct store *ret, struct err *err)
+{
+	static const char *const in_root[] = {"containers", "names", "images", NULL};
+	static const char *const in_run[] = {"containers", "ids", NULL};
+	struct store store = {.root_fd = -1, .run_fd = -1};
+
+	store.root = choose_directory(root, "INSULA_ROOT", DEFAULT_ROOT, err);
+	store.run = store.root ? choose_directory(run, "INSULA_RUNROOT", DEFAULT_RUN, err) : NULL;
+	if (store.run) {
+		store.root_fd = open_tree_of(store.root, in_root, err);
+		store.run_fd = store.root_fd < 0 ? -1 : open_tree_of(store.run, in_run, err);
+	}
+	if (store.run_fd < 0) {
+		store_done(&store);
+		return -1;
+	}
+	*ret = store;
+	return 0;
+}
+
+void store_done(struct store *store)
+{
+	fd_close(store->root_fd);
+	fd_close(store->run_fd);
+	free(store->root);
+	free(store->run);
+	*store = (struct store){.root_fd = -1, .run_fd = -1};
+}
+
+int store_check_name(const char *name, struct err *err)
+{
+	size_t n = strlen(name);
+	bool good = n > 0 && n <= STORE_NAME_MAX && name[0] != '-' && name[0] != '.' &&
+		    name[0] != '_';
+
+	good = good && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789_.-") == n;
+	if (good)
+		return 0;
+	err_set(err, ERR_INVALID, 0, "'%s' is not a container name", name);
+	return err_hint(err, "a letter or digit, then letters, digits, '_', '.', '-'; at most %d",
+			STORE_NAME_MAX);
+}
+
+bool store_is_id(const char *text)
+{
+	return strlen(text) == STORE_ID_LENGTH &&
+	       strspn(text, "0123456789abcdef") == STORE_ID_LENGTH;
+}
+
+static int container_path(const char *id, char *buf, size_t size)
+{
+	return snprintf(buf, size, "containers/%s", id);
+}
+
+static bool container_exists(const struct store *store, const char *id)
+{
+	char path[sizeof "containers/" + STORE_ID_LENGTH];
+
+	container_path(id, path, sizeof path);
+	return faccessat(store->run_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	       faccessat(store->root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* ---- names ---- */
+
+static int open_names(const struct store *store, struct err *err)
+{
+	return open_below(store->root_fd, "names", "names", err);
+}
+
+/* The id that a name stands for, freed by the caller; NULL with ERR_NOT_FOUND. */
+static char *name_owner(int names_fd, const char *name, struct err *err)
+{
+	char *id = NULL;
+
+	if (file_read(names_fd, name, STORE_ID_LENGTH + 1, &id, err) < 0)
+		return NULL;
+	id[strcspn(id, "\n")] = '\0';
+	if (store_is_id(id))
+		return id;
+	free(id);
+	err_set(err, ERR_CORRUPT, 0, "name '%s' is damaged", name);
+	return NULL;
+}
+
+static int claim_name(struct store *store, const char *name, const char *id, bool sync,
+		      struct err *err)
+{
+	own_fd int names_fd = open_names(store, err);
+
+	for (int tries = 0; names_fd >= 0 && tries < 3; tries++) {
+		own_free char *owner = NULL;
+		struct err ignored = ERR_INIT;
+
+		if (file_create_excl(names_fd, name, id, STORE_ID_LENGTH, 0600, sync, err) == 0)
+			return 0;
+		if (err->kind != ERR_EXISTS)
+			return err_wrap(err, "name '%s'", name);
+		owner = name_owner(names_fd, name, &ignored);
+		if (owner && container_exists(store, owner)) {
+			err_set(err, ERR_EXISTS, 0, "the name '%s' is in use by container %.12s",
+				name, owner);
+			return err_hint(err, "remove it (insula rm %s) or choose another name",
+					name);
+		}
+		if (file_unlink(names_fd, name, err) < 0)
+			return -1;
+	}
+	return -1;
+}
+
+static const char *const adjectives[] = {"brave",  "bright", "calm",  "clever", "eager",  "fair",
+					 "gentle", "glad",   "keen",  "kind",	"lively", "merry",
+					 "noble",  "proud",  "quick", "quiet",	"swift",  "warm"};
+static const char *const places[] = {"aventine",    "capri",	  "caelian",  "esquiline",
+				     "herculaneum", "ostia",	  "palatine", "pompeii",
+				     "puteoli",	    "quirinal",	  "ravenna",  "subura",
+				     "tibur",	    "trastevere", "velia",    "viminal"};
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+/* The first name that is free: adjective and place by the id's digits, a number if need be. */
+static int generate_name(struct store *store, struct record *record, struct err *err)
+{
+	unsigned int seed = 0;
+
+	sscanf(record->id, "%8x", &seed);
+	for (unsigned int i = 0; i < NAME_TRIES; i++) {
+		unsigned int n = seed + i * 7919;
+		own_free char *name = str_printf(err, "%s_%s", adjectives[n % COUNT(adjectives)],
+						 places[n / COUNT(adjectives) % COUNT(places)]);
+
+		if (name && i >= NAME_TRIES / 4) {
+			char *numbered = str_printf(err, "%s%u", name, n % 10000);
+
+			free(name);
+			name = numbered;
+		}
+		if (!name)
+			return -1;
+		if (claim_name(store, name, record->id, !record->remove, err) == 0) {
+			record->name = take(name);
+			return 0;
+		}
+		if (err->kind != ERR_EXISTS)
+			return -1;
+	}
+	return err_set(err, ERR_LIMIT, 0, "no free name was found: give one with --name");
+}
+
+/* ---- containers ---- */
+
+void container_done(struct container *ct)
+{
+	fd_close(ct->root_fd);
+	fd_close(ct->run_fd);
+	ct->root_fd = ct->run_fd = -1;
+	record_done(&ct->record);
+	run_state_done(&ct->state);
+	exit_record_done(&ct->exit);
+}
+
+const char *container_status_name(enum container_status status)
+{
+	static const char *const names[] = {[CT_CREATED] = "created",
+					    [CT_RUNNING] = "running",
+					    [CT_EXITED] = "exited",
+					    [CT_DEAD] = "dead"};
+
+	return names[status];
+}
+
+static int make_directory(int store_fd, const char *id, struct err *err)
+{
+	char path[sizeof "containers/" + STORE_ID_LENGTH];
+
+	container_path(id, path, sizeof path);
+	return open_below(store_fd, path, path, err);
+}
+
+static int fill_container(struct store *store, struct record *record, struct container *ct,
+			  struct err *err)
+{
+	if (record->name ? claim_name(store, record->name, record->id, !record->remove, err) < 0
+			 : generate_name(store, record, err) < 0)
+		return -1;
+	if (fail_point("store.create.named", err) < 0)
+		return -1;
+	ct->root_fd = make_directory(store->root_fd, record->id, err);
+	if (ct->root_fd < 0 || fail_point("store.create.directory", err) < 0)
+		return -1;
+	return store_write_record(record->remove ? ct->run_fd : ct->root_fd, record, err);
+}
+
+int store_create(struct store *store, struct record *record, struct container *ret, struct err *err)
+{
+	struct container ct = {.store = store, .root_fd = -1, .run_fd = -1, .status = CT_CREATED};
+	struct err ignored = ERR_INIT;
+
+	record_init(&ct.record);
+	ct.state.id_slot = -1;
+	strcpy(ct.id, record->id);
+	ct.run_fd = make_directory(store->run_fd, record->id, err);
+	if (ct.run_fd < 0)
+		return -1;
+	int status = fill_container(store, record, &ct, err);
+	ct.record = *record; /* the container owns it from here on */
+	record_init(record);
+	if (status < 0) {
+		store_remove(&ct, &ignored);
+		container_done(&ct);
+		return -1;
+	}
+	*ret = ct;
+	return 0;
+}
+
+static int open_existing(int store_fd, const char *id)
+{
+	char path[sizeof "containers/" + STORE_ID_LENGTH];
+
+	container_path(id, path, sizeof path);
+	return openat(store_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+/* What the files and the keeper's lock say, in the order in which they become true. */
+static int find_status(struct container *ct, struct err *err)
+{
+	struct err reading = ERR_INIT;
+	int held = ct->run_fd < 0 ? 0 : file_lock_held(ct->run_fd, "alive", err);
+	bool has_state;
+
+	if (held < 0)
+		return -1;
+	has_state = ct->run_fd >= 0 && store_read_state(ct->run_fd, &ct->state, &reading) == 0;
+	if (ct->run_fd >= 0 && !has_state && reading.kind != ERR_NOT_FOUND) {
+		*err = reading;
+		return -1;
+	}
+	if (held) {
+		ct->status = has_state ? CT_RUNNING : CT_CREATED;
+		return 0;
+	}
+	if (ct->root_fd >= 0 && store_read_exit(ct->root_fd, &ct->exit, &reading) == 0)
+		ct->status = CT_EXITED;
+	else
+		ct->status = has_state ? CT_DEAD : CT_CREATED;
+	return 0;
+}
+
+int store_load(struct store *store, const char *id, struct container *ret, struct err *err)
+{
+	struct container ct = {.store = store, .root_fd = -1, .run_fd = -1};
+
+	record_init(&ct.record);
+	ct.state.id_slot = -1;
+	snprintf(ct.id, sizeof ct.id, "%s", id);
+	ct.run_fd = open_existing(store->run_fd, id);
+	ct.root_fd = open_existing(store->root_fd, id);
+	if (ct.run_fd < 0 && ct.root_fd < 0) {
+		return err_set(err, ERR_NOT_FOUND, 0, "no container with id %s", id);
+	}
+	if (store_read_record(&ct, &ct.record, err) < 0 || find_status(&ct, err) < 0) {
+		container_done(&ct);
+		return err_wrap(err, "container %.12s", id);
+	}
+	*ret = ct;
+	return 0;
+}
+
+static int list_directory(int store_fd, struct strv *ids, struct err *err)
+{
+	own_fd int fd = open_below(store_fd, "containers", "containers", err);
+	own_dir DIR *dir = NULL;
+
+	if (fd < 0)
+		return -1;
+	dir = fdopendir(fd);
+	if (!dir)
+		return err_errno(err, "cannot list the containers");
+	fd = -1;
+	for (struct dirent *e; (e = readdir(dir));)
+		if (store_is_id(e->d_name) && strv_add(ids, e->d_name, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int store_list(struct store *store, struct strv *ret_ids, struct err *err)
+{
+	own(strv) struct strv all = STRV_INIT;
+
+	if (list_directory(store->run_fd, &all, err) < 0 ||
+	    list_directory(store->root_fd, &all, err) < 0)
+		return -1;
+	if (all.count)
+		qsort(all.items, all.count, sizeof *all.items, compare);
+	for (size_t i = 0; i < all.count; i++)
+		if ((i == 0 || strcmp(all.items[i], all.items[i - 1]) != 0) &&
+		    strv_add(ret_ids, all.items[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static int hint_names(struct store *store, const char *ref, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+	own_fd int names_fd = open_names(store, &ignored);
+	own_dir DIR *dir = names_fd < 0 ? NULL : fdopendir(names_fd);
+	unsigned int best = 3;
+
+	if (!dir)
+		return -1;
+	names_fd = -1;
+	err_set(err, ERR_NOT_FOUND, 0, "no container '%s'", ref);
+	char closest[STORE_NAME_MAX + 1] = "";
+	for (struct dirent *e; (e = readdir(dir));) {
+		unsigned int d = str_distance(ref, e->d_name, 3);
+
+		if (e->d_name[0] != '.' && d < best && strlen(e->d_name) < sizeof closest) {
+			best = d;
+			strcpy(closest, e->d_name);
+		}
+	}
+	return *closest ? err_hint(err, "did you mean '%s'?", closest)
+			: err_hint(err, "insula ps -a lists what there is");
+}
+
+static int find_prefix(struct store *store, const char *ref, char *ret_id, struct err *err)
+{
+	own(strv) struct strv ids = STRV_INIT;
+	size_t found = 0;
+
+	if (store_list(store, &ids, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ids.count; i++)
+		if (str_starts(ids.items[i], ref) && found++ == 0)
+			strcpy(ret_id, ids.items[i]);
+	if (found > 1) {
+		err_set(err, ERR_INVALID, 0, "id '%s' stands for %zu containers", ref, found);
+		return err_hint(err, "give more of it");
+	}
+	return found ? 0 : hint_names(store, ref, err);
+}
+
+int store_find(struct store *store, const char *ref, struct container *ret, struct err *err)
+{
+	char id[STORE_ID_LENGTH + 1] = "";
+	struct err looking = ERR_INIT;
+	own_fd int names_fd = open_names(store, err);
+
+	if (names_fd < 0)
+		return -1;
+	if (!*ref || strlen(ref) > STORE_NAME_MAX || str_has_control(ref) || strchr(ref, '/') ||
+	    ref[0] == '.')
+		return err_set(err, ERR_INVALID, 0, "'%s' is neither a name nor an id", ref);
+	own_free char *owner = name_owner(names_fd, ref, &looking);
+	if (owner)
+		strcpy(id, owner);
+	else if (store_is_id(ref))
+		strcpy(id, ref);
+	else if (strspn(ref, "0123456789abcdef") == strlen(ref)) {
+		if (find_prefix(store, ref, id, err) < 0)
+			return -1;
+	} else
+		return hint_names(store, ref, err);
+	if (!container_exists(store, id))
+		return hint_names(store, ref, err);
+	return store_load(store, id, ret, err);
+}
+
+int store_lock(struct container *ct, int timeout_ms, struct err *err)
+{
+	if (ct->run_fd < 0)
+		ct->run_fd = make_directory(ct->store->run_fd, ct->id, err);
+	if (ct->run_fd < 0)
+		return -1;
+	int fd = file_lock(ct->run_fd, "lock", LOCK_EXCLUSIVE, timeout_ms, err);
+	return fd >= 0 ? fd : err_wrap(err, "container '%s'", ct->record.name);
+}
