@@ -35,10 +35,21 @@
 #define CONDITIONAL_MAX 1024 /* conditional rules of one call */
 #define ERRNO_MAX 4095	     /* MAX_ERRNO of the kernel */
 
+/* What one rule says of a call: the rule itself, or one condition of it. */
+struct variant {
+	const struct seccomp_arg *args;
+	size_t arg_count;
+	uint32_t ret;	/* action with its data */
+	uint32_t label; /* code that returns it */
+};
+
+/* A variant for a number. */
 struct call {
 	uint32_t number;
-	struct seccomp_match match;
+	uint32_t variant : 25;
+	uint32_t mux_call : 7; /* 0: the call itself; else this call of the multiplexer `number` */
 };
+#define VARIANTS_MAX (1U << 20)
 
 /* One architecture: its calls in the profile's order, then its intervals. */
 struct arch_build {
@@ -50,9 +61,21 @@ struct arch_build {
 	uint32_t root;
 };
 
+/* The rules of one call: the conditional ones without repetitions, and what holds otherwise. */
+struct group {
+	uint32_t number;
+	struct seccomp_match matches[CONDITIONAL_MAX];
+	size_t count;
+	bool has_fallback;
+	uint32_t fallback; /* a label */
+};
+
 struct compiler {
 	const struct seccomp_profile *profile;
 	struct bpf_prog *prog;
+	struct group *group;
+	struct variant *variants;
+	size_t variant_count;
 	struct arch_build archs[ARCHS_MAX]; /* [0] is the native one */
 	size_t arch_count;
 	uint32_t default_label;
@@ -65,6 +88,8 @@ static void compiler_done(struct compiler *c)
 		free(c->archs[i].calls);
 		free(c->archs[i].intervals);
 	}
+	free(c->variants);
+	free(c->group);
 	free(c->prog);
 }
 
@@ -101,8 +126,7 @@ static int add_arch(struct compiler *c, uint32_t arch, struct err *err)
 	return 0;
 }
 
-static int add_call(struct arch_build *a, uint32_t number, const struct seccomp_match *match,
-		    struct err *err)
+static int add_call(struct arch_build *a, int number, size_t variant, int mux_call, struct err *err)
 {
 	if (a->count == a->cap) {
 		size_t cap = a->cap ? 2 * a->cap : 512;
@@ -113,33 +137,31 @@ static int add_call(struct arch_build *a, uint32_t number, const struct seccomp_
 		a->calls = calls;
 		a->cap = cap;
 	}
-	a->calls[a->count++] = (struct call){number, *match};
+	a->calls[a->count++] = (struct call){
+		.number = (uint32_t)number,
+		.variant = (uint32_t)variant & (VARIANTS_MAX - 1),
+		.mux_call = (uint32_t)mux_call & 127,
+	};
 	return 0;
 }
 
 /* A call that goes through a multiplexer as well: its conditions cannot be checked there. What lets
  * calls pass is then left out. What stops them holds without condition, unless the profile has an
  * unconditional rule for the multiplexer itself (group_settle). */
-static bool mux_applies(const struct seccomp_match *match)
+static bool mux_applies(const struct variant *v)
 {
-	uint32_t action = match->ret & SECCOMP_RET_ACTION_FULL;
+	uint32_t action = v->ret & SECCOMP_RET_ACTION_FULL;
 
-	return match->arg_count == 0 || (action != SECCOMP_RET_ALLOW && action != SECCOMP_RET_LOG);
+	return v->arg_count == 0 || (action != SECCOMP_RET_ALLOW && action != SECCOMP_RET_LOG);
 }
 
-static int add_number(struct arch_build *a, const struct seccomp_numbers *numbers,
-		      const struct seccomp_match *match, struct err *err)
+static int add_number(const struct compiler *c, struct arch_build *a, size_t variant,
+		      const struct seccomp_numbers *numbers, struct err *err)
 {
-	struct seccomp_match mux = {.ret = match->ret,
-				    .mux_call = numbers->mux_call,
-				    .unchecked = match->arg_count > 0};
-
-	if (numbers->mux >= 0 && mux_applies(match) &&
-	    add_call(a, (uint32_t)numbers->mux, &mux, err) < 0)
+	if (numbers->mux >= 0 && mux_applies(&c->variants[variant]) &&
+	    add_call(a, numbers->mux, variant, numbers->mux_call, err) < 0)
 		return -1;
-	if (numbers->direct < 0)
-		return 0;
-	return add_call(a, (uint32_t)numbers->direct, match, err);
+	return numbers->direct < 0 ? 0 : add_call(a, numbers->direct, variant, 0, err);
 }
 
 static bool names_argument_twice(const struct seccomp_rule *rule)
@@ -154,24 +176,7 @@ static bool names_argument_twice(const struct seccomp_rule *rule)
 	return false;
 }
 
-static int add_rule_number(struct arch_build *a, const struct seccomp_rule *rule, uint32_t ret,
-			   const struct seccomp_numbers *numbers, struct err *err)
-{
-	struct seccomp_match match = {
-		.ret = ret, .mux_call = -1, .args = rule->args, .arg_count = rule->arg_count};
-
-	if (!names_argument_twice(rule))
-		return add_number(a, numbers, &match, err);
-	match.arg_count = 1;
-	for (size_t i = 0; i < rule->arg_count; i++) {
-		match.args = &rule->args[i];
-		if (add_number(a, numbers, &match, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int check_rule(const struct seccomp_rule *rule, struct err *err)
+static int check_args(const struct seccomp_rule *rule, struct err *err)
 {
 	for (size_t i = 0; i < rule->arg_count; i++) {
 		if (rule->args[i].index > 5)
@@ -185,44 +190,108 @@ static int check_rule(const struct seccomp_rule *rule, struct err *err)
 	return 0;
 }
 
+static int add_variants(struct compiler *c, const struct seccomp_rule *rule, struct err *err)
+{
+	struct variant v = {.args = rule->args, .arg_count = rule->arg_count};
+
+	if (check_args(rule, err) < 0 ||
+	    action_value(rule->action, rule->errno_given, rule->errno_ret, &v.ret, err) < 0)
+		return -1;
+	v.label = bpf_ret(c->prog, v.ret);
+	if (!names_argument_twice(rule)) {
+		c->variants[c->variant_count++] = v;
+		return 0;
+	}
+	v.arg_count = 1;
+	for (size_t i = 0; i < rule->arg_count; i++, v.args++)
+		c->variants[c->variant_count++] = v;
+	return 0;
+}
+
 static int add_rule(struct compiler *c, const struct seccomp_rule *rule, struct err *err)
 {
-	uint32_t ret;
+	size_t first = c->variant_count;
 
-	if (check_rule(rule, err) < 0 ||
-	    action_value(rule->action, rule->errno_given, rule->errno_ret, &ret, err) < 0)
+	if (add_variants(c, rule, err) < 0)
 		return -1;
 	for (size_t n = 0; n < rule->names.count; n++) {
+		struct seccomp_call_name name = seccomp_lookup(rule->names.items[n]);
 		bool known = false;
 
 		for (size_t i = 0; i < c->arch_count; i++) {
 			struct seccomp_numbers numbers;
-			struct arch_build *a = &c->archs[i];
-			int found = seccomp_numbers_of(a->arch, rule->names.items[n], &numbers);
+			int found = seccomp_numbers_of(&name, c->archs[i].arch, &numbers);
 
 			known |= found >= 0;
-			if (found > 0 && add_rule_number(a, rule, ret, &numbers, err) < 0)
-				return -1;
+			for (size_t v = first; found > 0 && v < c->variant_count; v++)
+				if (add_number(c, &c->archs[i], v, &numbers, err) < 0)
+					return -1;
 		}
 		c->unknown += !known;
 	}
 	return 0;
 }
 
-/* Ascending; a merge sort, since qsort(3) calls a function per comparison. */
-static void sort_keys(uint64_t *keys, uint64_t *space, size_t count)
+static int add_rules(struct compiler *c, struct err *err)
 {
-	if (count < 2)
-		return;
+	const struct seccomp_profile *p = c->profile;
+	size_t most = 1;
 
-	size_t half = count / 2;
-	sort_keys(keys, space, half);
-	sort_keys(keys + half, space, count - half);
-	if (keys[half - 1] <= keys[half])
-		return;
-	memcpy(space, keys, half * sizeof(*keys));
-	for (size_t l = 0, r = half, out = 0; l < half;)
-		keys[out++] = r < count && keys[r] < space[l] ? keys[r++] : space[l++];
+	for (size_t i = 0; i < p->rule_count; i++)
+		most += p->rules[i].arg_count ? p->rules[i].arg_count : 1;
+	if (most > VARIANTS_MAX)
+		return err_set(err, ERR_LIMIT, 0, "seccomp profile: too many rules");
+	c->variants = reallocarray(NULL, most, sizeof(*c->variants));
+	if (!c->variants)
+		return no_memory(err);
+	for (size_t i = 0; i < p->rule_count; i++)
+		if (add_rule(c, &p->rules[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+#define RADIX_BITS 8
+#define RADIX (1U << RADIX_BITS)
+
+/* One pass of a radix sort, which keeps the order of equals. */
+static void sort_pass(const struct call *from, struct call *to, size_t count, unsigned int shift)
+{
+	uint32_t place[RADIX] = {0};
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		place[from[i].number >> shift & (RADIX - 1)]++;
+	for (size_t i = 0; i < RADIX; i++) {
+		uint32_t here = place[i];
+
+		place[i] = sum;
+		sum += here;
+	}
+	for (size_t i = 0; i < count; i++)
+		to[place[from[i].number >> shift & (RADIX - 1)]++] = from[i];
+}
+
+/* By number, and for one number in the profile's order. */
+static int sort_calls(struct arch_build *a, struct err *err)
+{
+	struct call *space = reallocarray(NULL, a->count + 1, sizeof(*space));
+	uint32_t differing = 0;
+
+	if (!space)
+		return no_memory(err);
+	for (size_t i = 0; i < a->count; i++)
+		differing |= a->calls[i].number ^ a->calls[0].number;
+	for (unsigned int shift = 0; shift < 32; shift += RADIX_BITS) {
+		struct call *unsorted = a->calls;
+
+		if ((differing >> shift & (RADIX - 1)) == 0)
+			continue;
+		sort_pass(unsorted, space, a->count, shift);
+		a->calls = space;
+		space = unsorted;
+	}
+	free(space);
+	return 0;
 }
 
 static bool same_conditions(const struct seccomp_match *a, const struct seccomp_match *b)
@@ -238,15 +307,6 @@ static bool same_conditions(const struct seccomp_match *a, const struct seccomp_
 	}
 	return true;
 }
-
-/* The rules of one call: the conditional ones without repetitions, and what holds otherwise. */
-struct group {
-	uint32_t number;
-	struct seccomp_match matches[CONDITIONAL_MAX];
-	size_t count;
-	bool has_fallback;
-	uint32_t fallback;
-};
 
 /* A second rule with the same conditions. Without conditions of its own, and so also as a call of a
  * multiplexer, the first one counts; and what could be checked goes before what could not. */
@@ -265,14 +325,8 @@ static int group_repeat(struct group *g, struct seccomp_match *have,
 		       g->number);
 }
 
-static int group_add(struct group *g, const struct seccomp_match *match, struct err *err)
+static int group_add_match(struct group *g, const struct seccomp_match *match, struct err *err)
 {
-	if (seccomp_match_always(match)) {
-		if (!g->has_fallback)
-			g->fallback = match->ret;
-		g->has_fallback = true;
-		return 0;
-	}
 	for (size_t i = 0; i < g->count; i++)
 		if (same_conditions(&g->matches[i], match))
 			return group_repeat(g, &g->matches[i], match, err);
@@ -282,6 +336,26 @@ static int group_add(struct group *g, const struct seccomp_match *match, struct 
 			       CONDITIONAL_MAX, g->number);
 	g->matches[g->count++] = *match;
 	return 0;
+}
+
+static int group_add(struct group *g, const struct call *call, const struct variant *v,
+		     struct err *err)
+{
+	struct seccomp_match match = {.ret = v->ret, .mux_call = -1};
+
+	if (call->mux_call) {
+		match.mux_call = call->mux_call;
+		match.unchecked = v->arg_count > 0;
+	} else if (v->arg_count) {
+		match.args = v->args;
+		match.arg_count = v->arg_count;
+	} else {
+		if (!g->has_fallback)
+			g->fallback = v->label;
+		g->has_fallback = true;
+		return 0;
+	}
+	return group_add_match(g, &match, err);
 }
 
 static void group_settle(struct group *g)
@@ -297,7 +371,7 @@ static void group_settle(struct group *g)
 
 static uint32_t group_emit(struct compiler *c, const struct group *g, bool narrow)
 {
-	uint32_t label = g->has_fallback ? bpf_ret(c->prog, g->fallback) : c->default_label;
+	uint32_t label = g->has_fallback ? g->fallback : c->default_label;
 
 	return seccomp_emit_matches(c->prog, g->matches, g->count, narrow, label);
 }
@@ -318,25 +392,22 @@ static void add_interval(struct compiler *c, struct arch_build *a, uint32_t firs
 	}
 	if (a->interval_count && same_target(c->prog, last[-1].label, label))
 		return;
-	*last = (struct seccomp_interval){first, label};
+	*last = (struct seccomp_interval){.first = first, .label = label};
 	a->interval_count++;
 }
 
-/* Read the sorted keys group by group: emit the conditions, note the intervals. */
-static int build_intervals(struct compiler *c, struct arch_build *a, const uint64_t *keys,
-			   struct err *err)
+/* Read the sorted calls number by number: emit the conditions, note the intervals. */
+static int build_intervals(struct compiler *c, struct arch_build *a, struct err *err)
 {
-	own_free struct group *g = malloc(sizeof(*g));
+	struct group *g = c->group;
 
-	if (!g)
-		return no_memory(err);
 	add_interval(c, a, a->arch == SECCOMP_ARCH_X32 ? SECCOMP_X32_BIT : 0, c->default_label);
 	for (size_t i = 0; i < a->count && !c->prog->full;) {
-		g->number = (uint32_t)(keys[i] >> 32);
+		g->number = a->calls[i].number;
 		g->count = 0;
 		g->has_fallback = false;
-		for (; i < a->count && keys[i] >> 32 == g->number; i++)
-			if (group_add(g, &a->calls[(uint32_t)keys[i]].match, err) < 0)
+		for (; i < a->count && a->calls[i].number == g->number; i++)
+			if (group_add(g, &a->calls[i], &c->variants[a->calls[i].variant], err) < 0)
 				return -1;
 		group_settle(g);
 		add_interval(c, a, g->number, group_emit(c, g, !(a->arch & __AUDIT_ARCH_64BIT)));
@@ -348,15 +419,12 @@ static int build_intervals(struct compiler *c, struct arch_build *a, const uint6
 
 static int build_arch(struct compiler *c, struct arch_build *a, struct err *err)
 {
-	own_free uint64_t *keys = calloc(2 * a->count + 1, sizeof(*keys));
-
-	a->intervals = calloc(2 * a->count + 3, sizeof(*a->intervals));
-	if (!keys || !a->intervals)
+	a->intervals = reallocarray(NULL, 2 * a->count + 3, sizeof(*a->intervals));
+	if (!a->intervals)
 		return no_memory(err);
-	for (size_t i = 0; i < a->count; i++)
-		keys[i] = (uint64_t)a->calls[i].number << 32 | i;
-	sort_keys(keys, keys + a->count, a->count);
-	return build_intervals(c, a, keys, err);
+	if (sort_calls(a, err) < 0)
+		return -1;
+	return build_intervals(c, a, err);
 }
 
 static const struct arch_build *find_arch(const struct compiler *c, uint32_t arch)
@@ -396,9 +464,8 @@ static void emit_head(struct compiler *c)
 	bpf_stmt(c->prog, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), next);
 }
 
-static int emit_program(struct compiler *c, uint32_t default_ret, struct err *err)
+static int emit_program(struct compiler *c, struct err *err)
 {
-	c->default_label = bpf_ret(c->prog, default_ret);
 	for (size_t i = c->arch_count; i-- > 0;)
 		if (build_arch(c, &c->archs[i], err) < 0)
 			return -1;
@@ -435,30 +502,42 @@ static int finish(const struct compiler *c, struct seccomp_filter *ret, struct e
 	return 0;
 }
 
-int seccomp_compile(const struct seccomp_profile *p, struct seccomp_filter *ret,
-		    size_t *ret_unknown, struct err *err)
+static int compile(struct compiler *c, struct seccomp_filter *ret, struct err *err)
 {
-	own(compiler) struct compiler c = {.profile = p, .prog = malloc(sizeof(*c.prog))};
-	uint32_t default_ret;
+	const struct seccomp_profile *p = c->profile;
+	uint32_t value;
 
-	if (!c.prog)
-		return no_memory(err);
-	bpf_truncate(c.prog, 0);
 	if (p->default_action == SECCOMP_RET_USER_NOTIF)
 		return err_set(err, ERR_INVALID, 0,
 			       "seccomp profile: the default action cannot be notify, because the "
 			       "listener could not even be handed over");
-	if (action_value(p->default_action, p->default_errno_given, p->default_errno, &default_ret,
-			 err) < 0 ||
-	    add_arch(&c, seccomp_native_arch(), err) < 0)
+	if (action_value(p->default_action, p->default_errno_given, p->default_errno, &value, err) <
+	    0)
+		return -1;
+	c->default_label = bpf_ret(c->prog, value);
+	if (add_arch(c, seccomp_native_arch(), err) < 0)
 		return -1;
 	for (size_t i = 0; i < p->arch_count; i++)
-		if (add_arch(&c, p->archs[i], err) < 0)
+		if (add_arch(c, p->archs[i], err) < 0)
 			return -1;
-	for (size_t i = 0; i < p->rule_count; i++)
-		if (add_rule(&c, &p->rules[i], err) < 0)
-			return -1;
-	if (emit_program(&c, default_ret, err) < 0 || finish(&c, ret, err) < 0)
+	if (add_rules(c, err) < 0 || emit_program(c, err) < 0)
+		return -1;
+	return finish(c, ret, err);
+}
+
+int seccomp_compile(const struct seccomp_profile *p, struct seccomp_filter *ret,
+		    size_t *ret_unknown, struct err *err)
+{
+	own(compiler) struct compiler c = {
+		.profile = p,
+		.prog = malloc(sizeof(*c.prog)),
+		.group = malloc(sizeof(*c.group)),
+	};
+
+	if (!c.prog || !c.group)
+		return no_memory(err);
+	bpf_truncate(c.prog, 0);
+	if (compile(&c, ret, err) < 0)
 		return -1;
 	if (ret_unknown)
 		*ret_unknown = c.unknown;

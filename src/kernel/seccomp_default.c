@@ -207,7 +207,7 @@ static const struct exception {
 	{"socket", 0, EPERM, 1, {LOW_EQ(0, AF_VSOCK)}},
 	{"socket", CAP(AUDIT_WRITE), EINVAL, 2, {LOW_EQ(0, AF_NETLINK), LOW_EQ(2, AUDIT_PROTOCOL)}},
 	{"clone", CAP(SYS_ADMIN), 0, 1, {LOW_CLEAR(CLONE_FLAGS, CLONE_NEW_ANY)}},
-	{"clone3", CAP(SYS_ADMIN), ENOSYS, 0, {}},
+	{"clone3", CAP(SYS_ADMIN), ENOSYS, 0, {{0}}},
 	{"unshare", CAP(SYS_ADMIN), 0, 1, {LOW_CLEAR(0, CLONE_NEW_ANY | CLONE_NEWTIME)}},
 };
 
@@ -291,11 +291,13 @@ int seccomp_default_profile(uint64_t bounding, struct seccomp_profile *ret, stru
 	return 0;
 }
 
-int seccomp_default_filter(uint64_t bounding, struct seccomp_filter *ret, struct err *err)
+uint64_t seccomp_default_caps(void)
 {
-	own(seccomp_profile) struct seccomp_profile p = {0};
+	uint64_t caps = 0;
 
-	if (seccomp_default_profile(bounding, &p, err) < 0)
-		return -1;
-	return seccomp_compile(&p, ret, NULL, err);
+	for (size_t i = 0; i < GROUPS; i++)
+		caps |= groups[i].caps == NEVER ? 0 : groups[i].caps;
+	for (size_t i = 0; i < EXCEPTIONS; i++)
+		caps |= exceptions[i].without;
+	return caps;
 }

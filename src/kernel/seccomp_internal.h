@@ -19,7 +19,48 @@ struct seccomp_numbers {
 };
 
 /* 1: found, 0: this architecture has no such call, -1: nobody knows the name. */
-int seccomp_numbers_of(uint32_t arch, const char *name, struct seccomp_numbers *ret);
+int seccomp_resolve(uint32_t arch, const char *name, struct seccomp_numbers *ret);
+/* What the architecture's numbers begin with. */
+int seccomp_number_base(uint32_t arch);
+/* Names that libseccomp may not know, one after another; NULL at the end. */
+const char *seccomp_newer_name(size_t i);
+
+/* The same as seccomp_resolve, with the name looked up once for all architectures. */
+struct seccomp_call_name {
+	const char *name;
+	int row;
+};
+struct seccomp_call_name seccomp_lookup(const char *name);
+int seccomp_numbers_of(const struct seccomp_call_name *name, uint32_t arch,
+		       struct seccomp_numbers *ret);
+
+/* What the build makes (gen_seccomp_*.c): rows of numbers for up to three architectures, ... */
+#define SECCOMP_ROW_ARCHS 3
+struct seccomp_call_row {
+	uint16_t name; /* offset of the text */
+	struct {
+		int16_t direct;	       /* above the architecture's base; -1: none */
+		uint8_t mux, mux_call; /* mux 0: none */
+	} numbers[SECCOMP_ROW_ARCHS];
+};
+
+/* ... and compiled default filters, by what is set of seccomp_default_caps(). */
+struct seccomp_ready {
+	uint64_t caps;
+	const struct sock_filter *insns;
+	unsigned short count;
+};
+
+/* Where a name is looked for in a table of `slots` (a power of two), and then in the next one. */
+static inline uint32_t seccomp_name_hash(const char *name, uint32_t slots)
+{
+	uint32_t h = 2166136261U;
+
+	for (; *name; name++)
+		h = (h ^ (uint8_t)*name) * 16777619U;
+	return (h ^ h >> 15) & (slots - 1);
+}
+
 /* AUDIT_ARCH_* of this process. */
 uint32_t seccomp_native_arch(void);
 
@@ -32,11 +73,6 @@ struct seccomp_match {
 	size_t arg_count;
 };
 
-static inline bool seccomp_match_always(const struct seccomp_match *m)
-{
-	return m->mux_call < 0 && m->arg_count == 0;
-}
-
 /* Code that tries the matches in order, each with at least one condition, and goes to the first
  * one's action, or to `otherwise`. Needs nothing in the accumulator. `narrow`: arguments have 32
  * bits. */
@@ -47,11 +83,15 @@ uint32_t seccomp_emit_matches(struct bpf_prog *p, const struct seccomp_match *ma
 struct seccomp_interval {
 	uint32_t first;
 	uint32_t label;
+	uint32_t weight_before; /* the tree's own */
 };
 
-/* Code that goes to the label of the interval that the accumulator lies in; intervals[0].first is
- * the least that it can be, neighbours have different labels, and intervals[count].first is where the last one ends. */
-uint32_t seccomp_emit_tree(struct bpf_prog *p, const struct seccomp_interval *intervals,
-			   size_t count);
+/* Code that goes to the label of the interval that the accumulator lies in. intervals[0].first is
+ * the least that it can be, neighbours have different labels, and intervals[count].first is where
+ * the last one ends. */
+uint32_t seccomp_emit_tree(struct bpf_prog *p, struct seccomp_interval *intervals, size_t count);
+
+/* The capabilities that the default profile depends on. */
+uint64_t seccomp_default_caps(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * System-call names to numbers.
+ * System-call names to numbers, the thorough way. (The quick way is a table that the build makes
+ * with this: see seccomp_lookup.c.)
  *
  * libseccomp knows the names of all architectures up to the kernel it was released for; Debian 12's
  * 2.5.4 ends with Linux 5.17. Profiles name newer calls, and a name that does not resolve falls to
@@ -25,14 +26,29 @@
 static const struct {
 	const char *name;
 	uint16_t number;
+	uint32_t arch; /* 0: all */
 } newer_calls[] = {
-	{"cachestat", 451},	    {"fchmodat2", 452},	       {"map_shadow_stack", 453},
-	{"futex_wake", 454},	    {"futex_wait", 455},       {"futex_requeue", 456},
-	{"statmount", 457},	    {"listmount", 458},	       {"lsm_get_self_attr", 459},
-	{"lsm_set_self_attr", 460}, {"lsm_list_modules", 461}, {"mseal", 462},
-	{"setxattrat", 463},	    {"getxattrat", 464},       {"listxattrat", 465},
-	{"removexattrat", 466},	    {"open_tree_attr", 467},   {"file_getattr", 468},
+	{"cachestat", 451},
+	{"fchmodat2", 452},
+	{"map_shadow_stack", 453},
+	{"futex_wake", 454},
+	{"futex_wait", 455},
+	{"futex_requeue", 456},
+	{"statmount", 457},
+	{"listmount", 458},
+	{"lsm_get_self_attr", 459},
+	{"lsm_set_self_attr", 460},
+	{"lsm_list_modules", 461},
+	{"mseal", 462},
+	{"setxattrat", 463},
+	{"getxattrat", 464},
+	{"listxattrat", 465},
+	{"removexattrat", 466},
+	{"open_tree_attr", 467},
+	{"file_getattr", 468},
 	{"file_setattr", 469},
+	{"uretprobe", 335, AUDIT_ARCH_X86_64},
+	{"uprobe", 336, AUDIT_ARCH_X86_64},
 };
 
 /* Numbers of their own for what socketcall(2) and ipc(2) carry; 0: none. */
@@ -67,7 +83,7 @@ uint32_t seccomp_native_arch(void)
 	return seccomp_arch_native();
 }
 
-static int number_base(uint32_t arch)
+int seccomp_number_base(uint32_t arch)
 {
 	switch (arch) {
 	case SECCOMP_ARCH_X32:
@@ -86,16 +102,21 @@ static int number_base(uint32_t arch)
 	}
 }
 
+const char *seccomp_newer_name(size_t i)
+{
+	return i < sizeof(newer_calls) / sizeof(newer_calls[0]) ? newer_calls[i].name : NULL;
+}
+
 /* 0: a newer call of another architecture. */
 static int newer_number(uint32_t arch, const char *name)
 {
-	for (size_t i = 0; i < sizeof(newer_calls) / sizeof(newer_calls[0]); i++)
-		if (strcmp(newer_calls[i].name, name) == 0)
-			return number_base(arch) + newer_calls[i].number;
-	if (strcmp(name, "uretprobe") == 0)
-		return arch == AUDIT_ARCH_X86_64 ? 335 : 0;
-	if (strcmp(name, "uprobe") == 0)
-		return arch == AUDIT_ARCH_X86_64 ? 336 : 0;
+	for (size_t i = 0; i < sizeof(newer_calls) / sizeof(newer_calls[0]); i++) {
+		if (strcmp(newer_calls[i].name, name) != 0)
+			continue;
+		if (newer_calls[i].arch && newer_calls[i].arch != arch)
+			return 0;
+		return seccomp_number_base(arch) + newer_calls[i].number;
+	}
 	return -1;
 }
 
@@ -123,7 +144,7 @@ static int direct_ipc_number(uint32_t arch, int call)
 	return -1;
 }
 
-int seccomp_numbers_of(uint32_t arch, const char *name, struct seccomp_numbers *ret)
+int seccomp_resolve(uint32_t arch, const char *name, struct seccomp_numbers *ret)
 {
 	int number = seccomp_syscall_resolve_name_arch(arch, name);
 

@@ -27,31 +27,30 @@ static uint32_t number_of(uint32_t first)
 	return number < NUMBERS_IN_USE ? number : NUMBERS_IN_USE;
 }
 
-static uint32_t weight(const struct bpf_prog *p, const struct seccomp_interval *i)
+static void weigh(const struct bpf_prog *p, struct seccomp_interval *i, size_t count)
 {
-	uint32_t width = number_of(i[1].first) - number_of(i[0].first);
+	i[0].weight_before = 0;
+	for (size_t n = 0; n < count; n++) {
+		uint32_t width = number_of(i[n + 1].first) - number_of(i[n].first);
 
-	return 1 + width + (bpf_is_ret(p, i->label) ? 0 : WEIGHT_OF_CODE);
+		i[n + 1].weight_before = i[n].weight_before + 1 + width +
+					 (bpf_is_ret(p, i[n].label) ? 0 : WEIGHT_OF_CODE);
+	}
 }
 
 /* Where the second half begins, in intervals: the cut after which the halves are most equal. */
-static size_t best_cut(const struct bpf_prog *p, const struct seccomp_interval *i, size_t count)
+static size_t best_cut(const struct seccomp_interval *i, size_t count)
 {
-	uint64_t total = 0, left = 0;
+	uint32_t ends = i[0].weight_before + i[count].weight_before;
+	size_t cut = 1;
 
-	for (size_t n = 0; n < count; n++)
-		total += weight(p, &i[n]);
-	for (size_t n = 0; n + 1 < count; n++) {
-		uint64_t with = left + weight(p, &i[n]);
-
-		if (2 * with >= total)
-			return n > 0 && 2 * with - total > total - 2 * left ? n : n + 1;
-		left = with;
-	}
-	return count - 1;
+	while (cut + 1 < count && 2 * i[cut].weight_before < ends)
+		cut++;
+	if (cut > 1 && 2 * i[cut].weight_before - ends > ends - 2 * i[cut - 1].weight_before)
+		cut--;
+	return cut;
 }
 
-/* `i` has count + 1 elements: the last one's `first` is where the last interval ends. */
 static uint32_t emit_range(struct bpf_prog *p, const struct seccomp_interval *i, size_t count)
 {
 	if (count == 1)
@@ -59,15 +58,15 @@ static uint32_t emit_range(struct bpf_prog *p, const struct seccomp_interval *i,
 	if (count == 3 && i[0].label == i[2].label && i[2].first - i[1].first == 1)
 		return bpf_jump(p, BPF_JEQ, i[1].first, i[1].label, i[0].label);
 
-	size_t cut = best_cut(p, i, count);
+	size_t cut = best_cut(i, count);
 	uint32_t high = emit_range(p, i + cut, count - cut);
 	uint32_t low = emit_range(p, i, cut);
 
 	return bpf_jump(p, BPF_JGE, i[cut].first, high, low);
 }
 
-uint32_t seccomp_emit_tree(struct bpf_prog *p, const struct seccomp_interval *intervals,
-			   size_t count)
+uint32_t seccomp_emit_tree(struct bpf_prog *p, struct seccomp_interval *intervals, size_t count)
 {
+	weigh(p, intervals, count);
 	return emit_range(p, intervals, count);
 }

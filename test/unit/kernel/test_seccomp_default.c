@@ -192,6 +192,26 @@ TEST(libseccomp_agrees)
 	}
 }
 
+/* What the build made is what would be made now, and is found for what does not matter besides. */
+TEST(ready_made_filters_are_the_compiled_ones)
+{
+	for (size_t i = 0; i < CAP_SETS; i++) {
+		own(seccomp_profile) struct seccomp_profile profile = {0};
+		own(seccomp_filter) struct seccomp_filter compiled = SECCOMP_FILTER_INIT;
+		own(seccomp_filter) struct seccomp_filter ready = SECCOMP_FILTER_INIT;
+		struct err err = ERR_INIT;
+
+		CHECK_OK(seccomp_default_profile(cap_sets[i], &profile, &err));
+		CHECK_OK(seccomp_compile(&profile, &compiled, NULL, &err));
+		CHECK_OK(seccomp_default_filter(cap_sets[i] ^ CAP(CHOWN), &ready, &err));
+		CHECK_INT(ready.count, compiled.count);
+		CHECK(memcmp(ready.insns, compiled.insns,
+			     compiled.count * sizeof(*compiled.insns)) == 0);
+		CHECK_INT(ready.flags, compiled.flags);
+		CHECK_INT(ready.notify, compiled.notify);
+	}
+}
+
 /* The kernel's work at the start of a container grows with the length, and with the steps it takes
  * to decide each number. */
 TEST(the_program_is_short)
