@@ -24,12 +24,11 @@ union control {
 
 static void attach_fds(struct msghdr *message, union control *control, const int *fds, size_t nfds)
 {
-	struct cmsghdr *header;
+	struct cmsghdr *header = &control->align;
 
 	memset(control, 0, sizeof(*control));
 	message->msg_control = control->data;
 	message->msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-	header = CMSG_FIRSTHDR(message);
 	header->cmsg_level = SOL_SOCKET;
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(nfds * sizeof(int));

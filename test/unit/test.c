@@ -13,7 +13,6 @@
 #include "test.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -26,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 
 #define STATUS_FAILED 77
 #define STATUS_SKIPPED 78
@@ -151,18 +151,19 @@ static _Noreturn void run_child(const struct test *test)
 	exit(0); /* not _exit: leak checkers and coverage write their results here */
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static void remove_dir(void)
 {
-	if (access(dir_path, F_OK) == 0)
-		nftw(dir_path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	char *name = strrchr(dir_path, '/');
+	struct err err;
+	int parent;
+
+	*name = '\0';
+	parent = open(*dir_path ? dir_path : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*name = '/';
+	if (parent < 0 || path_remove_tree(parent, name + 1, &err) < 0)
+		printf("# cannot remove '%s'\n", dir_path);
+	if (parent >= 0)
+		close(parent);
 }
 
 /* Run one test; returns the wait status. */
