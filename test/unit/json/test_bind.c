@@ -6,6 +6,7 @@
 #include <limits.h>
 
 #include "base/own.h"
+#include "heap.h"
 #include "json/json.h"
 #include "test.h"
 
@@ -277,6 +278,54 @@ TEST(numbers_out_of_range)
 	done();
 }
 
+TEST(a_bound_may_be_zero_or_equal_to_the_other)
+{
+	static const struct json_field bounds[] = {
+		{"most", JSON_F_I64, 0, .min = 0, .max = 10},
+		{"below", JSON_F_I64, 0, .min = -10, .max = 0},
+		{"exactly", JSON_F_I64, 0, .min = 7, .max = 7},
+		{"from", JSON_F_I64, 0, .min = 5, .max = 0},
+		{"u64Most", JSON_F_U64, 0, .min = 0, .max = 10},
+		{"u64Exactly", JSON_F_U64, 0, .min = 7, .max = 7},
+		{NULL},
+	};
+	static const struct {
+		const char *text;
+		bool good;
+	} cases[] = {
+		{"{\"most\":0}", true},
+		{"{\"most\":10}", true},
+		{"{\"most\":-1}", false},
+		{"{\"most\":11}", false},
+		{"{\"below\":-10}", true},
+		{"{\"below\":0}", true},
+		{"{\"below\":-11}", false},
+		{"{\"below\":1}", false},
+		{"{\"exactly\":7}", true},
+		{"{\"exactly\":6}", false},
+		{"{\"exactly\":8}", false},
+		{"{\"from\":5}", true},
+		{"{\"from\":9223372036854775807}", true},
+		{"{\"from\":4}", false},
+		{"{\"u64Most\":0}", true},
+		{"{\"u64Most\":10}", true},
+		{"{\"u64Most\":11}", false},
+		{"{\"u64Exactly\":7}", true},
+		{"{\"u64Exactly\":6}", false},
+		{"{\"u64Exactly\":8}", false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		own_json struct json *doc = json_parse(cases[i].text, strlen(cases[i].text), "doc",
+						       &err);
+		int64_t value;
+		int r = json_bind(doc, 0, bounds, JSON_UNKNOWN_REFUSE, &value, &err);
+
+		if ((r == 0) != cases[i].good)
+			test_fail(__FILE__, __LINE__, "%s", cases[i].text);
+	}
+}
+
 TEST(names_of_an_enumeration)
 {
 	CHECK_OK(bind("{\"colour\":\"red\"}"));
@@ -335,6 +384,14 @@ TEST(unknown_members)
 	CHECK_STR(err.hint, "did you mean 'name'?");
 	refused("{\"completely-else\":1}", "doc: completely-else: unknown key");
 	CHECK_STR(err.hint, "");
+	refused("{\"nme\":1}", "doc: nme: unknown key");
+	CHECK_STR(err.hint, "did you mean 'name'?");
+	refused("{\"inher\":1,\"name\":1}", "doc: inher: unknown key");
+	CHECK_STR(err.hint, "did you mean 'inner'?");
+	refused("{\"customary\":1}", "doc: customary: unknown key");
+	CHECK_STR(err.hint, "");
+	refused("{\"customly\":1}", "doc: customly: unknown key");
+	CHECK_STR(err.hint, "did you mean 'custom'?");
 	refused("{\"inner\":{\"nope\":1}}", "doc: inner.nope: unknown key");
 	refused("{\"nope\":null}", "doc: nope: unknown key");
 	CHECK_OK(
@@ -361,6 +418,7 @@ TEST(defaults_stay_or_are_replaced)
 				   "\"pointer\":{},\"points\":[{\"label\":\"new\"}]}";
 	own_json struct json *empty = json_parse("{}", 2, "doc", &err);
 	own_json struct json *full = json_parse(text, strlen(text), "doc", &err);
+	size_t blocks = heap_blocks();
 
 	CHECK_OK(bind("{\"name\":\"old\",\"args\":[\"old\"],\"map\":{\"old\":\"0\"},\"u32\":7,"
 		      "\"pointer\":{\"text\":\"old\"},\"points\":[{\"label\":\"old\"}]}"));
@@ -377,6 +435,7 @@ TEST(defaults_stay_or_are_replaced)
 	CHECK_STR(((struct point *)o.points.items)[0].label, "new");
 	CHECK_INT(o.u32, 7);
 	done();
+	CHECK_INT(heap_blocks(), blocks);
 }
 
 /* ---- writing back ---- */
