@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "json/json.h"
 
 struct keeper_state {
 	int version;	       /* 1 */
@@ -28,6 +29,7 @@ struct keeper_state {
 	int stop_signal;
 	int64_t started_ns;
 	uint64_t stop_timeout_ms;
+	bool input_eof;	    /* close stdin_fd once the clients' input is taken */
 	int64_t kill_at_ms; /* a stop is under way: SIGKILL at this CLOCK_BOOTTIME; 0: none */
 	int id_slot;
 	uint64_t log_max_size; /* bytes per file, default 10 MiB */
@@ -40,8 +42,16 @@ struct keeper_state {
 	int console_fd; /* terminal master; else the three pipes: */
 	int stdin_fd, stdout_fd, stderr_fd;
 	int pin_fd;	      /* keeps the image's directories from being swept; only held */
-	int client_fd;	      /* the connection of the command that started it */
+	int client_fd;	      /* the connection of the command that started it, or replaced it */
 	bool client_attached; /* that command wants the output */
+	struct json_array clients; /* of struct keeper_client_state: handed over by a keeper */
+};
+
+struct keeper_client_state {
+	int fd;
+	bool greeted, attached, waiting, starter;
+	int queue_fd; /* memfd: messages that it has not read yet; -1: none */
+	int input_fd; /* memfd: input that the container has not taken yet; -1: none */
 };
 
 /* Defaults: no descriptor, no slot, SIGTERM, 10 s, logs of 3 x 10 MiB. */

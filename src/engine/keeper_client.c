@@ -97,7 +97,9 @@ int keeper_connect(int run_fd, int timeout_ms, struct err *err)
 		return -1;
 	if (!data)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot connect to the keeper");
-	if (keeper_send(fd, KEEPER_HELLO, KEEPER_PROTOCOL, 0, NULL, 0, err) < 0)
+	/* A keeper that refuses us has said why before it closed the connection. */
+	if (keeper_send(fd, KEEPER_HELLO, KEEPER_PROTOCOL, 0, NULL, 0, err) < 0 &&
+	    err->kind != ERR_STATE)
 		return -1;
 	got = keeper_receive(fd, &header, data, timeout_ms, err);
 	if (got < 0)
@@ -151,25 +153,27 @@ static int wait_readable(int fd, int timeout_ms, struct err *err)
 	}
 }
 
+/* A keeper that ends with a message of ours unread resets the connection. That error is reported
+ * once, and before what it had sent us: the exit code, say, which is still to be read. */
+static bool was_reset(int *count)
+{
+	return errno == ECONNRESET && ++*count <= 2;
+}
+
 int keeper_receive(int fd, struct keeper_header *ret, void *data, int timeout_ms, struct err *err)
 {
 	struct keeper_header header;
 	struct iovec parts[] = {{&header, sizeof(header)}, {data, KEEPER_DATA_MAX}};
 	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+	int resets = 0;
 	ssize_t n;
 
 	if (wait_readable(fd, timeout_ms, err) < 0)
 		return -1;
-	/* A keeper that ends with something of ours unread resets the connection: unix(7) reports that
-	 * once, before the messages that it had sent until then. */
-	for (int resets = 0; resets < 2; resets++) {
-		do
-			n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-		while (n < 0 && errno == EINTR);
-		if (n >= 0 || errno != ECONNRESET)
-			break;
-	}
-	if (n == 0 || (n < 0 && errno == ECONNRESET))
+	do
+		n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+	while (n < 0 && (errno == EINTR || was_reset(&resets)));
+	if (n == 0)
 		return 0;
 	if (n < 0)
 		return err_errno(err, "cannot read from the keeper");

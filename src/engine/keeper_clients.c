@@ -30,20 +30,9 @@
 #define READ_BATCH 16	/* messages of one client before others get their turn */
 #define QUEUE_MAX 4096u /* at the end, all that the pipes held is queued for a slow client */
 
-struct packet {
-	unsigned int refs;
-	size_t size;
-	char data[];
-};
-
-struct keeper_queued {
-	struct keeper_queued *next;
-	struct packet *packet;
-};
-
-static struct packet *packet_new(const struct keeper_header *header, const void *data)
+static struct keeper_packet *packet_new(const struct keeper_header *header, const void *data)
 {
-	struct packet *packet = malloc(sizeof(*packet) + sizeof(*header) + header->length);
+	struct keeper_packet *packet = malloc(sizeof(*packet) + sizeof(*header) + header->length);
 
 	if (!packet)
 		return NULL;
@@ -55,7 +44,7 @@ static struct packet *packet_new(const struct keeper_header *header, const void 
 	return packet;
 }
 
-static void packet_unref(struct packet *packet)
+static void packet_unref(struct keeper_packet *packet)
 {
 	if (--packet->refs == 0)
 		free(packet);
@@ -71,7 +60,7 @@ static void queue_pop(struct keeper_client *c)
 	free(first);
 }
 
-static int queue_push(struct keeper_client *c, struct packet *packet)
+static int queue_push(struct keeper_client *c, struct keeper_packet *packet)
 {
 	struct keeper_queued *last = calloc(1, sizeof(*last)), **link = &c->queue;
 
@@ -86,6 +75,19 @@ static int queue_push(struct keeper_client *c, struct packet *packet)
 	*link = last;
 	c->queue_length++;
 	return 0;
+}
+
+int keeper_client_queue(struct keeper_client *c, const struct keeper_header *header,
+			const void *data)
+{
+	struct keeper_packet *packet = packet_new(header, data);
+
+	if (!packet)
+		return -1;
+	if (queue_push(c, packet) == 0)
+		return 0;
+	free(packet);
+	return -1;
 }
 
 /* 1 sent, 0 no room now, -1 the client is gone. */
@@ -104,7 +106,7 @@ static int send_now(const struct keeper_client *c, struct iovec *parts, size_t c
 
 /* Send, or queue; *packet is made by the first client that needs it queued. */
 static void deliver(struct keeper_client *c, const struct keeper_header *header, const void *data,
-		    struct packet **packet)
+		    struct keeper_packet **packet)
 {
 	struct iovec parts[] = {{(void *)header, sizeof(*header)}, {(void *)data, header->length}};
 	int sent = c->queue ? 0 : send_now(c, parts, header->length > 0 ? 2 : 1);
@@ -129,7 +131,7 @@ void keeper_client_send(struct keeper_client *c, enum keeper_message type, int64
 			int64_t value2, const void *data, size_t size)
 {
 	struct keeper_header header = header_of(type, value, value2, size);
-	struct packet *packet = NULL;
+	struct keeper_packet *packet = NULL;
 
 	deliver(c, &header, data, &packet);
 	if (packet && packet->refs == 0)
@@ -152,7 +154,7 @@ void keeper_clients_output(struct keeper *k, enum keeper_message type, const voi
 			   size_t size)
 {
 	struct keeper_header header = header_of(type, 0, 0, size);
-	struct packet *packet = NULL;
+	struct keeper_packet *packet = NULL;
 
 	for (struct keeper_client *c = k->clients; c; c = c->next)
 		if (c->attached && !c->dead)
@@ -167,14 +169,6 @@ bool keeper_clients_behind(const struct keeper *k)
 		if (!c->dead && c->queue && (c->attached || k->phase == KEEPER_LINGERING))
 			return true;
 	return false;
-}
-
-bool keeper_clients_served(const struct keeper *k)
-{
-	for (const struct keeper_client *c = k->clients; c; c = c->next)
-		if (!c->dead && (c->queue || c->input))
-			return false;
-	return true;
 }
 
 void keeper_clients_exit(struct keeper *k)
@@ -273,15 +267,15 @@ static int on_replace(struct keeper_client *c, const struct keeper_header *m, co
 		      struct err *err)
 {
 	struct keeper *k = c->keeper;
-	char *program;
 
 	if (m->length == 0 || m->length >= PATH_MAX || data[0] != '/' ||
 	    memchr(data, '\0', m->length))
 		return err_set(err, ERR_INVALID, 0, "the new keeper needs an absolute path");
 	if (k->replacement)
 		return err_set(err, ERR_BUSY, 0, "the keeper is being replaced already");
-	program = str_dup_len(data, m->length, err);
-	return program ? keeper_replace_soon(k, program, c, err) : -1;
+	k->replacement = str_dup_len(data, m->length, err);
+	k->replacement_client = c;
+	return k->replacement ? 0 : -1;
 }
 
 typedef int request_fn(struct keeper_client *c, const struct keeper_header *m, const char *data,
@@ -405,6 +399,12 @@ struct keeper_client *keeper_client_add(struct keeper *k, int fd, struct err *er
 	return take(c);
 }
 
+int keeper_client_expect(struct keeper_client *c, struct err *err)
+{
+	c->hello_timer = loop_add_timer(c->keeper->loop, KEEPER_HELLO_MS, on_hello_late, c, err);
+	return c->hello_timer ? 0 : -1;
+}
+
 static bool is_ours(int fd)
 {
 	struct ucred peer = {0};
@@ -414,22 +414,32 @@ static bool is_ours(int fd)
 	       (peer.uid == 0 || peer.uid == geteuid());
 }
 
+/* Either its greeting is awaited, or it is told why not. */
+static int welcome(struct keeper_client *c, struct err *err)
+{
+	if (c->keeper->client_count > KEEPER_CLIENTS_MAX)
+		return err_set(err, ERR_BUSY, 0, "the keeper has %d clients already",
+			       KEEPER_CLIENTS_MAX);
+	return keeper_client_expect(c, err);
+}
+
 static void on_connect(void *data, int listen_fd, uint32_t events)
 {
 	struct keeper *k = data;
 	own_fd int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct keeper_client *c;
-	struct err ignored;
+	struct err err = ERR_INIT;
 
-	/* One too many is closed at once: it sees the end of its connection. */
-	if (fd < 0 || !is_ours(fd) || k->client_count >= KEEPER_CLIENTS_MAX)
+	if (fd < 0 || !is_ours(fd))
 		return;
-	c = keeper_client_add(k, fd, &ignored);
+	c = keeper_client_add(k, fd, &err);
 	if (!c)
 		return;
 	fd = -1; /* the client's */
-	c->hello_timer = loop_add_timer(k->loop, KEEPER_HELLO_MS, on_hello_late, c, &ignored);
-	c->dead = !c->hello_timer;
+	if (welcome(c, &err) < 0) {
+		keeper_client_error(c, &err);
+		c->dead = true;
+	}
 	keeper_settle(k);
 }
 
@@ -443,6 +453,8 @@ int keeper_clients_init(struct keeper *k, struct err *err)
 		if (!k->listen_source || fd_set_nonblock(k->state.listen_fd, true, err) < 0)
 			return -1;
 	}
+	if (keeper_clients_take_over(k, err) < 0)
+		return -1;
 	if (k->state.client_fd < 0)
 		return 0;
 	c = keeper_client_add(k, k->state.client_fd, err);

@@ -127,7 +127,7 @@ void keeper_io_drain(struct keeper *k)
 
 void keeper_io_update(struct keeper *k)
 {
-	uint32_t events = keeper_clients_behind(k) || k->replacement ? 0 : EPOLLIN;
+	uint32_t events = keeper_clients_behind(k) ? 0 : EPOLLIN;
 	struct err ignored;
 
 	for (size_t i = 0; i < 2; i++)
@@ -198,7 +198,7 @@ static bool input_pending(const struct keeper *k)
 }
 
 /* Watch for room while something waits; close the pipe after the last of it. */
-static void input_update(struct keeper *k)
+void keeper_input_update(struct keeper *k)
 {
 	bool pending = input_pending(k);
 	struct err ignored;
@@ -214,7 +214,7 @@ static void on_input_room(void *data, int fd, uint32_t events)
 	struct keeper *k = data;
 
 	write_pending(k);
-	input_update(k);
+	keeper_input_update(k);
 	keeper_settle(k);
 }
 
@@ -243,13 +243,13 @@ void keeper_input(struct keeper_client *c, const char *data, size_t size)
 		memcpy(c->input, data + done, c->input_size);
 	else
 		c->dead = true; /* its data cannot be kept, and must not be lost in silence */
-	input_update(k);
+	keeper_input_update(k);
 }
 
 void keeper_input_eof(struct keeper *k)
 {
 	k->input_eof = true;
-	input_update(k);
+	keeper_input_update(k);
 }
 
 int keeper_resize(struct keeper *k, int64_t rows_cols, struct err *err)
@@ -289,6 +289,7 @@ static int input_init(struct keeper *k, struct err *err)
 	if (fd_set_nonblock(k->input_fd, true, err) < 0)
 		return -1;
 	k->input_source = loop_add_io(k->loop, k->input_fd, 0, on_input_room, k, err);
+	k->input_eof = k->state.input_eof;
 	return k->input_source ? 0 : -1;
 }
 

@@ -14,10 +14,10 @@
  * SIGTERM stops the container as KEEPER_STOP does, so a service manager that ends the keeper's scope
  * does the right thing.
  *
- * Replacement happens in keeper_settle(), when no callback is half way through anything and no client
- * has output or input that is not delivered yet; clients' connections end with it, except that of the
- * one who asked. What the container writes meanwhile stays in its pipes. An exit meanwhile stays with
- * the zombie, whose pidfd is handed on.
+ * Replacement happens in keeper_settle(), when no callback is half way through anything. Clients are
+ * handed on with what they have not read yet (keeper_handover.c), so a user who is attached does not
+ * notice. What the container writes meanwhile stays in its pipes. An exit meanwhile stays with the
+ * zombie, whose pidfd is handed on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +38,6 @@
 #include "engine/keeper_private.h"
 
 #define LINGER_MS (INT64_C(3600) * 1000)
-#define REPLACE_WAIT_MS 5000
 #define INIT_DEATH_MS 10000
 
 int keeper_signal(struct keeper *k, int signal, struct err *err)
@@ -160,58 +159,26 @@ static void on_signal(void *data, int signal, int32_t sender)
 
 /* ---- replacement ---- */
 
-/* Not replaced: tell who asked, and go on. */
-static void replace_failed(struct keeper *k, const struct err *err)
-{
-	if (k->replacement_client)
-		keeper_client_error(k->replacement_client, err);
-	k->replacement_client = NULL;
-	loop_remove(k->replace_timer);
-	k->replace_timer = NULL;
-	free(k->replacement);
-	k->replacement = NULL;
-}
-
-static void on_replace_late(void *data)
-{
-	struct keeper *k = data;
-	struct err err = ERR_INIT;
-
-	err_set(&err, ERR_BUSY, 0,
-		"cannot replace the keeper: a client does not read its output, "
-		"or the container its input");
-	replace_failed(k, &err);
-	keeper_settle(k);
-}
-
-int keeper_replace_soon(struct keeper *k, char *program, struct keeper_client *asker,
-			struct err *err)
-{
-	k->replacement = program;
-	k->replacement_client = asker;
-	k->replace_timer = loop_add_timer(k->loop, REPLACE_WAIT_MS, on_replace_late, k, err);
-	if (k->replace_timer)
-		return 0;
-	free(program);
-	k->replacement = NULL;
-	k->replacement_client = NULL;
-	return -1;
-}
-
+/* Returns only where that failed: then all goes on as before. */
 static void replace(struct keeper *k)
 {
-	struct keeper_client *asker = k->replacement_client;
+	own_free char *program = take(k->replacement);
+	struct keeper_client *asker = take(k->replacement_client);
 	struct keeper_state next = k->state;
 	struct err err = ERR_INIT;
 
 	next.replaced = true;
 	next.client_fd = asker ? asker->fd : -1;
 	next.client_attached = false;
-	next.stdin_fd = k->input_fd >= 0 && !k->state.terminal ? k->input_fd : -1;
+	next.input_eof = k->input_eof;
+	next.stdin_fd = k->state.terminal ? -1 : k->input_fd;
 	next.stdout_fd = k->state.terminal ? -1 : k->streams[0].fd;
 	next.stderr_fd = k->streams[1].fd;
-	keeper_exec(k->replacement, &next, &err);
-	replace_failed(k, &err);
+	if (keeper_clients_pack(k, asker, &next.clients, &err) == 0)
+		keeper_exec(program, &next, &err);
+	keeper_clients_unpack(&next.clients);
+	if (asker)
+		keeper_client_error(asker, &err);
 }
 
 void keeper_settle(struct keeper *k)
@@ -223,7 +190,7 @@ void keeper_settle(struct keeper *k)
 	}
 	if (k->phase == KEEPER_LINGERING && !keeper_clients_behind(k))
 		loop_stop(k->loop, 0);
-	if (k->replacement && k->phase == KEEPER_RUNNING && keeper_clients_served(k))
+	if (k->replacement && k->phase == KEEPER_RUNNING)
 		replace(k);
 	keeper_io_update(k);
 }
@@ -234,10 +201,11 @@ static int watch_signals(struct keeper *k, struct err *err)
 {
 	sigset_t set;
 
-	proc_reset_signals();
+	sigemptyset(&set);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	signal(SIGCHLD, SIG_DFL); /* ignored, it would reap without us */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
 	return loop_add_signals(k->loop, &set, on_signal, k, err) ? 0 : -1;

@@ -21,7 +21,18 @@ enum keeper_phase {
 };
 
 struct keeper;
-struct keeper_queued;
+
+/* A message on its way; clients that are behind share it. */
+struct keeper_packet {
+	unsigned int refs;
+	size_t size;
+	char data[]; /* as it goes over the socket: the header, then its data */
+};
+
+struct keeper_queued {
+	struct keeper_queued *next;
+	struct keeper_packet *packet;
+};
 
 struct keeper_client {
 	struct keeper *keeper;
@@ -61,9 +72,8 @@ struct keeper {
 	struct loop_source *idle_timer, *kill_timer, *linger_timer, *listen_source;
 	struct keeper_client *clients;
 	unsigned int client_count;
-	char *replacement; /* execute this as soon as all is delivered */
+	char *replacement; /* execute this at the next settling */
 	struct keeper_client *replacement_client;
-	struct loop_source *replace_timer;
 	int exit_code, exit_signal;
 	bool oom_killed;
 	bool has_exited;
@@ -74,10 +84,6 @@ void keeper_settle(struct keeper *k);
 /* Send a signal to init, and SIGKILL after timeout_ms; the earliest deadline counts. */
 int keeper_stop(struct keeper *k, int signal, int64_t timeout_ms, struct err *err);
 int keeper_signal(struct keeper *k, int signal, struct err *err);
-
-/* Takes the program's name; the answer to `asker` is the new keeper's. */
-int keeper_replace_soon(struct keeper *k, char *program, struct keeper_client *asker,
-			struct err *err);
 
 /* keeper_duty.c: give up every capability that no duty needs. */
 int keeper_drop_privileges(const struct keeper_state *state, struct err *err);
@@ -92,6 +98,8 @@ void keeper_io_drain(struct keeper *k);
 /* What a client sent for the container's input; takes a copy of what does not fit now. */
 void keeper_input(struct keeper_client *c, const char *data, size_t size);
 void keeper_input_eof(struct keeper *k);
+/* After a change of what waits. */
+void keeper_input_update(struct keeper *k);
 int keeper_resize(struct keeper *k, int64_t rows_cols, struct err *err);
 /* The shared buffer was used: give its memory back when all has been quiet for a while. */
 void keeper_touch(struct keeper *k);
@@ -108,11 +116,20 @@ void keeper_client_error(struct keeper_client *c, const struct err *err);
 void keeper_clients_output(struct keeper *k, enum keeper_message type, const void *data,
 			   size_t size);
 bool keeper_clients_behind(const struct keeper *k);
-/* Nothing waits in either direction. */
-bool keeper_clients_served(const struct keeper *k);
+/* A copy for one client's queue; -1 where that is full or memory is short. */
+int keeper_client_queue(struct keeper_client *c, const struct keeper_header *header,
+			const void *data);
+/* Its greeting is due in KEEPER_HELLO_MS. */
+int keeper_client_expect(struct keeper_client *c, struct err *err);
 /* KEEPER_EXIT to all who wait for it. */
 void keeper_clients_exit(struct keeper *k);
 void keeper_clients_sweep(struct keeper *k);
+
+/* keeper_handover.c: all clients but one, as the next keeper's state; and back. */
+int keeper_clients_pack(const struct keeper *k, const struct keeper_client *except,
+			struct json_array *ret, struct err *err);
+void keeper_clients_unpack(struct json_array *clients);
+int keeper_clients_take_over(struct keeper *k, struct err *err);
 
 /* keeper_exit.c: record, clear up, release. Steps that fail are left to the next command. */
 void keeper_clear_up(struct keeper *k);

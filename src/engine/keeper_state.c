@@ -25,6 +25,23 @@
 
 #define STATE_MAX 65536u
 
+#define CLIENT_FIELD(name, type, ...) \
+	{ \
+		.key = #name, .kind = type, .offset = offsetof(struct keeper_client_state, name), \
+		__VA_ARGS__ \
+	}
+
+static const struct json_field client_fields[] = {
+	CLIENT_FIELD(fd, JSON_F_INT, .min = 0, .max = INT32_MAX, .required = true),
+	CLIENT_FIELD(greeted, JSON_F_BOOL),
+	CLIENT_FIELD(attached, JSON_F_BOOL),
+	CLIENT_FIELD(waiting, JSON_F_BOOL),
+	CLIENT_FIELD(starter, JSON_F_BOOL),
+	CLIENT_FIELD(queue_fd, JSON_F_INT, .has_unset = true, .unset = -1),
+	CLIENT_FIELD(input_fd, JSON_F_INT, .has_unset = true, .unset = -1),
+	{0},
+};
+
 #define FIELD(name, type, ...) \
 	{ \
 		.key = #name, .kind = type, .offset = offsetof(struct keeper_state, name), \
@@ -44,6 +61,7 @@ static const struct json_field state_fields[] = {
 	FIELD(stop_signal, JSON_F_INT, .min = 1, .max = 64),
 	FIELD(started_ns, JSON_F_I64),
 	FIELD(stop_timeout_ms, JSON_F_U64),
+	FIELD(input_eof, JSON_F_BOOL),
 	FIELD(kill_at_ms, JSON_F_I64),
 	FIELD(id_slot, JSON_F_INT),
 	FIELD(log_max_size, JSON_F_U64),
@@ -59,6 +77,8 @@ static const struct json_field state_fields[] = {
 	FIELD(pin_fd, JSON_F_INT),
 	FIELD(client_fd, JSON_F_INT),
 	FIELD(client_attached, JSON_F_BOOL),
+	FIELD(clients, JSON_F_ARRAY, .fields = client_fields,
+	      .item_size = sizeof(struct keeper_client_state), .max_count = KEEPER_CLIENTS_MAX),
 	{0},
 };
 
@@ -72,8 +92,21 @@ static const size_t fd_offsets[] = {
 
 #define FD_COUNT (sizeof(fd_offsets) / sizeof(fd_offsets[0]))
 
+/* Every descriptor of the state by number: the named ones, then the clients'. -1: none. */
+static size_t fd_count(const struct keeper_state *state)
+{
+	return FD_COUNT + 3 * state->clients.count;
+}
+
 static int fd_at(const struct keeper_state *state, size_t i)
 {
+	const struct keeper_client_state *clients = state->clients.items;
+
+	if (i >= FD_COUNT) {
+		const struct keeper_client_state *c = &clients[(i - FD_COUNT) / 3];
+
+		return (const int[]){c->fd, c->queue_fd, c->input_fd}[(i - FD_COUNT) % 3];
+	}
 	return *(const int *)((const char *)state + fd_offsets[i]);
 }
 
@@ -100,7 +133,7 @@ static int check_fds(const struct keeper_state *state, struct err *err)
 {
 	if (state->init_fd < 0)
 		return err_set(err, ERR_INVALID, 0, "keeper state: no init_fd");
-	for (size_t i = 0; i < FD_COUNT; i++)
+	for (size_t i = 0; i < fd_count(state); i++)
 		if (fd_at(state, i) >= 0 && fcntl(fd_at(state, i), F_GETFD) < 0)
 			return err_errno(err, "keeper state: descriptor %d", fd_at(state, i));
 	return 0;
@@ -149,7 +182,7 @@ static int select_fds(const struct keeper_state *state, int state_fd, struct err
 {
 	if (fd_cloexec_from(3, err) < 0 || fd_set_cloexec(state_fd, false, err) < 0)
 		return -1;
-	for (size_t i = 0; i < FD_COUNT; i++)
+	for (size_t i = 0; i < fd_count(state); i++)
 		if (fd_at(state, i) >= 0 && fd_set_cloexec(fd_at(state, i), false, err) < 0)
 			return -1;
 	return 0;

@@ -38,6 +38,15 @@ static int run(const struct kept_options *options, struct str *out, struct str *
 	return (int)end.value;
 }
 
+static void check_numbers(const char *text, int last)
+{
+	int expected = 1;
+
+	for (const char *line = text; *line; line = strchr(line, '\n') + 1)
+		CHECK_INT(atoi(line), expected++);
+	CHECK_INT(expected, last + 1);
+}
+
 TEST(output_reaches_the_client_and_the_log)
 {
 	own(str) struct str out = STR_INIT(4096), errors = STR_INIT(4096);
@@ -310,16 +319,12 @@ TEST(a_slow_client_gets_everything)
 {
 	own(kept) struct kept k = KEPT_INIT;
 	own(str) struct str out = STR_INIT(8 << 20);
-	const char *line;
-	int expected = 1;
 
 	kept_start(&k, &(struct kept_options){.script = "seq 1 300000", .attached = true});
 	usleep(300000); /* meanwhile the pipe is full, and seq waits */
 	CHECK_INT(waitpid(k.pid, NULL, WNOHANG), 0);
 	CHECK_INT(kept_until(k.client_fd, KEEPER_EXIT, &out, NULL).value, 0);
-	for (line = out.data; *line; line = strchr(line, '\n') + 1)
-		CHECK_INT(atoi(line), expected++);
-	CHECK_INT(expected, 300001);
+	check_numbers(out.data, 300000);
 	CHECK_INT(kept_join(&k), 0);
 }
 
@@ -368,35 +373,59 @@ TEST(requests_are_answered_while_output_is_stuck)
 	CHECK_OK(keeper_request(k.run_fd, KEEPER_STOP, SIGKILL, 0, 5000, &err));
 }
 
-/* Numbers written without a break while the keeper is replaced under them, five times. */
+/* Numbers written without a break while the keeper is replaced under them, five times: neither the
+ * log nor a client that stays attached misses one, and whoever waits is told the exit code. */
 TEST(replacement_loses_nothing)
 {
 	own(kept) struct kept k = KEPT_INIT;
+	own(str) struct str out = STR_INIT(1 << 20);
 	own_free char *log = NULL;
+	own_fd int waiting_fd = -1;
 	struct err err = ERR_INIT;
-	const char *line;
-	int expected = 1;
-	pid_t pid;
 
-	kept_start(&k,
-		   &(struct kept_options){
-			   .script = "i=1; while [ $i -le 20000 ]; do echo $i; i=$((i+1)); done; "
-				     "sleep 0.2; exit 11"});
-	pid = k.pid;
-	for (int i = 0; i < 5; i++)
+	kept_start(&k, &(struct kept_options){.script = "i=1; while [ $i -le 20000 ]; do echo $i; "
+							"i=$((i+1)); done; sleep 0.2; exit 11",
+					      .attached = true});
+	waiting_fd = kept_connect(&k);
+	kept_send(waiting_fd, KEEPER_WAIT, 0, 0, NULL, 0);
+	for (int i = 0; i < 5; i++) {
+		kept_until_output(k.client_fd, &out,
+				  (const char *[]){"10", "20", "30", "40", "50"}[i]);
 		CHECK_OK(keeper_replace(k.run_fd, getenv("INSULA_KEEPER"), KEPT_WAIT_MS, &err));
-	{
-		own_fd int fd = kept_connect(&k);
-
-		kept_send(fd, KEEPER_WAIT, 0, 0, NULL, 0);
-		CHECK_INT(kept_until(fd, KEEPER_EXIT, NULL, NULL).value, 11);
 	}
-	CHECK_INT(k.pid, pid);
+	CHECK_INT(kept_until(k.client_fd, KEEPER_EXIT, &out, NULL).value, 11);
+	CHECK_INT(kept_until(waiting_fd, KEEPER_EXIT, NULL, NULL).value, 11);
 	CHECK_INT(kept_join(&k), 0);
 	log = kept_log(&k, BOTH);
-	for (line = log; *line; line = strchr(line, '\n') + 1)
-		CHECK_INT(atoi(line), expected++);
-	CHECK_INT(expected, 20001);
+	check_numbers(out.data, 20000);
+	check_numbers(log, 20000);
+}
+
+/* Neither a client that does not read nor a container that does not: what is under way both ways
+ * goes along. */
+TEST(replacement_waits_for_nobody)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own(str) struct str out = STR_INIT(8 << 20);
+	static char block[KEEPER_DATA_MAX];
+	struct err err = ERR_INIT;
+	char *count;
+
+	kept_start(&k, &(struct kept_options){.script = "(sleep 1; wc -c) <&0 & seq 1 200000; wait",
+					      .attached = true,
+					      .interactive = true});
+	for (int i = 0; i < 2; i++) {
+		kept_send(k.client_fd, KEEPER_STDIN, 0, 0, block, sizeof(block));
+		kept_until(k.client_fd, KEEPER_STDIN_TAKEN, &out, NULL);
+	}
+	kept_send(k.client_fd, KEEPER_STDIN, 0, 0, block, sizeof(block));
+	kept_send(k.client_fd, KEEPER_STDIN_EOF, 0, 0, NULL, 0);
+	usleep(200000);
+	for (int i = 0; i < 3; i++)
+		CHECK_OK(keeper_replace(k.run_fd, getenv("INSULA_KEEPER"), KEPT_WAIT_MS, &err));
+	CHECK_INT(kept_until(k.client_fd, KEEPER_EXIT, &out, NULL).value, 0);
+	count = strstr(out.data, "98304\n");
+	CHECK(count && strstr(out.data, "\n200000\n"));
 }
 
 TEST(a_replacement_that_cannot_run_changes_nothing)
