@@ -236,6 +236,8 @@ TEST(a_writer_who_never_stops_is_given_up_on)
 			snprintf(path, sizeof(path), "tree/busy/f%u", i % 100);
 			fd = openat(test_dir(), path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 		}
+	while (!exists(test_dir(), "tree/busy/f20"))
+		usleep(1000);
 	result = path_remove_tree(test_dir(), "tree", &err);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
