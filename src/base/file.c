@@ -74,12 +74,12 @@ static int temporary_fill(struct temporary *t, const char *name, const void *dat
 		return -1;
 	if (fchmod(t->fd, mode) < 0 || (sync && fdatasync(t->fd) < 0) || close(take_fd(t->fd)) < 0)
 		return err_errno(err, "cannot write '%s'", name);
-	return fail_point("file-written", err);
+	return fail_point("file.written", err);
 }
 
 static int sync_dir(int dir_fd, const char *name, struct err *err)
 {
-	if (fail_point("file-renamed", err) < 0)
+	if (fail_point("file.renamed", err) < 0)
 		return -1;
 	if (fsync(dir_fd) < 0)
 		return err_errno(err, "cannot make '%s' durable", name);

@@ -345,10 +345,18 @@ static const char *type_name(mode_t mode)
 	}
 }
 
-/* A descriptor of /proc/self/fd that certainly is one. */
+static int proc_fd = -1; /* of path_use_proc; borrowed */
+
+void path_use_proc(int fd)
+{
+	proc_fd = fd;
+}
+
+/* A descriptor of our /proc/self/fd that certainly is one. */
 static int open_proc_fds(struct err *err)
 {
-	own_fd int fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *path = proc_fd < 0 ? "/proc/self/fd" : "self/fd";
+	own_fd int fd = openat(proc_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct statfs fs;
 
 	if (fd < 0 || fstatfs(fd, &fs) < 0)
@@ -360,7 +368,7 @@ static int open_proc_fds(struct err *err)
 
 int path_reopen(int handle_fd, mode_t type, uint64_t flags, struct err *err)
 {
-	own_fd int proc_fd = -1, fd = -1;
+	own_fd int fds_fd = -1, fd = -1;
 	struct stat want, got;
 	char name[16];
 
@@ -369,11 +377,11 @@ int path_reopen(int handle_fd, mode_t type, uint64_t flags, struct err *err)
 	if (type && (want.st_mode & S_IFMT) != type)
 		return err_set(err, ERR_INVALID, 0, "it is %s, not %s", type_name(want.st_mode),
 			       type_name(type));
-	proc_fd = open_proc_fds(err);
-	if (proc_fd < 0)
+	fds_fd = open_proc_fds(err);
+	if (fds_fd < 0)
 		return -1;
 	snprintf(name, sizeof(name), "%d", handle_fd);
-	fd = openat(proc_fd, name, (int)flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	fd = openat(fds_fd, name, (int)flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return err_errno(err, "cannot open %s", type_name(want.st_mode));
 	if (fstat(fd, &got) < 0 || got.st_dev != want.st_dev || got.st_ino != want.st_ino)

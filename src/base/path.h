@@ -46,10 +46,14 @@ int path_mkdirs(int root_fd, const char *path, enum path_how how, mode_t mode, s
 int path_make_target(int root_fd, const char *path, enum path_how how, bool directory,
 		     struct err *err);
 
-/* Open an O_PATH handle again for use, through /proc/self/fd of our own procfs, only if it is of
+/* Open an O_PATH handle again for use, through self/fd of our own procfs, only if it is of
  * type `type` (S_IFREG, S_IFDIR, S_IFCHR; 0: any). FIFOs and devices never block: O_NONBLOCK is
  * added while opening a regular file. */
 int path_reopen(int handle_fd, mode_t type, uint64_t flags, struct err *err);
+
+/* The procfs that path_reopen goes through: one that shows ourselves, opened before the process went
+ * where there is none, or none to trust (a launch pad, a container). Borrowed; -1: /proc again. */
+void path_use_proc(int proc_fd);
 
 /* Contents of a regular file below root: at most `limit` bytes, never a FIFO, device or socket.
  * ERR_NOT_FOUND where absent. As fd_read_all. */

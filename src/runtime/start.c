@@ -263,7 +263,10 @@ static int step_user(struct start *s, const struct step *step, struct err *err)
 {
 	const struct plan *plan = s->plan;
 
-	if (identity_resolve(s->root_fd, &plan->spec->process.user, &s->identity, err) < 0)
+	path_use_proc(s->proc_fd); /* the pad has no /proc */
+	int found = identity_resolve(s->root_fd, &plan->spec->process.user, &s->identity, err);
+	path_use_proc(-1);
+	if (found < 0)
 		return -1;
 	return hand_over_pipes(plan->request.stdio, plan->root_uid + s->identity.uid,
 			       plan->root_gid + s->identity.gid, err);

@@ -178,7 +178,7 @@ TEST(what_cannot_be_understood_ends_the_program)
 
 TEST(the_points_of_atomic_files_leave_whole_files)
 {
-	static const char *const points[] = {"file-written", "file-renamed"};
+	static const char *const points[] = {"file.written", "file.renamed"};
 	static const char *const left[] = {"old", "new"};
 
 	for (size_t i = 0; i < 2; i++) {

@@ -572,6 +572,23 @@ TEST(reopen_turns_a_handle_into_a_file)
 	CHECK_ERR(path_reopen(-1, 0, O_RDONLY, &err), ERR_IO, "bad file descriptor");
 }
 
+TEST(a_forged_proc_is_not_trusted)
+{
+	own_fd int root = make_root();
+	struct err err = ERR_INIT;
+	own_fd int handle = path_handle(root, "etc/passwd", PATH_IN_ROOT, 0, &err);
+	char path[64];
+
+	put_dir(root, "self");
+	put_dir(root, "self/fd");
+	snprintf(path, sizeof(path), "self/fd/%d", handle);
+	put_link(root, "../../../outside/canary", path);
+	path_use_proc(root);
+	CHECK_ERR(path_reopen(handle, S_IFREG, O_RDONLY, &err), ERR_DENIED, "not a procfs");
+	path_use_proc(-1);
+	CHECK_INT(close(path_reopen(handle, S_IFREG, O_RDONLY, &err)), 0);
+}
+
 TEST(reopen_of_a_fifo_does_not_block)
 {
 	own_fd int root = make_root();

@@ -38,10 +38,10 @@ static void check_text(void)
 	CHECK_OK(str_random_hex(name, 4, &err));
 }
 
-static void check_files(void)
+static void check_files(int proc_fd)
 {
 	own_fd int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
-	own_free char *text = NULL;
+	own_free char *text = NULL, *again = NULL;
 	struct err err = ERR_INIT;
 
 	fd = path_mkdirs(root, "/a/b", PATH_IN_ROOT, 0755, &err);
@@ -51,6 +51,12 @@ static void check_files(void)
 	/* Without a procfs a handle cannot be opened again; that is an error, not a wrong file. */
 	CHECK_ERR(path_read_file(root, "f", PATH_IN_ROOT, 100, &text, &err), ERR_NOT_FOUND,
 		  "/proc/self/fd");
+	path_use_proc(proc_fd);
+	CHECK_INT(path_read_file(root, "f", PATH_IN_ROOT, 100, &again, &err), 7);
+	CHECK_STR(again, "content");
+	path_use_proc(root);
+	CHECK_ERR(path_read_file(root, "f", PATH_IN_ROOT, 100, &again, &err), ERR_NOT_FOUND, NULL);
+	path_use_proc(-1);
 	CHECK_OK(path_remove_tree(root, "a", &err));
 }
 
@@ -89,6 +95,7 @@ static void write_map(const char *path, unsigned int id)
 TEST(as_the_first_process_in_an_empty_root)
 {
 	own(proc) struct proc p = PROC_INIT;
+	own_fd int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const char *root = test_dir_path();
 	struct err err = ERR_INIT;
 	unsigned int uid = geteuid();
@@ -104,7 +111,7 @@ TEST(as_the_first_process_in_an_empty_root)
 			_exit(1);
 		CHECK_INT(getpid(), 1);
 		check_text();
-		check_files();
+		check_files(proc_fd);
 		check_processes();
 		_exit(0);
 	}

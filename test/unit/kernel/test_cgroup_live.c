@@ -1,0 +1,777 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The live kernel, as root: groups named insula-test-PID-N in the host's own hierarchies, always
+ * removed again. What this host lacks is skipped with the reason.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/own.h"
+#include "base/proc.h"
+#include "kernel/cgroup_device.h"
+#include "kernel/cgroup_internal.h"
+#include "test.h"
+
+static struct cgroup_host host;
+static struct cgroup_resources r;
+static struct cgroup_plan plan;
+static struct cgroup cg = {.v2_fd = -1};
+static struct err err;
+static char group_name[64];
+
+/* The process that runs the tests: part of every name, so that it can remove what a test left. */
+static pid_t runner;
+
+static void remove_group(const char *name)
+{
+	struct err ignored = ERR_INIT;
+	struct cgroup left = CGROUP_INIT;
+
+	if (cgroup_open(&host, name, &left, &ignored) < 0)
+		return;
+	cgroup_kill(&left, 5000, &ignored);
+	cgroup_remove(&left, 5000, &ignored);
+	cgroup_done(&left);
+}
+
+/* A failed check ends its test at once, within a group that is still there. */
+static void remove_leftovers(void)
+{
+	own(strv) struct strv names = STRV_INIT;
+	struct err ignored = ERR_INIT;
+	char prefix[64];
+
+	snprintf(prefix, sizeof(prefix), "insula-test-%d-", (int)runner);
+	if (cgroup_host_probe(AT_FDCWD, &host, &ignored) < 0)
+		return;
+	if (cgroup_list(&host, prefix, &names, &ignored) == 0)
+		for (size_t i = 0; i < names.count; i++)
+			remove_group(names.items[i]);
+	cgroup_host_done(&host);
+}
+
+static void begin(void)
+{
+	if (geteuid() != 0)
+		SKIP("needs root");
+	err = ERR_INIT;
+	CHECK_OK(cgroup_host_probe(AT_FDCWD, &host, &err));
+	if (host.mode == CGROUP_NONE)
+		SKIP("this host has no control groups");
+	snprintf(group_name, sizeof(group_name), "insula-test-%d-%d", (int)runner, (int)getpid());
+	cgroup_resources_init(&r);
+}
+
+static void need(unsigned int controllers)
+{
+	if ((host.controllers & controllers) != controllers)
+		SKIP("this host lacks a controller");
+}
+
+static int create(void)
+{
+	int rc = cgroup_plan_make(&host, group_name, &r, false, &plan, &err);
+
+	if (rc == 0) {
+		rc = cgroup_create(&host, &plan, &cg, &err);
+		cgroup_plan_done(&plan);
+	}
+	return rc;
+}
+
+static int member_dir(unsigned int controller)
+{
+	const struct cgroup_member *member = cgroup_member_at(
+		&cg, (unsigned int)cgroup_host_find(&host, controller));
+
+	CHECK(member);
+	return member->dir_fd;
+}
+
+static bool on_v2(unsigned int controller)
+{
+	return host.hierarchies[cgroup_host_find(&host, controller)].v2;
+}
+
+static const char *value(unsigned int controller, const char *v1, const char *v2)
+{
+	static char text[4096];
+
+	CHECK(cgroup_get(member_dir(controller), on_v2(controller) ? v2 : v1, text, sizeof(text)) >=
+	      0);
+	return text;
+}
+
+static void finish(void)
+{
+	cgroup_done(&cg);
+	cgroup_host_done(&host);
+}
+
+static bool group_exists(void)
+{
+	struct cgroup found = CGROUP_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (cgroup_open(&host, group_name, &found, &ignored) < 0)
+		return false;
+	cgroup_done(&found);
+	return true;
+}
+
+/* A child in the group that runs `fn`; it begins when it has joined. */
+static struct proc spawn(void (*fn)(void))
+{
+	struct proc child = PROC_INIT;
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	CHECK(pipe2(ready, O_CLOEXEC) == 0);
+	pid = proc_clone(&child, 0, cg.v2_fd, &err);
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (cgroup_join_v1(&cg, &err) < 0)
+			_exit(99);
+		if (write(ready[1], "x", 1) != 1)
+			_exit(98);
+		close(ready[1]);
+		fn();
+		_exit(0);
+	}
+	close(ready[1]);
+	CHECK_INT(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return child;
+}
+
+static void wait_for_ever(void)
+{
+	for (;;)
+		pause();
+}
+
+static void fork_bomb(void)
+{
+	for (;;)
+		if (fork() < 0)
+			usleep(100);
+}
+
+static struct proc_exit reap(struct proc *child)
+{
+	struct proc_exit how = {0};
+
+	CHECK_INT(proc_wait(child, 10000, &how, &err), 1);
+	proc_done(child);
+	return how;
+}
+
+/* ---- create and read back ---- */
+
+TEST(limits_are_what_was_asked_for)
+{
+	begin();
+	need(CG_MEMORY | CG_PIDS | CG_CPU);
+	r.memory_limit = 64 << 20;
+	r.pids_limit = 50;
+	r.cpu_quota = 50000;
+	r.cpu_period = 100000;
+	r.cpu_shares = 512;
+	CHECK_OK(create());
+	CHECK_STR(value(CG_MEMORY, "memory.limit_in_bytes", "memory.max"), "67108864");
+	CHECK_STR(value(CG_PIDS, "pids.max", "pids.max"), "50");
+	CHECK_STR(value(CG_CPU, "cpu.cfs_quota_us", "cpu.max"),
+		  on_v2(CG_CPU) ? "50000 100000" : "50000");
+	CHECK_STR(value(CG_CPU, "cpu.shares", "cpu.weight"), on_v2(CG_CPU) ? "59" : "512");
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	CHECK(!group_exists());
+	finish();
+}
+
+TEST(a_new_cpuset_has_what_its_parent_has)
+{
+	begin();
+	need(CG_CPUSET);
+	if (on_v2(CG_CPUSET))
+		SKIP("cpusets of v2 need no copying");
+	CHECK_OK(create());
+	CHECK_STR(value(CG_CPUSET, "cpuset.cpus", ""), host.cpus);
+	CHECK_STR(value(CG_CPUSET, "cpuset.mems", ""), host.mems);
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
+TEST(a_narrower_parent_gives_what_it_has)
+{
+	char name[128];
+
+	begin();
+	need(CG_CPUSET);
+	if (on_v2(CG_CPUSET) || strcmp(host.cpus, "0") == 0)
+		SKIP("needs v1 cpusets and two CPUs");
+	r.cpuset_cpus = strdup("0");
+	CHECK_OK(create());
+	snprintf(name, sizeof(name), "%s/inner", group_name);
+	cgroup_resources_done(&r);
+	cgroup_done(&cg);
+	CHECK_OK(cgroup_plan_make(&host, name, &r, false, &plan, &err));
+	CHECK_OK(cgroup_create(&host, &plan, &cg, &err));
+	CHECK_STR(value(CG_CPUSET, "cpuset.cpus", ""), "0");
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	cgroup_done(&cg);
+	cgroup_plan_done(&plan);
+	r.cpuset_cpus = strdup(host.cpus);
+	CHECK_OK(cgroup_plan_make(&host, name, &r, false, &plan, &err));
+	CHECK_ERR(cgroup_create(&host, &plan, &cg, &err), ERR_INVALID, "cannot set cpuset.cpus");
+	CHECK_STR(err.hint, "available above it: 0");
+	cgroup_plan_done(&plan);
+	cgroup_resources_done(&r);
+	remove_group(group_name);
+	finish();
+}
+
+TEST(nested_names_make_and_remove_what_is_above)
+{
+	char name[128];
+
+	begin();
+	need(CG_PIDS);
+	snprintf(name, sizeof(name), "%s/a/b", group_name);
+	r.pids_limit = 5;
+	CHECK_OK(cgroup_plan_make(&host, name, &r, false, &plan, &err));
+	CHECK_OK(cgroup_create(&host, &plan, &cg, &err));
+	cgroup_plan_done(&plan);
+	CHECK_INT(cg.members[0].made_parents, 2);
+	CHECK(group_exists());
+	struct proc child = spawn(wait_for_ever);
+	CHECK_OK(cgroup_kill(&cg, 5000, &err));
+	CHECK_INT(reap(&child).signal, SIGKILL);
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	CHECK(!group_exists());
+	finish();
+}
+
+TEST(a_used_name_is_refused_and_an_empty_one_taken_over)
+{
+	struct cgroup second = CGROUP_INIT;
+
+	begin();
+	CHECK_OK(create());
+	struct proc child = spawn(wait_for_ever);
+
+	CHECK_OK(cgroup_plan_make(&host, group_name, &r, false, &plan, &err));
+	CHECK_ERR(cgroup_create(&host, &plan, &second, &err), ERR_EXISTS, "exists and is in use");
+	CHECK_OK(cgroup_kill(&cg, 5000, &err));
+	reap(&child);
+	CHECK_OK(cgroup_create(&host, &plan, &second, &err));
+	cgroup_plan_done(&plan);
+	CHECK_OK(cgroup_remove(&second, 1000, &err));
+	cgroup_done(&second);
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
+TEST(a_value_that_the_kernel_refuses_leaves_nothing)
+{
+	begin();
+	need(CG_IO);
+	/* No such disk. */
+	r.io_read_bps.items = calloc(1, sizeof(*r.io_read_bps.items));
+	r.io_read_bps.items[0] = (struct cgroup_throttle){4001, 77, 4096};
+	r.io_read_bps.count = 1;
+	CHECK_ERR(create(), ERR_INVALID, "to '4001:77 ");
+	CHECK(!group_exists());
+	cgroup_resources_done(&r);
+	cgroup_plan_done(&plan);
+	finish();
+}
+
+TEST(killed_by_a_failpoint_half_way_leaves_what_can_be_removed)
+{
+	begin();
+#ifndef INSULA_FAILPOINTS
+	SKIP("built without failpoints");
+#endif
+	CHECK(setenv("INSULA_FAIL", "cgroup-made=error:EIO@2", 1) == 0);
+	if (host.count >= 2)
+		CHECK_ERR(create(), ERR_IO, "cgroup-made");
+	CHECK(!group_exists());
+	cgroup_plan_done(&plan);
+	finish();
+}
+
+/* ---- join ---- */
+
+static bool has_member(int dir_fd, pid_t pid)
+{
+	own_free char *text = calloc(1, 65536);
+	char line[24];
+
+	CHECK(cgroup_get(dir_fd, "cgroup.procs", text, 65536) >= 0);
+	snprintf(line, sizeof(line), "%d", (int)pid);
+	return cgroup_events_has(text, line);
+}
+
+TEST(a_child_is_in_every_hierarchy)
+{
+	int pids[4];
+
+	begin();
+	CHECK_OK(create());
+	struct proc child = spawn(wait_for_ever);
+
+	for (size_t i = 0; i < cg.count; i++)
+		CHECK(has_member(cg.members[i].dir_fd, child.pid));
+	CHECK_INT(cgroup_pids(&cg, pids, 4, &err), 1);
+	CHECK_INT(pids[0], child.pid);
+	CHECK_OK(cgroup_kill(&cg, 5000, &err));
+	CHECK_INT(reap(&child).signal, SIGKILL);
+	CHECK_INT(cgroup_pids(&cg, pids, 4, &err), 0);
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
+TEST(another_process_is_moved_in)
+{
+	struct proc child = PROC_INIT;
+	pid_t pid;
+
+	begin();
+	CHECK_OK(create());
+	pid = proc_clone(&child, 0, -1, &err);
+	CHECK(pid >= 0);
+	if (pid == 0)
+		wait_for_ever();
+	CHECK_OK(cgroup_join_all(&cg, child.pid, &err));
+	for (size_t i = 0; i < cg.count; i++)
+		CHECK(has_member(cg.members[i].dir_fd, child.pid));
+	CHECK_OK(cgroup_kill(&cg, 5000, &err));
+	reap(&child);
+	CHECK_ERR(cgroup_join_all(&cg, 4194303, &err), ERR_IO, "cannot move process 4194303");
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
+/* ---- kill ---- */
+
+static void bomb_and_kill(void)
+{
+	struct cgroup_stats stats;
+	int pids[1];
+
+	need(CG_PIDS);
+	/* Grandchildren of the bomb are nobody's children in here; let the kernel reap them. */
+	CHECK(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+	r.pids_limit = 50;
+	CHECK_OK(create());
+	struct proc child = spawn(fork_bomb);
+
+	usleep(50000);
+	CHECK_OK(cgroup_stats(&host, &cg, &stats, &err));
+	CHECK_INT(stats.pids_limit, 50);
+	CHECK(stats.pids > 10 && stats.pids <= 50);
+	CHECK_OK(cgroup_kill(&cg, 10000, &err));
+	CHECK_INT(cgroup_pids(&cg, pids, 1, &err), 0);
+	CHECK_OK(cgroup_remove(&cg, 5000, &err));
+	CHECK(!group_exists());
+	proc_forget(&child);
+	finish();
+}
+
+TEST(a_fork_bomb_is_limited_and_killed)
+{
+	begin();
+	bomb_and_kill();
+}
+
+/* The same without cgroup.kill: as if the host had no v2. */
+TEST(a_fork_bomb_is_killed_without_v2)
+{
+	begin();
+	if (host.mode != CGROUP_HYBRID)
+		SKIP("needs v1 hierarchies beside v2");
+	for (size_t i = 0; i < host.count; i++)
+		if (host.hierarchies[i].v2) {
+			fd_close(host.hierarchies[i].dir_fd);
+			host.hierarchies[i] = host.hierarchies[--host.count];
+		}
+	bomb_and_kill();
+}
+
+TEST(a_killed_group_that_somebody_froze)
+{
+	begin();
+	need(CG_FREEZER);
+	CHECK_OK(create());
+	struct proc child = spawn(wait_for_ever);
+
+	if (on_v2(CG_FREEZER))
+		CHECK_OK(cgroup_freeze(&cg, true, 1000, &err));
+	else
+		/* Not by us, and in a way that SIGKILL does not end. */
+		CHECK(cgroup_put(member_dir(CG_FREEZER), "freezer.state", "FROZEN") == 0);
+	CHECK_OK(cgroup_kill(&cg, 5000, &err));
+	CHECK_INT(reap(&child).signal, SIGKILL);
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
+/* Joined only some hierarchies, as a start that was cut short leaves it. */
+TEST(a_half_joined_process_is_killed)
+{
+	struct proc child = PROC_INIT;
+	char text[24];
+	pid_t pid;
+
+	begin();
+	need(CG_PIDS);
+	if (host.mode != CGROUP_HYBRID)
+		SKIP("needs several hierarchies");
+	CHECK_OK(create());
+	pid = proc_clone(&child, 0, -1, &err);
+	CHECK(pid >= 0);
+	if (pid == 0)
+		wait_for_ever();
+	snprintf(text, sizeof(text), "%d", (int)child.pid);
+	CHECK(cgroup_put(member_dir(CG_PIDS), "tasks", text) == 0);
+	CHECK_OK(cgroup_kill(&cg, 5000, &err));
+	CHECK_INT(reap(&child).signal, SIGKILL);
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
+TEST(removing_a_group_in_use_says_by_whom)
+{
+	char hint[64];
+
+	begin();
+	CHECK_OK(create());
+	struct proc child = spawn(wait_for_ever);
+
+	CHECK_ERR(cgroup_remove(&cg, 30, &err), ERR_BUSY, "cannot remove cgroup 'insula-test-");
+	snprintf(hint, sizeof(hint), "process %d is still in it", (int)child.pid);
+	CHECK_STR(err.hint, hint);
+	CHECK_OK(cgroup_kill(&cg, 5000, &err));
+	reap(&child);
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
+TEST(sub_groups_of_a_guest_are_killed_and_removed)
+{
+	char name[32], pid[24];
+
+	begin();
+	CHECK_OK(create());
+	for (size_t i = 0; i < cg.count; i++)
+		for (int k = 0; k < 20; k++) {
+			snprintf(name, sizeof(name), "guest%d", k);
+			CHECK(mkdirat(cg.members[i].dir_fd, name, 0755) == 0);
+			snprintf(name, sizeof(name), "guest%d/inner", k);
+			CHECK(mkdirat(cg.members[i].dir_fd, name, 0755) == 0);
+		}
+	struct proc child = spawn(wait_for_ever);
+
+	if (cg.v2_fd >= 0) {
+		own_fd int inner = openat(cg.v2_fd, "guest3/inner", O_PATH | O_CLOEXEC);
+
+		snprintf(pid, sizeof(pid), "%d", (int)child.pid);
+		CHECK(cgroup_put(inner, "cgroup.procs", pid) == 0);
+		CHECK(!has_member(cg.v2_fd, child.pid));
+	}
+	CHECK_OK(cgroup_kill(&cg, 5000, &err));
+	CHECK_INT(reap(&child).signal, SIGKILL);
+	CHECK_OK(cgroup_remove(&cg, 5000, &err));
+	CHECK(!group_exists());
+	finish();
+}
+
+/* ---- freeze ---- */
+
+static void count_up(void)
+{
+	for (;;)
+		;
+}
+
+static uint64_t cpu_now(void)
+{
+	struct cgroup_stats stats;
+
+	CHECK_OK(cgroup_stats(&host, &cg, &stats, &err));
+	return stats.cpu_usage_ns;
+}
+
+TEST(a_frozen_group_uses_no_time)
+{
+	struct cgroup_stats stats;
+	uint64_t before;
+
+	begin();
+	need(CG_FREEZER | CG_CPUACCT);
+	CHECK_OK(create());
+	struct proc child = spawn(count_up);
+
+	usleep(30000);
+	CHECK_OK(cgroup_freeze(&cg, true, 2000, &err));
+	CHECK_OK(cgroup_stats(&host, &cg, &stats, &err));
+	CHECK(stats.frozen && stats.cpu_usage_ns > 1000000);
+	before = cpu_now();
+	usleep(50000);
+	CHECK(cpu_now() - before < 5000000);
+	CHECK_OK(cgroup_freeze(&cg, false, 2000, &err));
+	CHECK_OK(cgroup_stats(&host, &cg, &stats, &err));
+	CHECK(!stats.frozen);
+	usleep(50000);
+	CHECK(cpu_now() - before > 5000000);
+	CHECK_OK(cgroup_kill(&cg, 5000, &err));
+	reap(&child);
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
+/* ---- limits in force ---- */
+
+static void touch(size_t size)
+{
+	volatile char *memory = malloc(size);
+
+	for (size_t i = 0; i < size; i += 1024)
+		memory[i] = 1;
+}
+
+static void hog_memory(void)
+{
+	touch(64 << 20);
+	_exit(7);
+}
+
+TEST(a_memory_hog_is_killed_and_counted)
+{
+	struct cgroup_stats stats;
+
+	begin();
+	need(CG_MEMORY);
+	r.memory_limit = 16 << 20;
+	r.memory_swap = 16 << 20;
+	CHECK_OK(create());
+	struct proc child = spawn(hog_memory);
+
+	CHECK_INT(reap(&child).signal, SIGKILL);
+	CHECK_OK(cgroup_stats(&host, &cg, &stats, &err));
+	CHECK_INT(stats.memory_limit, 16 << 20);
+	CHECK(stats.memory_oom_kills >= 1);
+	CHECK(stats.memory_peak > 8 << 20);
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
+/* ---- apply ---- */
+
+static int apply(void)
+{
+	int rc = cgroup_plan_make(&host, group_name, &r, false, &plan, &err);
+
+	if (rc == 0) {
+		rc = cgroup_apply(&host, &plan, &cg, &err);
+		cgroup_plan_done(&plan);
+	}
+	return rc;
+}
+
+TEST(limits_change_in_any_direction)
+{
+	begin();
+	need(CG_MEMORY | CG_CPU | CG_PIDS);
+	r.memory_limit = r.memory_swap = 32 << 20;
+	r.cpu_quota = 50000;
+	CHECK_OK(create());
+	/* Up: memory is refused until memory+swap was raised. */
+	r.memory_limit = r.memory_swap = 64 << 20;
+	r.cpu_quota = 20000;
+	r.pids_limit = 33;
+	CHECK_OK(apply());
+	CHECK_STR(value(CG_MEMORY, "memory.limit_in_bytes", "memory.max"), "67108864");
+	CHECK_STR(value(CG_PIDS, "pids.max", "pids.max"), "33");
+	/* And down. */
+	r.memory_limit = r.memory_swap = 16 << 20;
+	CHECK_OK(apply());
+	CHECK_STR(value(CG_MEMORY, "memory.limit_in_bytes", "memory.max"), "16777216");
+	r.memory_limit = -1;
+	r.memory_swap = CGROUP_UNSET;
+	CHECK_OK(apply());
+	CHECK(strcmp(value(CG_MEMORY, "memory.limit_in_bytes", "memory.max"), "16777216") != 0);
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
+static void use_memory(void)
+{
+	touch(8 << 20);
+	wait_for_ever();
+}
+
+TEST(check_before_update_refuses_what_would_kill)
+{
+	begin();
+	need(CG_MEMORY);
+	r.memory_limit = 64 << 20;
+	CHECK_OK(create());
+	struct proc child = spawn(use_memory);
+
+	usleep(50000);
+	r.memory_limit = 1 << 20;
+	r.memory_check_before_update = true;
+	CHECK_ERR(apply(), ERR_STATE, "it uses");
+	cgroup_plan_done(&plan);
+	CHECK_STR(value(CG_MEMORY, "memory.limit_in_bytes", "memory.max"), "67108864");
+	CHECK_OK(cgroup_kill(&cg, 5000, &err));
+	reap(&child);
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
+/* ---- devices ---- */
+
+static struct cgroup_device rules[8];
+
+static void set_rules(size_t count, ...)
+{
+	static const struct cgroup_device known[] = {{false, 'a', -1, -1, "rwm"},
+						     {true, 'c', 1, 3, "rwm"},
+						     {true, 'c', 1, 5, "rwm"},
+						     {false, 'c', 1, 3, "w"}};
+	va_list ap;
+
+	va_start(ap, count);
+	for (size_t i = 0; i < count; i++)
+		rules[i] = known[va_arg(ap, int)];
+	va_end(ap);
+	r.devices = rules;
+	r.device_count = count;
+}
+
+enum { DENY_ALL, ALLOW_NULL, ALLOW_ZERO, NO_NULL_WRITE };
+
+/* Bits: 1 null opens for writing, 2 null opens for reading, 4 zero opens, 8 random opens. */
+static void try_devices(void)
+{
+	int found = 0;
+
+	found |= open("/dev/null", O_WRONLY | O_CLOEXEC) >= 0 ? 1 : 0;
+	found |= open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0 ? 2 : 0;
+	found |= open("/dev/zero", O_RDONLY | O_CLOEXEC) >= 0 ? 4 : 0;
+	found |= open("/dev/urandom", O_RDONLY | O_CLOEXEC) >= 0 ? 8 : 0;
+	_exit(found);
+}
+
+static int devices_seen(void)
+{
+	struct proc child = spawn(try_devices);
+
+	return reap(&child).code;
+}
+
+static void keep_opening(void)
+{
+	for (;;) {
+		int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			_exit(5);
+		close(fd);
+	}
+}
+
+TEST(device_rules_are_in_force_and_change_without_a_gap)
+{
+	begin();
+	need(CG_DEVICES);
+	set_rules(2, DENY_ALL, ALLOW_NULL);
+	CHECK_OK(create());
+	CHECK_INT(devices_seen(), 1 | 2);
+	struct proc opener = spawn(keep_opening);
+
+	for (int i = 0; i < 50; i++) {
+		set_rules(3, DENY_ALL, ALLOW_ZERO, ALLOW_NULL);
+		CHECK_OK(apply());
+		set_rules(3, DENY_ALL, ALLOW_NULL, NO_NULL_WRITE);
+		CHECK_OK(apply());
+	}
+	CHECK_INT(devices_seen(), 2);
+	/* Never refused in between. */
+	CHECK_OK(cgroup_kill(&cg, 5000, &err));
+	CHECK_INT(reap(&opener).signal, SIGKILL);
+	r.devices = NULL;
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
+/* The BPF program itself, on the v2 hierarchy of any host, hybrid ones too. */
+TEST(a_device_program_is_attached_and_replaced)
+{
+	begin();
+	CHECK_OK(create());
+	if (cg.v2_fd < 0)
+		SKIP("this host has no cgroup v2");
+	set_rules(3, DENY_ALL, ALLOW_NULL, ALLOW_ZERO);
+	if (cgroup_device_attach(cg.v2_fd, rules, 3, &err) < 0)
+		SKIP("this kernel refuses device programs: %s", err.message);
+	CHECK_INT(devices_seen(), 1 | 2 | 4);
+	struct proc opener = spawn(keep_opening);
+
+	for (int i = 0; i < 50; i++) {
+		set_rules(2, DENY_ALL, ALLOW_NULL);
+		CHECK_OK(cgroup_device_attach(cg.v2_fd, rules, 2, &err));
+		set_rules(3, DENY_ALL, ALLOW_NULL, NO_NULL_WRITE);
+		CHECK_OK(cgroup_device_attach(cg.v2_fd, rules, 3, &err));
+	}
+	CHECK_INT(devices_seen(), 2);
+	/* A set that allows everything gives all back: the older programs are gone, not stacked. */
+	rules[0] = (struct cgroup_device){true, 'a', -1, -1, "rwm"};
+	CHECK_OK(cgroup_device_attach(cg.v2_fd, rules, 1, &err));
+	CHECK_INT(devices_seen(), 15);
+	CHECK_OK(cgroup_kill(&cg, 5000, &err));
+	CHECK_INT(reap(&opener).signal, SIGKILL);
+	r.devices = NULL;
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
+/* ---- doctor ---- */
+
+TEST(groups_of_ours_are_listed)
+{
+	own(strv) struct strv names = STRV_INIT;
+
+	begin();
+	CHECK_OK(create());
+	CHECK_OK(cgroup_list(&host, group_name, &names, &err));
+	CHECK_INT(names.count, 1);
+	CHECK_STR(names.items[0], group_name);
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
+int main(int argc, char **argv)
+{
+	int rc;
+
+	runner = getpid();
+	rc = test_main(argc, argv);
+	remove_leftovers();
+	return rc;
+}
