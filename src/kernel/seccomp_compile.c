@@ -50,6 +50,7 @@ struct call {
 	uint32_t mux_call : 7; /* 0: the call itself; else this call of the multiplexer `number` */
 };
 #define VARIANTS_MAX (1U << 20)
+#define MUX_CALLS 128
 
 /* One architecture: its calls in the profile's order, then its intervals. */
 struct arch_build {
@@ -64,8 +65,10 @@ struct arch_build {
 /* The rules of one call: the conditional ones without repetitions, and what holds otherwise. */
 struct group {
 	uint32_t number;
-	struct seccomp_match matches[CONDITIONAL_MAX];
+	struct seccomp_match matches[CONDITIONAL_MAX + MUX_CALLS];
 	size_t count;
+	struct seccomp_match unchecked[MUX_CALLS]; /* of a multiplexer, whose conditions are lost */
+	size_t unchecked_count;
 	bool has_fallback;
 	uint32_t fallback; /* a label */
 };
@@ -140,7 +143,7 @@ static int add_call(struct arch_build *a, int number, size_t variant, int mux_ca
 	a->calls[a->count++] = (struct call){
 		.number = (uint32_t)number,
 		.variant = (uint32_t)variant & (VARIANTS_MAX - 1),
-		.mux_call = (uint32_t)mux_call & 127,
+		.mux_call = (uint32_t)mux_call & (MUX_CALLS - 1),
 	};
 	return 0;
 }
@@ -308,17 +311,12 @@ static bool same_conditions(const struct seccomp_match *a, const struct seccomp_
 	return true;
 }
 
-/* A second rule with the same conditions. Without conditions of its own, and so also as a call of a
- * multiplexer, the first one counts; and what could be checked goes before what could not. */
-static int group_repeat(struct group *g, struct seccomp_match *have,
+/* A second rule with the same conditions. For a call inside a multiplexed one, which has none of its
+ * own, the first rule counts as it does for any call. */
+static int group_repeat(const struct group *g, const struct seccomp_match *have,
 			const struct seccomp_match *match, struct err *err)
 {
-	if (match->mux_call >= 0) {
-		if (have->unchecked && !match->unchecked)
-			*have = *match;
-		return 0;
-	}
-	if (have->ret == match->ret)
+	if (match->mux_call >= 0 || have->ret == match->ret)
 		return 0;
 	return err_set(err, ERR_INVALID, 0,
 		       "seccomp profile: two actions for the same arguments of call number %u",
@@ -338,6 +336,14 @@ static int group_add_match(struct group *g, const struct seccomp_match *match, s
 	return 0;
 }
 
+static void group_add_unchecked(struct group *g, const struct seccomp_match *match)
+{
+	for (size_t i = 0; i < g->unchecked_count; i++)
+		if (g->unchecked[i].mux_call == match->mux_call)
+			return;
+	g->unchecked[g->unchecked_count++] = *match;
+}
+
 static int group_add(struct group *g, const struct call *call, const struct variant *v,
 		     struct err *err)
 {
@@ -345,7 +351,6 @@ static int group_add(struct group *g, const struct call *call, const struct vari
 
 	if (call->mux_call) {
 		match.mux_call = call->mux_call;
-		match.unchecked = v->arg_count > 0;
 	} else if (v->arg_count) {
 		match.args = v->args;
 		match.arg_count = v->arg_count;
@@ -355,18 +360,17 @@ static int group_add(struct group *g, const struct call *call, const struct vari
 		g->has_fallback = true;
 		return 0;
 	}
-	return group_add_match(g, &match, err);
+	if (!call->mux_call || v->arg_count == 0)
+		return group_add_match(g, &match, err);
+	group_add_unchecked(g, &match);
+	return 0;
 }
 
+/* What could not be checked comes last, and gives way to a rule for the multiplexer itself. */
 static void group_settle(struct group *g)
 {
-	size_t kept = 0;
-
-	for (size_t i = 0; g->has_fallback && i < g->count; i++)
-		if (!g->matches[i].unchecked)
-			g->matches[kept++] = g->matches[i];
-	if (g->has_fallback)
-		g->count = kept;
+	for (size_t i = 0; i < g->unchecked_count && !g->has_fallback; i++)
+		g->matches[g->count++] = g->unchecked[i];
 }
 
 static uint32_t group_emit(struct compiler *c, const struct group *g, bool narrow)
@@ -405,6 +409,7 @@ static int build_intervals(struct compiler *c, struct arch_build *a, struct err 
 	for (size_t i = 0; i < a->count && !c->prog->full;) {
 		g->number = a->calls[i].number;
 		g->count = 0;
+		g->unchecked_count = 0;
 		g->has_fallback = false;
 		for (; i < a->count && a->calls[i].number == g->number; i++)
 			if (group_add(g, &a->calls[i], &c->variants[a->calls[i].variant], err) < 0)

@@ -66,9 +66,8 @@ uint32_t seccomp_native_arch(void);
 
 /* One rule as it applies to one system-call number. */
 struct seccomp_match {
-	uint32_t ret;	/* action with its data */
-	int mux_call;	/* >= 0: argument 0 is this, nothing else is compared */
-	bool unchecked; /* had conditions that a multiplexed call hides */
+	uint32_t ret; /* action with its data */
+	int mux_call; /* >= 0: argument 0 is this, nothing else is compared */
 	const struct seccomp_arg *args;
 	size_t arg_count;
 };

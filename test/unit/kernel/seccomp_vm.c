@@ -146,7 +146,7 @@ static const struct {
 	{"file_setattr", 469},
 };
 
-static int oracle_number(uint32_t arch, const char *name)
+int call_number(uint32_t arch, const char *name)
 {
 	int number = seccomp_syscall_resolve_name_arch(arch, name);
 
@@ -173,7 +173,7 @@ const char *call_name(uint32_t arch, int number)
 		return name;
 	}
 	for (size_t i = 0; i < sizeof(beyond_libseccomp) / sizeof(beyond_libseccomp[0]); i++)
-		if (oracle_number(arch, beyond_libseccomp[i].name) == number)
+		if (call_number(arch, beyond_libseccomp[i].name) == number)
 			return beyond_libseccomp[i].name;
 	if (arch == AUDIT_ARCH_X86_64 && (number == 335 || number == 336))
 		return number == 335 ? "uretprobe" : "uprobe";
@@ -207,7 +207,7 @@ static int i386_direct(const char *name)
 static void oracle_add(struct oracle *o, uint32_t arch, const char *name, size_t rule)
 {
 	struct oracle_entry *e = &o->entries[o->count];
-	int number = oracle_number(arch, name);
+	int number = call_number(arch, name);
 
 	*e = (struct oracle_entry){arch, number, -1, rule};
 	if (number <= -100 && number > -300 && arch == AUDIT_ARCH_I386) {
@@ -325,21 +325,32 @@ static const struct seccomp_rule *fallback_rule(const struct oracle *o, uint32_t
 	return NULL;
 }
 
-/* What the call inside a multiplexed one comes to; NULL: nothing is said of it. */
-static const struct seccomp_rule *mux_rule(const struct oracle *o, uint32_t arch, int number,
-					   uint64_t call, bool checkable)
+/* What stops a call inside a multiplexed one where its conditions cannot be seen, or NULL. */
+static const struct seccomp_rule *unchecked_rule(const struct oracle *o, uint32_t arch, int number,
+						 uint64_t call)
 {
 	for (size_t i = 0; i < o->count; i++) {
 		const struct oracle_entry *e = &o->entries[i];
 		const struct seccomp_rule *rule = &o->profile->rules[e->rule];
 
-		if (e->arch != arch || e->number != number || e->mux_call < 0 ||
-		    (uint32_t)e->mux_call != (uint32_t)call || (rule->arg_count == 0) != checkable)
-			continue;
-		if (checkable || !lets_pass(rule))
+		if (e->arch == arch && e->number == number && e->mux_call >= 0 &&
+		    (uint32_t)e->mux_call == (uint32_t)call && rule->arg_count > 0 &&
+		    !lets_pass(rule))
 			return rule;
 	}
 	return NULL;
+}
+
+static bool entry_matches(const struct oracle *o, const struct oracle_entry *e, uint32_t arch,
+			  const struct seccomp_data *data)
+{
+	const struct seccomp_rule *rule = &o->profile->rules[e->rule];
+
+	if (e->arch != arch || e->number != data->nr)
+		return false;
+	if (e->mux_call >= 0)
+		return rule->arg_count == 0 && (uint32_t)e->mux_call == (uint32_t)data->args[0];
+	return rule->arg_count > 0 && rule_matches(rule, data);
 }
 
 uint32_t oracle_answer(const struct oracle *o, const struct seccomp_data *data)
@@ -354,23 +365,15 @@ uint32_t oracle_answer(const struct oracle *o, const struct seccomp_data *data)
 	if (!listed)
 		return SECCOMP_RET_KILL_PROCESS;
 
-	const struct seccomp_rule *fallback = fallback_rule(o, arch, data->nr);
-	const struct seccomp_rule *mux = mux_rule(o, arch, data->nr, data->args[0], true);
+	for (size_t i = 0; i < o->count; i++)
+		if (entry_matches(o, &o->entries[i], arch, data))
+			return rule_value(&o->profile->rules[o->entries[i].rule]);
 
-	for (size_t i = 0; i < o->count; i++) {
-		const struct oracle_entry *e = &o->entries[i];
-		const struct seccomp_rule *rule = &o->profile->rules[e->rule];
-
-		if (e->arch == arch && e->number == data->nr && e->mux_call < 0 &&
-		    rule->arg_count > 0 && rule_matches(rule, data))
-			return rule_value(rule);
-	}
-	if (!mux && !fallback)
-		mux = mux_rule(o, arch, data->nr, data->args[0], false);
-	if (mux)
-		return rule_value(mux);
-	if (fallback)
-		return rule_value(fallback);
+	const struct seccomp_rule *rule = fallback_rule(o, arch, data->nr);
+	if (!rule)
+		rule = unchecked_rule(o, arch, data->nr, data->args[0]);
+	if (rule)
+		return rule_value(rule);
 	return value_of(o->profile->default_action, o->profile->default_errno_given,
 			o->profile->default_errno);
 }

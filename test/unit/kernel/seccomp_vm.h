@@ -31,6 +31,9 @@ uint32_t oracle_answer(const struct oracle *o, const struct seccomp_data *data);
 struct sock_filter *libseccomp_compile(const struct seccomp_profile *profile, bool optimise,
 				       size_t *ret_count);
 
+/* As libseccomp, or this file's own list, has it; negative: none. */
+int call_number(uint32_t arch, const char *name);
+
 /* Name of a call, valid until the next question; NULL: nobody knows it. */
 const char *call_name(uint32_t arch, int number);
 
