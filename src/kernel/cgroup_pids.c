@@ -91,6 +91,15 @@ static int read_pids(int dir_fd, void *data)
 
 static int walk(int dir_fd, unsigned int depth, cgroup_walk_fn *fn, void *data);
 
+static int walk_child(int dir_fd, const char *name, unsigned int depth, cgroup_walk_fn *fn,
+		      void *data)
+{
+	own_fd int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	/* Gone meanwhile: nothing lives there. */
+	return fd < 0 ? 0 : walk(fd, depth + 1, fn, data);
+}
+
 static int walk_children(int dir_fd, unsigned int depth, cgroup_walk_fn *fn, void *data)
 {
 	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -101,16 +110,10 @@ static int walk_children(int dir_fd, unsigned int depth, cgroup_walk_fn *fn, voi
 		fd_close(fd);
 		return -1;
 	}
-	while ((entry = readdir(dir)) != NULL) {
-		own_fd int child = -1;
-
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
-			continue;
-		child = openat(dir_fd, entry->d_name,
-			       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (child >= 0 && walk(child, depth + 1, fn, data) < 0)
+	while ((entry = readdir(dir)) != NULL)
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+		    walk_child(dir_fd, entry->d_name, depth, fn, data) < 0)
 			return -1;
-	}
 	return 0;
 }
 

@@ -260,4 +260,141 @@ TEST(names_at_the_top_by_prefix)
 	CHECK_STR(names.items[0], "insula-b");
 }
 
+/* ---- a group that runs ---- */
+
+static void put_text(const char *path, const char *text)
+{
+	put(path);
+	CHECK(cgroup_put(test_dir(), path, text) == 0);
+}
+
+static int apply(const char *name, struct cgroup *cg)
+{
+	own(cgroup_plan) struct cgroup_plan plan = {0};
+
+	if (cgroup_plan_make(&host, name, &r, false, &plan, &err) < 0)
+		return -1;
+	return cgroup_apply(&host, &plan, cg, &err);
+}
+
+TEST(an_update_enables_what_it_needs_on_every_level)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+
+	use_v2();
+	CHECK_OK(create("a/b/box", true, &cg));
+	put("a/cgroup.subtree_control");
+	put("a/b/cgroup.subtree_control");
+	put("a/b/box/memory.max");
+	put("a/b/box/pids.max");
+	r.memory_limit = 8388608;
+	r.memory_reservation = 4194304;
+	r.pids_limit = 7;
+	CHECK_OK(apply("a/b/box", &cg));
+	CHECK_STR(contents("cgroup.subtree_control"), "+memory +pids ");
+	CHECK_STR(contents("a/cgroup.subtree_control"), "+memory +pids ");
+	CHECK_STR(contents("a/b/cgroup.subtree_control"), "+memory +pids ");
+	CHECK_STR(contents("a/b/box/memory.max"), "8388608");
+	CHECK_STR(contents("a/b/box/pids.max"), "7");
+	CHECK_INT(cg.skipped.count, 1);
+	CHECK_STR(cg.skipped.items[0], "memory.low = 4194304: this kernel does not have it");
+}
+
+TEST(an_update_without_the_file_is_refused)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+
+	use_v2();
+	CHECK_OK(create("box", true, &cg));
+	r.pids_limit = 7;
+	CHECK_ERR(apply("box", &cg), ERR_UNSUPPORTED, "cannot set pids.max of cgroup 'box'");
+}
+
+TEST(an_update_below_the_usage_is_refused_where_asked)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+
+	use_v2();
+	CHECK_OK(create("box", true, &cg));
+	put_text("box/memory.max", "max");
+	put_text("box/memory.current", "8388609");
+	r.memory_limit = 8388608;
+	r.memory_check_before_update = true;
+	CHECK_ERR(apply("box", &cg), ERR_STATE, "it uses 8388609 bytes");
+	CHECK_STR(contents("box/memory.max"), "max");
+	put_text("box/memory.current", "8388608");
+	CHECK_OK(apply("box", &cg));
+	CHECK_STR(contents("box/memory.max"), "8388608");
+}
+
+/* Device rules on v1: what is written last, and where, for a set of the kernel's and a plan. */
+static void use_v1_devices(struct cgroup *cg)
+{
+	use_v2();
+	host.hierarchies[0] = (struct cgroup_hierarchy){
+		.controllers = CG_DEVICES, .mount = "/d", .dir_fd = test_dir()};
+	host.controllers = CG_DEVICES;
+	CHECK(mkdirat(test_dir(), "box", 0755) == 0);
+	put("box/tasks");
+	put("box/devices.allow");
+	put("box/devices.deny");
+	CHECK_OK(cgroup_open(&host, "box", cg, &err));
+	CHECK(cg->members[0].tasks_fd >= 0);
+}
+
+TEST(device_rules_on_v1_are_added_before_any_is_removed)
+{
+	struct cgroup_device rules[] = {{false, 'a', -1, -1, "rwm"}, {true, 'c', 1, 3, "r"}};
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+
+	use_v1_devices(&cg);
+	r.devices = rules;
+	r.device_count = 2;
+	put_text("box/devices.list", "c 1:3 rwm\n");
+	CHECK_OK(apply("box", &cg));
+	CHECK_STR(contents("box/devices.allow"), "c 1:3 r");
+	CHECK_STR(contents("box/devices.deny"), "c 1:3 wm");
+	/* One that is not wanted at all. */
+	put("box/devices.deny");
+	put_text("box/devices.list", "c 1:3 r\nb *:* m\n");
+	CHECK_OK(apply("box", &cg));
+	CHECK_STR(contents("box/devices.deny"), "b *:* m");
+	/* From allowing everything there is no way but through nothing. */
+	put("box/devices.deny");
+	put_text("box/devices.list", "a *:* rwm\n");
+	CHECK_OK(apply("box", &cg));
+	CHECK_STR(contents("box/devices.deny"), "a");
+}
+
+TEST(a_group_that_does_not_freeze_is_thawed_again)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+
+	use_v2();
+	CHECK_OK(create("box", true, &cg));
+	put("box/cgroup.freeze");
+	put_text("box/cgroup.events", "populated 1\nfrozen 0\n");
+	CHECK_ERR(cgroup_freeze(&cg, true, 20, &err), ERR_TIMEOUT,
+		  "cannot freeze cgroup 'box' within 20 ms");
+	CHECK_STR(contents("box/cgroup.freeze"), "0");
+	put_text("box/cgroup.events", "populated 1\nfrozen 1\n");
+	CHECK_OK(cgroup_freeze(&cg, true, 20, &err));
+	CHECK_STR(contents("box/cgroup.freeze"), "1");
+}
+
+TEST(a_survivor_is_named)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+	char pid[24], part[96];
+
+	use_v2();
+	CHECK_OK(create("box", true, &cg));
+	put("box/cgroup.kill");
+	snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	put_text("box/cgroup.procs", pid);
+	snprintf(part, sizeof(part), "process %d of cgroup 'box' is still alive", (int)getpid());
+	CHECK_ERR(cgroup_kill(&cg, 0, &err), ERR_TIMEOUT, part);
+	CHECK_STR(contents("box/cgroup.kill"), "1");
+}
+
 TEST_MAIN()
