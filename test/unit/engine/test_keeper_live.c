@@ -461,13 +461,14 @@ TEST(a_stop_goes_on_after_a_replacement)
 TEST(an_idle_keeper_is_small)
 {
 	own(kept) struct kept k = KEPT_INIT;
-	unsigned long pss, own;
+	unsigned long pss, alone;
 
 	kept_start(&k, &(struct kept_options){.script = "seq 1 20000; sleep 1000"});
 	usleep(4600000);
-	kept_memory(k.pid, &pss, &own);
-	printf("# idle keeper: Pss %lu KiB where it is the only one, %lu KiB its own\n", pss, own);
-	CHECK(own > 0 &&own <= 100);
+	kept_memory(k.pid, &pss, &alone);
+	printf("# idle keeper: Pss %lu KiB where it is the only one, %lu KiB its own\n", pss,
+	       alone);
+	CHECK(alone > 0 && alone <= 100);
 }
 
 TEST_MAIN()

@@ -291,7 +291,7 @@ TEST(answers_that_nobody_reads_are_bounded)
 {
 	own(kept) struct kept k = KEPT_INIT;
 	struct keeper_header ping = {.version = KEEPER_PROTOCOL, .type = KEEPER_PING};
-	unsigned long pss, own;
+	unsigned long pss, alone;
 	own_fd int fd = -1;
 
 	kept_start(&k, &(struct kept_options){.script = "sleep 1000"});
@@ -299,10 +299,10 @@ TEST(answers_that_nobody_reads_are_bounded)
 	for (int i = 0; i < 100000; i++)
 		if (send(fd, &ping, sizeof(ping), MSG_NOSIGNAL) < 0)
 			break;
-	kept_memory(k.pid, &pss, &own);
+	kept_memory(k.pid, &pss, &alone);
 	CHECK(is_closed(fd, KEPT_WAIT_MS));
 	check_alive(&k);
-	CHECK(own < 4096);
+	CHECK(alone < 4096);
 }
 
 /* Whatever arrives: after it the container runs and the keeper answers. */
