@@ -21,7 +21,7 @@ struct image_mount {
 	char *target;	    /* absolute path in the container; the first mount is "/" */
 	struct strv lowers; /* host directories, topmost first; at least one */
 	/* The last of the lowers may be read only through a guard: a read-only overlay of it and of an
-	 * empty directory on another file system, created by a mounter with fsuid and fsgid 65534, no
+	 * empty directory on another file system, created by a mounter with fsuid and fsgid 4294967293, no
 	 * groups, and neither CAP_DAC_OVERRIDE nor CAP_DAC_READ_SEARCH effective. The kernel checks
 	 * each access with its mounter's credentials too, so that what "other" may not read is refused
 	 * to everybody, also where that became so after the image was composed. The guard takes the

@@ -26,8 +26,11 @@
 #include "kernel/mount.h"
 #include "runtime/start.h"
 
-/* Nobody: owns no file of a layer, mapped or not. */
-#define GUARD_ID 65534
+/* An id that no file has, neither its own nor by a mapping. 65534 will not do: it is a name that
+ * files do carry (what nobody owns through NFS, and whatever runs as "nobody"), and their owner's
+ * permissions would count. 2^32 - 1 means "none" to system calls, and 2^32 - 2 is the same once more
+ * in 32 bits of some file systems, so it is the one below. */
+#define GUARD_ID 4294967293u
 
 /* A host directory as a detached copy. `follow`: the last component may be a symlink of the host's. */
 static int copy_directory(const char *path, bool recursive, struct err *err)

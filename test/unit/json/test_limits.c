@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a stranger's document can cost at most: time, memory, and what happens when memory runs out.
+ * What a stranger's document can cost at most: comparisons of keys, memory, and what happens when
+ * memory runs out.
  *
- * Time is the process's CPU time, so that a busy machine does not fail a test, and the bounds are
- * many times what is measured: they tell linear from quadratic, not fast from slow.
+ * Nothing here is timed, because a busy machine fails a test that is. The one place where work could
+ * grow faster than the document is the search for a key that is there twice, and it is counted: the
+ * linker sends the reader's calls of strcmp(3) through here. Everything else shows as a document that
+ * is not read before the harness's deadline.
  */
-#include <fcntl.h>
 #include <stdio.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "base/fd.h"
 #include "base/own.h"
 #include "heap.h"
 #include "json/json.h"
@@ -20,22 +19,19 @@ static struct err err;
 
 /* ---- measuring ---- */
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SLOWER 20
-#else
-#define SLOWER 1
-#endif
+static size_t comparisons;
 
-static int64_t cpu_us(void)
+int __real_strcmp(const char *a, const char *b);
+int __wrap_strcmp(const char *a, const char *b);
+
+int __wrap_strcmp(const char *a, const char *b)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	return now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	comparisons++;
+	return __real_strcmp(a, b);
 }
 
 struct cost {
-	int64_t us;
+	size_t comparisons;
 	size_t bytes; /* at the peak */
 };
 
@@ -43,13 +39,13 @@ struct cost {
 static struct cost cost_of(const char *text, size_t size)
 {
 	size_t blocks = heap_blocks(), bytes = heap_bytes();
-	int64_t start = cpu_us();
 	struct cost cost;
 
 	err = ERR_INIT;
 	heap_peak();
+	comparisons = 0;
 	json_free(json_parse(text, size, "doc", &err));
-	cost = (struct cost){cpu_us() - start, heap_peak() - bytes};
+	cost = (struct cost){comparisons, heap_peak() - bytes};
 	CHECK_INT(heap_blocks(), blocks);
 	return cost;
 }
@@ -112,7 +108,6 @@ TEST(deep_nesting_is_refused_at_once)
 
 		CHECK_INT(err.kind, ERR_LIMIT);
 		CHECK(strstr(err.message, "levels deep"));
-		CHECK(cost.us < 5000 * SLOWER);
 		CHECK(cost.bytes < 4 << 20);
 	}
 }
@@ -126,7 +121,6 @@ TEST(size)
 	cost = cost_of(text, 64 << 20);
 	CHECK_INT(err.kind, ERR_LIMIT);
 	CHECK_STR(err.message, "doc: 67108864 bytes are more than the limit of 16777216");
-	CHECK(cost.us < 1000 * SLOWER);
 	CHECK_INT(cost.bytes, 0);
 	text[0] = '1';
 	cost_of(text, JSON_MAX_SIZE);
@@ -142,7 +136,6 @@ TEST(number_of_values)
 	struct cost cost = cost_of(most, size);
 
 	CHECK_STR(err.message, "");
-	CHECK(cost.us < 1000000 * SLOWER);
 	CHECK(cost.bytes < 64 << 20);
 	memcpy(most + size - 1, ",0]", 3);
 	cost_of(most, size + 2);
@@ -150,18 +143,20 @@ TEST(number_of_values)
 	CHECK(strstr(err.message, "more than 1000000 values"));
 }
 
-TEST(many_members_take_linear_time)
+/* The table is at most half full, so that a key meets another one about every second time. */
+TEST(many_members_take_about_one_comparison_each)
 {
 	size_t size;
 	own_free char *text = repeat("{", 400000, "\"annotation.#\":\"v\",", "\"z\":1}", &size);
 	struct cost cost = cost_of(text, size);
 
 	CHECK_STR(err.message, "");
-	CHECK(cost.us < 2000000 * SLOWER);
+	CHECK(cost.comparisons > 1000);
+	CHECK(cost.comparisons < 800000);
 	CHECK(cost.bytes < 64 << 20);
 }
 
-TEST(many_members_with_a_long_common_prefix_take_linear_time)
+TEST(a_long_common_prefix_costs_no_further_comparison)
 {
 	size_t size;
 	own_free char *item = malloc(600);
@@ -169,30 +164,32 @@ TEST(many_members_with_a_long_common_prefix_take_linear_time)
 
 	sprintf(item, "\"%0500d#\":1,", 0);
 	text = repeat("{", 30000, item, "\"z\":1}", &size);
-	CHECK(cost_of(text, size).us < 2000000 * SLOWER);
+	CHECK(cost_of(text, size).comparisons < 60000);
 	CHECK_STR(err.message, "");
 }
 
+/* Eight members are compared pair by pair, 28 times; nine go through the table. */
 TEST(many_objects_at_the_limit_of_the_quadratic_check)
 {
-	size_t size;
-	own_free char *text = repeat("[", 50000,
+	size_t size, count = 50000;
+	own_free char *text = repeat("[", count,
 				     "{\"a1\":1,\"a2\":1,\"a3\":1,\"a4\":1,\"a5\":1,\"a6\":1,"
 				     "\"a7\":1,\"a8\":1},{\"a1\":1,\"a2\":1,\"a3\":1,\"a4\":1,"
 				     "\"a5\":1,\"a6\":1,\"a7\":1,\"a8\":1,\"a9\":1},",
 				     "1]", &size);
+	struct cost cost = cost_of(text, size);
 
-	CHECK(cost_of(text, size).us < 2000000 * SLOWER);
 	CHECK_STR(err.message, "");
+	CHECK(cost.comparisons >= 28 * count);
+	CHECK(cost.comparisons < (28 + 9) * count);
 }
 
-/* The path and the place of an error are looked for once, not for every value. */
-TEST(an_error_behind_many_values_takes_linear_time)
+TEST(an_error_behind_many_values_is_told_with_its_place)
 {
 	size_t size;
 	own_free char *text = repeat("[", 900000, "0,", "x]", &size);
 
-	CHECK(cost_of(text, size).us < 1000000 * SLOWER);
+	cost_of(text, size);
 	CHECK_STR(err.message,
 		  "doc: line 1, column 1800002, in [900000]: expected a value, found 'x'");
 }
@@ -203,41 +200,11 @@ TEST(huge_strings)
 	own_free char *plain = repeat("\"", JSON_MAX_SIZE - 3, "a", "\"", &size);
 	own_free char *escaped = NULL;
 
-	CHECK(cost_of(plain, size).us < 1000000 * SLOWER);
+	CHECK(cost_of(plain, size).bytes < 64 << 20);
 	CHECK_STR(err.message, "");
 	escaped = repeat("\"", JSON_MAX_SIZE / 12 - 1, "\\ud83d\\ude00", "\"", &size);
-	CHECK(cost_of(escaped, size).us < 1000000 * SLOWER);
+	CHECK(cost_of(escaped, size).bytes < 64 << 20);
 	CHECK_STR(err.message, "");
-}
-
-static char *config(size_t *ret_size)
-{
-	int fd = open(CORPUS "/config.json", O_RDONLY | O_CLOEXEC);
-	char *text = NULL;
-	ssize_t size = fd_read_all(fd, 1 << 20, "the configuration", &text, &err);
-
-	CHECK(size > 0);
-	close(fd);
-	*ret_size = (size_t)size;
-	return text;
-}
-
-/* The file has 16 KB: as much as engines write for a container with a seccomp profile. */
-TEST(a_configuration_is_read_in_microseconds)
-{
-	size_t size;
-	own_free char *text = config(&size);
-	int64_t best = INT64_MAX;
-
-	CHECK(size > 15000 && size < 17000);
-	for (int i = 0; i < 200; i++) {
-		struct cost cost = cost_of(text, size);
-
-		CHECK_STR(err.message, "");
-		best = cost.us < best ? cost.us : best;
-	}
-	printf("# %zu bytes in %jd us\n", size, (intmax_t)best);
-	CHECK(best < 1000 * SLOWER);
 }
 
 /* ---- no memory ---- */
