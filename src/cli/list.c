@@ -64,10 +64,14 @@ static void status_text(const struct container *ct, char *buf, size_t size)
 
 static void command_text(const struct container *ct, bool whole, struct str *out)
 {
+	own(str) struct str all = STR_INIT(1u << 20);
+
 	for (size_t i = 0; i < ct->record.command.count; i++)
-		str_addf(out, "%s%s", i ? " " : "", ct->record.command.items[i]);
-	if (!whole && out->len > 24)
-		strcpy(out->data + 21, "...");
+		str_addf(&all, "%s%s", i ? " " : "", ct->record.command.items[i]);
+	if (whole || all.len <= 24)
+		str_add(out, all.data);
+	else
+		str_addf(out, "%.21s...", all.data);
 }
 
 static void print_row(const struct container *ct, const struct ps_options *options)

@@ -109,6 +109,14 @@ static int block_signals(sigset_t *ret_set, struct err *err)
 	return fd >= 0 ? fd : err_errno(err, "cannot read signals");
 }
 
+static void print_warnings(const struct plan *plan)
+{
+	const struct strv *warnings = runtime_plan_warnings(plan);
+
+	for (size_t i = 0; i < warnings->count; i++)
+		warn_emit("%s", warnings->items[i]);
+}
+
 static int execute(struct plan *plan, int *ret_code, struct err *err)
 {
 	struct runtime_container running = RUNTIME_CONTAINER_INIT;
@@ -117,17 +125,10 @@ static int execute(struct plan *plan, int *ret_code, struct err *err)
 
 	if (signal_fd < 0 || runtime_create(plan, &running, err) < 0)
 		return -1;
+	print_warnings(plan);
 	int status = supervise(&running, signal_fd, ret_code, err);
 	runtime_container_done(&running);
 	return status;
-}
-
-static void print_warnings(const struct plan *plan)
-{
-	const struct strv *warnings = runtime_plan_warnings(plan);
-
-	for (size_t i = 0; i < warnings->count; i++)
-		warn_emit("%s", warnings->items[i]);
 }
 
 static int run_spec(const struct oci_options *options, const char *id, struct spec *spec,
@@ -159,7 +160,6 @@ static int run_spec(const struct oci_options *options, const char *id, struct sp
 		if (!status)
 			fputs(text.data, stdout);
 	} else {
-		print_warnings(plan);
 		status = execute(plan, ret_code, err);
 	}
 	runtime_plan_free(plan);

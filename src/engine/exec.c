@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/own.h"
 #include "base/path.h"
 #include "engine/engine.h"
@@ -146,6 +147,20 @@ static int enter(const struct container *ct, const struct exec_options *options,
 	return status;
 }
 
+/* The host's own files are the container's lower layer: new ones appear below what it wrote. */
+static void say_if_upgraded(const struct container *ct)
+{
+	struct err ignored = ERR_INIT;
+	own_free char *now = NULL;
+
+	if (!ct->record.image_stamp || !*ct->record.image_stamp)
+		return;
+	now = image_stamp(ct->record.image, &ignored);
+	if (now && strcmp(now, ct->record.image_stamp) != 0)
+		warn_emit("the host was upgraded since '%s' was made: restart it to be consistent",
+			  ct->record.name);
+}
+
 int engine_exec(struct container *ct, const struct exec_options *options,
 		const struct strv *command, int *ret_code, struct err *err)
 {
@@ -159,6 +174,7 @@ int engine_exec(struct container *ct, const struct exec_options *options,
 	}
 	if (options->tty && options->interactive && !isatty(STDIN_FILENO))
 		return err_set(err, ERR_USAGE, 0, "-i -t: the standard input is not a terminal");
+	say_if_upgraded(ct);
 	if (make_process(ct, options, command, &process, err) < 0 ||
 	    enter(ct, options, &process, &ours, &running, err) < 0)
 		return -1;

@@ -41,7 +41,7 @@ static int create_and_start(struct store *store, struct record *record, const st
 
 	if (store_create(store, record, &ct, err) < 0)
 		return -1;
-	strcpy(ret_id, ct.id);
+	memcpy(ret_id, ct.id, sizeof ct.id);
 	if (launch_make_writable(&ct, image, err) == 0 &&
 	    engine_start(&ct, image, attach_it, ret_client_fd, err) == 0)
 		return 0;

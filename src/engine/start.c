@@ -86,9 +86,9 @@ static int execute_plan(struct birth *b, struct err *err)
 
 	if (launch_plan(&l, b->ct->store, &b->ct->record, b->image, b->id_base, b->stdio, err) < 0)
 		return -1;
-	say_warnings(l.plan);
 	if (runtime_create(l.plan, &b->running, err) < 0)
 		return -1;
+	say_warnings(l.plan);
 	b->keeper.cgroup_name = take(l.cgroup_name);
 	for (int i = 0; i < 3; i++) {
 		fd_close(b->stdio[i]);

@@ -270,7 +270,7 @@ int store_create(struct store *store, struct record *record, struct container *r
 
 	record_init(&ct.record);
 	ct.state.id_slot = -1;
-	strcpy(ct.id, record->id);
+	memcpy(ct.id, record->id, sizeof ct.id);
 	ct.run_fd = make_directory(store->run_fd, record->id, err);
 	if (ct.run_fd < 0)
 		return -1;
@@ -394,7 +394,7 @@ static int hint_names(struct store *store, const char *ref, struct err *err)
 
 		if (e->d_name[0] != '.' && d < best && strlen(e->d_name) < sizeof closest) {
 			best = d;
-			strcpy(closest, e->d_name);
+			snprintf(closest, sizeof closest, "%s", e->d_name);
 		}
 	}
 	return *closest ? err_hint(err, "did you mean '%s'?", closest)
@@ -410,7 +410,7 @@ static int find_prefix(struct store *store, const char *ref, char *ret_id, struc
 		return -1;
 	for (size_t i = 0; i < ids.count; i++)
 		if (str_starts(ids.items[i], ref) && found++ == 0)
-			strcpy(ret_id, ids.items[i]);
+			memcpy(ret_id, ids.items[i], STORE_ID_LENGTH + 1);
 	if (found > 1) {
 		err_set(err, ERR_INVALID, 0, "id '%s' stands for %zu containers", ref, found);
 		return err_hint(err, "give more of it");
@@ -431,9 +431,9 @@ int store_find(struct store *store, const char *ref, struct container *ret, stru
 		return err_set(err, ERR_INVALID, 0, "'%s' is neither a name nor an id", ref);
 	own_free char *owner = name_owner(names_fd, ref, &looking);
 	if (owner)
-		strcpy(id, owner);
+		memcpy(id, owner, sizeof id);
 	else if (store_is_id(ref))
-		strcpy(id, ref);
+		memcpy(id, ref, sizeof id);
 	else if (strspn(ref, "0123456789abcdef") == strlen(ref)) {
 		if (find_prefix(store, ref, id, err) < 0)
 			return -1;

@@ -51,7 +51,8 @@ struct plan *runtime_plan(const struct runtime_request *request, const struct fa
 void runtime_plan_free(struct plan *plan);
 /* One line a step, for --dry-run. */
 int runtime_plan_print(const struct plan *plan, struct str *out, struct err *err);
-/* What was clamped or left out, one line each; empty when nothing was. */
+/* What was clamped or left out, one line each; empty when nothing was. runtime_create() adds what only
+ * shows when it is done. */
 const struct strv *runtime_plan_warnings(const struct plan *plan);
 
 struct runtime_container {

@@ -66,7 +66,12 @@ int open_null(struct err *err)
 
 static int step_cgroup(struct start *s, const struct step *step, struct err *err)
 {
-	return cgroup_create(s->plan->host, &s->plan->cgroup, &s->cgroup, err);
+	if (cgroup_create(s->plan->host, &s->plan->cgroup, &s->cgroup, err) < 0)
+		return -1;
+	for (size_t i = 0; i < s->cgroup.skipped.count; i++)
+		if (strv_add(&s->plan->warnings, s->cgroup.skipped.items[i], err) < 0)
+			return -1;
+	return 0;
 }
 
 static int keep_own(struct start *s, enum ns_kind kind, struct err *err)
