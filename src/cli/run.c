@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* insula run and exec: their options, and the way into the engine. */
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "engine/engine.h"
+#include "engine/keeper.h"
 #include "kernel/seal.h"
 
 #define RUN(field) offsetof(struct run_options, field)
@@ -104,14 +107,26 @@ static const struct opt run_table[] = {
 	{0},
 };
 
+/* Where container root is host root it must not reach the file that we were started from. The copy
+ * that we go on as has no directory to find the keeper in, so that is looked up before. */
+static int run_sealed(struct cli *cli, struct err *err)
+{
+	char keeper[PATH_MAX];
+
+	if (keeper_find_program(keeper, sizeof keeper, err) < 0)
+		return -1;
+	if (setenv("INSULA_KEEPER", keeper, 1) < 0)
+		return err_errno(err, "cannot name the keeper");
+	return seal_reexec(cli->argv, err);
+}
+
 static int run_run(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
 	struct run_options *options = data;
 	struct strv command = {.items = operands->items + 1, .count = operands->count - 1};
 	char id[STORE_ID_LENGTH + 1];
 
-	/* Container root is host root then: it must not reach the file that we were started from. */
-	if (options->userns == USERNS_HOST && !options->dry_run && seal_reexec(cli->argv, err) < 0)
+	if (options->userns == USERNS_HOST && !options->dry_run && run_sealed(cli, err) < 0)
 		return -1;
 	if (engine_run(&cli->store, options, operands->items[0], &command, id, &cli->exit_code,
 		       err) < 0)

@@ -243,11 +243,11 @@ static int check_texts(const struct spec_linux *l, struct err *err)
 int spec_validate_linux(const struct spec *s, struct err *err)
 {
 	const struct spec_linux *l = &s->linux_;
+	/* Sysctls are written from outside the user namespace, where those of user.* are the host's. */
 	const struct sysctl_ns mine = {
 		.net = l->namespaces[SPEC_NS_NET].given,
 		.ipc = l->namespaces[SPEC_NS_IPC].given,
 		.uts = l->namespaces[SPEC_NS_UTS].given,
-		.user = l->namespaces[SPEC_NS_USER].given,
 	};
 
 	if (check_sysctl(&l->sysctl, &mine, err) < 0 ||
