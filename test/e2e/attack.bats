@@ -1,0 +1,341 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What a hostile image, command or container root tries. Escapes are aimed at canaries: directories
+# and files of the test itself, never at something that the host needs.
+
+# shellcheck disable=SC2154  # stderr is set by run --separate-stderr
+
+load helpers
+
+setup_file() {
+	file_setup
+	static_program "$E2E_DIR/escape.c" "$E2E_ROOT/bin/escape"
+	static_program "$E2E_DIR/fds.c" "$E2E_ROOT/bin/fds"
+	touch "$E2E_ROOT/this-root-is-for-escape-tests"
+}
+teardown_file() { file_teardown; }
+
+setup() {
+	e2e_setup
+	CANARY=$BATS_TEST_TMPDIR/canary
+	mkdir "$CANARY"
+	echo untouched >"$CANARY/file"
+	chmod -R a+rwX "$CANARY"
+	CANARY_BEFORE=$(canary)
+}
+
+teardown() {
+	[ "$(canary)" = "$CANARY_BEFORE" ] || {
+		echo "the canary was touched:"
+		canary
+		return 1
+	}
+	e2e_teardown
+}
+
+canary() {
+	find "$CANARY" -printf '%p %y %m %s %T@\n' | sort
+	cat "$CANARY/file"
+	grep -F "$CANARY" /proc/self/mountinfo || true
+}
+
+# all_powers FLAG...: root with every capability and no filter.
+all_powers() {
+	insula run --rm --cap-add all --security-opt seccomp=unconfined "$@"
+}
+
+# ---- images with links in the places that we mount on ----
+
+# linked PLACE: an image with a link to the canary in that place.
+linked() {
+	local root
+	root=$(copy_of_root linked)
+	rm -rf "${root:?}$1"
+	mkdir -p "$(dirname "$root$1")"
+	ln -s "$CANARY" "$root$1"
+	echo "dir:$root"
+}
+
+@test "/dev, /proc, /sys as links out of the image" {
+	for place in /dev /proc /sys; do
+		image=$(linked $place)
+		insula run --rm "$image" sh -c 'ls /dev /proc /sys; echo x >/dev/null' >/dev/null 2>&1 || true
+		insula run --rm --userns host "$image" true >/dev/null 2>&1 || true
+		rm -rf "$BATS_TEST_TMPDIR/linked"
+	done
+	[ "$(ls -A "$CANARY")" = file ]
+}
+
+@test "/dev/null, /dev/console and /dev/pts in the image mean nothing" {
+	root=$(copy_of_root linked)
+	ln -s "$CANARY/file" "$root/dev/null"
+	ln -s "$CANARY/file" "$root/dev/console"
+	ln -s "$CANARY" "$root/dev/pts"
+	for mode in private host; do
+		ok insula run --rm --userns $mode "dir:$root" sh -c 'echo overwritten >/dev/null; stat -c %F /dev/null; cat /proc/kcore | wc -c'
+		shows $'character special file\n0'
+		run pty -- "$INSULA_BIN/insula" run --rm -it --userns $mode "dir:$root" sh -c 'echo overwritten >/dev/console; tty'
+		contains /dev/pts/0
+	done
+}
+
+@test "the targets of mounts as links out of the image" {
+	mkdir "$BATS_TEST_TMPDIR/data"
+	echo planted >"$BATS_TEST_TMPDIR/data/planted"
+	for mode in private host; do
+		image=$(linked /mnt/target)
+		insula run --rm --userns $mode -v "$BATS_TEST_TMPDIR/data:/mnt/target/new" "$image" true 2>/dev/null || true
+		insula run --rm --userns $mode -v "$BATS_TEST_TMPDIR/data/planted:/mnt/target/file" "$image" true 2>/dev/null || true
+		insula run --rm --userns $mode --tmpfs /mnt/target "$image" touch /mnt/target/x 2>/dev/null || true
+		insula run --rm --userns $mode -w /mnt/target/deep "$image" touch x 2>/dev/null || true
+		rm -rf "$BATS_TEST_TMPDIR/linked"
+	done
+	[ "$(ls -A "$CANARY")" = file ]
+}
+
+@test "a chain of links with '..' and absolute ones stays inside" {
+	root=$(copy_of_root linked)
+	ln -s ../../../../../../../.. "$root/up"
+	ln -s "/up$CANARY" "$root/mnt"
+	insula run --rm --tmpfs /mnt/x -w /mnt/y "dir:$root" touch /mnt/y/z 2>/dev/null || true
+	[ "$(ls -A "$CANARY")" = file ]
+}
+
+@test "places that are a file, a FIFO or a device instead of a directory" {
+	root=$(copy_of_root odd)
+	for kind in file fifo device; do
+		for place in dev proc sys etc; do
+			rm -rf "${root:?}/$place"
+			case $kind in
+			file) touch "$root/$place" ;;
+			fifo) mkfifo "$root/$place" ;;
+			device) mknod "$root/$place" c 1 3 ;;
+			esac
+			exits 125 timeout 20 "$INSULA_BIN/insula" run --rm "dir:$root" true || [ "$status" -eq 0 ]
+			rm -f "$root/$place"
+			cp -a "$E2E_ROOT/$place" "$root/$place"
+		done
+	done
+}
+
+@test "passwd and group of the image: a FIFO, a device, a link, a huge one" {
+	root=$(copy_of_root users)
+	for file in passwd group; do
+		rm "$root/etc/$file"
+		mkfifo "$root/etc/$file"
+		run timeout 20 "$INSULA_BIN/insula" run --rm -u user "dir:$root" true
+		[ "$status" -eq 125 ] || fail "FIFO as $file"
+		rm "$root/etc/$file"
+		ln -s "$CANARY/file" "$root/etc/$file"
+		run timeout 20 "$INSULA_BIN/insula" run --rm -u user "dir:$root" true
+		[ "$status" -eq 125 ] || fail "link as $file"
+		rm "$root/etc/$file"
+		truncate -s 500M "$root/etc/$file"
+		run timeout 20 "$INSULA_BIN/insula" run --rm -u user "dir:$root" true
+		[ "$status" -eq 125 ] || fail "huge $file"
+		rm "$root/etc/$file"
+		cp "$E2E_ROOT/etc/$file" "$root/etc/$file"
+	done
+}
+
+@test "nothing that is mounted inside shows up outside" {
+	before=$(cut -d' ' -f4- /proc/self/mountinfo | grep -v insula-e2e | sort)
+	all_powers "$E2E_IMAGE" sh -c 'mount -t tmpfs leak /mnt; mount --make-rshared /; mount -t tmpfs leak /srv; mkdir /x; mount --rbind / /x' || true
+	ok insula run -d "$E2E_IMAGE" sleep 60
+	after=$(cut -d' ' -f4- /proc/self/mountinfo | grep -v insula-e2e | sort)
+	[ "$after" = "$before" ] || fail "$(diff <(echo "$before") <(echo "$after"))"
+}
+
+# ---- descriptors ----
+
+@test "200 inherited descriptors end at our door" {
+	for mode in private host; do
+		ok bash -c '
+			for i in $(seq 10 209); do eval "exec $i</"; done
+			exec 210<"$1"
+			exec "$INSULA_BIN/insula" run --rm --userns $2 "$E2E_IMAGE" fds' bash "$CANARY" $mode
+		shows '0 1 2'
+	done
+}
+
+@test "exec: 200 inherited descriptors end at our door" {
+	ok insula run -d --name box "$E2E_IMAGE" sleep 60
+	ok bash -c '
+		for i in $(seq 10 209); do eval "exec $i</"; done
+		exec "$INSULA_BIN/insula" exec box fds'
+	shows '0 1 2'
+}
+
+@test "the keeper and the first process hold nothing of the caller's" {
+	exec 77<"$CANARY"
+	ok insula run -d --name box --init "$E2E_IMAGE" sleep 60
+	exec 77<&-
+	local id
+	id=$(field box .Id)
+	for pid in $(field box .State.Pid) $(jq .keeper_pid "$INSULA_RUNROOT/containers/$id/state.json"); do
+		for fd in "/proc/$pid/fd/"*; do
+			[ "$(readlink "$fd")" != "$CANARY" ] || fail "process $pid has $fd"
+		done
+	done
+}
+
+@test "standard descriptors that are closed do not become something else" {
+	exits 0 sh -c 'exec "$INSULA_BIN/insula" run --rm "$E2E_IMAGE" fds <&- >&- 2>&-'
+	ok sh -c 'exec "$INSULA_BIN/insula" run --rm "$E2E_IMAGE" sh -c "ls -l /proc/self/fd/0" <&-'
+	contains /dev/null
+}
+
+@test "a working directory of /proc/self/fd/N leads nowhere" {
+	for n in $(seq 0 40); do
+		for path in "/proc/self/fd/$n" "/proc/self/fd/$n/../../.." "/proc/1/fd/$n" "/proc/self/root" "/proc/thread-self/cwd"; do
+			run bash -c 'exec 3</ 7</ 9</; exec "$INSULA_BIN/insula" run --rm --userns host -w "$1" "$E2E_IMAGE" \
+				sh -c "test -e ./tmp/$(basename "$2") && echo ESCAPED; pwd"' bash "$path" "$E2E_STATE"
+			[[ $output != *ESCAPED* ]] || fail "$path"
+			[[ $output != *unreachable* ]] || fail "$path"
+		done
+		[ "$n" -lt 12 ] || n=40
+	done
+}
+
+# ---- our own executable ----
+
+@test "an entrypoint of #!/proc/self/exe does not reach our program" {
+	root=$(copy_of_root exe)
+	cat >"$root/bin/overwrite" <<-'SH'
+		#!/bin/sh
+		for pid in /proc/[0-9]*; do
+			[ "$(readlink $pid/exe)" != /bin/busybox ] || continue
+			echo "x" >>$pid/exe && echo "wrote $pid"
+		done
+		exit 0
+	SH
+	printf '#!/proc/self/exe\n' >"$root/bin/again"
+	chmod 755 "$root/bin/overwrite" "$root/bin/again"
+	local before
+	before=$(md5sum "$INSULA_BIN"/insula*)
+	insula run --rm --userns host "dir:$root" /bin/again >/dev/null 2>&1 || true
+	insula run -d --name target --userns host --cap-add all --security-opt seccomp=unconfined "dir:$root" \
+		sh -c 'while :; do /bin/overwrite; done' >/dev/null
+	for _ in $(seq 5); do insula exec target /bin/again >/dev/null 2>&1 || true; done
+	ok insula logs target
+	lacks 'wrote'
+	[ "$(md5sum "$INSULA_BIN"/insula*)" = "$before" ]
+}
+
+@test "no library, loader or name service of the image is used by our programs" {
+	root=$(copy_of_root poisoned)
+	mkdir -p "$root/lib64" "$root/lib/x86_64-linux-gnu"
+	printf '#!/bin/sh\ntouch /poisoned\n' >"$root/lib64/ld-linux-x86-64.so.2"
+	chmod 755 "$root/lib64/ld-linux-x86-64.so.2"
+	printf 'passwd: evil\n' >"$root/etc/nsswitch.conf"
+	cp "$root/lib64/ld-linux-x86-64.so.2" "$root/lib/x86_64-linux-gnu/libnss_evil.so.2"
+	ok insula run --rm -u user "dir:$root" sh -c 'ls /'
+	lacks poisoned
+}
+
+# ---- too much of everything ----
+
+@test "a fork bomb stays within its limit, and the host goes on" {
+	ok insula run -d --name bomb --pids-limit 64 "$E2E_IMAGE" sh -c 'b() { b | b & }; b; sleep 60'
+	sleep 1
+	[ "$(group_value bomb pids.current pids/pids.current)" -le 64 ]
+	ok insula run --rm "$E2E_IMAGE" echo fine
+	shows fine
+	ok timeout 30 "$INSULA_BIN/insula" rm -f bomb
+}
+
+@test "a memory hog ends alone" {
+	ok insula run -d --name neighbour -m 32m "$E2E_IMAGE" sleep 60
+	exits 137 insula run --name hog -m 32m --memory-swap 32m "$E2E_IMAGE" tail -c 300m /dev/zero
+	[ "$(field hog .State.OOMKilled)" = true ]
+	[ "$(field neighbour .State.Running)" = true ]
+}
+
+@test "a hog in /dev/shm and in a tmpfs is stopped by size or by memory" {
+	run insula run --rm -m 32m --memory-swap 32m --shm-size 1g "$E2E_IMAGE" sh -c 'head -c 500m /dev/zero >/dev/shm/x'
+	[ "$status" -ne 0 ]
+}
+
+@test "a flood of output costs a bounded disk" {
+	ok insula run -d --name flood "$E2E_IMAGE" sh -c 'yes aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa | head -c 120m; echo end'
+	ok timeout 120 "$INSULA_BIN/insula" wait flood
+	local id size
+	id=$(field flood .Id)
+	size=$(cat "$INSULA_ROOT/containers/$id"/log* | wc -c)
+	[ "$size" -le $((33 * 1024 * 1024)) ] || fail "$size bytes"
+	ok insula logs --tail 1 flood
+	shows end
+}
+
+@test "a reader that does not read holds up nobody else" {
+	ok insula run -d --name talk "$E2E_IMAGE" sh -c 'yes | head -c 20m; echo end; sleep 600'
+	mkfifo "$BATS_TEST_TMPDIR/stuck"
+	tail -f /dev/null <"$BATS_TEST_TMPDIR/stuck" &
+	local sleeper=$!
+	timeout 60 "$INSULA_BIN/insula" logs -f talk >"$BATS_TEST_TMPDIR/stuck" &
+	local reader=$!
+	eventually 30 sh -c '"$INSULA_BIN/insula" logs --tail 1 talk | grep -q end'
+	ok timeout 10 "$INSULA_BIN/insula" ps
+	ok timeout 20 "$INSULA_BIN/insula" rm -f talk
+	kill $sleeper $reader 2>/dev/null || true
+	wait $sleeper $reader 2>/dev/null || true
+}
+
+@test "escape sequences in names and commands do not reach the terminal of ps and inspect" {
+	ok insula run -d "$E2E_IMAGE" sh -c 'sleep 60' $'\e[2J\e]0;title\a'
+	ok insula ps --no-trunc
+	[[ $output != *$'\e'* ]] || fail
+	ok insula inspect "$(insula ps -q)"
+	[[ $output != *$'\e'* ]] || fail
+}
+
+@test "characters cannot be pushed into the caller's terminal" {
+	run pty -- "$INSULA_BIN/insula" run --rm -it --cap-add all "$E2E_IMAGE" escape terminal
+	[ "$status" -eq 0 ] || fail
+}
+
+# ---- container root against the covers ----
+
+@test "container root with every power uncovers nothing that is masked" {
+	ok all_powers "$E2E_IMAGE" escape masked /proc/interrupts /proc/keys /proc/timer_list /proc/kcore /sys/firmware
+	shows 'nothing uncovered'
+}
+
+@test "container root with every power writes nothing that is read-only" {
+	local before
+	before=$(sysctl -n net.ipv4.ip_forward kernel.core_pattern)
+	ok all_powers "$E2E_IMAGE" escape readonly /proc/sys/kernel/core_pattern /proc/sysrq-trigger /proc/sys/net/ipv4/ip_forward
+	shows 'nothing written'
+	[ "$(sysctl -n net.ipv4.ip_forward kernel.core_pattern)" = "$before" ]
+}
+
+@test "container root with every power undoes no read-only bind" {
+	chmod 777 "$CANARY"
+	ok all_powers -v "$CANARY:/canary:ro" "$E2E_IMAGE" escape readonly /canary/file
+	shows 'nothing written'
+}
+
+# Without covers, in a root of its own: what the program can reach there is thrown away afterwards.
+escape_uncovered() {
+	unshare --mount --pid --fork --root="$1" --mount-proc /bin/escape "${@:2}"
+}
+
+@test "the escape program can tell: without covers it reads and writes" {
+	root=$(copy_of_root loose)
+	echo x >"$root/srv/file"
+	exits 1 escape_uncovered "$root" masked /proc/interrupts
+	contains 'uncovered /proc/interrupts by nothing at all here'
+	exits 1 escape_uncovered "$root" readonly /srv/file
+	contains 'wrote /srv/file by nothing at all here'
+	exits 64 "$root/bin/escape" masked /proc/interrupts
+}
+
+@test "groups outside of its own cannot be changed" {
+	ok all_powers "$E2E_IMAGE" sh -c '
+		for f in $(find /sys/fs/cgroup -name cgroup.procs -o -name release_agent -o -name memory.max -o -name memory.limit_in_bytes); do
+			echo 1 >"$f" && echo "wrote $f"
+		done 2>/dev/null; true'
+	lacks release_agent
+	lacks 'limit_in_bytes'
+	lacks 'memory.max'
+}

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# The frame of every end-to-end file:
+#
+#	load helpers
+#	setup_file() { file_setup; }
+#	teardown_file() { file_teardown; }
+#	setup() { e2e_setup; }
+#	teardown() { e2e_teardown; }
+#
+# Each test has state directories of its own, short because sockets live in them. After it every
+# container is removed, and then nothing may be left: no process, mount or control group that belongs
+# to these directories; the test fails if there is. Needs root; the whole file is skipped without.
+
+bats_require_minimum_version 1.5.0
+
+E2E_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+: "${INSULA_BIN:=$E2E_DIR/../../build-test/src/programs}"
+export INSULA_BIN E2E_DIR
+
+insula() {
+	"$INSULA_BIN/insula" "$@"
+}
+
+pty() {
+	"$E2E_DIR/pty" "$@"
+}
+
+file_setup() {
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	[ -x "$INSULA_BIN/insula" ] || {
+		echo "there is no $INSULA_BIN/insula; build it first: make test-build"
+		return 1
+	}
+	E2E_ROOT=$BATS_FILE_TMPDIR/root
+	busybox_root "$E2E_ROOT"
+	E2E_IMAGE=dir:$E2E_ROOT
+	export E2E_ROOT E2E_IMAGE
+}
+
+file_teardown() {
+	rm -rf "${BATS_FILE_TMPDIR:?}/root"
+}
+
+e2e_setup() {
+	E2E_STATE=$(mktemp -d /tmp/insula-e2e.XXXXXX)
+	export INSULA_ROOT=$E2E_STATE/lib INSULA_RUNROOT=$E2E_STATE/run
+}
+
+e2e_teardown() {
+	local ids problems
+	[ -n "${E2E_STATE:-}" ] || return 0
+	ids=$(known_ids)
+	# shellcheck disable=SC2086  # ids are hex words
+	[ -z "$ids" ] || insula rm --force $ids >/dev/null || true
+	unpin_pad
+	problems=$(left_behind "$ids")
+	if [ -n "$problems" ]; then
+		echo "left behind:"
+		echo "$problems"
+		return 1
+	fi
+	rm -rf "${E2E_STATE:?}"
+}
+
+# ---- what is there ----
+
+# Ids of every container that these directories know.
+known_ids() {
+	local directory
+	for directory in "$INSULA_ROOT"/containers/* "$INSULA_RUNROOT"/containers/*; do
+		[ -d "$directory" ] && basename "$directory"
+	done | sort -u
+}
+
+# The launch pad is pinned by one mount, which stays by design; the tests' own is taken away.
+unpin_pad() {
+	[ -e "$INSULA_RUNROOT/pad" ] || return 0
+	umount "$INSULA_RUNROOT/pad" 2>/dev/null || true
+}
+
+# One line for each trace of the given containers and of this test's directories.
+left_behind() {
+	local id tries=0
+	known_ids | sed 's/^/container: /'
+	while [ -n "$(own_processes "$1")" ] && [ $((tries += 1)) -lt 50 ]; do sleep 0.1; done
+	own_processes "$1" | sed 's/^/process: /'
+	grep -h -F "$E2E_STATE" /proc/self/mountinfo | sed 's/^/mount: /' || true
+	for id in $1; do
+		find /sys/fs/cgroup -maxdepth 3 -type d -name "*insula-$id*" | sed 's/^/cgroup: /'
+	done
+	find "$INSULA_RUNROOT" -type s 2>/dev/null | sed 's/^/socket: /'
+	find "$INSULA_RUNROOT/ids" "$INSULA_ROOT/names" -type f 2>/dev/null | sed 's/^/file: /'
+}
+
+# Processes that work in these directories or belong to these containers.
+own_processes() {
+	local process pid id
+	for process in /proc/[0-9]*; do
+		pid=${process#/proc/}
+		if [ "$pid" = $$ ] || [ "$pid" = "$BASHPID" ]; then continue; fi
+		if tr '\0' ' ' 2>/dev/null <"$process/cmdline" | grep -q -F "$E2E_STATE"; then
+			echo "$pid $(tr '\0' ' ' 2>/dev/null <"$process/cmdline")"
+			continue
+		fi
+		for id in $1; do
+			if grep -q -F "insula-$id" "$process/cgroup" 2>/dev/null; then
+				echo "$pid $(cat "$process/comm" 2>/dev/null)"
+				break
+			fi
+		done
+	done
+}
+
+# Everything that a refused command could have made, as text to compare.
+state_of_host() {
+	known_ids
+	find "$INSULA_RUNROOT/ids" "$INSULA_ROOT/names" -type f 2>/dev/null
+	find /sys/fs/cgroup -maxdepth 3 -type d -name 'insula-*' 2>/dev/null
+	ip -o link show | cut -d: -f2
+}
+
+# ---- assertions: say what was there instead ----
+
+
+fail() {
+	echo "$*"
+	echo "status: ${status:-}"
+	echo "output: ${output:-}"
+	echo "stderr: ${stderr:-}"
+	return 1
+}
+
+# ok COMMAND...: it succeeds; its output is in $output, and its errors in $stderr.
+ok() {
+	run --separate-stderr "$@"
+	[ "$status" -eq 0 ] || fail "failed: $*"
+}
+
+# exits CODE COMMAND...
+exits() {
+	local code=$1
+	shift
+	run --separate-stderr "$@"
+	[ "$status" -eq "$code" ] || fail "expected exit status $code: $*"
+}
+
+# shows TEXT: all of the last command's output.
+shows() {
+	[ "$output" = "$1" ] || fail "expected output: $1"
+}
+
+contains() {
+	[[ $output == *"$1"* ]] || fail "expected in the output: $1"
+}
+
+lacks() {
+	[[ $output != *"$1"* ]] || fail "not expected in the output: $1"
+}
+
+# refused CODE TEXT COMMAND...: ends with that code and one error that has the text, perhaps with a
+# hint below it; prints nothing else and makes nothing.
+refused() {
+	local code=$1 text=$2 before errors
+	shift 2
+	before=$(state_of_host)
+	exits "$code" "$@" || return
+	[ -z "$output" ] || fail "output beside the error: $*" || return
+	[[ $stderr == *"$text"* ]] || fail "expected in the error: $text" || return
+	errors=$(grep -v -c '^hint: ' <<<"$stderr")
+	[ "$errors" -eq 1 ] || fail "$errors lines of errors: $*" || return
+	[[ $stderr != *$'\e'* ]] || fail "the error has an escape sequence" || return
+	[ "$(state_of_host)" = "$before" ] || fail "something was made: $(state_of_host)"
+}
+
+# eventually SECONDS COMMAND...: it succeeds within that time.
+eventually() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || fail "did not happen: $*" || return
+		sleep 0.05
+	done
+}
+
+# field REF FILTER: one value of what inspect says, by jq.
+field() {
+	insula inspect "$1" | jq -r ".[0] | $2"
+}
+
+# A value from a control group file of a container, wherever this host has the controller. The first
+# of the files that exists is taken: group_value REF memory.max memory/memory.limit_in_bytes
+group_value() {
+	local id file base path
+	id=$(field "$1" .Id)
+	shift
+	for file in "$@"; do
+		for base in /sys/fs/cgroup /sys/fs/cgroup/unified; do
+			case $file in
+			*/*) path=$base/${file%%/*}/insula-$id/${file#*/} ;;
+			*) path=$base/insula-$id/$file ;;
+			esac
+			if [ -e "$path" ]; then
+				cat "$path"
+				return
+			fi
+		done
+	done
+	echo "no such file of the group insula-$id"
+	return 1
+}
+
+# ---- images ----
+
+# busybox_root DIRECTORY: the smallest root file system with a shell and the usual commands.
+busybox_root() {
+	local root=$1 busybox
+	busybox=$(command -v busybox)
+	mkdir -p "$root"/{bin,sbin,etc,proc,sys,dev,root,home,srv,usr/bin,var/log,run}
+	mkdir -m 1777 "$root/tmp" "$root/var/tmp"
+	cp "$busybox" "$root/bin/busybox"
+	"$root/bin/busybox" --list | while read -r applet; do
+		[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
+	done
+	printf '%s\n' root:x:0:0:root:/root:/bin/sh daemon:x:1:1::/:/bin/false \
+		user:x:1000:1000::/home:/bin/sh nobody:x:65534:65534::/:/bin/false >"$root/etc/passwd"
+	printf '%s\n' root:x:0: daemon:x:1: wheel:x:10:user user:x:1000: extra:x:2000:user,root \
+		nogroup:x:65534: >"$root/etc/group"
+	printf 'NAME=pad\nID=e2e\n' >"$root/etc/os-release"
+	chmod 755 "$root"
+}
+
+# copy_of_root NAME: a root of one's own to spoil; its path.
+copy_of_root() {
+	local copy=$BATS_TEST_TMPDIR/$1
+	cp -a "$E2E_ROOT" "$copy"
+	echo "$copy"
+}
+
+# static_program SOURCE OUTPUT: C for running inside a root without libraries.
+static_program() {
+	cc -D_GNU_SOURCE -static -O1 -Wall -o "$2" "$1"
+}
