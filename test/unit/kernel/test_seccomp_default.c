@@ -229,7 +229,7 @@ TEST(the_program_is_short)
 		CHECK_OK(seccomp_compile(&profile, &all, NULL, &err));
 		profile.arch_count = 1;
 		CHECK_OK(seccomp_compile(&profile, &native, NULL, &err));
-		CHECK(all.count <= 340);
+		CHECK(all.count <= 290);
 		CHECK(native.count <= 100);
 	}
 }
