@@ -81,6 +81,29 @@ static int init_hostname(struct job *job, struct err *err)
 	return 0;
 }
 
+/* "name=value" */
+static int write_sysctl(int proc_fd, const char *item, struct err *err)
+{
+	const char *equals = strchr(item, '=');
+	own_free char *name = str_dup_len(item, equals ? (size_t)(equals - item) : 0, err);
+
+	if (!name)
+		return -1;
+	if (!equals)
+		return err_set(err, ERR_INVALID, 0, "sysctl '%s' has no value", item);
+	return sysctl_write(proc_fd, name, equals + 1, err);
+}
+
+static int init_sysctl(struct job *job, struct err *err)
+{
+	const struct strv *items = &job->spec->linux_.sysctl;
+
+	for (size_t i = 0; i < items->count; i++)
+		if (write_sysctl(job->proc_fd, items->items[i], err) < 0)
+			return -1;
+	return 0;
+}
+
 /* 0, 1 and 2, whatever numbers they come from: out of the way first, then into place. */
 static int place_stdio(const int from[3], struct err *err)
 {
@@ -256,6 +279,7 @@ static const struct {
 	[STEP_INIT_ROOT] = {init_root, "init.root"},
 	[STEP_INIT_LOCK] = {init_lock, "init.lock"},
 	[STEP_INIT_HOSTNAME] = {init_hostname, "init.hostname"},
+	[STEP_INIT_SYSCTL] = {init_sysctl, "init.sysctl"},
 	[STEP_INIT_SESSION] = {init_session, "init.session"},
 	[STEP_INIT_KEYRING] = {init_keyring, "init.keyring"},
 	[STEP_INIT_BOUND] = {init_bound, "init.bound"},

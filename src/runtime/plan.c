@@ -229,6 +229,8 @@ static int plan_child_steps(struct plan *plan, struct err *err)
 	if ((spec->hostname || spec->domainname) &&
 	    plan_add(plan, STEP_INIT_HOSTNAME, 0, spec->hostname ? spec->hostname : "", err) < 0)
 		return -1;
+	if (spec->linux_.sysctl.count && ADD_ALL(plan, err, STEP_INIT_SYSCTL) < 0)
+		return -1;
 	if (ADD_ALL(plan, err, STEP_INIT_SESSION, STEP_INIT_KEYRING, STEP_INIT_BOUND) < 0)
 		return -1;
 	if (early && ADD_ALL(plan, err, STEP_INIT_FILTER_EARLY) < 0)

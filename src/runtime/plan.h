@@ -36,7 +36,6 @@ enum step_op {
 	STEP_CWD,      /* its working directory exists */
 	STEP_MASK,     /* a path is covered */
 	STEP_READONLY, /* a path is made read-only */
-	STEP_SYSCTL,
 	STEP_ROOT_READONLY,
 	STEP_PIVOT,   /* the new root is "/" for P and C */
 	STEP_LEAVE,   /* P returns to its own namespaces */
@@ -48,6 +47,7 @@ enum step_op {
 	STEP_INIT_ROOT,	  /* become root of the user namespace */
 	STEP_INIT_LOCK,	  /* a copy of the mount namespace that it owns: every mount is locked */
 	STEP_INIT_HOSTNAME,
+	STEP_INIT_SYSCTL,  /* by the owner of the namespaces: nobody else may, not even host root */
 	STEP_INIT_SESSION, /* session, terminal or pipes */
 	STEP_INIT_KEYRING,
 	STEP_INIT_BOUND,	/* bounding set */

@@ -130,8 +130,7 @@ int plan_add_mounts(struct plan *plan, struct err *err)
 	    plan_add(plan, STEP_CWD, 0, spec->process.cwd, err) < 0)
 		return -1;
 	if (add_paths(plan, STEP_READONLY, &spec->linux_.readonly_paths, err) < 0 ||
-	    add_paths(plan, STEP_MASK, &spec->linux_.masked_paths, err) < 0 ||
-	    add_paths(plan, STEP_SYSCTL, &spec->linux_.sysctl, err) < 0)
+	    add_paths(plan, STEP_MASK, &spec->linux_.masked_paths, err) < 0)
 		return -1;
 	if (spec->root_readonly && plan_add(plan, STEP_ROOT_READONLY, 0, "/", err) < 0)
 		return -1;

@@ -25,7 +25,6 @@ static const char *const names[STEP_COUNT] = {
 	[STEP_CWD] = "make-cwd",
 	[STEP_MASK] = "mask",
 	[STEP_READONLY] = "read-only",
-	[STEP_SYSCTL] = "sysctl",
 	[STEP_ROOT_READONLY] = "root-read-only",
 	[STEP_PIVOT] = "pivot",
 	[STEP_LEAVE] = "leave",
@@ -36,6 +35,7 @@ static const char *const names[STEP_COUNT] = {
 	[STEP_INIT_ROOT] = "become-root",
 	[STEP_INIT_LOCK] = "lock-mounts",
 	[STEP_INIT_HOSTNAME] = "hostname",
+	[STEP_INIT_SYSCTL] = "sysctl",
 	[STEP_INIT_SESSION] = "session",
 	[STEP_INIT_KEYRING] = "keyring",
 	[STEP_INIT_BOUND] = "bounding-set",
@@ -126,6 +126,10 @@ static void print_detail(const struct plan *plan, const struct step *step, struc
 		break;
 	case STEP_LAYER:
 		print_layer(&plan->request.layers[step->index], out);
+		break;
+	case STEP_INIT_SYSCTL:
+		for (size_t i = 0; i < plan->spec->linux_.sysctl.count; i++)
+			str_addf(out, " %s", plan->spec->linux_.sysctl.items[i]);
 		break;
 	case STEP_INIT_BOUND:
 		str_addf(out, " %#llx", (unsigned long long)plan->caps.bounding);

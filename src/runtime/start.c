@@ -302,19 +302,6 @@ static int write_as_container_root(const struct start *s, const char *name, cons
 	return act_as(plan->root_uid, plan->root_gid, err) < 0 ? -1 : status;
 }
 
-static int step_sysctl(struct start *s, const struct step *step, struct err *err)
-{
-	const char *equals = strchr(step->subject, '=');
-	own_free char *name = NULL;
-
-	if (!equals)
-		return err_set(err, ERR_INVALID, 0, "sysctl '%s' has no value", step->subject);
-	name = str_dup_len(step->subject, (size_t)(equals - step->subject), err);
-	if (!name)
-		return -1;
-	return write_as_container_root(s, name, equals + 1, err);
-}
-
 static int step_pivot(struct start *s, const struct step *step, struct err *err)
 {
 	return mount_pivot(s->root_fd, err);
@@ -407,7 +394,6 @@ static const struct {
 	[STEP_CWD] = {step_cwd, "start.cwd"},
 	[STEP_MASK] = {start_mask, "start.mask"},
 	[STEP_READONLY] = {start_readonly, "start.readonly"},
-	[STEP_SYSCTL] = {step_sysctl, "start.sysctl"},
 	[STEP_ROOT_READONLY] = {start_root_readonly, "start.root-readonly"},
 	[STEP_PIVOT] = {step_pivot, "start.pivot"},
 	[STEP_LEAVE] = {step_leave, "start.leave"},
