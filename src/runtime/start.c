@@ -286,22 +286,6 @@ static int step_cwd(struct start *s, const struct step *step, struct err *err)
 	return 0;
 }
 
-/* Files of an ipc namespace can be written by the effective uid that owns the namespace: there a
- * file-system uid means nothing, and neither does a capability. */
-static int write_as_container_root(const struct start *s, const char *name, const char *value,
-				   struct err *err)
-{
-	const struct plan *plan = s->plan;
-
-	if (setresuid((uid_t)-1, plan->root_uid, (uid_t)-1) < 0)
-		return err_errno(err, "cannot act as the container's root");
-	int status = sysctl_write(s->proc_fd, name, value, err);
-	if (setresuid((uid_t)-1, 0, (uid_t)-1) < 0)
-		return err_errno(err, "cannot become root again");
-	/* The change of the effective uid took the file-system uid along. */
-	return act_as(plan->root_uid, plan->root_gid, err) < 0 ? -1 : status;
-}
-
 static int step_pivot(struct start *s, const struct step *step, struct err *err)
 {
 	return mount_pivot(s->root_fd, err);
