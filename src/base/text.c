@@ -125,14 +125,17 @@ unsigned int str_distance(const char *a, const char *b, unsigned int limit)
 int str_random_hex(char *buf, size_t size, struct err *err)
 {
 	static const char digits[] = "0123456789abcdef";
-	unsigned char byte;
+	unsigned char bytes[256];
 
 	for (size_t i = 0; i < size; i++) {
+		size_t at = i % sizeof(bytes);
+		size_t count = size - i < sizeof(bytes) ? size - i : sizeof(bytes);
+
 		/* Up to 256 bytes are never interrupted or cut short: getrandom(2). */
-		if (getrandom(&byte, 1, 0) != 1)
+		if (at == 0 && getrandom(bytes, count, 0) != (ssize_t)count)
 			return err_errno(err, "cannot get random bytes");
-		buf[2 * i] = digits[byte >> 4];
-		buf[2 * i + 1] = digits[byte & 15];
+		buf[2 * i] = digits[bytes[at] >> 4];
+		buf[2 * i + 1] = digits[bytes[at] & 15];
 	}
 	buf[2 * size] = '\0';
 	return 0;

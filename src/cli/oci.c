@@ -139,7 +139,7 @@ static int run_spec(const struct oci_options *options, const char *id, struct sp
 	own(cgroup_host) struct cgroup_host host = {0};
 	struct facts facts;
 
-	if (!cgroup || facts_probe(AT_FDCWD, &facts, err) < 0 ||
+	if (!cgroup || facts_probe_process(AT_FDCWD, &facts, err) < 0 ||
 	    cgroup_host_probe(AT_FDCWD, &host, err) < 0)
 		return -1;
 	struct runtime_request request = {.id = id,

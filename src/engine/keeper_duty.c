@@ -68,14 +68,12 @@ int keeper_drop_privileges(const struct keeper_state *state, struct err *err)
 		return -1;
 	want.permitted = have.permitted & caps_needed(state);
 	want.effective = want.permitted;
-	want.bounding = have.bounding & want.permitted;
+	want.bounding = caps_bounding(want.permitted);
 	want.inheritable = 0;
 	want.ambient = 0;
 	/* Dropping from the bounding set takes CAP_SETPCAP: who has none, as a user's keeper or one
 	 * that was replaced, keeps the bounding set that it has. */
-	if (!(have.effective & BIT(CAP_SETPCAP)))
-		want.bounding = have.bounding;
-	else if (caps_limit(&want, err) < 0)
+	if (have.effective & BIT(CAP_SETPCAP) && caps_limit(&want, err) < 0)
 		return -1;
 	if (caps_apply(&want, err) < 0)
 		return -1;

@@ -85,7 +85,7 @@ int launch_plan(struct launch *l, struct store *store, struct record *record,
 	struct facts facts;
 
 	l->cgroup_name = str_printf(err, STORE_CGROUP_PREFIX "%s", record->id);
-	if (!l->cgroup_name || facts_probe(AT_FDCWD, &facts, err) < 0 ||
+	if (!l->cgroup_name || facts_probe_process(AT_FDCWD, &facts, err) < 0 ||
 	    cgroup_host_probe(AT_FDCWD, &l->host, err) < 0 ||
 	    name_writable(l, store, record->id, image->count, err) < 0 ||
 	    plan_layers(l, record, image, err) < 0 || map_ids(&record->spec, id_base, err) < 0 ||

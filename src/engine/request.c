@@ -202,7 +202,8 @@ static int fill_record(const struct run_options *options, const char *image_ref,
 		       const struct image *image, const struct strv *command, struct record *record,
 		       struct err *err)
 {
-	struct facts facts;
+	struct facts facts = {0};
+	bool needs_facts = options->cpus_milli || options->cpuset_cpus;
 
 	record->remove = options->remove;
 	record->terminal = options->tty;
@@ -210,7 +211,7 @@ static int fill_record(const struct run_options *options, const char *image_ref,
 	record->strict = options->strict;
 	record->spec.init = options->init;
 	record->spec.root_readonly = options->read_only;
-	if (facts_probe(AT_FDCWD, &facts, err) < 0 ||
+	if ((needs_facts && facts_probe_process(AT_FDCWD, &facts, err) < 0) ||
 	    set_identity(options, image_ref, image, record, err) < 0 ||
 	    set_stop(options, record, err) < 0 || set_labels(options, record, err) < 0 ||
 	    set_hostname(options, record->id, &record->spec, err) < 0)

@@ -179,7 +179,7 @@ static int be_born(struct birth *b, int client_fd, bool attach, struct err *err)
 {
 	if (setsid() < 0 || chdir("/") < 0)
 		return err_errno(err, "cannot become a keeper");
-	proc_reset_signals();
+	signal(SIGCHLD, SIG_DFL); /* where our caller ignores it, waiting would find nobody */
 	b->proc_fd = procfs_open(err);
 	if (b->proc_fd < 0 || fill_keeper(b, client_fd, attach, err) < 0 ||
 	    keeper_find_program(b->program, sizeof b->program, err) < 0)

@@ -119,18 +119,46 @@ int caps_parse(const char *name, struct err *err)
 	return -1;
 }
 
+/* PR_CAPBSET_READ is EINVAL beyond the last capability of this kernel. */
+static bool is_known(int cap)
+{
+	return prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0;
+}
+
 uint64_t caps_all(void)
 {
 	static uint64_t cached;
-	int last = 0;
+	int last = CAP_LAST_CAP; /* of the headers: mostly the kernel's as well */
 
 	if (cached)
 		return cached;
-	/* PR_CAPBSET_READ is EINVAL beyond the last capability of this kernel. */
-	while (last < 63 && prctl(PR_CAPBSET_READ, last + 1, 0, 0, 0) >= 0)
+	while (last > 0 && !is_known(last))
+		last--;
+	while (last < 63 && is_known(last + 1))
 		last++;
 	cached = last == 63 ? UINT64_MAX : BIT(last + 1) - 1;
 	return cached;
+}
+
+uint64_t caps_bounding(uint64_t of)
+{
+	uint64_t held = 0;
+
+	for (uint64_t left = of & caps_all(); left; left &= left - 1)
+		if (prctl(PR_CAPBSET_READ, __builtin_ctzll(left), 0, 0, 0) == 1)
+			held |= left & -left;
+	return held;
+}
+
+/* A capability can only be ambient while it is permitted and inheritable. */
+static uint64_t read_ambient(uint64_t possible)
+{
+	uint64_t held = 0;
+
+	for (uint64_t left = possible & caps_all(); left; left &= left - 1)
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, __builtin_ctzll(left), 0, 0) == 1)
+			held |= left & -left;
+	return held;
 }
 
 /* capget(2) and capset(2) as they are: glibc has no wrapper, and libcap would allocate. */
@@ -163,19 +191,13 @@ int caps_get(struct caps *ret, struct err *err)
 {
 	struct __user_cap_data_struct data[2];
 	struct caps c = {0};
-	uint64_t all = caps_all();
 
 	if (get_sets(data) < 0)
 		return err_errno(err, "cannot read this process's capabilities");
 	c.effective = both_words(data[0].effective, data[1].effective);
 	c.permitted = both_words(data[0].permitted, data[1].permitted);
 	c.inheritable = both_words(data[0].inheritable, data[1].inheritable);
-	for (int cap = 0; cap < 64 && (all & BIT(cap)); cap++) {
-		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
-			c.bounding |= BIT(cap);
-		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1)
-			c.ambient |= BIT(cap);
-	}
+	c.ambient = read_ambient(c.permitted & c.inheritable);
 	*ret = c;
 	return 0;
 }
@@ -191,21 +213,19 @@ static const char *first_name(uint64_t set)
 
 int caps_limit(const struct caps *c, struct err *err)
 {
-	uint64_t all = caps_all();
+	uint64_t missing = c->bounding & caps_all() & ~caps_bounding(c->bounding);
 
-	for (int cap = 0; cap < 64 && (all & BIT(cap)); cap++) {
-		int held = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+	if (missing)
+		return err_set(err, ERR_DENIED, 0, "cannot give %s: it is not in our bounding set",
+			       first_name(missing));
+	for (uint64_t left = caps_all() & ~c->bounding; left; left &= left - 1) {
+		uint64_t lowest = left & -left;
 
-		if (c->bounding & BIT(cap)) {
-			if (held != 1)
-				return err_set(err, ERR_DENIED, 0,
-					       "cannot give %s: it is not in our bounding set",
-					       first_name(BIT(cap)));
-			continue;
-		}
-		if (held == 1 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+		/* Refused without CAP_SETPCAP, which is no matter where it is gone already. */
+		if (prctl(PR_CAPBSET_DROP, __builtin_ctzll(left), 0, 0, 0) < 0 &&
+		    caps_bounding(lowest))
 			return err_errno(err, "cannot drop %s from the bounding set",
-					 first_name(BIT(cap)));
+					 first_name(lowest));
 	}
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return err_errno(err, "cannot keep capabilities over the change of user");

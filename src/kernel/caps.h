@@ -25,7 +25,10 @@ int caps_parse(const char *name, struct err *err);
 const char *caps_name(int cap); /* "CAP_CHOWN"; NULL beyond the table */
 /* Every capability that this kernel knows (asked of prctl(2), cached: needs no /proc). */
 uint64_t caps_all(void);
+/* All sets but the bounding one, which takes a system call for each capability. */
 int caps_get(struct caps *ret, struct err *err);
+/* Those of a set that are in our bounding set. */
+uint64_t caps_bounding(uint64_t of);
 
 /* Two halves around the change of user: caps_limit drops the bounding set to c->bounding and sets
  * PR_SET_KEEPCAPS; caps_apply then sets permitted, effective, inheritable and ambient exactly and

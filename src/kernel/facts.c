@@ -211,13 +211,28 @@ static bool probe_cgroup_bpf(int prefix_fd)
 	return fd >= 0;
 }
 
+static int probe_process(int prefix_fd, struct facts *f, struct err *err)
+{
+	return probe_userns(prefix_fd, f, err) < 0 ? -1 : probe_status(prefix_fd, f, err);
+}
+
+int facts_probe_process(int prefix_fd, struct facts *ret, struct err *err)
+{
+	struct facts f = {0};
+
+	if (probe_process(prefix_fd, &f, err) < 0)
+		return err_wrap(err, "cannot learn about this host");
+	*ret = f;
+	return 0;
+}
+
 int facts_probe(int prefix_fd, struct facts *ret, struct err *err)
 {
 	struct facts f = {0};
 
-	if (probe_release(prefix_fd, &f, err) < 0 || probe_userns(prefix_fd, &f, err) < 0 ||
-	    probe_status(prefix_fd, &f, err) < 0 || probe_memory(prefix_fd, &f, err) < 0 ||
-	    probe_nofile(prefix_fd, &f, err) < 0 || probe_overlay(prefix_fd, &f, err) < 0 ||
+	if (probe_release(prefix_fd, &f, err) < 0 || probe_process(prefix_fd, &f, err) < 0 ||
+	    probe_memory(prefix_fd, &f, err) < 0 || probe_nofile(prefix_fd, &f, err) < 0 ||
+	    probe_overlay(prefix_fd, &f, err) < 0 ||
 	    read_line(prefix_fd, "/sys/devices/system/cpu/online", f.cpus_online.text,
 		      sizeof(f.cpus_online.text), err) < 0 ||
 	    read_line(prefix_fd, "/proc/sys/kernel/random/boot_id", f.boot_id, sizeof(f.boot_id),

@@ -34,6 +34,9 @@ struct facts {
 };
 
 int facts_probe(int prefix_fd, struct facts *ret, struct err *err);
+/* Only what is about this process: its capabilities, CPUs, memory nodes and user namespace. This is
+ * what a start needs, and each start pays for it; the rest stays zero. */
+int facts_probe_process(int prefix_fd, struct facts *ret, struct err *err);
 
 /* The first `count` CPUs of a list, as a list: what --cpus N pins to. `start` rotates which ones. */
 int cpu_list_pick(const char *list, unsigned int count, unsigned int start,

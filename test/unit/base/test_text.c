@@ -121,9 +121,12 @@ TEST(distance_is_symmetric_and_bounded)
 
 TEST(random_names_are_hex_and_differ)
 {
-	char a[33], b[33];
+	char a[33], b[33], many[601];
 	struct err err = ERR_INIT;
 
+	CHECK_OK(str_random_hex(many, 300, &err));
+	CHECK_INT(strspn(many, "0123456789abcdef"), 600);
+	CHECK(strncmp(many, many + 512, 88) != 0);
 	CHECK_OK(str_random_hex(a, 16, &err));
 	CHECK_OK(str_random_hex(b, 16, &err));
 	CHECK_INT(strlen(a), 32);

@@ -65,6 +65,24 @@ TEST(uid_0_of_another_namespace_is_not_root)
 	CHECK_INT(f.nofile_hard, UINT64_MAX);
 }
 
+TEST(a_start_reads_only_what_is_about_the_process)
+{
+	own_fd int data_fd = open(TEST_DATA "/host", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	own_fd int host_fd = openat(data_fd, "rootless", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct err err = ERR_INIT;
+	struct facts whole, f;
+
+	probe("rootless", &whole);
+	CHECK_OK(facts_probe_process(host_fd, &f, &err));
+	CHECK_STR(f.cpus_allowed.text, whole.cpus_allowed.text);
+	CHECK_STR(f.mems_allowed.text, whole.mems_allowed.text);
+	CHECK_INT(f.cpu_count, whole.cpu_count);
+	CHECK_INT(f.caps_effective, whole.caps_effective);
+	CHECK(!f.root && !f.initial_userns);
+	CHECK_STR(f.release, "");
+	CHECK_INT(f.memory_total, 0);
+}
+
 TEST(the_live_host_agrees_with_its_system_calls)
 {
 	struct err err = ERR_INIT;
