@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/opt.h"
+#include "base/str.h"
 #include "engine/store.h"
 
 /* What a verb gets. */
@@ -62,5 +63,22 @@ typedef int cli_each_fn(struct cli *cli, struct container *ct, void *options, st
 int cli_each_container(struct cli *cli, const struct strv *refs, void *options, cli_each_fn *fn,
 		       struct err *err);
 void cli_print_error(const struct err *err);
+
+/* A table for people, of at most 16 columns: cells are added row by row. */
+struct table {
+	size_t columns;
+	struct str cells;
+};
+
+#define TABLE_INIT(columns_) \
+	((struct table){.columns = (columns_), .cells = STR_INIT((size_t)256 << 20)})
+
+static inline void table_done(struct table *t)
+{
+	str_done(&t->cells);
+}
+
+void table_add(struct table *t, const char *text);
+int table_print(const struct table *t, FILE *out, struct err *err);
 
 #endif

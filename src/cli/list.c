@@ -74,23 +74,24 @@ static void command_text(const struct container *ct, bool whole, struct str *out
 		str_addf(out, "%.21s...", all.data);
 }
 
-static void print_row(const struct container *ct, const struct ps_options *options)
+#define COLUMNS 6
+
+static void add_row(struct table *t, const struct container *ct, bool whole)
 {
 	own(str) struct str command = STR_INIT(1u << 20);
-	char status[80], age[48], image[64], shown[256];
+	char id[STORE_ID_LENGTH + 1], status[80], age[48], created[56];
 
-	if (options->quiet) {
-		printf("%.*s\n", options->no_trunc ? STORE_ID_LENGTH : STORE_SHORT_ID, ct->id);
-		return;
-	}
-	command_text(ct, options->no_trunc, &command);
+	snprintf(id, sizeof id, "%.*s", whole ? STORE_ID_LENGTH : STORE_SHORT_ID, ct->id);
+	command_text(ct, whole, &command);
+	snprintf(created, sizeof created, "%s ago",
+		 age_text(ct->record.created_ns, age, sizeof age));
 	status_text(ct, status, sizeof status);
-	printf("%-*.*s  %-16s  %-24s  %-22s  %-26s  %s\n",
-	       options->no_trunc ? STORE_ID_LENGTH : STORE_SHORT_ID,
-	       options->no_trunc ? STORE_ID_LENGTH : STORE_SHORT_ID, ct->id,
-	       str_printable(ct->record.image, image, sizeof image),
-	       str_printable(command.data, shown, sizeof shown),
-	       age_text(ct->record.created_ns, age, sizeof age), status, ct->record.name);
+	table_add(t, id);
+	table_add(t, ct->record.image);
+	table_add(t, command.data);
+	table_add(t, created);
+	table_add(t, status);
+	table_add(t, ct->record.name);
 }
 
 static void write_times(struct json_writer *w, const struct container *ct)
@@ -193,6 +194,19 @@ static int print_json(const struct listing *l, struct err *err)
 	return 0;
 }
 
+static int print_table(const struct listing *l, bool whole, struct err *err)
+{
+	static const char *const heads[COLUMNS] = {"CONTAINER ID", "IMAGE",  "COMMAND",
+						   "CREATED",	   "STATUS", "NAME"};
+	own(table) struct table t = TABLE_INIT(COLUMNS);
+
+	for (size_t i = 0; i < COLUMNS; i++)
+		table_add(&t, heads[i]);
+	for (size_t i = 0; i < l->count; i++)
+		add_row(&t, &l->items[i], whole);
+	return table_print(&t, stdout, err);
+}
+
 static int run_ps(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
 	struct ps_options *options = data;
@@ -203,11 +217,10 @@ static int run_ps(struct cli *cli, void *data, const struct strv *operands, stru
 	if (options->format == 1)
 		return print_json(&l, err);
 	if (!options->quiet)
-		printf("%-*s  %-16s  %-24s  %-22s  %-26s  %s\n",
-		       options->no_trunc ? STORE_ID_LENGTH : STORE_SHORT_ID, "CONTAINER ID",
-		       "IMAGE", "COMMAND", "AGE", "STATUS", "NAME");
+		return print_table(&l, options->no_trunc, err);
 	for (size_t i = 0; i < l.count; i++)
-		print_row(&l.items[i], options);
+		printf("%.*s\n", options->no_trunc ? STORE_ID_LENGTH : STORE_SHORT_ID,
+		       l.items[i].id);
 	return 0;
 }
 
@@ -215,8 +228,8 @@ static const struct opt ps_table[] = {
 	{"all", 'a', OPT_BOOL, PS(all), .help = "those that do not run, too"},
 	{"quiet", 'q', OPT_BOOL, PS(quiet), .help = "ids only"},
 	{"no-trunc", 0, OPT_BOOL, PS(no_trunc), .help = "whole ids and commands"},
-	{"format", 0, OPT_CHOICE, PS(format), .value_name = "FORMAT",
-	 .help = "table (default) or json", .choices = formats},
+	{"format", 0, OPT_CHOICE, PS(format), .value_name = "FORMAT", .help = "output, a table by default",
+	 .choices = formats},
 	{0},
 };
 

@@ -56,7 +56,7 @@ void cli_print_usage(FILE *out)
 	for (size_t i = 0; cli_verbs[i]; i++)
 		if (!(cli_verbs[i]->flags & VERB_HIDDEN))
 			fprintf(out, "  %-11s %s\n", cli_verbs[i]->name, cli_verbs[i]->help);
-	fputs("\nOptions:\n", out);
+	putc('\n', out);
 	opt_print_help(cli_global_table, out, 80);
 	fputs("\ninsula VERB --help explains a verb; insula(1) explains everything.\n", out);
 }
@@ -68,7 +68,7 @@ void cli_print_verb_help(const struct verb *verb, FILE *out)
 		verb->help);
 	if (!verb->table[0].name)
 		return;
-	fputs("\nOptions:\n", out);
+	putc('\n', out);
 	opt_print_help(verb->table, out, 80);
 }
 

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Rows of text in columns, each as wide as its widest cell, two blanks between them and none at the
+ * end of a line. All cells are kept, one after the other with their NULs, until the last is known. A
+ * cell that came from somebody else (an image, a command) cannot write escape sequences to the
+ * terminal: what is no printable character is shown as '?'. Widths count characters, not bytes.
+ */
+#include <string.h>
+
+#include "cli/cli.h"
+
+#define MAX_COLUMNS 16
+
+void table_add(struct table *t, const char *text)
+{
+	size_t start = t->cells.len;
+
+	str_add_len(&t->cells, text, strlen(text) + 1);
+	if (!t->cells.failed)
+		str_scrub(t->cells.data + start);
+}
+
+static int width_of(const char *cell)
+{
+	int width = 0;
+
+	for (; *cell; cell++)
+		width += (*cell & 0xc0) != 0x80; /* continuation bytes of UTF-8 add nothing */
+	return width;
+}
+
+int table_print(const struct table *t, FILE *out, struct err *err)
+{
+	int widths[MAX_COLUMNS] = {0};
+	size_t column = 0;
+
+	if (str_check(&t->cells, "the table", err) < 0)
+		return -1;
+	for (size_t at = 0; at < t->cells.len; at += strlen(t->cells.data + at) + 1) {
+		int width = width_of(t->cells.data + at);
+
+		if (width > widths[column])
+			widths[column] = width;
+		column = (column + 1) % t->columns;
+	}
+	for (size_t at = 0; at < t->cells.len; at += strlen(t->cells.data + at) + 1) {
+		const char *cell = t->cells.data + at;
+
+		fputs(cell, out);
+		if (column < t->columns - 1)
+			fprintf(out, "%*s", widths[column] - width_of(cell) + 2, "");
+		else
+			putc('\n', out);
+		column = (column + 1) % t->columns;
+	}
+	return 0;
+}
