@@ -158,7 +158,7 @@ int cli_each_container(struct cli *cli, const struct strv *refs, void *options, 
 	struct err first = ERR_INIT;
 
 	for (size_t i = 0; i < refs->count; i++) {
-		struct container ct = {.root_fd = -1, .run_fd = -1};
+		struct container ct = CONTAINER_INIT;
 		int status = store_find(&cli->store, refs->items[i], &ct, err);
 
 		if (status == 0) {

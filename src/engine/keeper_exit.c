@@ -164,7 +164,7 @@ void keeper_clear_up(struct keeper *k)
 {
 	struct ending e = {.k = k,
 			   .store = {.root_fd = -1, .run_fd = -1},
-			   .ct = {.root_fd = -1, .run_fd = -1},
+			   .ct = CONTAINER_INIT,
 			   .cgroup = CGROUP_INIT};
 	struct err ignored;
 

@@ -165,32 +165,18 @@ static int record_death(struct container *ct, struct err *err)
 	return 0;
 }
 
-/* A slot is ours only if its file says so: another container may have it by now. */
-static void release_slot(struct container *ct)
-{
-	own_fd int ids_fd = openat(ct->store->run_fd, "ids", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	own_free char *owner = NULL;
-	struct err ignored = ERR_INIT;
-	char name[16];
-
-	snprintf(name, sizeof name, "%d", ct->state.id_slot);
-	if (ct->state.id_slot < 0 || ids_fd < 0 ||
-	    file_read(ids_fd, name, STORE_ID_LENGTH + 1, &owner, &ignored) < 0)
-		return;
-	if (!strncmp(owner, ct->id, STORE_ID_LENGTH))
-		store_release_ids(ct->store, ct->state.id_slot);
-}
-
 static int repair_locked(struct container *ct, struct err *err)
 {
 	int held = file_lock_held(ct->run_fd, "alive", err);
 
 	if (held)
 		return held < 0 ? -1 : 0;
-	if (remove_cgroup(ct->id, err) < 0 || fail_point("repair.cgroup", err) < 0)
+	if (store_refresh(ct, err) < 0 || remove_cgroup(ct->id, err) < 0 ||
+	    fail_point("repair.cgroup", err) < 0 ||
+	    store_release_ids_of(ct->store, ct->id, err) < 0)
 		return -1;
-	release_slot(ct);
-	if (ct->record.remove)
+	ct->state.id_slot = -1;
+	if (ct->record.remove || store_never_ran(ct))
 		return store_remove(ct, err);
 	if (record_death(ct, err) < 0 || fail_point("repair.exit", err) < 0 ||
 	    file_unlink(ct->run_fd, "state.json", err) < 0 ||
@@ -207,6 +193,13 @@ int engine_repair(struct container *ct, struct err *err)
 	if (lock_fd < 0)
 		return -1;
 	return repair_locked(ct, err);
+}
+
+int engine_discard(struct container *ct, struct err *err)
+{
+	if (remove_cgroup(ct->id, err) < 0 || store_release_ids_of(ct->store, ct->id, err) < 0)
+		return -1;
+	return store_remove(ct, err);
 }
 
 int engine_remove(struct container *ct, bool force, struct err *err)
@@ -229,7 +222,8 @@ int engine_remove(struct container *ct, bool force, struct err *err)
 					  ct->record.name);
 	if (remove_cgroup(ct->id, err) < 0)
 		return -1;
-	release_slot(ct);
+	if (store_release_ids_of(ct->store, ct->id, err) < 0)
+		return -1;
 	ct->state.id_slot = -1;
 	return store_remove(ct, err);
 }

@@ -16,8 +16,12 @@ int engine_remove(struct container *ct, bool force, struct err *err);
 int engine_wait(struct container *ct, int timeout_ms, int *ret_code, struct err *err);
 
 /* A container whose keeper died (killed, or the host went down): whatever is left of it (cgroup, id
- * range, state, files of --rm) is removed and the end recorded. What a container with --rm leaves is
- * removed whole. Success, and nothing done, where there is nothing to do. Takes its lock. */
+ * range, state, files of --rm) is removed and the end recorded. A container with --rm, and one whose
+ * command never ran, is removed whole. Success, and nothing done, where there is nothing to do. Takes
+ * its lock. */
 int engine_repair(struct container *ct, struct err *err);
+/* Take back a container that was created and could not be started, with all that a start that died
+ * half way may have left. Its lock is held by the caller (store_create). */
+int engine_discard(struct container *ct, struct err *err);
 
 #endif

@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/own.h"
 #include "engine/keeper.h"
 #include "engine/launch.h"
+#include "engine/lifecycle.h"
+#include "engine/store_private.h"
 #include "kernel/seal.h"
 
 static int check_options(const struct run_options *options, struct err *err)
@@ -32,20 +35,40 @@ static int attach(int client_fd, const struct run_options *options, int *ret_cod
 	return 0;
 }
 
+/* A name is no longer in use where whoever made its container died before it ran, or its keeper died and
+ * it was to be removed at the end. */
+static int free_name(struct store *store, const char *name, struct err *err)
+{
+	own(container) struct container ct = CONTAINER_INIT;
+	struct err looking = ERR_INIT;
+	own_fd int names_fd = store_open_names(store, err);
+	own_free char *owner = names_fd < 0 ? NULL : store_name_owner(names_fd, name, &looking);
+
+	if (!owner || store_load(store, owner, &ct, &looking) < 0 || ct.run_fd < 0 ||
+	    file_lock_held(ct.run_fd, "lock", &looking) != 0)
+		return names_fd < 0 ? -1 : 0;
+	if ((ct.status == CT_DEAD && ct.record.remove) ||
+	    (ct.status == CT_CREATED && store_never_ran(&ct)))
+		return engine_repair(&ct, err);
+	return 0;
+}
+
 /* Make it and start it; on failure nothing of it is left. */
 static int create_and_start(struct store *store, struct record *record, const struct image *image,
 			    bool attach_it, char *ret_id, int *ret_client_fd, struct err *err)
 {
-	own(container) struct container ct = {.root_fd = -1, .run_fd = -1};
+	own(container) struct container ct = CONTAINER_INIT;
 	struct err ignored = ERR_INIT;
 
+	if (record->name && free_name(store, record->name, err) < 0)
+		return -1;
 	if (store_create(store, record, &ct, err) < 0)
 		return -1;
 	memcpy(ret_id, ct.id, sizeof ct.id);
 	if (launch_make_writable(&ct, image, err) == 0 &&
 	    engine_start(&ct, image, attach_it, ret_client_fd, err) == 0)
 		return 0;
-	store_remove(&ct, &ignored);
+	engine_discard(&ct, &ignored);
 	return -1;
 }
 

@@ -42,7 +42,8 @@ struct birth {
 	const struct image *image;
 	struct runtime_container running;
 	struct keeper_state keeper;
-	int stdio[3]; /* the container's ends of its pipes */
+	struct strv warnings; /* what was degraded */
+	int stdio[3];	      /* the container's ends of its pipes */
 	uint32_t id_base;
 	int proc_fd;
 	char program[PATH_SIZE];
@@ -72,12 +73,12 @@ static int make_stdio(struct birth *b, struct err *err)
 	return make_pipe(&b->keeper.stderr_fd, &b->stdio[2], err);
 }
 
-static void say_warnings(const struct plan *plan)
+/* Said now, and kept for `inspect`. */
+static int note_warnings(struct birth *b, const struct strv *warnings, struct err *err)
 {
-	const struct strv *warnings = runtime_plan_warnings(plan);
-
 	for (size_t i = 0; i < warnings->count; i++)
 		warn_emit("%s", warnings->items[i]);
+	return strv_copy(&b->warnings, warnings, err);
 }
 
 static int execute_plan(struct birth *b, struct err *err)
@@ -86,9 +87,10 @@ static int execute_plan(struct birth *b, struct err *err)
 
 	if (launch_plan(&l, b->ct->store, &b->ct->record, b->image, b->id_base, b->stdio, err) < 0)
 		return -1;
-	if (runtime_create(l.plan, &b->running, err) < 0)
+	if (runtime_create(l.plan, &b->running, err) < 0 ||
+	    note_warnings(b, runtime_plan_warnings(l.plan), err) < 0 ||
+	    note_warnings(b, &b->running.cgroup.skipped, err) < 0)
 		return -1;
-	say_warnings(l.plan);
 	b->keeper.cgroup_name = take(l.cgroup_name);
 	for (int i = 0; i < 3; i++) {
 		fd_close(b->stdio[i]);
@@ -116,8 +118,11 @@ static int write_state(struct birth *b, struct err *err)
 				  .keeper_pid = own_host_pid(b->proc_fd),
 				  .started_ns = b->keeper.started_ns,
 				  .id_base = b->id_base,
-				  .id_slot = b->keeper.id_slot};
+				  .id_slot = b->keeper.id_slot,
+				  .warnings = b->warnings};
 	int status = -1;
+
+	b->warnings = STRV_INIT;
 
 	/* A command that has ended already has no number any more, and needs none. */
 	if (state.init_pid)
@@ -236,9 +241,7 @@ static int await_start(int client_fd, struct err *err)
 		return -1;
 	if (got == 0) {
 		err_set(err, ERR_IO, 0, "the keeper died while the container was started");
-		return err_hint(err,
-				"insula doctor shows, and insula doctor --repair removes, what is "
-				"left of it");
+		return err_hint(err, "somebody killed it, or memory ran out: dmesg may tell");
 	}
 	if (header.type == KEEPER_STARTED)
 		return 0;
@@ -265,9 +268,11 @@ int engine_start(struct container *ct, const struct image *image, bool attach, i
 		keeper_to_be(ct, image, take_fd(theirs), attach);
 	}
 	fd_close(take_fd(theirs));
-	proc_forget(&keeper);
-	if (await_start(mine, err) < 0)
+	if (await_start(mine, err) < 0) {
+		proc_done(&keeper); /* with it goes whatever it has made so far and not undone */
 		return -1;
+	}
+	proc_forget(&keeper);
 	*ret_client_fd = take_fd(mine);
 	return 0;
 }

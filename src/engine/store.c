@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The store: opening it, making, finding and listing containers. A container's first trace is its run
- * directory and its last one too, so whatever is found of a container can be told by its id. Names are
- * files made by O_EXCL; no lock is held by more than one container's verbs.
+ * directory and its last one too, so whatever is found of a container can be told by its id.
  *
- * A name whose container does not exist any more (a host that went down, a container with --rm) is
- * taken over: its file is replaced only while it still names that same id.
+ * Who creates a container holds its lock from the first moment until it runs (the keeper-to-be inherits
+ * the lock, and has the "alive" lock before it lets go), and, shared with all other creators, the lock
+ * "creators" of the store while the directories, the name and the record come into being. So whoever
+ * has "creators" alone sees no half-made container but those whose creator died: this is how the doctor
+ * tells them, and all that it costs anybody is some milliseconds.
  */
 #include "engine/store.h"
 
@@ -26,7 +28,8 @@
 
 #define DEFAULT_ROOT "/var/lib/insula"
 #define DEFAULT_RUN "/run/insula"
-#define NAME_TRIES 32
+#define CREATORS_LOCK "creators"
+#define CREATORS_TIMEOUT_MS 10000
 
 static char *choose_directory(const char *given, const char *variable, const char *fallback,
 			      struct err *err)
@@ -40,7 +43,7 @@ static char *choose_directory(const char *given, const char *variable, const cha
 	return clean;
 }
 
-static int open_below(int dir_fd, const char *path, const char *what, struct err *err)
+int store_open_below(int dir_fd, const char *path, const char *what, struct err *err)
 {
 	int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
@@ -60,7 +63,7 @@ static int open_tree_of(const char *path, const char *const *below, struct err *
 	if (fd < 0)
 		return err_hint(err, "state lives in --root and --runroot; the defaults need root");
 	for (; *below; below++) {
-		own_fd int sub_fd = open_below(fd, *below, *below, err);
+		own_fd int sub_fd = store_open_below(fd, *below, *below, err);
 
 		if (sub_fd < 0)
 			return err_wrap(err, "'%s'", path);
@@ -123,7 +126,7 @@ static int container_path(const char *id, char *buf, size_t size)
 	return snprintf(buf, size, "containers/%s", id);
 }
 
-static bool container_exists(const struct store *store, const char *id)
+bool store_has(const struct store *store, const char *id)
 {
 	char path[sizeof "containers/" + STORE_ID_LENGTH];
 
@@ -132,91 +135,11 @@ static bool container_exists(const struct store *store, const char *id)
 	       faccessat(store->root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* ---- names ---- */
-
-static int open_names(const struct store *store, struct err *err)
+int store_lock_creation(struct store *store, enum lock_how how, struct err *err)
 {
-	return open_below(store->root_fd, "names", "names", err);
-}
+	int fd = file_lock(store->run_fd, CREATORS_LOCK, how, CREATORS_TIMEOUT_MS, err);
 
-/* The id that a name stands for, freed by the caller; NULL with ERR_NOT_FOUND. */
-static char *name_owner(int names_fd, const char *name, struct err *err)
-{
-	char *id = NULL;
-
-	if (file_read(names_fd, name, STORE_ID_LENGTH + 1, &id, err) < 0)
-		return NULL;
-	id[strcspn(id, "\n")] = '\0';
-	if (store_is_id(id))
-		return id;
-	free(id);
-	err_set(err, ERR_CORRUPT, 0, "name '%s' is damaged", name);
-	return NULL;
-}
-
-static int claim_name(struct store *store, const char *name, const char *id, bool sync,
-		      struct err *err)
-{
-	own_fd int names_fd = open_names(store, err);
-
-	for (int tries = 0; names_fd >= 0 && tries < 3; tries++) {
-		own_free char *owner = NULL;
-		struct err ignored = ERR_INIT;
-
-		if (file_create_excl(names_fd, name, id, STORE_ID_LENGTH, 0600, sync, err) == 0)
-			return 0;
-		if (err->kind != ERR_EXISTS)
-			return err_wrap(err, "name '%s'", name);
-		owner = name_owner(names_fd, name, &ignored);
-		if (owner && container_exists(store, owner)) {
-			err_set(err, ERR_EXISTS, 0, "the name '%s' is in use by container %.12s",
-				name, owner);
-			return err_hint(err, "remove it (insula rm %s) or choose another name",
-					name);
-		}
-		if (file_unlink(names_fd, name, err) < 0)
-			return -1;
-	}
-	return -1;
-}
-
-static const char *const adjectives[] = {"brave",  "bright", "calm",  "clever", "eager",  "fair",
-					 "gentle", "glad",   "keen",  "kind",	"lively", "merry",
-					 "noble",  "proud",  "quick", "quiet",	"swift",  "warm"};
-static const char *const places[] = {"aventine",    "capri",	  "caelian",  "esquiline",
-				     "herculaneum", "ostia",	  "palatine", "pompeii",
-				     "puteoli",	    "quirinal",	  "ravenna",  "subura",
-				     "tibur",	    "trastevere", "velia",    "viminal"};
-
-#define COUNT(a) (sizeof(a) / sizeof *(a))
-
-/* The first name that is free: adjective and place by the id's digits, a number if need be. */
-static int generate_name(struct store *store, struct record *record, struct err *err)
-{
-	unsigned int seed = 0;
-
-	sscanf(record->id, "%8x", &seed);
-	for (unsigned int i = 0; i < NAME_TRIES; i++) {
-		unsigned int n = seed + i * 7919;
-		own_free char *name = str_printf(err, "%s_%s", adjectives[n % COUNT(adjectives)],
-						 places[n / COUNT(adjectives) % COUNT(places)]);
-
-		if (name && i >= NAME_TRIES / 4) {
-			char *numbered = str_printf(err, "%s%u", name, n % 10000);
-
-			free(name);
-			name = numbered;
-		}
-		if (!name)
-			return -1;
-		if (claim_name(store, name, record->id, !record->remove, err) == 0) {
-			record->name = take(name);
-			return 0;
-		}
-		if (err->kind != ERR_EXISTS)
-			return -1;
-	}
-	return err_set(err, ERR_LIMIT, 0, "no free name was found: give one with --name");
+	return fd >= 0 ? fd : err_wrap(err, "the store '%s'", store->run);
 }
 
 /* ---- containers ---- */
@@ -225,7 +148,8 @@ void container_done(struct container *ct)
 {
 	fd_close(ct->root_fd);
 	fd_close(ct->run_fd);
-	ct->root_fd = ct->run_fd = -1;
+	fd_close(ct->lock_fd);
+	ct->root_fd = ct->run_fd = ct->lock_fd = -1;
 	record_done(&ct->record);
 	run_state_done(&ct->state);
 	exit_record_done(&ct->exit);
@@ -246,14 +170,23 @@ static int make_directory(int store_fd, const char *id, struct err *err)
 	char path[sizeof "containers/" + STORE_ID_LENGTH];
 
 	container_path(id, path, sizeof path);
-	return open_below(store_fd, path, path, err);
+	return store_open_below(store_fd, path, path, err);
+}
+
+static int mark_fresh(int run_fd, struct err *err)
+{
+	own_fd int fd = openat(run_fd, STORE_FRESH,
+			       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	return fd < 0 ? err_errno(err, "cannot mark a new container") : 0;
 }
 
 static int fill_container(struct store *store, struct record *record, struct container *ct,
 			  struct err *err)
 {
-	if (record->name ? claim_name(store, record->name, record->id, !record->remove, err) < 0
-			 : generate_name(store, record, err) < 0)
+	if (record->name
+		    ? store_claim_name(store, record->name, record->id, !record->remove, err) < 0
+		    : store_generate_name(store, record, err) < 0)
 		return -1;
 	if (fail_point("store.create.named", err) < 0)
 		return -1;
@@ -265,16 +198,22 @@ static int fill_container(struct store *store, struct record *record, struct con
 
 int store_create(struct store *store, struct record *record, struct container *ret, struct err *err)
 {
-	struct container ct = {.store = store, .root_fd = -1, .run_fd = -1, .status = CT_CREATED};
+	struct container ct = CONTAINER_INIT;
 	struct err ignored = ERR_INIT;
+	own_fd int creators_fd = store_lock_creation(store, LOCK_SHARED, err);
 
+	if (creators_fd < 0)
+		return -1;
+	ct.store = store;
 	record_init(&ct.record);
-	ct.state.id_slot = -1;
 	memcpy(ct.id, record->id, sizeof ct.id);
 	ct.run_fd = make_directory(store->run_fd, record->id, err);
 	if (ct.run_fd < 0)
 		return -1;
-	int status = fill_container(store, record, &ct, err);
+	ct.lock_fd = store_lock(&ct, 0, err);
+	int status = ct.lock_fd < 0 || mark_fresh(ct.run_fd, err) < 0
+			     ? -1
+			     : fill_container(store, record, &ct, err);
 	ct.record = *record; /* the container owns it from here on */
 	record_init(record);
 	if (status < 0) {
@@ -319,12 +258,27 @@ static int find_status(struct container *ct, struct err *err)
 	return 0;
 }
 
+int store_refresh(struct container *ct, struct err *err)
+{
+	run_state_done(&ct->state);
+	exit_record_done(&ct->exit);
+	ct->state = CONTAINER_INIT.state;
+	return find_status(ct, err);
+}
+
+bool store_never_ran(const struct container *ct)
+{
+	return ct->record.version == 0 ||
+	       (ct->status == CT_CREATED && ct->run_fd >= 0 &&
+		faccessat(ct->run_fd, STORE_FRESH, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+}
+
 int store_load(struct store *store, const char *id, struct container *ret, struct err *err)
 {
-	struct container ct = {.store = store, .root_fd = -1, .run_fd = -1};
+	struct container ct = CONTAINER_INIT;
 
+	ct.store = store;
 	record_init(&ct.record);
-	ct.state.id_slot = -1;
 	snprintf(ct.id, sizeof ct.id, "%s", id);
 	ct.run_fd = open_existing(store->run_fd, id);
 	ct.root_fd = open_existing(store->root_fd, id);
@@ -341,7 +295,7 @@ int store_load(struct store *store, const char *id, struct container *ret, struc
 
 static int list_directory(int store_fd, struct strv *ids, struct err *err)
 {
-	own_fd int fd = open_below(store_fd, "containers", "containers", err);
+	own_fd int fd = store_open_below(store_fd, "containers", "containers", err);
 	own_dir DIR *dir = NULL;
 
 	if (fd < 0)
@@ -380,7 +334,7 @@ int store_list(struct store *store, struct strv *ret_ids, struct err *err)
 static int hint_names(struct store *store, const char *ref, struct err *err)
 {
 	struct err ignored = ERR_INIT;
-	own_fd int names_fd = open_names(store, &ignored);
+	own_fd int names_fd = store_open_names(store, &ignored);
 	own_dir DIR *dir = names_fd < 0 ? NULL : fdopendir(names_fd);
 	unsigned int best = 3;
 
@@ -422,14 +376,14 @@ int store_find(struct store *store, const char *ref, struct container *ret, stru
 {
 	char id[STORE_ID_LENGTH + 1] = "";
 	struct err looking = ERR_INIT;
-	own_fd int names_fd = open_names(store, err);
+	own_fd int names_fd = store_open_names(store, err);
 
 	if (names_fd < 0)
 		return -1;
 	if (!*ref || strlen(ref) > STORE_NAME_MAX || str_has_control(ref) || strchr(ref, '/') ||
 	    ref[0] == '.')
 		return err_set(err, ERR_INVALID, 0, "'%s' is neither a name nor an id", ref);
-	own_free char *owner = name_owner(names_fd, ref, &looking);
+	own_free char *owner = store_name_owner(names_fd, ref, &looking);
 	if (owner)
 		memcpy(id, owner, sizeof id);
 	else if (store_is_id(ref))
@@ -439,7 +393,7 @@ int store_find(struct store *store, const char *ref, struct container *ret, stru
 			return -1;
 	} else
 		return hint_names(store, ref, err);
-	if (!container_exists(store, id))
+	if (!store_has(store, id))
 		return hint_names(store, ref, err);
 	return store_load(store, id, ret, err);
 }

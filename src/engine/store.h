@@ -14,8 +14,11 @@
  *	  containers/ID/lock	      held by a verb that changes the container
  *	  containers/ID/state.json    written when it runs: init, keeper, cgroup, id range, boot id
  *	  containers/ID/ctl	      the keeper's socket
+ *	  containers/ID/fresh	      its command never ran
  *	  containers/ID/record.json   here instead of in ROOT for a container with --rm
  *	  ids/N			      id range N is taken by the container named in it
+ *	  creators		      locked, shared, by whoever creates a container or takes a range
+ *	  names			      locked by whoever drops a name that is nobody's
  *	  pad			      the launch pad
  *
  * ROOT and RUN come from --root and --runroot, INSULA_ROOT and INSULA_RUNROOT, or the defaults. A
@@ -28,6 +31,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/str.h"
 #include "spec/spec.h"
 
@@ -52,7 +56,7 @@ int store_check_name(const char *name, struct err *err);
 
 /* Everything that outlives the command that made a container. */
 struct record {
-	int version; /* of this format: 1 */
+	int version; /* of this format: 1; 0: there is none, whoever made the container died first */
 	char *id, *name, *image;
 	char *image_stamp;  /* state of the image's source when it was made; "" for dir */
 	int64_t created_ns; /* CLOCK_REALTIME */
@@ -63,7 +67,7 @@ struct record {
 	uint64_t stop_timeout_ms;
 	struct strv command;  /* as shown by ps */
 	struct strv labels;   /* key=value */
-	struct strv warnings; /* what was degraded, one line each */
+	struct strv warnings; /* what was degraded when it was made, one line each */
 	struct spec spec;
 };
 
@@ -77,8 +81,9 @@ struct run_state {
 	uint64_t init_start, keeper_start; /* start times, ticks since boot */
 	char *boot_id;
 	int64_t started_ns;
-	uint32_t id_base; /* first host id of its range; 0: none */
-	int id_slot;	  /* ids/N; -1: none */
+	uint32_t id_base;     /* first host id of its range; 0: none */
+	int id_slot;	      /* ids/N; -1: none */
+	struct strv warnings; /* what was degraded when it was started */
 };
 
 void run_state_done(struct run_state *s);
@@ -109,28 +114,41 @@ struct container {
 	struct store *store; /* borrowed */
 	char id[STORE_ID_LENGTH + 1];
 	int root_fd, run_fd; /* -1 where that directory is absent */
+	int lock_fd;	     /* its lock, held by whoever creates it; else -1 */
 	enum container_status status;
 	struct record record;
 	struct run_state state;	 /* where running */
 	struct exit_record exit; /* where exited */
 };
 
+#define CONTAINER_INIT \
+	((struct container){.root_fd = -1, .run_fd = -1, .lock_fd = -1, .state = {.id_slot = -1}})
+
 void container_done(struct container *ct);
 
 /* Claim an id and a name (NULL: a generated one), make both directories, write the record. The first
- * trace of a container is its run directory, so debris can always be told by its id. On failure
- * nothing is left. */
+ * trace of a container is its run directory, so debris can always be told by its id. *ret holds the
+ * container's lock until container_done. On failure nothing is left. */
 int store_create(struct store *store, struct record *record, struct container *ret,
 		 struct err *err);
 /* By name, full id or unique prefix of an id. ERR_NOT_FOUND with a did-you-mean hint. */
 int store_find(struct store *store, const char *ref, struct container *ret, struct err *err);
 int store_load(struct store *store, const char *id, struct container *ret, struct err *err);
+/* Look again what it is by now: for whoever waited for its lock. */
+int store_refresh(struct container *ct, struct err *err);
+/* Was it left by somebody who died before its command ran? Nobody was told of it then, and nothing in
+ * it is anybody's. Only for one that is neither locked nor alive. */
+bool store_never_ran(const struct container *ct);
 /* Every id, sorted by creation is the caller's business. */
 int store_list(struct store *store, struct strv *ret_ids, struct err *err);
 /* Remove directories, name, id slot. Not while it runs. */
 int store_remove(struct container *ct, struct err *err);
 /* Exclusive verb lock of a container, waits up to timeout_ms. Returns the lock descriptor. */
 int store_lock(struct container *ct, int timeout_ms, struct err *err);
+/* Shared: something appears in the store that is not yet what it will be. Exclusive: nobody does that
+ * just now, and what looks half-made is what somebody left who died. For milliseconds. Returns the
+ * lock descriptor. */
+int store_lock_creation(struct store *store, enum lock_how how, struct err *err);
 
 /* The boot id of this kernel; freed by the caller. */
 char *store_boot_id(struct err *err);
@@ -146,5 +164,8 @@ int store_read_exit(int root_fd, struct exit_record *ret, struct err *err);
 int store_claim_ids(struct store *store, const char *id, uint32_t *ret_base, int *ret_slot,
 		    struct err *err);
 void store_release_ids(struct store *store, int slot);
+/* Every range that is taken in the container's name, for one that died before it wrote down which. Its
+ * keeper is gone, and the caller holds its lock. */
+int store_release_ids_of(struct store *store, const char *id, struct err *err);
 
 #endif

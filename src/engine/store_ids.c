@@ -12,11 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/own.h"
-#include "engine/store.h"
+#include "engine/store_private.h"
 
 #define RANGE_SIZE 65536u
 #define DEFAULT_LAST 2147483647u
@@ -124,10 +125,13 @@ int store_claim_ids(struct store *store, const char *id, uint32_t *ret_base, int
 		    struct err *err)
 {
 	own(ranges) struct ranges ranges = {0};
+	own_fd int creators_fd = store_lock_creation(store, LOCK_SHARED, err);
 	own_fd int ids_fd = openat(store->run_fd, "ids", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	unsigned int first = 0;
 	char name[16];
 
+	if (creators_fd < 0)
+		return -1;
 	if (ids_fd < 0)
 		return err_errno(err, "cannot open '%s/ids'", store->run);
 	if (load_ranges(&ranges, err) < 0)
@@ -154,4 +158,34 @@ int store_claim_ids(struct store *store, const char *id, uint32_t *ret_base, int
 			"insula doctor --repair frees those of containers that died; a longer line "
 			"of '%s' in /etc/subuid and /etc/subgid gives more",
 			OUR_NAME);
+}
+
+bool store_is_slot(const char *name)
+{
+	size_t digits = strspn(name, "0123456789");
+
+	return digits > 0 && digits < 6 && !name[digits];
+}
+
+int store_release_ids_of(struct store *store, const char *id, struct err *err)
+{
+	int fd = openat(store->run_fd, "ids", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!dir) {
+		err_errno(err, "cannot list '%s/ids'", store->run);
+		fd_close(fd);
+		return -1;
+	}
+	while ((entry = readdir(dir))) {
+		own_free char *owner = NULL;
+		struct err ignored = ERR_INIT;
+
+		if (store_is_slot(entry->d_name) &&
+		    file_read(fd, entry->d_name, STORE_ID_LENGTH + 1, &owner, &ignored) >= 0 &&
+		    strncmp(owner, id, STORE_ID_LENGTH) == 0)
+			unlinkat(fd, entry->d_name, 0);
+	}
+	return 0;
 }

@@ -3,7 +3,29 @@
 #ifndef INSULA_ENGINE_STORE_PRIVATE_H
 #define INSULA_ENGINE_STORE_PRIVATE_H
 
+#include "base/file.h"
 #include "engine/store.h"
+
+#define STORE_FRESH "fresh" /* in a run directory */
+
+/* A directory of the store, made where it is absent. */
+int store_open_below(int dir_fd, const char *path, const char *what, struct err *err);
+/* Does the container have a directory, in RUN or ROOT? */
+bool store_has(const struct store *store, const char *id);
+
+/* Is it the name of an id range in RUN/ids? (store_ids.c) */
+bool store_is_slot(const char *name);
+
+/* ---- names (store_names.c) ---- */
+int store_open_names(const struct store *store, struct err *err);
+/* The id that a name stands for, freed by the caller; NULL with ERR_NOT_FOUND. */
+char *store_name_owner(int names_fd, const char *name, struct err *err);
+int store_claim_name(struct store *store, const char *name, const char *id, bool sync,
+		     struct err *err);
+/* The first name that is free. */
+int store_generate_name(struct store *store, struct record *record, struct err *err);
+/* Remove a name whose container is gone; ERR_EXISTS where it is not. */
+int store_drop_name(struct store *store, int names_fd, const char *name, struct err *err);
 
 int store_write_record(int dir_fd, const struct record *record, struct err *err);
 /* From RUN or ROOT, whichever has it. A container that died before its record was written gets one with

@@ -61,6 +61,7 @@ static const struct json_field state_fields[] = {
 	FIELD(run_state, started_ns, JSON_F_I64),
 	FIELD(run_state, id_base, JSON_F_U32),
 	FIELD(run_state, id_slot, JSON_F_INT, .min = -1, .max = INT32_MAX),
+	FIELD(run_state, warnings, JSON_F_STRINGS),
 	{0},
 };
 
@@ -123,6 +124,7 @@ static int nameless_record(const char *id, struct record *ret, struct err *err)
 	ret->id = str_dup(id, err);
 	ret->name = str_dup_len(id, STORE_SHORT_ID, err);
 	ret->image = str_dup("", err);
+	ret->version = 0;
 	return ret->id && ret->name && ret->image ? 0 : -1;
 }
 
@@ -143,7 +145,9 @@ int store_read_record(struct container *ct, struct record *ret, struct err *err)
 
 int store_write_state(struct container *ct, const struct run_state *state, struct err *err)
 {
-	return write_document(ct->run_fd, STATE_NAME, state_fields, state, STATE_MAX, false, err);
+	if (write_document(ct->run_fd, STATE_NAME, state_fields, state, STATE_MAX, false, err) < 0)
+		return -1;
+	return file_unlink(ct->run_fd, STORE_FRESH, err);
 }
 
 int store_read_state(int run_fd, struct run_state *ret, struct err *err)
