@@ -117,12 +117,14 @@ _Noreturn static void become_keeper(struct kept *k, const struct kept_options *o
 	state.stderr_fd = e.errors[0];
 	state.client_fd = client_fd;
 	state.client_attached = options->attached;
+	if (options->fail)
+		setenv("INSULA_FAIL", options->fail, 1);
 	keeper_exec(getenv("INSULA_KEEPER"), &state, &err);
 	dprintf(2, "# %s\n", err.message);
 	_exit(125);
 }
 
-void kept_start(struct kept *k, const struct kept_options *options)
+void kept_launch(struct kept *k, const struct kept_options *options)
 {
 	int pair[2];
 
@@ -137,6 +139,11 @@ void kept_start(struct kept *k, const struct kept_options *options)
 		become_keeper(k, options, pair[1]);
 	close(pair[1]);
 	k->client_fd = pair[0];
+}
+
+void kept_start(struct kept *k, const struct kept_options *options)
+{
+	kept_launch(k, options);
 	kept_until(k->client_fd, KEEPER_STARTED, NULL, NULL);
 }
 

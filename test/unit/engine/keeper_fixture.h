@@ -18,6 +18,7 @@
 
 struct kept_options {
 	const char *script;
+	const char *fail; /* INSULA_FAIL of the keeper; NULL: none */
 	bool terminal, interactive, attached, remove;
 	int stop_signal;	  /* 0: SIGTERM */
 	uint64_t stop_timeout_ms; /* 0: 10 s */
@@ -34,6 +35,8 @@ struct kept {
 
 #define KEPT_INIT ((struct kept){.run_fd = -1, .dir_fd = -1, .client_fd = -1})
 
+/* Without waiting for it. */
+void kept_launch(struct kept *k, const struct kept_options *options);
 /* Fails the test where the keeper does not start. */
 void kept_start(struct kept *k, const struct kept_options *options);
 /* Wait for the keeper's own end; its exit code. Fails the test after KEPT_WAIT_MS. */

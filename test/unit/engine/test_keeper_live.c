@@ -458,6 +458,93 @@ TEST(a_stop_goes_on_after_a_replacement)
 	CHECK_INT(kept_join(&k), 0);
 }
 
+static bool has_run_directory(const struct kept *k)
+{
+	char path[5000];
+
+	snprintf(path, sizeof(path), "%s/containers/%s", k->run, k->id);
+	return access(path, F_OK) == 0;
+}
+
+static bool has_root_directory(const struct kept *k)
+{
+	char path[5000];
+
+	snprintf(path, sizeof(path), "%s/containers/%s", k->root, k->id);
+	return access(path, F_OK) == 0;
+}
+
+/* Whenever it is killed: the run directory is there to find the rest by, and its lock is free. */
+static void check_killed_at(const char *point, bool remove, bool recorded, bool root_left)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	struct err err = ERR_INIT;
+	char fail[64];
+
+	snprintf(fail, sizeof(fail), "%s=kill", point);
+	kept_start(&k, &(struct kept_options){.script = "exit 3", .fail = fail, .remove = remove});
+	CHECK_INT(kept_join(&k), 128 + SIGKILL);
+	CHECK(has_run_directory(&k));
+	CHECK_INT(file_lock_held(k.run_fd, "alive", &err), 0);
+	CHECK_INT(has_root_directory(&k), root_left);
+	CHECK_INT(faccessat(k.dir_fd, "exit.json", F_OK, 0) == 0, recorded);
+}
+
+TEST(a_keeper_killed_while_it_clears_up_leaves_what_can_be_finished)
+{
+#ifndef INSULA_FAILPOINTS
+	SKIP("built without failpoints");
+#endif
+	check_killed_at("keeper.exit.measure", false, false, true);
+	check_killed_at("keeper.exit.record", false, false, true);
+	check_killed_at("keeper.exit.cgroup", false, true, true);
+	check_killed_at("keeper.exit.ids", false, true, true);
+	check_killed_at("keeper.exit.socket", false, true, true);
+	check_killed_at("keeper.exit.remove", false, true, true);
+	check_killed_at("keeper.exit.release", false, true, true);
+	check_killed_at("keeper.exit.remove", true, false, true);
+	check_killed_at("store.remove.name", true, false, true);
+	check_killed_at("store.remove.root", true, false, true);
+	check_killed_at("store.remove.run", true, false, false);
+}
+
+/* A step that fails does not keep the others from being taken. */
+TEST(a_step_that_fails_is_skipped)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	struct err err = ERR_INIT;
+
+#ifndef INSULA_FAILPOINTS
+	SKIP("built without failpoints");
+#endif
+	kept_start(&k, &(struct kept_options){.script = "exit 3",
+					      .attached = true,
+					      .fail = "keeper.exit.record=error:EIO"});
+	CHECK_INT(kept_until(k.client_fd, KEEPER_EXIT, NULL, NULL).value, 3);
+	CHECK_INT(kept_join(&k), 0);
+	CHECK(faccessat(k.dir_fd, "exit.json", F_OK, 0) < 0);
+	CHECK(faccessat(k.run_fd, "ctl", F_OK, 0) < 0);
+	CHECK_INT(file_lock_held(k.run_fd, "alive", &err), 0);
+}
+
+/* A keeper that cannot begin: the command is told why, and no container is left without one. */
+TEST(a_keeper_that_cannot_start_ends_its_container)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	struct kept_options options = {.script = "exec sleep 1000",
+				       .fail = "keeper.start=error:EPERM"};
+	struct keeper_header header;
+
+#ifndef INSULA_FAILPOINTS
+	SKIP("built without failpoints");
+#endif
+	kept_launch(&k, &options);
+	header = kept_until(k.client_fd, KEEPER_ERROR, NULL, NULL);
+	CHECK_INT(header.length, sizeof(struct keeper_error));
+	CHECK_INT(kept_join(&k), 125);
+	CHECK(faccessat(k.run_fd, "ctl", F_OK, 0) < 0);
+}
+
 TEST(an_idle_keeper_is_small)
 {
 	own(kept) struct kept k = KEPT_INIT;
