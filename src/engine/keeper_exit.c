@@ -76,13 +76,7 @@ static int open_cgroup(struct ending *e, struct err *err)
 
 static int step_measure(struct ending *e, struct err *err)
 {
-	struct cgroup_stats stats = {0};
-
-	if (e->cgroup.count == 0)
-		return 0;
-	if (cgroup_stats(&e->host, &e->cgroup, &stats, err) < 0)
-		return -1;
-	e->k->oom_killed = stats.memory_oom_kills > 0;
+	e->k->oom_killed = e->cgroup.count > 0 && cgroup_oom_kills(&e->host, &e->cgroup) > 0;
 	return 0;
 }
 

@@ -209,6 +209,9 @@ struct cgroup_stats {
 
 int cgroup_stats(const struct cgroup_host *host, const struct cgroup *cg, struct cgroup_stats *ret,
 		 struct err *err);
+/* How often the kernel killed in it for want of memory: of the above the one number that an exit needs,
+ * without the rest, some of which is dear to read. 0 where it cannot be told. */
+uint64_t cgroup_oom_kills(const struct cgroup_host *host, const struct cgroup *cg);
 
 /* Names of groups at the top of any hierarchy that start with `prefix` (for doctor). */
 int cgroup_list(const struct cgroup_host *host, const char *prefix, struct strv *ret,

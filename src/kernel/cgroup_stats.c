@@ -128,15 +128,22 @@ struct reader {
 	const struct row *last;
 };
 
+/* The group in the hierarchy that has the row's controller; NULL where that is of the other version. */
+static const struct cgroup_member *row_member(const struct cgroup_host *host,
+					      const struct cgroup *cg, const struct row *row)
+{
+	int h = cgroup_host_find(host, row->controller);
+
+	if (h < 0 || host->hierarchies[h].v2 != row->v2)
+		return NULL;
+	return cgroup_member_at(cg, (unsigned int)h);
+}
+
 static int read_row(struct reader *reader, const struct row *row)
 {
+	const struct cgroup_member *member = row_member(reader->host, reader->cg, row);
 	const struct row *last = reader->last;
-	int h = cgroup_host_find(reader->host, row->controller);
-	const struct cgroup_member *member;
 
-	if (h < 0 || reader->host->hierarchies[h].v2 != row->v2)
-		return -1;
-	member = cgroup_member_at(reader->cg, (unsigned int)h);
 	if (!member)
 		return -1;
 	if (last && last->v2 == row->v2 && strcmp(last->file, row->file) == 0)
@@ -180,5 +187,21 @@ int cgroup_stats(const struct cgroup_host *host, const struct cgroup *cg, struct
 		stats.memory_limit = UINT64_MAX;
 	stats.frozen = is_frozen(cg);
 	*ret = stats;
+	return 0;
+}
+
+uint64_t cgroup_oom_kills(const struct cgroup_host *host, const struct cgroup *cg)
+{
+	char text[1024];
+
+	for (size_t i = 0; i < ROW_COUNT; i++) {
+		const struct cgroup_member *member;
+
+		if (rows[i].field != FIELD(memory_oom_kills))
+			continue;
+		member = row_member(host, cg, &rows[i]);
+		if (member && cgroup_get(member->dir_fd, rows[i].file, text, sizeof(text)) >= 0)
+			return row_value(&rows[i], text);
+	}
 	return 0;
 }

@@ -73,6 +73,7 @@ static void use_v2(void)
 static void read_stats(void)
 {
 	CHECK_OK(cgroup_stats(&host, &cg, &stats, &err));
+	CHECK_INT(cgroup_oom_kills(&host, &cg), (intmax_t)stats.memory_oom_kills);
 	cgroup_done(&cg);
 }
 
