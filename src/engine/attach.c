@@ -78,6 +78,19 @@ static void attach_done(struct attach *a)
 		raise(a->raise_signal);
 }
 
+/* A short-lived container may have ended before we get to say something. Its keeper left its last
+ * words in the connection: reading them tells how it ended, so that it has gone is no error here. */
+static int tell(const struct attach *a, enum keeper_message type, int64_t value, const void *data,
+		size_t size, struct err *err)
+{
+	if (keeper_send(a->fd, type, value, 0, data, size, err) == 0)
+		return 0;
+	if (err->kind != ERR_STATE)
+		return -1;
+	*err = ERR_INIT;
+	return 0;
+}
+
 static int send_size(const struct attach *a, struct err *err)
 {
 	struct winsize size;
@@ -85,8 +98,7 @@ static int send_size(const struct attach *a, struct err *err)
 	if (!a->options->terminal || (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 &&
 				      ioctl(STDIN_FILENO, TIOCGWINSZ, &size) < 0))
 		return 0;
-	return keeper_send(a->fd, KEEPER_RESIZE, (int64_t)size.ws_row << 16 | size.ws_col, 0, NULL,
-			   0, err);
+	return tell(a, KEEPER_RESIZE, (int64_t)size.ws_row << 16 | size.ws_col, NULL, 0, err);
 }
 
 static int make_raw(struct attach *a, struct err *err)
@@ -132,7 +144,7 @@ static int attach_init(struct attach *a, int fd, const struct attach_options *op
 	/* The size first: programs ask for it as soon as they start. */
 	if (watch_signals(a, err) < 0 || make_raw(a, err) < 0 || send_size(a, err) < 0)
 		return -1;
-	return keeper_send(fd, KEEPER_ATTACH, 0, 0, NULL, 0, err);
+	return tell(a, KEEPER_ATTACH, 0, NULL, 0, err);
 }
 
 /* ---- signals ---- */
@@ -152,7 +164,7 @@ static int handle_signal(struct attach *a, int signal, struct err *err)
 		a->detached = true;
 		return 0;
 	}
-	return keeper_send(a->fd, KEEPER_SIGNAL, signal, 0, NULL, 0, err);
+	return tell(a, KEEPER_SIGNAL, signal, NULL, 0, err);
 }
 
 static int read_signals(struct attach *a, struct err *err)
@@ -211,7 +223,7 @@ static int read_input(struct attach *a, struct err *err)
 static int send_input(struct attach *a, struct err *err)
 {
 	if (a->input_used > 0 && a->may_send) {
-		if (keeper_send(a->fd, KEEPER_STDIN, 0, 0, a->input, a->input_used, err) < 0)
+		if (tell(a, KEEPER_STDIN, 0, a->input, a->input_used, err) < 0)
 			return -1;
 		a->input_used = 0;
 		a->may_send = false;
@@ -219,7 +231,7 @@ static int send_input(struct attach *a, struct err *err)
 	if (!a->input_ended || a->eof_sent || a->input_used > 0)
 		return 0;
 	a->eof_sent = true;
-	return keeper_send(a->fd, KEEPER_STDIN_EOF, 0, 0, NULL, 0, err);
+	return tell(a, KEEPER_STDIN_EOF, 0, NULL, 0, err);
 }
 
 /* ---- output ---- */

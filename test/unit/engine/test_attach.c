@@ -447,4 +447,37 @@ TEST(output_that_nobody_wants_is_an_error)
 	CHECK_INT(join(&u), CODE_FAILED);
 }
 
+/* To the keeper of a container that ended before anybody attached. */
+static int attach_late(bool with_words, int *ret_code, struct err *err)
+{
+	struct attach_options options = {.interactive = true, .sig_proxy = true};
+	int pair[2];
+
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+	if (with_words)
+		CHECK_OK(keeper_send(pair[0], KEEPER_EXIT, 7, 0, NULL, 0, err));
+	close(pair[0]);
+	own_fd int fd = pair[1];
+
+	return keeper_attach(fd, &options, ret_code, err);
+}
+
+TEST(a_keeper_that_was_faster_is_still_heard)
+{
+	struct err err = ERR_INIT;
+	int code = -1;
+
+	CHECK_INT(attach_late(true, &code, &err), 0);
+	CHECK_INT(code, 7);
+}
+
+TEST(a_keeper_that_went_without_a_word_is_an_error)
+{
+	struct err err = ERR_INIT;
+	int code = -1;
+
+	CHECK_ERR(attach_late(false, &code, &err), ERR_STATE, "ended unexpectedly");
+	CHECK_INT(code, -1);
+}
+
 TEST_MAIN()
