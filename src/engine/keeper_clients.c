@@ -18,6 +18,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -27,6 +28,7 @@
 #include "base/own.h"
 #include "engine/keeper_private.h"
 
+#define ACCEPT_PAUSE_MS 10
 #define READ_BATCH 16	/* messages of one client before others get their turn */
 #define QUEUE_MAX 4096u /* at the end, all that the pipes held is queued for a slow client */
 
@@ -271,6 +273,8 @@ static int on_replace(struct keeper_client *c, const struct keeper_header *m, co
 	if (m->length == 0 || m->length >= PATH_MAX || data[0] != '/' ||
 	    memchr(data, '\0', m->length))
 		return err_set(err, ERR_INVALID, 0, "the new keeper needs an absolute path");
+	if (k->phase != KEEPER_RUNNING)
+		return err_set(err, ERR_STATE, 0, "the container has ended");
 	if (k->replacement)
 		return err_set(err, ERR_BUSY, 0, "the keeper is being replaced already");
 	k->replacement = str_dup_len(data, m->length, err);
@@ -430,6 +434,9 @@ static void on_connect(void *data, int listen_fd, uint32_t events)
 	struct keeper_client *c;
 	struct err err = ERR_INIT;
 
+	/* Out of descriptors or memory: it stays in the backlog, and is asked for again at once. */
+	if (fd < 0 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+		poll(NULL, 0, ACCEPT_PAUSE_MS);
 	if (fd < 0 || !is_ours(fd))
 		return;
 	c = keeper_client_add(k, fd, &err);
@@ -471,7 +478,7 @@ int keeper_clients_init(struct keeper *k, struct err *err)
  * ever. Not so for a terminal, and not where others may still attach and type. */
 static void client_free(struct keeper_client *c)
 {
-	if (c->starter && c->attached && !c->keeper->state.terminal)
+	if (c->starter && c->attached)
 		keeper_input_eof(c->keeper);
 	if (c == c->keeper->replacement_client)
 		c->keeper->replacement_client = NULL;

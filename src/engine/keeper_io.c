@@ -205,7 +205,7 @@ void keeper_input_update(struct keeper *k)
 
 	if (k->input_source)
 		loop_set_events(k->input_source, pending ? EPOLLOUT : 0, &ignored);
-	if (k->input_eof && !pending && !k->state.terminal)
+	if (k->input_eof && !pending)
 		input_close(k);
 }
 
@@ -246,8 +246,11 @@ void keeper_input(struct keeper_client *c, const char *data, size_t size)
 	keeper_input_update(k);
 }
 
+/* A terminal's input never ends: others may attach and type. */
 void keeper_input_eof(struct keeper *k)
 {
+	if (k->state.terminal)
+		return;
 	k->input_eof = true;
 	keeper_input_update(k);
 }

@@ -27,7 +27,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,6 +39,7 @@
 
 #define LINGER_MS (INT64_C(3600) * 1000)
 #define INIT_DEATH_MS 10000
+#define FDS_WANTED 1024
 
 int keeper_signal(struct keeper *k, int signal, struct err *err)
 {
@@ -126,6 +127,8 @@ static void end(struct keeper *k)
 
 	loop_remove(k->kill_timer);
 	k->kill_timer = NULL;
+	loop_remove(k->init_source); /* ready for ever now */
+	k->init_source = NULL;
 	keeper_io_drain(k);
 	keeper_clear_up(k);
 	keeper_clients_exit(k);
@@ -152,8 +155,10 @@ static void on_signal(void *data, int signal, int32_t sender)
 
 	if (signal == SIGCHLD)
 		reap(k);
-	else if (signal == SIGTERM && k->phase == KEEPER_RUNNING)
+	else if (k->phase == KEEPER_RUNNING)
 		keeper_stop(k, k->state.stop_signal, (int64_t)k->state.stop_timeout_ms, &ignored);
+	else
+		loop_stop(k->loop, 0);
 	keeper_settle(k);
 }
 
@@ -251,6 +256,17 @@ static void lower_oom_score(void)
 		return;
 }
 
+/* Enough for all clients, whatever limit the command that started us had. */
+static void raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FDS_WANTED)
+		return;
+	limit.rlim_cur = limit.rlim_max < FDS_WANTED ? limit.rlim_max : FDS_WANTED;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int start(struct keeper *k, struct err *err)
 {
 	if (leave_caller(err) < 0 || fd_cloexec_from(3, err) < 0)
@@ -259,11 +275,13 @@ static int start(struct keeper *k, struct err *err)
 	if (!k->loop || watch_signals(k, err) < 0 || open_log(k, err) < 0 ||
 	    keeper_io_init(k, err) < 0)
 		return -1;
-	if (!loop_add_io(k->loop, k->state.init_fd, EPOLLIN, on_init, k, err))
+	k->init_source = loop_add_io(k->loop, k->state.init_fd, EPOLLIN, on_init, k, err);
+	if (!k->init_source)
 		return -1;
 	if (k->state.kill_at_ms != 0 && kill_at(k, k->state.kill_at_ms, err) < 0)
 		return -1;
 	lower_oom_score();
+	raise_fd_limit();
 	if (keeper_drop_privileges(&k->state, err) < 0 || fail_point("keeper.start", err) < 0)
 		return -1;
 	return keeper_clients_init(k, err);

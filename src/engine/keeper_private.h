@@ -69,7 +69,7 @@ struct keeper {
 	struct loop_source *input_source;
 	char *buffer; /* KEEPER_PACKET_MAX, mapped: for the packet or the output in hand */
 	bool buffer_used;
-	struct loop_source *idle_timer, *kill_timer, *linger_timer, *listen_source;
+	struct loop_source *init_source, *listen_source, *idle_timer, *kill_timer, *linger_timer;
 	struct keeper_client *clients;
 	unsigned int client_count;
 	char *replacement; /* execute this at the next settling */

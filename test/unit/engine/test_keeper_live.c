@@ -350,6 +350,43 @@ TEST(a_stuck_client_does_not_hold_up_the_end)
 	CHECK_INT(kept_join(&k), 0);
 }
 
+static long cpu_ticks(pid_t pid)
+{
+	char path[64], text[1024];
+	long user = 0, system = 0;
+	FILE *in;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	in = fopen(path, "re");
+	CHECK(in && fgets(text, sizeof(text), in));
+	fclose(in);
+	CHECK(sscanf(strrchr(text, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld",
+		     &user, &system) == 2);
+	return user + system;
+}
+
+/* Blocked output, a dead container, a silent one: no reason to do anything. */
+TEST(a_keeper_that_waits_does_not_spin)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	struct err err = ERR_INIT;
+	long before;
+
+	kept_start(&k,
+		   &(struct kept_options){.script = "seq 1 300000; sleep 1000", .attached = true});
+	usleep(200000);
+	before = cpu_ticks(k.pid);
+	usleep(500000);
+	CHECK(cpu_ticks(k.pid) - before <= 5);
+	CHECK_OK(keeper_request(k.run_fd, KEEPER_STOP, SIGKILL, 0, KEPT_WAIT_MS, &err));
+	before = cpu_ticks(k.pid);
+	usleep(500000);
+	CHECK(cpu_ticks(k.pid) - before <= 5);
+	/* And one that only waits for a client goes when it is told to. */
+	kill(k.pid, SIGTERM);
+	CHECK_INT(kept_join(&k), 0);
+}
+
 TEST(the_death_of_a_stuck_client_frees_the_output)
 {
 	own(kept) struct kept k = KEPT_INIT;

@@ -39,7 +39,7 @@ TEST(missing_members_have_defaults)
 	own(keeper_state) struct keeper_state state = {0};
 	struct err err = ERR_INIT;
 
-	CHECK_OK(load("{\"id\":\"abc\",\"init_fd\":0}", &state, &err));
+	CHECK_OK(load("{\"id\":\"abc\",\"init_pid\":2,\"init_fd\":0}", &state, &err));
 	CHECK_STR(state.id, "abc");
 	CHECK_INT(state.stop_signal, SIGTERM);
 	CHECK_INT(state.stop_timeout_ms, 10000);
@@ -57,9 +57,10 @@ TEST(members_of_a_newer_version_are_ignored)
 	own(keeper_state) struct keeper_state state = {0};
 	struct err err = ERR_INIT;
 
-	CHECK_OK(load("{\"version\":7,\"id\":\"abc\",\"init_fd\":0,\"views\":[{\"a\":1}],"
-		      "\"clients\":[{\"fd\":1,\"attached\":true,\"mood\":\"good\"}]}",
-		      &state, &err));
+	CHECK_OK(load(
+		"{\"version\":7,\"id\":\"abc\",\"init_pid\":2,\"init_fd\":0,\"views\":[{\"a\":1}],"
+		"\"clients\":[{\"fd\":1,\"attached\":true,\"mood\":\"good\"}]}",
+		&state, &err));
 	CHECK_INT(state.clients.count, 1);
 }
 
@@ -73,15 +74,20 @@ TEST(a_damaged_state_is_refused)
 		{"", ERR_INVALID, "keeper state"},
 		{"{", ERR_INVALID, "keeper state"},
 		{"[]", ERR_INVALID, "keeper state"},
-		{"{\"init_fd\":0}", ERR_INVALID, "id"},
-		{"{\"id\":\"abc\"}", ERR_INVALID, "init_fd"},
-		{"{\"id\":\"abc\",\"init_fd\":\"0\"}", ERR_INVALID, "init_fd"},
-		{"{\"id\":\"abc\",\"init_fd\":0,\"stop_signal\":65}", ERR_INVALID, "stop_signal"},
-		{"{\"id\":\"abc\",\"init_fd\":0,\"log_max_files\":0}", ERR_INVALID,
+		{"{\"init_pid\":2,\"init_fd\":0}", ERR_INVALID, "id"},
+		{"{\"id\":\"abc\",\"init_pid\":2}", ERR_INVALID, "init_fd"},
+		{"{\"id\":\"abc\",\"init_fd\":0}", ERR_INVALID, "init_pid"},
+		{"{\"id\":\"abc\",\"init_pid\":0,\"init_fd\":0}", ERR_INVALID, "init_pid"},
+		{"{\"id\":\"abc\",\"init_pid\":2,\"init_fd\":\"0\"}", ERR_INVALID, "init_fd"},
+		{"{\"id\":\"abc\",\"init_pid\":2,\"init_fd\":0,\"stop_signal\":65}", ERR_INVALID,
+		 "stop_signal"},
+		{"{\"id\":\"abc\",\"init_pid\":2,\"init_fd\":0,\"log_max_files\":0}", ERR_INVALID,
 		 "log_max_files"},
-		{"{\"id\":\"abc\",\"init_fd\":99999}", ERR_IO, "99999"},
-		{"{\"id\":\"abc\",\"init_fd\":0,\"clients\":[{\"fd\":99999}]}", ERR_IO, "99999"},
-		{"{\"id\":\"abc\",\"init_fd\":0,\"clients\":[{}]}", ERR_INVALID, "clients[0]"},
+		{"{\"id\":\"abc\",\"init_pid\":2,\"init_fd\":99999}", ERR_IO, "99999"},
+		{"{\"id\":\"abc\",\"init_pid\":2,\"init_fd\":0,\"clients\":[{\"fd\":99999}]}",
+		 ERR_IO, "99999"},
+		{"{\"id\":\"abc\",\"init_pid\":2,\"init_fd\":0,\"clients\":[{}]}", ERR_INVALID,
+		 "clients[0]"},
 	};
 	struct keeper_state state;
 	struct err err;
@@ -127,6 +133,7 @@ TEST(the_state_goes_through_execve_and_nothing_else)
 		state.kill_at_ms = INT64_MAX;
 		state.stop_timeout_ms = UINT64_MAX;
 		state.remove = state.terminal = true;
+		state.init_pid = 1;
 		state.init_fd = fcntl(0, F_DUPFD_CLOEXEC, 20);
 		clients[0].fd = fcntl(0, F_DUPFD_CLOEXEC, 30);
 		clients[1].fd = fcntl(0, F_DUPFD_CLOEXEC, 40);
