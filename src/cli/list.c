@@ -228,8 +228,8 @@ static const struct opt ps_table[] = {
 	{"all", 'a', OPT_BOOL, PS(all), .help = "those that do not run, too"},
 	{"quiet", 'q', OPT_BOOL, PS(quiet), .help = "ids only"},
 	{"no-trunc", 0, OPT_BOOL, PS(no_trunc), .help = "whole ids and commands"},
-	{"format", 0, OPT_CHOICE, PS(format), .value_name = "FORMAT", .help = "output, a table by default",
-	 .choices = formats},
+	{"format", 0, OPT_CHOICE, PS(format), .value_name = "FORMAT",
+	 .help = "output, a table by default", .choices = formats},
 	{0},
 };
 

@@ -455,7 +455,7 @@ static int attach_late(bool with_words, int *ret_code, struct err *err)
 
 	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
 	if (with_words)
-		CHECK_OK(keeper_send(pair[0], KEEPER_EXIT, 7, 0, NULL, 0, err));
+		CHECK_INT(keeper_send(pair[0], KEEPER_EXIT, 7, 0, NULL, 0, err), 0);
 	close(pair[0]);
 	own_fd int fd = pair[1];
 
