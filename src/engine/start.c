@@ -114,7 +114,7 @@ static pid_t own_host_pid(int proc_fd)
 static int write_state(struct birth *b, struct err *err)
 {
 	struct run_state state = {.version = 1,
-				  .init_pid = proc_pid_of_fd(b->proc_fd, b->running.init.pidfd),
+				  .init_pid = b->running.host_pid,
 				  .keeper_pid = own_host_pid(b->proc_fd),
 				  .started_ns = b->keeper.started_ns,
 				  .id_base = b->id_base,
@@ -123,10 +123,8 @@ static int write_state(struct birth *b, struct err *err)
 	int status = -1;
 
 	b->warnings = STRV_INIT;
-
-	/* A command that has ended already has no number any more, and needs none. */
-	if (state.init_pid)
-		proc_start_time(state.init_pid, &state.init_start, err);
+	/* One that has ended already is still there, as nobody has reaped it. */
+	proc_start_time(state.init_pid, &state.init_start, err);
 	state.boot_id = store_boot_id(err);
 	if (state.boot_id && proc_start_time(state.keeper_pid, &state.keeper_start, err) == 0)
 		status = store_write_state(b->ct, &state, err);

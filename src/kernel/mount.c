@@ -48,19 +48,51 @@ static int context_error(int fs_fd, const char *type, const char *what, struct e
 		       *reason ? " (" : "", reason, *reason ? ")" : "");
 }
 
-int mount_clone(int dir_fd, const char *path, bool recursive, unsigned long propagation,
-		struct err *err)
+static int clone_tree(int dir_fd, const char *path, bool recursive, struct err *err)
 {
 	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW |
 			     AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
-	own_fd int fd = open_tree(dir_fd, path, flags);
+	int fd = open_tree(dir_fd, path, flags);
 
 	if (fd < 0)
 		return err_errno(err, "cannot copy the mount of '%s'", *path ? path : ".");
+	return fd;
+}
+
+static int set_attributes(int mount_fd, struct mount_attr *attr, bool recursive)
+{
+	return mount_setattr(mount_fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), attr,
+			     sizeof *attr);
+}
+
+int mount_clone(int dir_fd, const char *path, bool recursive, unsigned long propagation,
+		struct err *err)
+{
+	own_fd int fd = clone_tree(dir_fd, path, recursive, err);
+
+	if (fd < 0)
+		return -1;
 	if (propagation != MS_SHARED &&
 	    mount_propagate(fd, propagation ? propagation : MS_PRIVATE, recursive, err) < 0)
 		return err_wrap(err, "copy of '%s'", path);
 	return take_fd(fd);
+}
+
+int mount_clone_with(int dir_fd, const char *path, bool recursive, uint64_t attrs, struct err *err)
+{
+	struct mount_attr attr = {.attr_set = attrs, .propagation = MS_PRIVATE};
+	own_fd int fd = clone_tree(dir_fd, path, recursive, err);
+
+	if (fd < 0)
+		return -1;
+	if (set_attributes(fd, &attr, recursive) < 0)
+		return err_errno(err, "cannot change the attributes of a copy of '%s'", path);
+	return take_fd(fd);
+}
+
+int mount_clone_own(int dir_fd, const char *path, struct err *err)
+{
+	return clone_tree(dir_fd, path, false, err);
 }
 
 /* "key=value" or "flag" */
@@ -125,12 +157,6 @@ int mount_new(const char *type, const char *source, const struct strv *options,
 	return create_and_mount(fs_fd, type, attrs, err);
 }
 
-static int set_attributes(int mount_fd, struct mount_attr *attr, bool recursive)
-{
-	return mount_setattr(mount_fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), attr,
-			     sizeof *attr);
-}
-
 int mount_set(int mount_fd, uint64_t set, uint64_t clear, bool recursive, struct err *err)
 {
 	struct mount_attr attr = {.attr_set = set, .attr_clr = clear};
@@ -170,6 +196,13 @@ int mount_attach(int mount_fd, int target_fd, const char *what, struct err *err)
 
 	if (move_mount(mount_fd, "", target_fd, "", flags) < 0)
 		return err_errno(err, "cannot mount on '%s'", what);
+	return 0;
+}
+
+int mount_attach_in(int mount_fd, int dir_fd, const char *name, struct err *err)
+{
+	if (move_mount(mount_fd, "", dir_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_errno(err, "cannot mount on '%s'", name);
 	return 0;
 }
 
@@ -228,12 +261,11 @@ static int proc_by_helper(int pidfd, int host_proc_fd, uint64_t attrs, struct er
 	return WEXITSTATUS(status);
 }
 
-int mount_proc_of(int pidfd, int host_proc_fd, uint64_t attrs, struct err *err)
+int mount_proc_of(int pidfd, pid_t pid, int host_proc_fd, uint64_t attrs, struct err *err)
 {
 	own_fd int fs_fd = fsopen("proc", FSOPEN_CLOEXEC);
 	if (fs_fd < 0)
 		return err_errno(err, "cannot open a file system of type 'proc'");
-	pid_t pid = proc_pid_of_fd(host_proc_fd, pidfd);
 	own_fd int ns_fd = ns_open(host_proc_fd, pid, NS_PID, err);
 	if (ns_fd < 0)
 		return -1;
@@ -242,36 +274,41 @@ int mount_proc_of(int pidfd, int host_proc_fd, uint64_t attrs, struct err *err)
 	return proc_by_helper(pidfd, host_proc_fd, attrs, err);
 }
 
-/* One layer: by descriptor (6.13), else by a name that leads to the descriptor. Overlay resolves names
- * relative to the working directory, which is the procfs handle's while this runs. */
-static int set_layer(int fs_fd, const char *key, const char *old_key, int fd)
+static int set_layer(int fs_fd, const char *key, int fd)
 {
-	char name[64];
-
-	if (fsconfig(fs_fd, FSCONFIG_SET_FD, key, NULL, fd) == 0)
-		return 0;
-	snprintf(name, sizeof name, "self/fd/%d", fd);
-	return fsconfig(fs_fd, FSCONFIG_SET_STRING, old_key, name, 0);
+	return fsconfig(fs_fd, FSCONFIG_SET_FD, key, NULL, fd);
 }
 
+/* By descriptor (6.13). 1: this kernel wants names, nothing is set. */
 static int set_layers(int fs_fd, const struct overlay *o, struct err *err)
 {
-	for (unsigned int i = 0; i < o->lower_count; i++)
-		if (set_layer(fs_fd, "lowerdir+", "lowerdir+", o->lower_fds[i]) < 0)
-			return context_error(fs_fd, "overlay", "set a lower layer of ", err);
+	for (unsigned int i = 0; i < o->lower_count; i++) {
+		if (set_layer(fs_fd, "lowerdir+", o->lower_fds[i]) == 0)
+			continue;
+		return i == 0 ? 1 : context_error(fs_fd, "overlay", "set a lower layer of ", err);
+	}
 	if (o->upper_fd < 0)
 		return 0;
-	if (set_layer(fs_fd, "upperdir", "upperdir", o->upper_fd) < 0 ||
-	    set_layer(fs_fd, "workdir", "workdir", o->work_fd) < 0)
+	if (set_layer(fs_fd, "upperdir", o->upper_fd) < 0 ||
+	    set_layer(fs_fd, "workdir", o->work_fd) < 0)
 		return context_error(fs_fd, "overlay", "set the writable layer of ", err);
 	return 0;
 }
 
+/* A name that leads to the descriptor. Overlay resolves it relative to the working directory, which is
+ * the procfs handle's while this runs. */
+static int set_name(int fs_fd, const char *key, int fd)
+{
+	char name[64];
+
+	snprintf(name, sizeof name, "self/fd/%d", fd);
+	return fsconfig(fs_fd, FSCONFIG_SET_STRING, key, name, 0);
+}
+
 /* Linux before 6.5: overlay has only the "lowerdir=a:b" of mount(2), through the same context. */
-static int set_layers_joined(int fs_fd, const struct overlay *o, struct err *err)
+static int set_lowers_joined(int fs_fd, const struct overlay *o, struct err *err)
 {
 	own(str) struct str names = STR_INIT(4000);
-	char name[64];
 
 	for (unsigned int i = 0; i < o->lower_count; i++)
 		str_addf(&names, "%sself/fd/%d", i ? ":" : "", o->lower_fds[i]);
@@ -279,23 +316,26 @@ static int set_layers_joined(int fs_fd, const struct overlay *o, struct err *err
 		return -1;
 	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir", names.data, 0) < 0)
 		return context_error(fs_fd, "overlay", "set the lower layers of ", err);
-	if (o->upper_fd < 0)
-		return 0;
-	snprintf(name, sizeof name, "self/fd/%d", o->upper_fd);
-	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "upperdir", name, 0) < 0)
+	return 0;
+}
+
+static int set_layers_named(int fs_fd, const struct overlay *o, struct err *err)
+{
+	unsigned int done = 0;
+
+	while (done < o->lower_count && set_name(fs_fd, "lowerdir+", o->lower_fds[done]) == 0)
+		done++;
+	if (done < o->lower_count && (done > 0 || set_lowers_joined(fs_fd, o, err) < 0))
+		return done > 0 ? context_error(fs_fd, "overlay", "set a lower layer of ", err)
+				: -1;
+	if (o->upper_fd >= 0 && (set_name(fs_fd, "upperdir", o->upper_fd) < 0 ||
+				 set_name(fs_fd, "workdir", o->work_fd) < 0))
 		return context_error(fs_fd, "overlay", "set the writable layer of ", err);
-	snprintf(name, sizeof name, "self/fd/%d", o->work_fd);
-	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "workdir", name, 0) < 0)
-		return context_error(fs_fd, "overlay", "set the work directory of ", err);
 	return 0;
 }
 
 static int overlay_create(int fs_fd, const struct overlay *o, uint64_t attrs, struct err *err)
 {
-	struct err ignored = ERR_INIT;
-
-	if (set_layers(fs_fd, o, &ignored) < 0 && set_layers_joined(fs_fd, o, err) < 0)
-		return -1;
 	if (o->follow_redirects &&
 	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "redirect_dir", "follow", 0) < 0)
 		return context_error(fs_fd, "overlay", "follow redirects in ", err);
@@ -305,19 +345,29 @@ static int overlay_create(int fs_fd, const struct overlay *o, uint64_t attrs, st
 	return create_and_mount(fs_fd, "overlay", attrs, err);
 }
 
+/* Linux before 6.5 looks the names up only when the file system is created. */
+static int overlay_by_names(int fs_fd, const struct overlay *o, uint64_t attrs, struct err *err)
+{
+	own_fd int cwd_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (cwd_fd < 0 || fchdir(o->proc_fd) < 0)
+		return err_errno(err, "cannot enter the procfs handle");
+	own_fd int fd = set_layers_named(fs_fd, o, err) < 0 ? -1
+							    : overlay_create(fs_fd, o, attrs, err);
+	if (fchdir(cwd_fd) < 0)
+		return err_errno(err, "cannot return to the working directory");
+	return take_fd(fd);
+}
+
 int mount_overlay(const struct overlay *overlay, uint64_t attrs, struct err *err)
 {
 	own_fd int fs_fd = fsopen("overlay", FSOPEN_CLOEXEC);
-	own_fd int cwd_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (fs_fd < 0)
 		return err_errno(err, "cannot open a file system of type 'overlay'");
-	if (cwd_fd < 0 || fchdir(overlay->proc_fd) < 0)
-		return err_errno(err, "cannot enter the procfs handle");
-	int fd = overlay_create(fs_fd, overlay, attrs, err);
-	if (fchdir(cwd_fd) < 0) {
-		fd_close(fd);
-		return err_errno(err, "cannot return to the working directory");
-	}
-	return fd;
+	int named = set_layers(fs_fd, overlay, err);
+	if (named < 0)
+		return -1;
+	return named ? overlay_by_names(fs_fd, overlay, attrs, err)
+		     : overlay_create(fs_fd, overlay, attrs, err);
 }

@@ -24,6 +24,11 @@
 int mount_clone(int dir_fd, const char *path, bool recursive, unsigned long propagation,
 		struct err *err);
 
+/* The same, private and with MOUNT_ATTR_* set at once. */
+int mount_clone_with(int dir_fd, const char *path, bool recursive, uint64_t attrs, struct err *err);
+/* A copy of one of our own mounts, which is private and has the attributes that the copy shall have. */
+int mount_clone_own(int dir_fd, const char *path, struct err *err);
+
 /* A new file system. options: "key=value" or "flag", each set by its own fsconfig; sb_flags: MS_* that
  * belong to the superblock. */
 int mount_new(const char *type, const char *source, const struct strv *options,
@@ -40,6 +45,8 @@ int mount_idmap(int mount_fd, int userns_fd, bool recursive, struct err *err);
 
 /* Put a detached mount where target_fd (O_PATH) is. */
 int mount_attach(int mount_fd, int target_fd, const char *what, struct err *err);
+/* The same for a name in a directory of ours that nobody else can write to. */
+int mount_attach_in(int mount_fd, int dir_fd, const char *name, struct err *err);
 
 /* The descriptor of the new root becomes "/", what was there is detached. The caller's mount namespace
  * must be private. */
@@ -50,9 +57,9 @@ int mount_bind_path(const char *source, const char *target, struct err *err);
 int mount_unmount_path(const char *target, struct err *err);
 
 /* procfs of the pid namespace that `pidfd`'s process is in; host_proc_fd: a procfs that shows that
- * process. By the "pidns" option where the kernel has it (6.17), else by a short-lived child that enters
- * the namespace. */
-int mount_proc_of(int pidfd, int host_proc_fd, uint64_t attrs, struct err *err);
+ * process, as `pid`. By the "pidns" option where the kernel has it (6.17), else by a short-lived child
+ * that enters the namespace. */
+int mount_proc_of(int pidfd, pid_t pid, int host_proc_fd, uint64_t attrs, struct err *err);
 
 struct overlay {
 	const int *lower_fds; /* topmost first, O_PATH or mount descriptors */

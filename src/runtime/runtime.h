@@ -57,6 +57,7 @@ const struct strv *runtime_plan_warnings(const struct plan *plan);
 
 struct runtime_container {
 	struct proc init; /* the container's first process, a child of the caller */
+	pid_t host_pid;	  /* its number in the host's /proc */
 	struct cgroup cgroup;
 	int console_fd; /* terminal master, or -1 */
 };

@@ -200,6 +200,7 @@ static int step_clone(struct start *s, const struct step *step, struct err *err)
 		close(s->sync_fd);
 		child_run(&job, plan->steps + plan->child_first, plan->count - plan->child_first);
 	}
+	s->host_pid = proc_pid_of_fd(s->proc_fd, s->child.pidfd);
 	return 0;
 }
 
@@ -219,11 +220,10 @@ static int step_maps(struct start *s, const struct step *step, struct err *err)
 	struct id_map uids[340], gids[340]; /* what the kernel takes at most, user_namespaces(7) */
 	size_t uid_count = copy_maps(&linux_->uid_maps, uids, 340);
 	size_t gid_count = copy_maps(&linux_->gid_maps, gids, 340);
-	pid_t pid = proc_pid_of_fd(s->proc_fd, s->child.pidfd);
 
-	if (ns_write_maps(s->proc_fd, pid, uids, uid_count, gids, gid_count, err) < 0)
+	if (ns_write_maps(s->proc_fd, s->host_pid, uids, uid_count, gids, gid_count, err) < 0)
 		return -1;
-	s->userns_fd = ns_open(s->proc_fd, pid, NS_USER, err);
+	s->userns_fd = ns_open(s->proc_fd, s->host_pid, NS_USER, err);
 	return s->userns_fd < 0 ? -1 : 0;
 }
 
@@ -502,6 +502,7 @@ int runtime_create(struct plan *plan, struct runtime_container *ret, struct err 
 		return -1;
 	*ret = RUNTIME_CONTAINER_INIT;
 	ret->init = s.child;
+	ret->host_pid = s.host_pid;
 	ret->cgroup = s.cgroup;
 	ret->console_fd = take_fd(s.console_fd);
 	s.child = PROC_INIT;

@@ -51,10 +51,13 @@ struct start {
 	mode_t umask; /* P's, to return to */
 	bool moved;   /* P is not in its own namespaces */
 	struct proc child;
-	int sync_fd; /* P's end */
+	pid_t host_pid; /* the child's, in proc_fd */
+	int sync_fd;	/* P's end */
 	int userns_fd;
-	int covers_fd; /* mount of the covers, with the staging directories */
-	int root_fd;   /* the container's root */
+	int covers_fd;	     /* mount of the covers, with the staging directories */
+	unsigned int staged; /* of those */
+	bool covers_closed;
+	int root_fd; /* the container's root */
 	int devpts_fd;
 	int console_fd, slave_fd;
 	int null_fd; /* the host's /dev/null, for stdio that nobody gave */

@@ -39,8 +39,11 @@ int start_bind_source(struct start *s, const struct step *step, struct err *err)
 
 int start_cgroup_view(struct start *s, const struct step *step, struct err *err)
 {
+	uint64_t attrs = s->plan->options[step->index].attr_set;
+
 	for (size_t i = 0; i < s->cgroup.count; i++) {
-		s->view.fds[i] = mount_clone(s->cgroup.members[i].dir_fd, "", false, 0, err);
+		s->view.fds[i] = mount_clone_with(s->cgroup.members[i].dir_fd, "", false, attrs,
+						  err);
 		if (s->view.fds[i] < 0)
 			return err_wrap(err, "view of cgroup '%s'", s->cgroup.name);
 	}
@@ -107,7 +110,7 @@ static int make_proc(struct start *s, unsigned int i, struct err *err)
 	uint64_t attrs = s->plan->options[i].attr_set;
 
 	if (s->plan->own[NS_PID])
-		return mount_proc_of(s->child.pidfd, s->proc_fd, attrs, err);
+		return mount_proc_of(s->child.pidfd, s->host_pid, s->proc_fd, attrs, err);
 	return mount_new("proc", "proc", &s->plan->options[i].data, 0, attrs, err);
 }
 
@@ -121,10 +124,7 @@ static int make_cgroup(struct start *s, unsigned int i, struct err *err)
 		int fd = s->view.fds[0];
 
 		s->view.fds[0] = -1;
-		if (mount_set(fd, attrs, 0, false, err) == 0)
-			return fd;
-		fd_close(fd);
-		return -1;
+		return fd;
 	}
 	return mount_new("tmpfs", "cgroup", &none, 0, attrs & ~(uint64_t)MOUNT_ATTR_RDONLY, err);
 }
@@ -139,9 +139,7 @@ static int fill_cgroup(struct start *s, int mount_fd, uint64_t attrs, struct err
 
 		if (mkdirat(mount_fd, name, 0755) < 0)
 			return err_errno(err, "cannot make '%s' in the cgroup view", name);
-		own_fd int target_fd = path_handle(mount_fd, name, PATH_BENEATH, O_DIRECTORY, err);
-		if (target_fd < 0 || mount_set(s->view.fds[i], attrs, 0, false, err) < 0 ||
-		    mount_attach(s->view.fds[i], target_fd, name, err) < 0)
+		if (mount_attach_in(s->view.fds[i], mount_fd, name, err) < 0)
 			return -1;
 	}
 	return mount_set(mount_fd, attrs & MOUNT_ATTR_RDONLY, 0, false, err);
@@ -232,6 +230,15 @@ static int find_protected(struct start *s, const char *path, bool *ret_absent, s
 	return fd;
 }
 
+/* Nothing is staged any more: from here on the covers, and so every copy of them, are read-only. */
+static int close_covers(struct start *s, struct err *err)
+{
+	if (s->covers_closed)
+		return 0;
+	s->covers_closed = true;
+	return mount_set(s->covers_fd, MOUNT_ATTR_RDONLY, 0, false, err);
+}
+
 int start_mask(struct start *s, const struct step *step, struct err *err)
 {
 	struct err looking = ERR_INIT;
@@ -245,9 +252,11 @@ int start_mask(struct start *s, const struct step *step, struct err *err)
 		*err = looking;
 		return err_wrap(err, "cannot mask '%s'", step->subject);
 	}
-	own_fd int cover_fd = mount_clone(s->covers_fd, S_ISDIR(st.st_mode) ? "empty" : "none",
-					  false, 0, err);
-	if (cover_fd < 0 || mount_set(cover_fd, MOUNT_ATTR_RDONLY, 0, false, err) < 0)
+	if (close_covers(s, err) < 0)
+		return err_wrap(err, "cannot mask '%s'", step->subject);
+	own_fd int cover_fd = mount_clone_own(s->covers_fd, S_ISDIR(st.st_mode) ? "empty" : "none",
+					      err);
+	if (cover_fd < 0)
 		return err_wrap(err, "cannot mask '%s'", step->subject);
 	return mount_attach(cover_fd, target_fd, step->subject, err);
 }
@@ -264,8 +273,8 @@ int start_readonly(struct start *s, const struct step *step, struct err *err)
 		*err = looking;
 		return err_wrap(err, "cannot make '%s' read-only", step->subject);
 	}
-	own_fd int copy_fd = mount_clone(target_fd, "", true, 0, err);
-	if (copy_fd < 0 || mount_set(copy_fd, MOUNT_ATTR_RDONLY, 0, true, err) < 0)
+	own_fd int copy_fd = mount_clone_with(target_fd, "", true, MOUNT_ATTR_RDONLY, err);
+	if (copy_fd < 0)
 		return err_wrap(err, "cannot make '%s' read-only", step->subject);
 	return mount_attach(copy_fd, target_fd, step->subject, err);
 }

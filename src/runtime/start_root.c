@@ -33,13 +33,13 @@
 #define GUARD_ID 4294967293u
 
 /* A host directory as a detached copy. `follow`: the last component may be a symlink of the host's. */
-static int copy_directory(const char *path, bool recursive, struct err *err)
+static int copy_directory(const char *path, bool recursive, uint64_t attrs, struct err *err)
 {
 	own_fd int dir_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir_fd < 0)
 		return err_errno(err, "cannot open directory '%s'", path);
-	int fd = mount_clone(dir_fd, "", recursive, 0, err);
+	int fd = mount_clone_with(dir_fd, "", recursive, attrs, err);
 	if (fd < 0)
 		return err_wrap(err, "'%s'", path);
 	return fd;
@@ -53,7 +53,7 @@ int start_layer_source(struct start *s, const struct step *step, struct err *err
 	if (layer->lower_count > START_MAX_LOWERS || step->index >= START_MAX_LAYERS)
 		return err_set(err, ERR_LIMIT, 0, "the root file system has too many layers");
 	for (size_t i = 0; i < layer->lower_count; i++) {
-		int fd = copy_directory(layer->lowers[i], false, err);
+		int fd = copy_directory(layer->lowers[i], false, MOUNT_ATTR_RDONLY, err);
 
 		if (fd < 0)
 			return -1;
@@ -61,27 +61,20 @@ int start_layer_source(struct start *s, const struct step *step, struct err *err
 	}
 	if (!layer->writable)
 		return 0;
-	source->writable_fd = copy_directory(layer->writable, false, err);
+	source->writable_fd = copy_directory(layer->writable, false, 0, err);
 	return source->writable_fd < 0 ? -1 : 0;
 }
 
 int start_root_source(struct start *s, const struct step *step, struct err *err)
 {
-	s->root_source_fd = copy_directory(step->subject, true, err);
+	s->root_source_fd = copy_directory(step->subject, true, 0, err);
 	return s->root_source_fd < 0 ? -1 : 0;
 }
 
 static int fill_covers(int covers_fd, struct err *err)
 {
-	char name[16];
-
 	if (mkdirat(covers_fd, "root", 0755) < 0 || mkdirat(covers_fd, "empty", 0555) < 0)
 		return err_errno(err, "cannot fill the covers' file system");
-	for (int i = 0; i < START_MAX_LAYERS; i++) {
-		snprintf(name, sizeof name, "%d", i);
-		if (mkdirat(covers_fd, name, 0755) < 0)
-			return err_errno(err, "cannot fill the covers' file system");
-	}
 	own_fd int none_fd = openat(covers_fd, "none", O_CREAT | O_EXCL | O_CLOEXEC, 0444);
 	if (none_fd < 0)
 		return err_errno(err, "cannot fill the covers' file system");
@@ -106,16 +99,15 @@ int start_covers(struct start *s, const struct step *step, struct err *err)
 	return mount_attach(s->covers_fd, stage_fd, "the launch pad", err);
 }
 
-/* A fresh staging directory for the next mount of this layer: 0, 1, 2 ... of the covers. */
-static int stage(struct start *s, int mount_fd, unsigned int *next, struct err *err)
+/* Attach a layer's part in the next staging directory: 0, 1, 2 ... of the covers. */
+static int stage(struct start *s, int mount_fd, struct err *err)
 {
 	char name[16];
 
-	snprintf(name, sizeof name, "%u", (*next)++);
-	own_fd int target_fd = path_handle(s->covers_fd, name, PATH_BENEATH, O_DIRECTORY, err);
-	if (target_fd < 0)
-		return err_wrap(err, "too many layers");
-	return mount_attach(mount_fd, target_fd, name, err);
+	snprintf(name, sizeof name, "%u", s->staged++);
+	if (mkdirat(s->covers_fd, name, 0755) < 0)
+		return err_errno(err, "cannot fill the covers' file system");
+	return mount_attach_in(mount_fd, s->covers_fd, name, err);
 }
 
 static int map_owners(struct start *s, int mount_fd, struct err *err)
@@ -149,8 +141,7 @@ static int mount_guard(struct start *s, const struct overlay *overlay, struct er
 
 /* The last lower of a layer, the host's own files, behind a guard: an overlay of it and of an empty
  * directory, as an overlay without a writable layer wants two. */
-static int guard_last(struct start *s, struct layer_source *source, unsigned int *staged,
-		      struct err *err)
+static int guard_last(struct start *s, struct layer_source *source, struct err *err)
 {
 	int *last = &source->lower_fds[source->lower_count - 1];
 	own_fd int empty_fd = path_handle(s->covers_fd, "empty", PATH_BENEATH, O_DIRECTORY, err);
@@ -168,7 +159,7 @@ static int guard_last(struct start *s, struct layer_source *source, unsigned int
 		return err_wrap(err, "guard of the host's files");
 	fd_close(*last);
 	*last = fd;
-	return stage(s, fd, staged, err);
+	return stage(s, fd, err);
 }
 
 static int mount_layer(struct start *s, const struct runtime_layer *layer,
@@ -199,18 +190,17 @@ static int mount_layer(struct start *s, const struct runtime_layer *layer,
 }
 
 static int prepare_sources(struct start *s, const struct runtime_layer *layer,
-			   struct layer_source *source, unsigned int *staged, struct err *err)
+			   struct layer_source *source, struct err *err)
 {
 	for (unsigned int i = 0; i < source->lower_count; i++)
 		if (map_owners(s, source->lower_fds[i], err) < 0 ||
-		    mount_set(source->lower_fds[i], MOUNT_ATTR_RDONLY, 0, false, err) < 0 ||
-		    stage(s, source->lower_fds[i], staged, err) < 0)
+		    stage(s, source->lower_fds[i], err) < 0)
 			return err_wrap(err, "layer '%s'", layer->lowers[i]);
-	if (source->writable_fd >= 0 && (map_owners(s, source->writable_fd, err) < 0 ||
-					 stage(s, source->writable_fd, staged, err) < 0))
+	if (source->writable_fd >= 0 &&
+	    (map_owners(s, source->writable_fd, err) < 0 || stage(s, source->writable_fd, err) < 0))
 		return err_wrap(err, "writable layer '%s'", layer->writable);
 	if (layer->guard)
-		return guard_last(s, source, staged, err);
+		return guard_last(s, source, err);
 	return 0;
 }
 
@@ -232,9 +222,8 @@ int start_layer(struct start *s, const struct step *step, struct err *err)
 {
 	const struct runtime_layer *layer = &s->plan->request.layers[step->index];
 	struct layer_source *source = &s->layers[step->index];
-	unsigned int staged = 0;
 
-	if (prepare_sources(s, layer, source, &staged, err) < 0)
+	if (prepare_sources(s, layer, source, err) < 0)
 		return -1;
 	own_fd int fd = mount_layer(s, layer, source, err);
 	if (fd < 0)
