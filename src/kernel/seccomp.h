@@ -38,7 +38,7 @@ struct seccomp_rule {
 	uint32_t action; /* SECCOMP_RET_* without data */
 	uint32_t errno_ret;
 	bool errno_given;
-	struct seccomp_arg *args; /* all must match */
+	struct seccomp_arg *args; /* all must match; any, where one argument is named twice */
 	size_t arg_count;
 };
 
@@ -69,7 +69,8 @@ void seccomp_filter_done(struct seccomp_filter *f);
 /* Names unknown to libseccomp and to the architecture are skipped (as the field does) and counted in
  * *ret_unknown (may be NULL). Conditional rules that contradict (same call and conditions, different
  * action) and programs longer than BPF_MAXINSNS are ERR_INVALID; of unconditional ones for the same
- * call the first counts, after the conditional ones. */
+ * call the first counts, after the conditional ones. Calls of architectures that are neither native
+ * nor listed end the process. */
 int seccomp_compile(const struct seccomp_profile *p, struct seccomp_filter *ret,
 		    size_t *ret_unknown, struct err *err);
 
@@ -77,14 +78,13 @@ int seccomp_compile(const struct seccomp_profile *p, struct seccomp_filter *ret,
 int seccomp_default_profile(uint64_t bounding, struct seccomp_profile *ret, struct err *err);
 
 /* The same compiled: as a function of the container's bounding capabilities (bits of
- * capabilities(7)): equal in effect to containers-common's default profile; unknown numbers get
- * ENOSYS, clone3 gets ENOSYS without CAP_SYS_ADMIN so that libc falls back to clone. TIOCSTI and
- * TIOCLINUX are refused. Cached: what it costs is a few microseconds. */
+ * capabilities(7)): containers-common's default profile in effect, stricter where seccomp_default.c
+ * says so. Unknown numbers get ENOSYS; so does clone3 without CAP_SYS_ADMIN, and libc falls back to
+ * clone; TIOCSTI and TIOCLINUX are refused. Made by the build for the usual capabilities: a few
+ * microseconds. */
 int seccomp_default_filter(uint64_t bounding, struct seccomp_filter *ret, struct err *err);
 
-/* Calls of architectures that are not listed kill the process.
- *
- * Install in the calling thread. no_new_privs or CAP_SYS_ADMIN must be there. Returns the notify
+/* Install in the calling thread. no_new_privs or CAP_SYS_ADMIN must be there. Returns the notify
  * descriptor, or 0 where there is none. Async-signal-safe. */
 int seccomp_install(const struct seccomp_filter *f, struct err *err);
 

@@ -17,10 +17,10 @@
  *
  * Comparisons are unsigned, on all 64 bits, and on the lower 32 alone where the architecture has no
  * more (and with x32): there the kernel may report whatever a 64-bit program left in the upper half
- * of a register before it entered by int $0x80. This is as libseccomp has it. An argument that the kernel takes
- * as 32 bits wide may carry anything in its upper half, so a rule against a value of such an
- * argument wants SCMP_CMP_MASKED_EQ with a mask of 0xffffffff: it costs one test and no load of the
- * other half. As in libseccomp, value bits outside the mask do not count.
+ * of a register before it entered by int $0x80. This is as libseccomp has it. An argument that the
+ * kernel takes as 32 bits wide may carry anything in its upper half, so a rule against a value of
+ * such an argument wants SCMP_CMP_MASKED_EQ with a mask of 0xffffffff: it costs one test and no load
+ * of the other half. As in libseccomp, value bits outside the mask do not count.
  */
 #include "kernel/seccomp_internal.h"
 
