@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -54,6 +55,20 @@ static int kill_keeper(struct container *ct, struct err *err)
 	return status;
 }
 
+/* Until the keeper, which no longer takes requests, has cleared up. */
+static int wait_cleared(const struct container *ct, struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = 5000000};
+	int64_t end = clock_boot_ms() + KEEPER_GRACE_MS;
+	int held;
+
+	while ((held = file_lock_held(ct->run_fd, "alive", err)) > 0 && clock_boot_ms() < end)
+		nanosleep(&pause, NULL);
+	if (held <= 0)
+		return held;
+	return err_set(err, ERR_TIMEOUT, 0, "the keeper of '%s' does not answer", ct->record.name);
+}
+
 static int repair_after_kill(struct container *ct, struct err *err)
 {
 	if (kill_keeper(ct, err) < 0)
@@ -77,6 +92,8 @@ int engine_stop(struct container *ct, int64_t timeout_ms, struct err *err)
 			   &asking) == 0)
 		return 0;
 	/* It ended by itself just now, or does not answer. */
+	if (asking.kind == ERR_STATE && wait_cleared(ct, err) == 0)
+		return 0;
 	if (file_lock_held(ct->run_fd, "alive", err) == 0)
 		return 0;
 	return repair_after_kill(ct, err);
@@ -99,6 +116,21 @@ int engine_kill(struct container *ct, int signal, struct err *err)
 	return status;
 }
 
+/* It ended while we were about to ask its keeper: what it left says how. */
+static int ended_meanwhile(struct container *ct, int *ret_code, struct err *err)
+{
+	if (wait_cleared(ct, err) < 0)
+		return -1;
+	if (ct->record.remove)
+		return err_set(err, ERR_NOT_FOUND, 0, "container '%s' has ended and was removed",
+			       ct->record.name);
+	ct->status = CT_DEAD;
+	if (engine_repair(ct, err) < 0)
+		return -1;
+	*ret_code = ct->exit.code;
+	return 0;
+}
+
 int engine_wait(struct container *ct, int timeout_ms, int *ret_code, struct err *err)
 {
 	struct keeper_header header = {0};
@@ -116,14 +148,14 @@ int engine_wait(struct container *ct, int timeout_ms, int *ret_code, struct err 
 		return not_running(ct, err);
 	own_fd int fd = keeper_connect(ct->run_fd, SIGNAL_TIMEOUT_MS, err);
 	if (fd < 0 || keeper_send(fd, KEEPER_WAIT, 0, 0, NULL, 0, err) < 0)
-		return -1;
+		return ended_meanwhile(ct, ret_code, err);
 	while (header.type != KEEPER_EXIT) {
 		int got = keeper_receive(fd, &header, data, timeout_ms, err);
 
-		if (got < 0)
+		if (got < 0 && err->kind == ERR_TIMEOUT)
 			return -1;
-		if (got == 0)
-			return err_set(err, ERR_IO, 0, "the keeper of '%s' died", ct->record.name);
+		if (got <= 0)
+			return ended_meanwhile(ct, ret_code, err);
 	}
 	*ret_code = (int)header.value;
 	return 0;

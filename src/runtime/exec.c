@@ -90,12 +90,16 @@ struct born {
 	bool terminal;
 };
 
+/* As the container's root: a terminal that belongs to an id which its user namespace does not have
+ * could not be handed to the command's user. */
 static int open_terminal(int *ret_master, int *ret_slave, struct err *err)
 {
 	own_fd int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (root_fd < 0)
 		return err_errno(err, "cannot open the container's root");
+	if (act_as(0, 0, err) < 0)
+		return -1;
 	own_fd int pts_fd = path_open(root_fd, "dev/pts", PATH_BENEATH, O_RDONLY | O_DIRECTORY, 0,
 				      err);
 	if (pts_fd < 0)

@@ -171,8 +171,8 @@ linked() {
 	ok insula run -d --name box --init "$E2E_IMAGE" sleep 60
 	exec 77<&-
 	local id
-	id=$(field box .Id)
-	for pid in $(field box .State.Pid) $(jq .keeper_pid "$INSULA_RUNROOT/containers/$id/state.json"); do
+	id=$(field box id)
+	for pid in $(field box pid) $(jq .keeper_pid "$INSULA_RUNROOT/containers/$id/state.json"); do
 		for fd in "/proc/$pid/fd/"*; do
 			[ "$(readlink "$fd")" != "$CANARY" ] || fail "process $pid has $fd"
 		done
@@ -248,7 +248,7 @@ linked() {
 	ok insula run -d --name neighbour -m 32m "$E2E_IMAGE" sleep 60
 	exits 137 insula run --name hog -m 32m --memory-swap 32m "$E2E_IMAGE" tail -c 300m /dev/zero
 	[ "$(field hog .State.OOMKilled)" = true ]
-	[ "$(field neighbour .State.Running)" = true ]
+	[ "$(field neighbour status)" = running ]
 }
 
 @test "a hog in /dev/shm and in a tmpfs is stopped by size or by memory" {
@@ -260,7 +260,7 @@ linked() {
 	ok insula run -d --name flood "$E2E_IMAGE" sh -c 'yes aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa | head -c 120m; echo end'
 	ok timeout 120 "$INSULA_BIN/insula" wait flood
 	local id size
-	id=$(field flood .Id)
+	id=$(field flood id)
 	size=$(cat "$INSULA_ROOT/containers/$id"/log* | wc -c)
 	[ "$size" -le $((33 * 1024 * 1024)) ] || fail "$size bytes"
 	ok insula logs --tail 1 flood

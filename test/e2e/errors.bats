@@ -197,7 +197,7 @@ run_refused() {
 	refused 125 busy insula rm busy
 	[[ $stderr == *"hint:"* ]] || fail
 	refused 125 COFFEE insula kill -s COFFEE busy
-	[ "$(field busy .State.Running)" = true ]
+	[ "$(field busy status)" = running ]
 }
 
 @test "exec: a command that is missing, unknown or cannot be executed" {
@@ -209,5 +209,5 @@ run_refused() {
 	for user in 1: 0x10 +5 4294967296 :; do
 		exits 125 insula exec -u "$user" box true || return
 	done
-	[ "$(field box .State.Running)" = true ]
+	[ "$(field box status)" = running ]
 }

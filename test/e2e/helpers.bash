@@ -141,8 +141,7 @@ ok() {
 exits() {
 	local code=$1
 	shift
-	run --separate-stderr "$@"
-	[ "$status" -eq "$code" ] || fail "expected exit status $code: $*"
+	run "-$code" --separate-stderr "$@" || fail "expected exit status $code: $*"
 }
 
 # shows TEXT: all of the last command's output.
@@ -183,16 +182,17 @@ eventually() {
 	done
 }
 
-# field REF FILTER: one value of what inspect says, by jq.
+# field REF KEY: one value of what ps says about a container: id, name, status, pid, exit_code, ...
 field() {
-	insula inspect "$1" | jq -r ".[0] | $2"
+	insula ps --all --no-trunc --format json |
+		jq -r --arg ref "$1" ".[] | select(.name == \$ref or (.id | startswith(\$ref))) | .$2"
 }
 
 # A value from a control group file of a container, wherever this host has the controller. The first
 # of the files that exists is taken: group_value REF memory.max memory/memory.limit_in_bytes
 group_value() {
 	local id file base path
-	id=$(field "$1" .Id)
+	id=$(field "$1" id)
 	shift
 	for file in "$@"; do
 		for base in /sys/fs/cgroup /sys/fs/cgroup/unified; do

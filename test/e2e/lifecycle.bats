@@ -21,6 +21,10 @@ talker() {
 	insula run -d --name "$1" "$E2E_IMAGE" sh -c "$2" >/dev/null
 }
 
+has_ended() {
+	[ "$(field "$1" status)" = exited ]
+}
+
 # ---- ps ----
 
 @test "ps: what runs; -a: all of them" {
@@ -53,7 +57,7 @@ talker() {
 @test "ps --format json: can be read by a program" {
 	box one --label a=b
 	ok insula ps --format json
-	[ "$(jq -r '.[0].Names[0] // .[0].Names // .[0].Name' <<<"$output")" = one ] || fail
+	[ "$(jq -r '.[0].name' <<<"$output")" = one ] || fail
 	ok insula ps -a --format json
 	[ "$(jq length <<<"$output")" -eq 1 ]
 }
@@ -63,7 +67,8 @@ talker() {
 	local id
 	id=$(insula ps -q --no-trunc)
 	for ref in one "$id" "${id:0:12}" "${id:0:5}"; do
-		[ "$(field "$ref" .Name)" = one ] || fail "$ref"
+		ok insula exec "$ref" hostname
+		shows "${id:0:12}"
 	done
 }
 
@@ -180,7 +185,7 @@ talker() {
 	eventually 5 sh -c '"$INSULA_BIN/insula" logs one | grep -q ready'
 	ok insula stop one
 	shows one
-	[ "$(field one .State.ExitCode)" = 3 ]
+	[ "$(field one exit_code)" = 3 ]
 	ok insula logs one
 	contains bye
 }
@@ -191,7 +196,7 @@ talker() {
 	local begin=$SECONDS
 	ok insula stop -t 1 one
 	[ $((SECONDS - begin)) -le 6 ] || fail "took too long"
-	[ "$(field one .State.ExitCode)" = 137 ]
+	[ "$(field one exit_code)" = 137 ]
 }
 
 @test "stop: --stop-signal and --stop-timeout of run" {
@@ -199,20 +204,20 @@ talker() {
 		sh -c 'trap "" TERM; trap "exit 4" USR1; echo ready; while :; do sleep 0.1; done' >/dev/null
 	eventually 5 sh -c '"$INSULA_BIN/insula" logs one | grep -q ready'
 	ok insula stop one
-	[ "$(field one .State.ExitCode)" = 4 ]
+	[ "$(field one exit_code)" = 4 ]
 }
 
 @test "stop: one that has ended is left as it is" {
 	insula run --name over "$E2E_IMAGE" sh -c 'exit 6' || true
 	ok insula stop over
-	[ "$(field over .State.ExitCode)" = 6 ]
+	[ "$(field over exit_code)" = 6 ]
 }
 
 @test "kill: SIGKILL, or another signal by name or number" {
 	box one
 	ok insula kill one
-	eventually 5 sh -c '[ "$("$INSULA_BIN/insula" inspect one | jq -r ".[0].State.Status")" = exited ]'
-	[ "$(field one .State.ExitCode)" = 137 ]
+	eventually 5 has_ended one
+	[ "$(field one exit_code)" = 137 ]
 	talker two 'trap "echo hup" HUP; trap "exit 8" USR2; echo ready; while :; do sleep 0.1; done'
 	eventually 5 sh -c '"$INSULA_BIN/insula" logs two | grep -q ready'
 	ok insula kill -s HUP two
@@ -237,7 +242,7 @@ talker() {
 }
 
 @test "a signal to insula run reaches the command" {
-	insula run --name one "$E2E_IMAGE" sh -c 'trap "exit 11" TERM; echo ready; while :; do sleep 0.1; done' \
+	"$INSULA_BIN/insula" run --name one "$E2E_IMAGE" sh -c 'trap "exit 11" TERM; echo ready; while :; do sleep 0.1; done' \
 		>"$BATS_TEST_TMPDIR/out" &
 	local running=$!
 	eventually 5 grep -q ready "$BATS_TEST_TMPDIR/out"
@@ -251,16 +256,16 @@ talker() {
 	box one -m 64m --label k=v
 	ok insula inspect one
 	jq -e '.[0] | .Id and .Created and .Name == "one"' <<<"$output" >/dev/null || fail
-	[ "$(field one .State.Status)" = running ]
-	[ "$(field one .State.Pid)" -gt 1 ]
+	[ "$(field one status)" = running ]
+	[ "$(field one pid)" -gt 1 ]
 	[ "$(field one '.Config.Cmd | join(" ")')" = 'sleep 600' ]
-	[ -d "/proc/$(field one .State.Pid)" ]
+	[ -d "/proc/$(field one pid)" ]
 }
 
 @test "inspect: an end by lack of memory is told" {
 	insula run --name hog -m 32m --memory-swap 32m "$E2E_IMAGE" tail -c 200m /dev/zero || true
 	[ "$(field hog .State.OOMKilled)" = true ]
-	[ "$(field hog .State.ExitCode)" = 137 ]
+	[ "$(field hog exit_code)" = 137 ]
 }
 
 # ---- rm ----
@@ -279,7 +284,7 @@ talker() {
 	box one
 	insula rm -f one >/dev/null
 	box one
-	[ "$(field one .State.Running)" = true ]
+	[ "$(field one status)" = running ]
 }
 
 @test "rm: what one of several names fails at does not keep the others" {
@@ -304,14 +309,14 @@ talker() {
 @test "doctor: a host with running containers is clean" {
 	box one
 	ok insula doctor
-	[ "$(field one .State.Running)" = true ]
+	[ "$(field one status)" = running ]
 }
 
 @test "the death of the keeper ends the container, and it is told" {
 	box one
 	local id keeper init
 	id=$(insula ps -q --no-trunc)
-	init=$(field one .State.Pid)
+	init=$(field one pid)
 	keeper=$(jq .keeper_pid "$INSULA_RUNROOT/containers/$id/state.json")
 	kill -9 "$keeper"
 	eventually 5 sh -c "! test -d /proc/$init"
@@ -327,7 +332,7 @@ talker() {
 	eventually 5 grep -q ready "$BATS_TEST_TMPDIR/out"
 	kill -9 $running
 	wait $running 2>/dev/null || true
-	[ "$(field one .State.Running)" = true ]
+	[ "$(field one status)" = running ]
 	ok insula exec one echo alive
 	shows alive
 }
