@@ -15,8 +15,9 @@
 #include "base/own.h"
 
 const struct verb *const cli_verbs[] = {
-	&cli_verb_run,	&cli_verb_exec, &cli_verb_ps, &cli_verb_logs, &cli_verb_stop,
-	&cli_verb_kill, &cli_verb_wait, &cli_verb_rm, NULL,
+	&cli_verb_run,	   &cli_verb_exec, &cli_verb_ps,      &cli_verb_logs,
+	&cli_verb_stop,	   &cli_verb_kill, &cli_verb_wait,    &cli_verb_rm,
+	&cli_verb_inspect, &cli_verb_info, &cli_verb_version, NULL,
 };
 
 const struct opt cli_global_table[] = {

@@ -297,7 +297,7 @@ int oci_main(int argc, char *argv[])
 		return argc < 2 ? 125 : 0;
 	}
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-v")) {
-		puts("insula-runtime " INSULA_VERSION "\nspec: 1.3.0");
+		puts("insula-runtime " INSULA_VERSION "\nspec: " SPEC_OCI_VERSION);
 		return 0;
 	}
 	if (dispatch(argc, argv, &code, &err) == 0)

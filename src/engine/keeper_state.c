@@ -20,6 +20,7 @@
 
 #include "base/fail.h"
 #include "base/own.h"
+#include "engine/defaults.h"
 #include "engine/keeper_private.h"
 #include "json/json.h"
 
@@ -115,10 +116,10 @@ void keeper_state_init(struct keeper_state *state)
 	*state = (struct keeper_state){
 		.version = 1,
 		.stop_signal = SIGTERM,
-		.stop_timeout_ms = 10000,
+		.stop_timeout_ms = DEFAULT_STOP_TIMEOUT_MS,
 		.id_slot = -1,
-		.log_max_size = 10u << 20,
-		.log_max_files = 3,
+		.log_max_size = DEFAULT_LOG_SIZE,
+		.log_max_files = DEFAULT_LOG_FILES,
 	};
 	for (size_t i = 0; i < FD_COUNT; i++)
 		*(int *)((char *)state + fd_offsets[i]) = -1;

@@ -19,7 +19,6 @@
 #include "base/path.h"
 #include "base/proc.h"
 
-#define DEFAULT_STOP_TIMEOUT_MS 10000
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* Neither host nor dir: has a configuration that names a command. */
@@ -217,7 +216,7 @@ static int fill_record(const struct run_options *options, const char *image_ref,
 	    set_hostname(options, record->id, &record->spec, err) < 0)
 		return -1;
 	set_namespaces(options, &record->spec);
-	record->spec.oci_version = str_dup("1.3.0", err);
+	record->spec.oci_version = str_dup(SPEC_OCI_VERSION, err);
 	record->spec.root_path = str_dup("rootfs", err);
 	if (!record->spec.oci_version || !record->spec.root_path)
 		return -1;

@@ -3,6 +3,7 @@
 #ifndef INSULA_ENGINE_REQUEST_H
 #define INSULA_ENGINE_REQUEST_H
 
+#include "engine/defaults.h"
 #include "engine/engine.h"
 #include "kernel/facts.h"
 

@@ -13,7 +13,6 @@
 #include "kernel/procattr.h"
 
 #define CPU_PERIOD_US 100000
-#define DEFAULT_PIDS 2048
 #define MEMORY_MINIMUM (UINT64_C(6) << 20) /* below it a container's init does not start */
 
 static int limit_memory(const struct run_options *options, struct cgroup_resources *r,

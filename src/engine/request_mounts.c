@@ -19,8 +19,6 @@
 #include "base/path.h"
 #include "engine/request.h"
 
-#define DEFAULT_SHM_SIZE (UINT64_C(64) << 20)
-
 static const struct {
 	const char *destination, *type, *source;
 	const char *options; /* separated by commas */

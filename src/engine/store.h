@@ -163,6 +163,15 @@ int store_read_exit(int root_fd, struct exit_record *ret, struct err *err);
  * where there are none from 1879048192..2147483647, skipping ranges that overlap anybody's entry. */
 int store_claim_ids(struct store *store, const char *id, uint32_t *ret_base, int *ret_slot,
 		    struct err *err);
+#define STORE_RANGE_SIZE 65536u
+
+/* All ids that ranges are taken from, and whether they are those of the entries. */
+struct store_range {
+	uint64_t start, count;
+	bool is_entry;
+};
+
+int store_id_range(struct store_range *ret, struct err *err);
 void store_release_ids(struct store *store, int slot);
 /* Every range that is taken in the container's name, for one that died before it wrote down which. Its
  * keeper is gone, and the caller holds its lock. */

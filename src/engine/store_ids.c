@@ -19,18 +19,13 @@
 #include "base/own.h"
 #include "engine/store_private.h"
 
-#define RANGE_SIZE 65536u
 #define DEFAULT_LAST 2147483647u
 #define SUBID_MAX_SIZE (4u << 20)
 #define OUR_NAME "insula"
 
-struct range {
-	uint64_t start, count;
-};
-
 struct ranges {
-	struct range ours;    /* count 0: no line of ours */
-	struct range *others; /* heap */
+	struct store_range ours;    /* count 0: no line of ours */
+	struct store_range *others; /* heap */
 	size_t count;
 };
 
@@ -40,7 +35,7 @@ static void ranges_done(struct ranges *r)
 }
 
 /* name:start:count */
-static bool parse_line(char *line, const char **ret_name, struct range *ret)
+static bool parse_line(char *line, const char **ret_name, struct store_range *ret)
 {
 	struct err ignored = ERR_INIT;
 	char *start = strchr(line, ':');
@@ -55,9 +50,9 @@ static bool parse_line(char *line, const char **ret_name, struct range *ret)
 	       str_to_u64(count, 1, UINT32_MAX, "count", &ret->count, &ignored) == 0;
 }
 
-static int add_other(struct ranges *r, struct range other, struct err *err)
+static int add_other(struct ranges *r, struct store_range other, struct err *err)
 {
-	struct range *grown = reallocarray(r->others, r->count + 1, sizeof *grown);
+	struct store_range *grown = reallocarray(r->others, r->count + 1, sizeof *grown);
 
 	if (!grown)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot read id ranges");
@@ -76,7 +71,7 @@ static int read_ranges(const char *path, struct ranges *r, struct err *err)
 	if (fd_read_all(fd, SUBID_MAX_SIZE, path, &text, err) < 0)
 		return -1;
 	for (char *line = text, *next; line && *line; line = next) {
-		struct range found;
+		struct store_range found = {0};
 		const char *name;
 
 		next = strchr(line, '\n');
@@ -96,19 +91,19 @@ static bool overlaps(const struct ranges *r, uint64_t base)
 {
 	for (size_t i = 0; i < r->count; i++)
 		if (base < r->others[i].start + r->others[i].count &&
-		    r->others[i].start < base + RANGE_SIZE)
+		    r->others[i].start < base + STORE_RANGE_SIZE)
 			return true;
 	return false;
 }
 
 static int load_ranges(struct ranges *r, struct err *err)
 {
-	struct range uids;
+	struct store_range uids;
 
 	if (read_ranges("/etc/subuid", r, err) < 0)
 		return -1;
 	uids = r->ours;
-	r->ours = (struct range){0};
+	r->ours = (struct store_range){0};
 	if (read_ranges("/etc/subgid", r, err) < 0)
 		return -1;
 	if (uids.start != r->ours.start || uids.count != r->ours.count) {
@@ -116,8 +111,20 @@ static int load_ranges(struct ranges *r, struct err *err)
 			"the lines of '%s' in /etc/subuid and /etc/subgid differ", OUR_NAME);
 		return err_hint(err, "give both the same start and count");
 	}
-	if (!r->ours.count)
-		r->ours = (struct range){STORE_FIRST_ID, DEFAULT_LAST - STORE_FIRST_ID + 1};
+	r->ours.is_entry = r->ours.count != 0;
+	if (!r->ours.is_entry)
+		r->ours = (struct store_range){STORE_FIRST_ID, DEFAULT_LAST - STORE_FIRST_ID + 1,
+					       false};
+	return 0;
+}
+
+int store_id_range(struct store_range *ret, struct err *err)
+{
+	own(ranges) struct ranges ranges = {0};
+
+	if (load_ranges(&ranges, err) < 0)
+		return -1;
+	*ret = ranges.ours;
 	return 0;
 }
 
@@ -136,11 +143,11 @@ int store_claim_ids(struct store *store, const char *id, uint32_t *ret_base, int
 		return err_errno(err, "cannot open '%s/ids'", store->run);
 	if (load_ranges(&ranges, err) < 0)
 		return -1;
-	unsigned int slots = (unsigned int)(ranges.ours.count / RANGE_SIZE);
+	unsigned int slots = (unsigned int)(ranges.ours.count / STORE_RANGE_SIZE);
 	sscanf(id, "%6x", &first); /* anywhere: two starts at once seldom meet */
 	for (unsigned int i = 0; i < slots; i++) {
 		unsigned int slot = (first + i) % slots;
-		uint64_t base = ranges.ours.start + (uint64_t)slot * RANGE_SIZE;
+		uint64_t base = ranges.ours.start + (uint64_t)slot * STORE_RANGE_SIZE;
 
 		if (overlaps(&ranges, base))
 			continue;

@@ -213,6 +213,12 @@ int cgroup_stats(const struct cgroup_host *host, const struct cgroup *cg, struct
  * without the rest, some of which is dear to read. 0 where it cannot be told. */
 uint64_t cgroup_oom_kills(const struct cgroup_host *host, const struct cgroup *cg);
 
+/* The limits in force, "memory/memory.limit_in_bytes=67108864", appended: hierarchy, file, contents. */
+int cgroup_values(const struct cgroup_host *host, const struct cgroup *cg, struct strv *ret,
+		  struct err *err);
+/* Names of controllers, "cpu memory pids", as v1 or v2 calls them. */
+void cgroup_controllers_text(unsigned int controllers, bool v2, struct str *out);
+
 /* Names of groups at the top of any hierarchy that start with `prefix` (for doctor). */
 int cgroup_list(const struct cgroup_host *host, const char *prefix, struct strv *ret,
 		struct err *err);

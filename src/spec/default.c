@@ -107,7 +107,7 @@ int spec_default(struct spec *ret, struct err *err)
 	spec_init(&s);
 	s.process_given = true;
 	s.root_readonly = true;
-	s.oci_version = str_dup("1.3.0", err);
+	s.oci_version = str_dup(SPEC_OCI_VERSION, err);
 	s.root_path = str_dup("rootfs", err);
 	s.hostname = str_dup("insula", err);
 	if (!s.oci_version || !s.root_path || !s.hostname)

@@ -23,6 +23,7 @@
 #include "kernel/limits.h"
 #include "kernel/seccomp.h"
 
+#define SPEC_OCI_VERSION "1.3.0" /* of what we write */
 #define SPEC_MAX_SIZE (8u << 20) /* bytes of a config.json */
 
 enum spec_ns {

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a container gets that nobody asked for otherwise; shown by `info`. Private to engine/. */
+#ifndef INSULA_ENGINE_DEFAULTS_H
+#define INSULA_ENGINE_DEFAULTS_H
+
+#include <stdint.h>
+
+#define DEFAULT_STOP_TIMEOUT_MS 10000
+#define DEFAULT_PIDS 2048
+#define DEFAULT_SHM_SIZE (UINT64_C(64) << 20)
+#define DEFAULT_LOG_SIZE (UINT64_C(10) << 20) /* bytes a file */
+#define DEFAULT_LOG_FILES 3
+
+#endif

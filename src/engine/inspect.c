@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * insula inspect: the record, the state, the end, and where things are on the host.
+ *
+ * What docker and podman show under a name is under the same name here, so that scripts and habits
+ * carry over; what only Insula has is beside it ("Warnings", "IdMap", "Directories"). "Spec" is the
+ * configuration as the record has it, printed along the same tables that read it.
+ */
+#include "engine/inspect.h"
+
+#include <string.h>
+
+#include "base/loop.h"
+#include "base/own.h"
+#include "base/proc.h"
+#include "image/image.h"
+#include "json/json.h"
+
+#define NEVER "0001-01-01T00:00:00Z" /* as docker has it */
+
+static void write_number(struct json_writer *w, const char *key, int64_t value)
+{
+	json_write_key(w, key);
+	json_write_i64(w, value);
+}
+
+static void write_flag(struct json_writer *w, const char *key, bool value)
+{
+	json_write_key(w, key);
+	json_write_bool(w, value);
+}
+
+static void write_time(struct json_writer *w, const char *key, int64_t realtime_ns)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	json_write_member(w, key, realtime_ns ? clock_text(realtime_ns, text) : NEVER);
+}
+
+static void begin(struct json_writer *w, const char *key)
+{
+	json_write_key(w, key);
+	json_write_object(w);
+}
+
+static void write_end(struct json_writer *w, const struct container *ct)
+{
+	const struct exit_record *end = &ct->exit;
+	bool exited = ct->status == CT_EXITED;
+	char name[32];
+
+	write_flag(w, "OOMKilled", exited && end->oom_killed);
+	write_number(w, "ExitCode", exited ? end->code : 0);
+	if (exited && end->signal)
+		json_write_member(w, "Signal", proc_signal_name(end->signal, name, sizeof name));
+	if (exited && end->reason)
+		json_write_member(w, "Reason", end->reason);
+}
+
+static void write_state(struct json_writer *w, const struct container *ct)
+{
+	bool running = ct->status == CT_RUNNING, exited = ct->status == CT_EXITED;
+
+	begin(w, "State");
+	json_write_member(w, "Status", container_status_name(ct->status));
+	write_flag(w, "Running", running);
+	write_flag(w, "Dead", ct->status == CT_DEAD);
+	write_number(w, "Pid", running ? ct->state.init_pid : 0);
+	write_number(w, "KeeperPid", running ? ct->state.keeper_pid : 0);
+	write_end(w, ct);
+	write_time(w, "StartedAt", exited ? ct->exit.started_ns : ct->state.started_ns);
+	write_time(w, "FinishedAt", exited ? ct->exit.finished_ns : 0);
+	json_write_end(w, '}');
+}
+
+/* "key=value" as an object. */
+static void write_pairs(struct json_writer *w, const char *key, const struct strv *pairs)
+{
+	begin(w, key);
+	for (size_t i = 0; i < pairs->count; i++) {
+		own(str) struct str name = STR_INIT(1u << 20);
+		const char *equals = strchrnul(pairs->items[i], '=');
+
+		str_add_len(&name, pairs->items[i], (size_t)(equals - pairs->items[i]));
+		json_write_member(w, name.data, *equals ? equals + 1 : "");
+	}
+	json_write_end(w, '}');
+}
+
+static void write_config(struct json_writer *w, const struct record *r)
+{
+	const struct spec_user *user = &r->spec.process.user;
+	char ids[32], name[32];
+
+	snprintf(ids, sizeof ids, "%u:%u", user->uid, user->gid);
+	begin(w, "Config");
+	json_write_key(w, "Cmd");
+	json_write_strings(w, &r->command);
+	json_write_key(w, "Env");
+	json_write_strings(w, &r->spec.process.env);
+	json_write_member(w, "Hostname", r->spec.hostname ? r->spec.hostname : "");
+	write_pairs(w, "Labels", &r->labels);
+	write_flag(w, "OpenStdin", r->interactive);
+	json_write_member(w, "StopSignal", proc_signal_name(r->stop_signal, name, sizeof name));
+	write_number(w, "StopTimeout", (int64_t)(r->stop_timeout_ms / 1000));
+	write_flag(w, "Tty", r->terminal);
+	json_write_member(w, "User", user->name ? user->name : ids);
+	json_write_member(w, "WorkingDir", r->spec.process.cwd ? r->spec.process.cwd : "");
+	write_flag(w, "AutoRemove", r->remove);
+	write_flag(w, "Strict", r->strict);
+	json_write_end(w, '}');
+}
+
+static int write_path(struct json_writer *w, const char *key, const char *store, const char *id,
+		      const char *below, struct err *err)
+{
+	own_free char *path = str_printf(err, "%s/containers/%s%s", store, id, below);
+
+	if (!path)
+		return -1;
+	json_write_member(w, key, path);
+	return 0;
+}
+
+static int write_places(struct json_writer *w, const struct container *ct, struct err *err)
+{
+	const struct store *store = ct->store;
+
+	if (write_path(w, "LogPath", store->root, ct->id, "/log", err) < 0)
+		return -1;
+	begin(w, "GraphDriver");
+	json_write_member(w, "Name", "overlay");
+	begin(w, "Data");
+	if (write_path(w, "UpperDir", store->root, ct->id, "/upper", err) < 0 ||
+	    write_path(w, "WorkDir", store->root, ct->id, "/work", err) < 0)
+		return -1;
+	json_write_end(w, '}');
+	json_write_end(w, '}');
+	begin(w, "Directories");
+	if (write_path(w, "Root", store->root, ct->id, "", err) < 0 ||
+	    write_path(w, "Run", store->run, ct->id, "", err) < 0)
+		return -1;
+	json_write_end(w, '}');
+	return 0;
+}
+
+/* Which host ids stand for the container's 0 to 65535 while it runs. */
+static void write_ids(struct json_writer *w, const struct container *ct)
+{
+	if (ct->status != CT_RUNNING || !ct->state.id_base)
+		return;
+	begin(w, "IdMap");
+	write_number(w, "HostId", ct->state.id_base);
+	write_number(w, "Size", STORE_RANGE_SIZE);
+	write_number(w, "Slot", ct->state.id_slot);
+	json_write_end(w, '}');
+}
+
+/* Was the host upgraded since? Where its image cannot be asked, nothing is said. */
+static void write_image(struct json_writer *w, const struct record *r)
+{
+	struct err ignored = ERR_INIT;
+	own_free char *now = r->image_stamp && *r->image_stamp ? image_stamp(r->image, &ignored)
+							       : NULL;
+
+	json_write_member(w, "Image", r->image);
+	json_write_member(w, "ImageStamp", r->image_stamp ? r->image_stamp : "");
+	if (now)
+		write_flag(w, "ImageChanged", strcmp(now, r->image_stamp) != 0);
+}
+
+static void write_warnings(struct json_writer *w, const struct container *ct)
+{
+	const struct strv *lists[] = {&ct->record.warnings, &ct->state.warnings};
+
+	json_write_key(w, "Warnings");
+	json_write_array(w);
+	for (size_t i = 0; i < 2; i++)
+		for (size_t k = 0; k < lists[i]->count; k++)
+			json_write_string(w, lists[i]->items[k]);
+	json_write_end(w, ']');
+}
+
+int engine_inspect(struct container *ct, bool security, struct json_writer *w, struct err *err)
+{
+	char cgroup[sizeof STORE_CGROUP_PREFIX + STORE_ID_LENGTH];
+
+	snprintf(cgroup, sizeof cgroup, STORE_CGROUP_PREFIX "%s", ct->id);
+	json_write_object(w);
+	json_write_member(w, "Id", ct->id);
+	json_write_member(w, "Name", ct->record.name);
+	write_time(w, "Created", ct->record.created_ns);
+	write_image(w, &ct->record);
+	write_state(w, ct);
+	write_config(w, &ct->record);
+	write_warnings(w, ct);
+	if (write_places(w, ct, err) < 0)
+		return -1;
+	json_write_member(w, "CgroupName", cgroup);
+	write_ids(w, ct);
+	if (security && inspect_security(ct, w, err) < 0)
+		return -1;
+	json_write_key(w, "Spec");
+	json_write_struct(w, spec_fields, &ct->record.spec);
+	json_write_end(w, '}');
+	return 0;
+}

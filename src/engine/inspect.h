@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Everything that is known of one container, as JSON. */
+#ifndef INSULA_ENGINE_INSPECT_H
+#define INSULA_ENGINE_INSPECT_H
+
+#include "engine/store.h"
+
+/* One object, written to w. The names of members are those of docker inspect and podman inspect where
+ * they mean the same. security: add what the kernel enforces on it just now; ERR_STATE where it does
+ * not run. */
+int engine_inspect(struct container *ct, bool security, struct json_writer *w, struct err *err);
+
+/* "Security": of its first process and its control group (inspect_security.c). */
+int inspect_security(const struct container *ct, struct json_writer *w, struct err *err);
+
+#endif
