@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +65,7 @@ static void make_ends(struct ends *e, const struct kept_options *options)
 		e->input[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-_Noreturn static void run_payload(const struct ends *e, const char *script)
+_Noreturn static void run_payload(const struct ends *e, const struct kept_options *options)
 {
 	struct err err;
 
@@ -77,7 +78,9 @@ _Noreturn static void run_payload(const struct ends *e, const char *script)
 		dup2(e->output[1], 1);
 		dup2(e->errors[1], 2);
 	}
-	execl("/bin/sh", "sh", "-c", script, NULL);
+	if (options->in_payload)
+		options->in_payload();
+	execl("/bin/sh", "sh", "-c", options->script, NULL);
 	_exit(127);
 }
 
@@ -93,13 +96,16 @@ _Noreturn static void become_keeper(struct kept *k, const struct kept_options *o
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	keeper_state_init(&state);
 	make_ends(&e, options);
-	if (proc_clone(&init, 0, -1, &err) == 0)
-		run_payload(&e, options->script);
+	if (proc_clone(&init, options->namespaces ? CLONE_NEWPID : 0, -1, &err) == 0)
+		run_payload(&e, options);
 	state.id = k->id;
 	state.root = k->root;
 	state.run = k->run;
 	state.remove = options->remove;
 	state.terminal = options->terminal;
+	state.cgroup_name = options->cgroup_name;
+	if (options->id_slot)
+		state.id_slot = options->id_slot;
 	if (options->stop_signal)
 		state.stop_signal = options->stop_signal;
 	if (options->stop_timeout_ms)
@@ -126,6 +132,8 @@ _Noreturn static void become_keeper(struct kept *k, const struct kept_options *o
 
 void kept_launch(struct kept *k, const struct kept_options *options)
 {
+	struct proc keeper = PROC_INIT;
+	struct err err = ERR_INIT;
 	int pair[2];
 
 	if (!getenv("INSULA_KEEPER"))
@@ -133,10 +141,11 @@ void kept_launch(struct kept *k, const struct kept_options *options)
 	*k = KEPT_INIT;
 	make_directories(k);
 	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
-	k->pid = fork();
-	CHECK(k->pid >= 0);
+	k->pid = proc_clone(&keeper, options->namespaces ? CLONE_NEWPID : 0, -1, &err);
+	CHECK_OK(k->pid);
 	if (k->pid == 0)
 		become_keeper(k, options, pair[1]);
+	proc_forget(&keeper);
 	close(pair[1]);
 	k->client_fd = pair[0];
 }

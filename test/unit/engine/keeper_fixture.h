@@ -23,6 +23,11 @@ struct kept_options {
 	int stop_signal;	  /* 0: SIGTERM */
 	uint64_t stop_timeout_ms; /* 0: 10 s */
 	uint64_t log_max_size;	  /* 0: 10 MiB */
+	/* For root: the keeper is PID 1, the payload PID 1 of a namespace nested in that. */
+	bool namespaces;
+	char *cgroup_name;	  /* NULL: none */
+	void (*in_payload)(void); /* before the script; NULL: nothing */
+	int id_slot;		  /* 0: none */
 };
 
 struct kept {
