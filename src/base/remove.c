@@ -59,16 +59,21 @@ static int remove_error(const struct removal *r, const char *entry, struct err *
 	return err_errno(err, "cannot remove '%s' in '%s'", entry, r->name);
 }
 
-/* 1 gone, 0 a directory with something in it, -1 errno. */
-static int remove_entry(int dir_fd, const char *name)
+/* 1 gone, 0 a directory with something in it, -1 errno. `type` (DT_DIR ...) saves a call where it is
+ * right, and does no harm where it is not. */
+static int remove_entry(int dir_fd, const char *name, unsigned char type)
 {
-	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
-		return 1;
-	/* Linux says EISDIR; POSIX, and some file systems, EPERM. */
-	if (errno != EISDIR && errno != EPERM)
-		return -1;
+	if (type != DT_DIR) {
+		if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+			return 1;
+		/* Linux says EISDIR; POSIX, and some file systems, EPERM. */
+		if (errno != EISDIR && errno != EPERM)
+			return -1;
+	}
 	if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return 1;
+	if (errno == ENOTDIR && type == DT_DIR)
+		return remove_entry(dir_fd, name, DT_UNKNOWN); /* swapped meanwhile */
 	if (errno == ENOTDIR)
 		errno = EPERM; /* a file after all, and not to be removed: immutable, sticky */
 	return errno == ENOTEMPTY || errno == EEXIST ? 0 : -1;
@@ -162,7 +167,7 @@ static int clear_dir(struct removal *r, struct err *err)
 			entry = (const struct dirent64 *)(buf + at);
 			if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 				continue;
-			gone = remove_entry(r->dir_fd, entry->d_name);
+			gone = remove_entry(r->dir_fd, entry->d_name, entry->d_type);
 			if (gone < 0)
 				return remove_error(r, entry->d_name, err);
 			if (gone == 0)
@@ -196,7 +201,7 @@ int path_remove_tree(int dir_fd, const char *name, struct err *err)
 		return err_set(err, ERR_INVALID, 0, "cannot remove '%s': not a file name", name);
 	for (int pass = 0; pass <= REFILL_MAX; pass++) {
 		own(removal) struct removal r = {.name = name, .dir_fd = -1};
-		int gone = remove_entry(dir_fd, name);
+		int gone = remove_entry(dir_fd, name, DT_UNKNOWN);
 
 		if (gone > 0)
 			return 0;

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -186,6 +187,7 @@ int cli_main(int argc, char *argv[])
 	int status;
 
 	warn_set_program("insula");
+	umask(022); /* the caller's must not decide who inside may enter a container's root */
 	status = fd_sanitize_stdio(&err) < 0 || fd_cloexec_from(3, &err) < 0
 			 ? -1
 			 : dispatch(&cli, argc, argv, &err);

@@ -55,15 +55,18 @@ int store_open_below(int dir_fd, const char *path, const char *what, struct err 
 	return fd >= 0 ? fd : err_errno(err, "cannot open '%s'", what);
 }
 
-/* ROOT or RUN with the directories that are always there. */
-static int open_tree_of(const char *path, const char *const *below, struct err *err)
+/* ROOT or RUN with the directories that are always there. They are made in the order of the list, so
+ * that all are there where the last one is. */
+static int open_tree_of(const char *path, const char *const *below, size_t count, struct err *err)
 {
 	own_fd int fd = file_open_dirs(path, 0700, err);
 
 	if (fd < 0)
 		return err_hint(err, "state lives in --root and --runroot; the defaults need root");
-	for (; *below; below++) {
-		own_fd int sub_fd = store_open_below(fd, *below, *below, err);
+	if (faccessat(fd, below[count - 1], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return take_fd(fd);
+	for (size_t i = 0; i < count; i++) {
+		own_fd int sub_fd = store_open_below(fd, below[i], below[i], err);
 
 		if (sub_fd < 0)
 			return err_wrap(err, "'%s'", path);
@@ -73,15 +76,19 @@ static int open_tree_of(const char *path, const char *const *below, struct err *
 
 int store_open(const char *root, const char *run, struct store *ret, struct err *err)
 {
-	static const char *const in_root[] = {"containers", "names", "images", NULL};
-	static const char *const in_run[] = {"containers", "ids", NULL};
+	static const char *const in_root[] = {"containers", "names", "images"};
+	static const char *const in_run[] = {"containers", "ids"};
 	struct store store = {.root_fd = -1, .run_fd = -1};
 
 	store.root = choose_directory(root, "INSULA_ROOT", DEFAULT_ROOT, err);
 	store.run = store.root ? choose_directory(run, "INSULA_RUNROOT", DEFAULT_RUN, err) : NULL;
 	if (store.run) {
-		store.root_fd = open_tree_of(store.root, in_root, err);
-		store.run_fd = store.root_fd < 0 ? -1 : open_tree_of(store.run, in_run, err);
+		store.root_fd = open_tree_of(store.root, in_root, sizeof in_root / sizeof *in_root,
+					     err);
+		store.run_fd = store.root_fd < 0
+				       ? -1
+				       : open_tree_of(store.run, in_run,
+						      sizeof in_run / sizeof *in_run, err);
 	}
 	if (store.run_fd < 0) {
 		store_done(&store);
