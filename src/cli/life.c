@@ -11,7 +11,7 @@
 
 struct life_options {
 	uint64_t timeout_ms;
-	bool timeout_given, force, all, ignore_missing, quiet;
+	bool timeout_given, force, all;
 	char *signal;
 };
 
@@ -158,14 +158,34 @@ static int remove_one(struct cli *cli, struct container *ct, void *data, struct 
 	return said(ct);
 }
 
+/* The names that stand for something; that the others do not is no error with --force. */
+static int keep_existing(struct cli *cli, const struct strv *refs, struct strv *ret,
+			 struct err *err)
+{
+	for (size_t i = 0; i < refs->count; i++) {
+		struct container ct = {.root_fd = -1, .run_fd = -1};
+		struct err looking = ERR_INIT;
+
+		if (store_find(&cli->store, refs->items[i], &ct, &looking) == 0)
+			container_done(&ct);
+		else if (looking.kind == ERR_NOT_FOUND)
+			continue;
+		if (strv_add(ret, refs->items[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int run_rm(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
 	struct life_options *options = data;
-	int status = each(cli, options, operands, remove_one, err);
+	own(strv) struct strv existing = STRV_INIT;
 
-	if (status < 0 && options->force && err->kind == ERR_NOT_FOUND)
-		return 0; /* as rm -f: what is not there is removed */
-	return status;
+	if (!options->force || !operands->count)
+		return each(cli, options, operands, remove_one, err);
+	if (keep_existing(cli, operands, &existing, err) < 0)
+		return -1;
+	return existing.count ? each(cli, options, &existing, remove_one, err) : 0;
 }
 
 static const struct opt rm_table[] = {

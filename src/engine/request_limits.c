@@ -13,6 +13,7 @@
 #include "kernel/procattr.h"
 
 #define CPU_PERIOD_US 100000
+#define CPUS_MINIMUM_MILLI 10 /* a quota of one millisecond, the least that the kernel takes */
 #define MEMORY_MINIMUM (UINT64_C(6) << 20) /* below it a container's init does not start */
 
 static int limit_memory(const struct run_options *options, struct cgroup_resources *r,
@@ -74,8 +75,10 @@ static int limit_cpus(const struct run_options *options, const struct facts *fac
 	}
 	if (!options->cpus_milli)
 		return 0;
-	if (wanted > facts->cpu_count) {
-		err_set(err, ERR_USAGE, 0, "--cpus: more than the %u CPUs there are",
+	if (options->cpus_milli < CPUS_MINIMUM_MILLI || wanted > facts->cpu_count) {
+		err_set(err, ERR_USAGE, 0,
+			wanted > facts->cpu_count ? "--cpus: more than the %u CPUs there are"
+						  : "--cpus: too little of the %u CPUs there are",
 			facts->cpu_count);
 		return err_hint(err, "the range is 0.01 to %u", facts->cpu_count);
 	}

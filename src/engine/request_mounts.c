@@ -6,8 +6,9 @@
  * Who owns what in a bind of a user's data: with a user namespace of its own, container root is
  * nobody on the host. A source that belongs to an ordinary user is mapped so that its owner and
  * container root are one: what root writes there belongs to that user, and a setuid file planted there
- * is that user's, never root's. A source that belongs to host root is not mapped: container root reads
- * what others may read, and the "idmap" option, which hands it over whole, must be asked for.
+ * is that user's, never root's. A source that belongs to host root, or to its group, is not mapped:
+ * container root reads what others may read, and the "idmap" option, which hands it over whole, must be
+ * asked for.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -131,12 +132,12 @@ static int set_owner_map(const struct run_options *options, const struct bind_re
 {
 	if (options->userns != USERNS_PRIVATE || r->map_whole)
 		return 0;
-	if (st->st_uid != 0)
+	if (st->st_uid != 0 && st->st_gid != 0)
 		return map_owner(m, st, err);
 	if (!r->readonly && S_ISDIR(st->st_mode) && !(st->st_mode & 0002))
-		warn_emit("'%s' belongs to root: the container can read what everybody may, and "
+		warn_emit("'%s' belongs to %s: the container can read what everybody may, and "
 			  "write nothing (chown it, or add the option 'idmap')",
-			  r->source);
+			  r->source, st->st_uid ? "the group root" : "root");
 	return 0;
 }
 
