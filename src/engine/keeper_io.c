@@ -19,9 +19,12 @@
  * again when a session leader's end has hung it up.
  */
 #include <errno.h>
+#include <elf.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <termios.h>
@@ -34,6 +37,25 @@
 #define IDLE_MS 2000
 #define DRAIN_MAX (8u << 20)
 
+/* Unmap the program's own text and constants. They stay in the page cache and come back by the few
+ * pages that waiting needs, where a start has touched nearly all of them. */
+static void forget_program(void)
+{
+	const ElfW(Phdr) *headers = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+	uintptr_t page = (uintptr_t)getpagesize(), base = 0;
+
+	for (size_t i = 0; i < getauxval(AT_PHNUM); i++)
+		if (headers[i].p_type == PT_PHDR) /* only where the program can be moved */
+			base = (uintptr_t)headers - headers[i].p_vaddr;
+	for (size_t i = 0; i < getauxval(AT_PHNUM); i++) {
+		uintptr_t from = (base + headers[i].p_vaddr) & ~(page - 1);
+
+		if (headers[i].p_type == PT_LOAD && !(headers[i].p_flags & PF_W))
+			madvise((void *)from, base + headers[i].p_vaddr + headers[i].p_memsz - from,
+				MADV_DONTNEED);
+	}
+}
+
 static void on_idle(void *data)
 {
 	struct keeper *k = data;
@@ -45,6 +67,7 @@ static void on_idle(void *data)
 	}
 	madvise(k->buffer, KEEPER_PACKET_MAX, MADV_DONTNEED);
 	log_writer_idle(k->log);
+	forget_program();
 	loop_remove(k->idle_timer);
 	k->idle_timer = NULL;
 }
@@ -304,6 +327,7 @@ int keeper_io_init(struct keeper *k, struct err *err)
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (k->buffer == MAP_FAILED)
 		return err_errno(err, "cannot map a buffer");
+	keeper_touch(k); /* what the start needed goes too */
 	if (state->terminal)
 		take_slave(k);
 	if (stream_init(k, 0, state->terminal ? state->console_fd : state->stdout_fd, err) < 0 ||
