@@ -102,7 +102,7 @@ static int step_record(struct ending *e, struct err *err)
 /* Processes from outside that joined (exec) and left the pid namespace out are killed with it. */
 static int step_cgroup(struct ending *e, struct err *err)
 {
-	if (e->cgroup.count == 0)
+	if (cgroup_remove_empty(&e->cgroup))
 		return 0;
 	if (cgroup_kill(&e->cgroup, CGROUP_WAIT_MS, err) < 0)
 		return -1;

@@ -149,9 +149,10 @@ void cgroup_plan_print(const struct cgroup_host *host, const struct cgroup_plan 
 /* ---- execute ---- */
 struct cgroup_member {
 	unsigned int hierarchy;
-	int parent_fd;		   /* O_PATH, for removal */
-	int dir_fd;		   /* the group's directory */
-	int tasks_fd;		   /* v1 "tasks", open for writing; -1 on v2 */
+	int parent_fd; /* O_PATH, for removal */
+	int dir_fd;    /* the group's directory */
+	int tasks_fd;  /* v1 "tasks", open for writing; -1 on v2, and after cgroup_open */
+	bool v2;
 	bool made;		   /* by cgroup_create, not found by cgroup_open */
 	unsigned int made_parents; /* directories above it that cgroup_create made too */
 };
@@ -176,8 +177,9 @@ int cgroup_open(const struct cgroup_host *host, const char *name, struct cgroup 
 		struct err *err);
 /* Close descriptors; removes nothing. */
 void cgroup_done(struct cgroup *cg);
-/* The calling process joins every v1 hierarchy by writing "0" to the inherited tasks files (no
- * global lock, no round trip). The v2 one is entered by clone3. Async-signal-safe. */
+/* The calling process joins every v1 hierarchy by writing "0" to the tasks files, the inherited ones
+ * after cgroup_create, as it may be nobody by then (no global lock, no round trip). The v2 one is
+ * entered by clone3. Async-signal-safe. */
 int cgroup_join_v1(const struct cgroup *cg, struct err *err);
 /* Move another process (by pid in our namespace, with one thread: a child just made) into every
  * hierarchy: for exec on old kernels. */
@@ -189,6 +191,9 @@ int cgroup_kill(const struct cgroup *cg, int timeout_ms, struct err *err);
 /* Remove the group with its sub-groups from every hierarchy; waits for EBUSY up to timeout_ms.
  * Directories above it go too where cgroup_create made them and nobody else uses them. */
 int cgroup_remove(struct cgroup *cg, int timeout_ms, struct err *err);
+/* The same where nothing is in it, as when the last process has been reaped: one try, without any
+ * waiting. False where something is left; cgroup_kill and cgroup_remove do the rest. */
+bool cgroup_remove_empty(struct cgroup *cg);
 int cgroup_freeze(const struct cgroup *cg, bool freeze, int timeout_ms, struct err *err);
 /* Apply changed values to a running one; what this kernel cannot do is added to cg->skipped. */
 int cgroup_apply(const struct cgroup_host *host, const struct cgroup_plan *plan, struct cgroup *cg,

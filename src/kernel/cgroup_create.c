@@ -230,6 +230,12 @@ static int make_directory(const struct cgroup_hierarchy *h, const struct cgroup 
 	return 0;
 }
 
+static int open_tasks(struct cgroup_member *member)
+{
+	member->tasks_fd = openat(member->dir_fd, "tasks", O_WRONLY | O_CLOEXEC);
+	return member->tasks_fd < 0 ? -1 : 0;
+}
+
 static int make_member(const struct cgroup_hierarchy *h, struct cgroup *cg, const char *enable,
 		       struct err *err)
 {
@@ -242,7 +248,7 @@ static int make_member(const struct cgroup_hierarchy *h, struct cgroup *cg, cons
 	cg->count++;
 	if (make_parents(h, cg, member, enable, err) < 0 || make_directory(h, cg, member, err) < 0)
 		return -1;
-	if (cgroup_member_open(cg, member, h->v2) < 0)
+	if (cgroup_member_open(cg, member, h->v2) < 0 || (!h->v2 && open_tasks(member) < 0))
 		return err_errno(err, "cannot open cgroup '%s' in %s", cg->name, h->mount);
 	return 0;
 }

@@ -32,11 +32,6 @@
 /* Rounds of cgroup.kill before what is left must be outside the v2 group, or frozen on v1. */
 #define V2_ROUNDS 5
 
-static bool is_v2(const struct cgroup_member *member)
-{
-	return member->tasks_fd < 0;
-}
-
 static int remaining_ms(int64_t deadline_ms)
 {
 	int64_t left = deadline_ms - clock_boot_ms();
@@ -102,7 +97,7 @@ static int freeze_v1(int dir_fd, bool freeze, int64_t deadline_ms)
 const struct cgroup_member *cgroup_freezer(const struct cgroup *cg)
 {
 	for (size_t i = 0; i < cg->count; i++)
-		if (is_v2(&cg->members[i]))
+		if (cg->members[i].v2)
 			return &cg->members[i];
 	for (size_t i = 0; i < cg->count; i++)
 		if (faccessat(cg->members[i].dir_fd, "freezer.state", F_OK, 0) == 0)
@@ -112,8 +107,8 @@ const struct cgroup_member *cgroup_freezer(const struct cgroup *cg)
 
 static int set_frozen(const struct cgroup_member *member, bool freeze, int64_t deadline_ms)
 {
-	return is_v2(member) ? freeze_v2(member->dir_fd, freeze, deadline_ms)
-			     : freeze_v1(member->dir_fd, freeze, deadline_ms);
+	return member->v2 ? freeze_v2(member->dir_fd, freeze, deadline_ms)
+			  : freeze_v1(member->dir_fd, freeze, deadline_ms);
 }
 
 int cgroup_freeze(const struct cgroup *cg, bool freeze, int timeout_ms, struct err *err)
@@ -142,7 +137,7 @@ int cgroup_freeze(const struct cgroup *cg, bool freeze, int timeout_ms, struct e
 static const struct cgroup_member *v2_member(const struct cgroup *cg)
 {
 	for (size_t i = 0; i < cg->count; i++)
-		if (is_v2(&cg->members[i]))
+		if (cg->members[i].v2)
 			return &cg->members[i];
 	return NULL;
 }
@@ -156,7 +151,7 @@ static int thaw_directory(int dir_fd, void *data)
 static const struct cgroup_member *v1_freezer(const struct cgroup *cg)
 {
 	for (size_t i = 0; i < cg->count; i++)
-		if (!is_v2(&cg->members[i]) &&
+		if (!cg->members[i].v2 &&
 		    faccessat(cg->members[i].dir_fd, "freezer.state", F_OK, 0) == 0)
 			return &cg->members[i];
 	return NULL;

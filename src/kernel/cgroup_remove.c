@@ -135,6 +135,24 @@ static int remove_member(const struct cgroup *cg, const struct cgroup_member *me
 	}
 }
 
+bool cgroup_remove_empty(struct cgroup *cg)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < cg->count; i++) {
+		struct cgroup_member *member = &cg->members[i];
+
+		if (unlinkat(member->parent_fd, cgroup_leaf(cg), AT_REMOVEDIR) < 0 &&
+		    errno != ENOENT) {
+			all = false;
+			continue;
+		}
+		member->made = false;
+		cgroup_remove_parents(cg, member);
+	}
+	return all;
+}
+
 /* What still lives there, so that somebody can look. */
 static int hint_processes(const struct cgroup *cg, struct err *err)
 {

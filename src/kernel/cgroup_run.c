@@ -76,12 +76,10 @@ int cgroup_member_open(struct cgroup *cg, struct cgroup_member *member, bool v2)
 				O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (member->dir_fd < 0)
 		return -1;
-	if (v2) {
+	member->v2 = v2;
+	if (v2)
 		cg->v2_fd = member->dir_fd;
-		return 0;
-	}
-	member->tasks_fd = openat(member->dir_fd, "tasks", O_WRONLY | O_CLOEXEC);
-	return member->tasks_fd < 0 ? -1 : 0;
+	return 0;
 }
 
 static int open_parent(int top_fd, const char *name)
@@ -130,10 +128,17 @@ int cgroup_open(const struct cgroup_host *host, const char *name, struct cgroup 
 	return 0;
 }
 
+static int write_tasks(const struct cgroup_member *member, const char *pid)
+{
+	if (member->tasks_fd < 0)
+		return cgroup_put(member->dir_fd, "tasks", pid);
+	return write(member->tasks_fd, pid, strlen(pid)) < 0 ? -1 : 0;
+}
+
 int cgroup_join_v1(const struct cgroup *cg, struct err *err)
 {
 	for (size_t i = 0; i < cg->count; i++)
-		if (cg->members[i].tasks_fd >= 0 && write(cg->members[i].tasks_fd, "0", 1) < 0)
+		if (!cg->members[i].v2 && write_tasks(&cg->members[i], "0") < 0)
 			return err_errno(err, "cannot join cgroup '%s' (hierarchy %u)", cg->name,
 					 cg->members[i].hierarchy);
 	return 0;
@@ -142,15 +147,13 @@ int cgroup_join_v1(const struct cgroup *cg, struct err *err)
 int cgroup_join_all(const struct cgroup *cg, int pid, struct err *err)
 {
 	char text[24];
-	int len = snprintf(text, sizeof(text), "%d", pid);
 
+	snprintf(text, sizeof(text), "%d", pid);
 	for (size_t i = 0; i < cg->count; i++) {
 		const struct cgroup_member *member = &cg->members[i];
-		ssize_t n = member->tasks_fd >= 0
-				    ? write(member->tasks_fd, text, (size_t)len)
-				    : cgroup_put(member->dir_fd, "cgroup.procs", text);
 
-		if (n < 0)
+		if ((member->v2 ? cgroup_put(member->dir_fd, "cgroup.procs", text)
+				: write_tasks(member, text)) < 0)
 			return err_errno(err, "cannot move process %d to cgroup '%s'", pid,
 					 cg->name);
 	}

@@ -517,7 +517,7 @@ void runtime_container_done(struct runtime_container *container)
 	proc_done(&container->init);
 	fd_close(container->console_fd);
 	container->console_fd = -1;
-	if (container->cgroup.count) {
+	if (!cgroup_remove_empty(&container->cgroup)) {
 		cgroup_kill(&container->cgroup, CGROUP_REMOVE_MS, &ignored);
 		cgroup_remove(&container->cgroup, CGROUP_REMOVE_MS, &ignored);
 	}

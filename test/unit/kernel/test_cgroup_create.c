@@ -62,6 +62,21 @@ static int create(const char *name, bool strict, struct cgroup *ret)
 	return cgroup_create(&host, &plan, ret, &err);
 }
 
+TEST(an_empty_group_goes_at_once_and_another_stays)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+
+	use_v2();
+	CHECK_OK(create("box", true, &cg));
+	CHECK(mkdirat(test_dir(), "box/below", 0755) == 0);
+	CHECK(!cgroup_remove_empty(&cg));
+	CHECK(exists("box"));
+	CHECK(unlinkat(test_dir(), "box/below", AT_REMOVEDIR) == 0);
+	CHECK(cgroup_remove_empty(&cg));
+	CHECK(!exists("box"));
+	CHECK(cgroup_remove_empty(&cg)); /* gone already */
+}
+
 TEST(a_group_is_made_opened_and_removed)
 {
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
@@ -339,7 +354,7 @@ static void use_v1_devices(struct cgroup *cg)
 	put("box/devices.allow");
 	put("box/devices.deny");
 	CHECK_OK(cgroup_open(&host, "box", cg, &err));
-	CHECK(cg->members[0].tasks_fd >= 0);
+	CHECK(!cg->members[0].v2);
 }
 
 TEST(device_rules_on_v1_are_added_before_any_is_removed)

@@ -25,12 +25,11 @@ static void add_group(const char *name, bool v2, unsigned int controllers)
 	fd = openat(test_dir(), name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CHECK(fd >= 0);
 	*h = (struct cgroup_hierarchy){.v2 = v2, .controllers = controllers, .dir_fd = -1};
-	/* What a v1 member has for joining is not needed to measure it. */
-	cg.members[cg.count] = (struct cgroup_member){
-		.hierarchy = (unsigned int)host.count,
-		.parent_fd = -1,
-		.dir_fd = fd,
-		.tasks_fd = v2 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+	cg.members[cg.count] = (struct cgroup_member){.hierarchy = (unsigned int)host.count,
+						      .parent_fd = -1,
+						      .dir_fd = fd,
+						      .tasks_fd = -1,
+						      .v2 = v2};
 	cg.count++;
 	host.count++;
 	host.controllers |= controllers;
