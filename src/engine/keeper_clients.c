@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The control socket: who may connect, what they may ask, and how answers get to them.
+ * The control socket: who may connect, and how output and answers get to them. What they may ask is
+ * keeper_requests.c.
  *
  * A client costs a descriptor and a small struct. What it is sent goes straight into its socket;
  * only what that has no room for is queued, as packets that clients share by reference. Output is
@@ -12,12 +13,11 @@
  * by piece (KEEPER_STDIN_TAKEN), so a client never has more than one piece under way, and its next
  * request is not stuck behind data that the container does not read.
  *
- * Those who connect are root or the keeper's own user. All the same every field is checked, the
- * first message is due within seconds, and the number of clients is bounded: a mistake in one of
- * our own programs must not end a container.
+ * Those who connect are root or the keeper's own user. All the same the first message is due within
+ * seconds, and the number of clients is bounded: a mistake in one of our own programs must not end a
+ * container.
  */
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,165 +173,22 @@ bool keeper_clients_behind(const struct keeper *k)
 	return false;
 }
 
-void keeper_clients_exit(struct keeper *k)
+void keeper_client_exit(struct keeper_client *c)
 {
+	const struct keeper *k = c->keeper;
 	int64_t how = k->exit_signal | (k->oom_killed ? 1 << 8 : 0);
 
+	keeper_client_send(c, KEEPER_EXIT, k->exit_code, how, NULL, 0);
+}
+
+void keeper_clients_exit(struct keeper *k)
+{
 	for (struct keeper_client *c = k->clients; c; c = c->next)
 		if (!c->dead && (c->attached || c->waiting))
-			keeper_client_send(c, KEEPER_EXIT, k->exit_code, how, NULL, 0);
+			keeper_client_exit(c);
 }
 
-/* ---- requests ---- */
-
-static int on_hello(struct keeper_client *c, const struct keeper_header *m, const char *data,
-		    struct err *err)
-{
-	loop_remove(c->hello_timer);
-	c->hello_timer = NULL;
-	c->greeted = true;
-	keeper_client_send(c, KEEPER_WELCOME, KEEPER_PROTOCOL, 0, NULL, 0);
-	return 0;
-}
-
-static int on_attach(struct keeper_client *c, const struct keeper_header *m, const char *data,
-		     struct err *err)
-{
-	c->attached = true;
-	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
-	return 0;
-}
-
-static int on_stdin(struct keeper_client *c, const struct keeper_header *m, const char *data,
-		    struct err *err)
-{
-	if (c->input)
-		return err_set(err, ERR_INVALID, 0, "input was sent before the last was taken");
-	keeper_input(c, data, m->length);
-	return 0;
-}
-
-static int on_stdin_eof(struct keeper_client *c, const struct keeper_header *m, const char *data,
-			struct err *err)
-{
-	keeper_input_eof(c->keeper);
-	return 0;
-}
-
-static int on_resize(struct keeper_client *c, const struct keeper_header *m, const char *data,
-		     struct err *err)
-{
-	if (keeper_resize(c->keeper, m->value, err) < 0)
-		return -1;
-	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
-	return 0;
-}
-
-static int on_signal(struct keeper_client *c, const struct keeper_header *m, const char *data,
-		     struct err *err)
-{
-	if (m->value < 1 || m->value > SIGRTMAX)
-		return err_set(err, ERR_INVALID, 0, "%lld is not a signal", (long long)m->value);
-	if (keeper_signal(c->keeper, (int)m->value, err) < 0)
-		return -1;
-	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
-	return 0;
-}
-
-static int on_stop(struct keeper_client *c, const struct keeper_header *m, const char *data,
-		   struct err *err)
-{
-	const struct keeper_state *state = &c->keeper->state;
-	int64_t timeout_ms = m->value2 < 0 ? (int64_t)state->stop_timeout_ms : m->value2;
-
-	if (m->value < 0 || m->value > SIGRTMAX)
-		return err_set(err, ERR_INVALID, 0, "%lld is not a signal", (long long)m->value);
-	c->waiting = true;
-	return keeper_stop(c->keeper, m->value ? (int)m->value : state->stop_signal, timeout_ms,
-			   err);
-}
-
-static int on_wait(struct keeper_client *c, const struct keeper_header *m, const char *data,
-		   struct err *err)
-{
-	c->waiting = true;
-	return 0;
-}
-
-static int on_ping(struct keeper_client *c, const struct keeper_header *m, const char *data,
-		   struct err *err)
-{
-	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
-	return 0;
-}
-
-static int on_replace(struct keeper_client *c, const struct keeper_header *m, const char *data,
-		      struct err *err)
-{
-	struct keeper *k = c->keeper;
-
-	if (m->length == 0 || m->length >= PATH_MAX || data[0] != '/' ||
-	    memchr(data, '\0', m->length))
-		return err_set(err, ERR_INVALID, 0, "the new keeper needs an absolute path");
-	if (k->phase != KEEPER_RUNNING)
-		return err_set(err, ERR_STATE, 0, "the container has ended");
-	if (k->replacement)
-		return err_set(err, ERR_BUSY, 0, "the keeper is being replaced already");
-	k->replacement = str_dup_len(data, m->length, err);
-	k->replacement_client = c;
-	return k->replacement ? 0 : -1;
-}
-
-typedef int request_fn(struct keeper_client *c, const struct keeper_header *m, const char *data,
-		       struct err *err);
-
-static const struct request {
-	request_fn *fn;
-	bool has_data;
-} requests[] = {
-	[KEEPER_HELLO] = {on_hello},	   [KEEPER_ATTACH] = {on_attach},
-	[KEEPER_STDIN] = {on_stdin, true}, [KEEPER_STDIN_EOF] = {on_stdin_eof},
-	[KEEPER_RESIZE] = {on_resize},	   [KEEPER_SIGNAL] = {on_signal},
-	[KEEPER_STOP] = {on_stop},	   [KEEPER_WAIT] = {on_wait},
-	[KEEPER_PING] = {on_ping},	   [KEEPER_REPLACE] = {on_replace, true},
-};
-
-static int check_message(const struct keeper_client *c, const struct keeper_header *m, size_t size,
-			 struct err *err)
-{
-	size_t known = sizeof(requests) / sizeof(requests[0]);
-
-	if (size < sizeof(*m) || size > KEEPER_PACKET_MAX || m->length != size - sizeof(*m))
-		return err_set(err, ERR_INVALID, 0, "the message is malformed");
-	if (m->version != KEEPER_PROTOCOL)
-		return err_set(err, ERR_UNSUPPORTED, 0,
-			       "the keeper speaks version %d of the protocol, not %d",
-			       KEEPER_PROTOCOL, m->version);
-	if (m->type >= known || !requests[m->type].fn)
-		return err_set(err, ERR_UNSUPPORTED, 0, "the keeper does not know message %d",
-			       m->type);
-	if (m->length > 0 && !requests[m->type].has_data)
-		return err_set(err, ERR_INVALID, 0, "message %d takes no data", m->type);
-	if (c->greeted == (m->type == KEEPER_HELLO))
-		return err_set(err, ERR_INVALID, 0,
-			       "the first message, and no other, is a greeting");
-	return 0;
-}
-
-/* A refused request is answered. After a malformed one nothing that follows can be trusted. */
-static void handle_message(struct keeper_client *c, const char *packet, size_t size)
-{
-	struct keeper_header m = {0};
-	struct err err = ERR_INIT;
-
-	memcpy(&m, packet, size < sizeof(m) ? size : sizeof(m));
-	if (check_message(c, &m, size, &err) < 0) {
-		keeper_client_error(c, &err);
-		c->dead = true;
-	} else if (requests[m.type].fn(c, &m, packet + sizeof(m), &err) < 0) {
-		keeper_client_error(c, &err);
-	}
-}
+/* ---- connections ---- */
 
 static void read_messages(struct keeper_client *c)
 {
@@ -347,7 +204,7 @@ static void read_messages(struct keeper_client *c)
 		if (n <= 0)
 			c->dead = true;
 		else
-			handle_message(c, buffer, (size_t)n);
+			keeper_request_handle(c, buffer, (size_t)n);
 	}
 }
 

@@ -40,6 +40,7 @@
 #define LINGER_MS (INT64_C(3600) * 1000)
 #define INIT_DEATH_MS 10000
 #define FDS_WANTED 1024
+#define STOP_MS_MAX (INT64_C(100) * 365 * 86400 * 1000) /* as good as never */
 
 int keeper_signal(struct keeper *k, int signal, struct err *err)
 {
@@ -85,8 +86,10 @@ int keeper_stop(struct keeper *k, int signal, int64_t timeout_ms, struct err *er
 		*err = ended;
 		return -1;
 	}
-	if (signal == SIGKILL)
+	if (signal == SIGKILL || k->phase != KEEPER_RUNNING)
 		return 0;
+	if (timeout_ms < 0 || timeout_ms > STOP_MS_MAX)
+		timeout_ms = STOP_MS_MAX;
 	return kill_at(k, clock_boot_ms() + timeout_ms, err);
 }
 

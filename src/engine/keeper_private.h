@@ -121,9 +121,13 @@ int keeper_client_queue(struct keeper_client *c, const struct keeper_header *hea
 			const void *data);
 /* Its greeting is due in KEEPER_HELLO_MS. */
 int keeper_client_expect(struct keeper_client *c, struct err *err);
-/* KEEPER_EXIT to all who wait for it. */
+/* How it ended, to one, and to all who wait for it. */
+void keeper_client_exit(struct keeper_client *c);
 void keeper_clients_exit(struct keeper *k);
 void keeper_clients_sweep(struct keeper *k);
+
+/* keeper_requests.c: one packet from a client. */
+void keeper_request_handle(struct keeper_client *c, const char *packet, size_t size);
 
 /* keeper_handover.c: all clients but one, as the next keeper's state; and back. */
 int keeper_clients_pack(const struct keeper *k, const struct keeper_client *except,

@@ -328,6 +328,23 @@ TEST(a_slow_client_gets_everything)
 	CHECK_INT(kept_join(&k), 0);
 }
 
+/* One that was connected, and asks when the container has ended already. */
+TEST(who_asks_late_is_told_at_once)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own_fd int late_fd = -1;
+	struct err err = ERR_INIT;
+
+	kept_start(&k, &(struct kept_options){.script = "seq 1 300000", .attached = true});
+	usleep(100000);
+	late_fd = kept_connect(&k);
+	CHECK_OK(keeper_request(k.run_fd, KEEPER_STOP, SIGKILL, 0, KEPT_WAIT_MS, &err));
+	kept_send(late_fd, KEEPER_WAIT, 0, 0, NULL, 0);
+	CHECK_INT(kept_until(late_fd, KEEPER_EXIT, NULL, NULL).value, 128 + SIGKILL);
+	kept_send(late_fd, KEEPER_STOP, 0, INT64_MAX, NULL, 0);
+	CHECK_INT(kept_until(late_fd, KEEPER_EXIT, NULL, NULL).value, 128 + SIGKILL);
+}
+
 /* The container's end does not wait for a client that does not read. */
 TEST(a_stuck_client_does_not_hold_up_the_end)
 {

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What clients may ask of a keeper: one row a message in a table, one short function a row.
+ *
+ * A request that cannot be met is answered with the reason. A message that is malformed, of another
+ * version of the protocol, or out of turn is answered too, but then the connection ends: nothing that
+ * follows on it can be trusted to mean what it says. Every field is checked, although those who
+ * connect are root or our own user: a mistake in one of our programs must not end a container.
+ */
+#include <limits.h>
+#include <string.h>
+
+#include "engine/keeper_private.h"
+
+/* Now, where it has ended already. */
+static void await_exit(struct keeper_client *c)
+{
+	c->waiting = true;
+	if (c->keeper->phase != KEEPER_RUNNING)
+		keeper_client_exit(c);
+}
+
+static int on_hello(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		    struct err *err)
+{
+	loop_remove(c->hello_timer);
+	c->hello_timer = NULL;
+	c->greeted = true;
+	keeper_client_send(c, KEEPER_WELCOME, KEEPER_PROTOCOL, 0, NULL, 0);
+	return 0;
+}
+
+static int on_attach(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		     struct err *err)
+{
+	c->attached = true;
+	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
+	if (c->keeper->phase != KEEPER_RUNNING)
+		keeper_client_exit(c);
+	return 0;
+}
+
+static int on_stdin(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		    struct err *err)
+{
+	if (c->input)
+		return err_set(err, ERR_INVALID, 0, "input was sent before the last was taken");
+	keeper_input(c, data, m->length);
+	return 0;
+}
+
+static int on_stdin_eof(struct keeper_client *c, const struct keeper_header *m, const char *data,
+			struct err *err)
+{
+	keeper_input_eof(c->keeper);
+	return 0;
+}
+
+static int on_resize(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		     struct err *err)
+{
+	if (keeper_resize(c->keeper, m->value, err) < 0)
+		return -1;
+	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
+	return 0;
+}
+
+static int on_signal(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		     struct err *err)
+{
+	if (m->value < 1 || m->value > SIGRTMAX)
+		return err_set(err, ERR_INVALID, 0, "%lld is not a signal", (long long)m->value);
+	if (keeper_signal(c->keeper, (int)m->value, err) < 0)
+		return -1;
+	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
+	return 0;
+}
+
+static int on_stop(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		   struct err *err)
+{
+	const struct keeper_state *state = &c->keeper->state;
+	int64_t timeout_ms = m->value2 < 0 ? (int64_t)state->stop_timeout_ms : m->value2;
+
+	if (m->value < 0 || m->value > SIGRTMAX)
+		return err_set(err, ERR_INVALID, 0, "%lld is not a signal", (long long)m->value);
+	await_exit(c);
+	return keeper_stop(c->keeper, m->value ? (int)m->value : state->stop_signal, timeout_ms,
+			   err);
+}
+
+static int on_wait(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		   struct err *err)
+{
+	await_exit(c);
+	return 0;
+}
+
+static int on_ping(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		   struct err *err)
+{
+	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
+	return 0;
+}
+
+static int on_replace(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		      struct err *err)
+{
+	struct keeper *k = c->keeper;
+
+	if (m->length == 0 || m->length >= PATH_MAX || data[0] != '/' ||
+	    memchr(data, '\0', m->length))
+		return err_set(err, ERR_INVALID, 0, "the new keeper needs an absolute path");
+	if (k->phase != KEEPER_RUNNING)
+		return err_set(err, ERR_STATE, 0, "the container has ended");
+	if (k->replacement)
+		return err_set(err, ERR_BUSY, 0, "the keeper is being replaced already");
+	k->replacement = str_dup_len(data, m->length, err);
+	k->replacement_client = c;
+	return k->replacement ? 0 : -1;
+}
+
+typedef int request_fn(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		       struct err *err);
+
+static const struct request {
+	request_fn *fn;
+	bool has_data;
+} requests[] = {
+	[KEEPER_HELLO] = {on_hello},	   [KEEPER_ATTACH] = {on_attach},
+	[KEEPER_STDIN] = {on_stdin, true}, [KEEPER_STDIN_EOF] = {on_stdin_eof},
+	[KEEPER_RESIZE] = {on_resize},	   [KEEPER_SIGNAL] = {on_signal},
+	[KEEPER_STOP] = {on_stop},	   [KEEPER_WAIT] = {on_wait},
+	[KEEPER_PING] = {on_ping},	   [KEEPER_REPLACE] = {on_replace, true},
+};
+
+static int check_message(const struct keeper_client *c, const struct keeper_header *m, size_t size,
+			 struct err *err)
+{
+	size_t known = sizeof(requests) / sizeof(requests[0]);
+
+	if (size < sizeof(*m) || size > KEEPER_PACKET_MAX || m->length != size - sizeof(*m))
+		return err_set(err, ERR_INVALID, 0, "the message is malformed");
+	if (m->version != KEEPER_PROTOCOL)
+		return err_set(err, ERR_UNSUPPORTED, 0,
+			       "the keeper speaks version %d of the protocol, not %d",
+			       KEEPER_PROTOCOL, m->version);
+	if (m->type >= known || !requests[m->type].fn)
+		return err_set(err, ERR_UNSUPPORTED, 0, "the keeper does not know message %d",
+			       m->type);
+	if (m->length > 0 && !requests[m->type].has_data)
+		return err_set(err, ERR_INVALID, 0, "message %d takes no data", m->type);
+	if (c->greeted == (m->type == KEEPER_HELLO))
+		return err_set(err, ERR_INVALID, 0,
+			       "the first message, and no other, is a greeting");
+	return 0;
+}
+
+/* A refused request is answered. After a malformed one nothing that follows can be trusted. */
+void keeper_request_handle(struct keeper_client *c, const char *packet, size_t size)
+{
+	struct keeper_header m = {0};
+	struct err err = ERR_INIT;
+
+	memcpy(&m, packet, size < sizeof(m) ? size : sizeof(m));
+	if (check_message(c, &m, size, &err) < 0) {
+		keeper_client_error(c, &err);
+		c->dead = true;
+	} else if (requests[m.type].fn(c, &m, packet + sizeof(m), &err) < 0) {
+		keeper_client_error(c, &err);
+	}
+}
