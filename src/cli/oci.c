@@ -27,11 +27,6 @@
 #include "kernel/seal.h"
 #include "runtime/runtime.h"
 
-struct oci_options {
-	char *bundle, *cgroup_root, *run_root;
-	bool strict, dry_run, help_given;
-};
-
 static const struct opt run_table[] = {
 	{"bundle", 'b', OPT_STRING, offsetof(struct oci_options, bundle), .value_name = "DIR",
 	 .help = "directory of config.json and the root file system (default: .)",
@@ -212,6 +207,8 @@ static int verb_spec(const struct oci_options *options, const struct strv *opera
 	struct spec spec;
 	own(str) struct str text = STR_INIT(1u << 20);
 
+	if (operands->count)
+		return err_set(err, ERR_USAGE, 0, "spec wants no argument");
 	spec_init(&spec);
 	int status = spec_default(&spec, err);
 	if (!status)
@@ -222,28 +219,37 @@ static int verb_spec(const struct oci_options *options, const struct strv *opera
 	return status;
 }
 
-typedef int verb_fn(const struct oci_options *options, const struct strv *operands,
-		    char *const argv[], int *ret_code, struct err *err);
-
-static const struct {
-	const char *name;
-	const struct opt *table;
-	verb_fn *run;
-	const char *usage, *help;
-} verbs[] = {
+const struct oci_verb oci_verbs[] = {
 	{"run", run_table, verb_run, "[OPTION...] ID", "run a bundle in the foreground"},
 	{"spec", no_table, verb_spec, "", "print a default config.json"},
 	{"validate", no_table, verb_validate, "[BUNDLE]", "check a bundle's config.json"},
+	{0},
 };
 
-#define VERB_COUNT (sizeof verbs / sizeof *verbs)
+static const struct oci_verb *find_verb(const char *name)
+{
+	for (const struct oci_verb *verb = oci_verbs; verb->name; verb++)
+		if (!strcmp(verb->name, name))
+			return verb;
+	return NULL;
+}
 
 static void print_usage(FILE *out)
 {
 	fputs("Usage: insula-runtime VERB [OPTION...] [ARGUMENT...]\n\nVerbs:\n", out);
-	for (size_t i = 0; i < VERB_COUNT; i++)
-		fprintf(out, "  %-10s %-16s %s\n", verbs[i].name, verbs[i].usage, verbs[i].help);
+	for (const struct oci_verb *verb = oci_verbs; verb->name; verb++)
+		fprintf(out, "  %-10s %-16s %s\n", verb->name, verb->usage, verb->help);
 	fputs("\n--version prints the version, --help this text or that of a verb.\n", out);
+}
+
+static void print_verb_help(const struct oci_verb *verb)
+{
+	printf("Usage: insula-runtime %s%s%s\n\n%s\n", verb->name, *verb->usage ? " " : "",
+	       verb->usage, verb->help);
+	if (!verb->table[0].name)
+		return;
+	putchar('\n');
+	opt_print_help(verb->table, stdout, 80);
 }
 
 static int refuse_verb(const char *name, struct err *err)
@@ -265,22 +271,17 @@ static int dispatch(int argc, char *argv[], int *ret_code, struct err *err)
 	struct oci_options options = {0};
 	own(strv) struct strv operands = STRV_INIT;
 	bool help = false;
-	size_t i = 0;
+	const struct oci_verb *verb = find_verb(argv[1]);
 
-	while (i < VERB_COUNT && strcmp(argv[1], verbs[i].name) != 0)
-		i++;
-	if (i == VERB_COUNT)
+	if (!verb)
 		return refuse_verb(argv[1], err);
-	int status = opt_parse(verbs[i].table, 0, argc - 2, argv + 2, &options, &operands, &help,
-			       err);
+	int status = opt_parse(verb->table, 0, argc - 2, argv + 2, &options, &operands, &help, err);
 	if (!status && help) {
-		printf("Usage: insula-runtime %s %s\n\n%s\n\n", verbs[i].name, verbs[i].usage,
-		       verbs[i].help);
-		opt_print_help(verbs[i].table, stdout, 80);
+		print_verb_help(verb);
 	} else if (!status) {
-		status = verbs[i].run(&options, &operands, argv, ret_code, err);
+		status = verb->run(&options, &operands, argv, ret_code, err);
 	}
-	opt_values_done(verbs[i].table, &options);
+	opt_values_done(verb->table, &options);
 	return status;
 }
 
@@ -300,7 +301,10 @@ int oci_main(int argc, char *argv[])
 		puts("insula-runtime " INSULA_VERSION "\nspec: " SPEC_OCI_VERSION);
 		return 0;
 	}
-	if (dispatch(argc, argv, &code, &err) == 0)
+	int status = dispatch(argc, argv, &code, &err);
+	if (status == 0 && fflush(stdout) != 0)
+		status = err_errno(&err, "cannot write to the standard output");
+	if (status == 0)
 		return code;
 	fprintf(stderr, "insula-runtime: %s\n", err.message);
 	if (*err.hint)
