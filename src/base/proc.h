@@ -56,6 +56,10 @@ int proc_wait_end(const struct proc *p, int timeout_ms, struct err *err);
  * (NULL: inherited). argv[0] is looked up in a fixed PATH. Its exit code in *ret_code. */
 int proc_run(char *const argv[], int timeout_ms, struct str *out, int *ret_code, struct err *err);
 
+/* A program of ours: the path that the environment variable holds, or NAME beside our own executable,
+ * or in ../libexec/insula/ from there. */
+int proc_find_ours(const char *name, const char *variable, char *buf, size_t size, struct err *err);
+
 /* Every signal at its default and nothing blocked: what a new program expects. */
 void proc_reset_signals(void);
 

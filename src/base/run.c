@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Running a host program to its end: proc_run.
+ * Programs of the host: finding our own, and running one to its end (proc_run).
  *
  * The program is looked up in a fixed PATH, which it also gets, because the caller's PATH is not
  * ours to trust when we run as root. It gets no descriptor but 0, 1 and 2, default signals, and
@@ -11,9 +11,11 @@
  * limit it is killed and reaped.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -201,4 +203,31 @@ int proc_run(char *const argv[], int timeout_ms, struct str *out, int *ret_code,
 		return -1;
 	*ret_code = exit.code;
 	return 0;
+}
+
+/* DIR/NAME where that is a program we may run. */
+static bool try_program(const char *dir, const char *name, char *buf, size_t size)
+{
+	return snprintf(buf, size, "%s/%s", dir, name) < (int)size && access(buf, X_OK) == 0;
+}
+
+int proc_find_ours(const char *name, const char *variable, char *buf, size_t size, struct err *err)
+{
+	const char *named = secure_getenv(variable);
+	char self[PATH_MAX], libexec[PATH_MAX + 32];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (named && snprintf(buf, size, "%s", named) < (int)size)
+		return 0;
+	if (length < 0)
+		return err_errno(err, "cannot find our own program");
+	self[length] = '\0';
+	*strrchr(self, '/') = '\0';
+	snprintf(libexec, sizeof(libexec), "%s/../libexec/insula", self);
+	if (try_program(self, name, buf, size) || try_program(libexec, name, buf, size))
+		return 0;
+	err_set(err, ERR_NOT_FOUND, 0, "cannot find %s", name);
+	return err_hint(
+		err, "it belongs beside '%s' or in ../libexec/insula/ from there; %s may name it",
+		self, variable);
 }

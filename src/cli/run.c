@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/proc.h"
 #include "cli/cli.h"
 #include "engine/engine.h"
-#include "engine/keeper.h"
 #include "kernel/seal.h"
 
 #define RUN(field) offsetof(struct run_options, field)
@@ -107,16 +107,22 @@ static const struct opt run_table[] = {
 	{0},
 };
 
-/* Where container root is host root it must not reach the file that we were started from. The copy
- * that we go on as has no directory to find the keeper in, so that is looked up before. */
-static int run_sealed(struct cli *cli, struct err *err)
+static int name_program(const char *name, const char *variable, struct err *err)
 {
-	char keeper[PATH_MAX];
+	char path[PATH_MAX];
 
-	if (keeper_find_program(keeper, sizeof keeper, err) < 0)
+	if (proc_find_ours(name, variable, path, sizeof path, err) < 0)
 		return -1;
-	if (setenv("INSULA_KEEPER", keeper, 1) < 0)
-		return err_errno(err, "cannot name the keeper");
+	return setenv(variable, path, 1) < 0 ? err_errno(err, "cannot name '%s'", path) : 0;
+}
+
+/* Where container root is host root it must not reach the file that we were started from. The copy
+ * that we go on as has no directory to find our programs in, so they are looked up before. */
+static int run_sealed(struct cli *cli, const struct run_options *options, struct err *err)
+{
+	if (name_program("insula-keeper", "INSULA_KEEPER", err) < 0 ||
+	    (options->init && name_program("insula-init", "INSULA_INIT", err) < 0))
+		return -1;
 	return seal_reexec(cli->argv, err);
 }
 
@@ -126,7 +132,8 @@ static int run_run(struct cli *cli, void *data, const struct strv *operands, str
 	struct strv command = {.items = operands->items + 1, .count = operands->count - 1};
 	char id[STORE_ID_LENGTH + 1];
 
-	if (options->userns == USERNS_HOST && !options->dry_run && run_sealed(cli, err) < 0)
+	if (options->userns == USERNS_HOST && !options->dry_run &&
+	    run_sealed(cli, options, err) < 0)
 		return -1;
 	if (engine_run(&cli->store, options, operands->items[0], &command, id, &cli->exit_code,
 		       err) < 0)

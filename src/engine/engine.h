@@ -59,6 +59,8 @@ int engine_run(struct store *store, const struct run_options *options, const cha
 	       const struct strv *command, char ret_id[STORE_ID_LENGTH + 1], int *ret_code,
 	       struct err *err);
 
+/* A terminal of the container begins with the size of ours, so that no program sees it change. */
+void engine_set_console(struct spec_process *process);
 /* Set NAME=VALUE in env; NAME alone takes our own value, where we have one. */
 int engine_add_env(struct strv *env, const char *item, struct err *err);
 

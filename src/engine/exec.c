@@ -53,6 +53,7 @@ static int make_process(const struct container *ct, const struct exec_options *o
 	const struct spec_process *base = &ct->record.spec.process;
 
 	p->terminal = options->tty;
+	engine_set_console(p);
 	p->caps = base->caps;
 	p->no_new_privs = base->no_new_privs;
 	p->rlimits = base->rlimits;

@@ -13,7 +13,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +26,7 @@
 
 #include "base/loop.h"
 #include "base/own.h"
+#include "base/proc.h"
 #include "engine/keeper.h"
 
 #define BACKLOG 16
@@ -244,30 +244,7 @@ int keeper_replace(int run_fd, const char *program, int timeout_ms, struct err *
 	return wait_answer(fd, timeout_ms, err);
 }
 
-/* DIR/NAME where that is a program we may run. */
-static bool try_program(const char *dir, const char *name, char *buf, size_t size)
-{
-	return snprintf(buf, size, "%s/%s", dir, name) < (int)size && access(buf, X_OK) == 0;
-}
-
 int keeper_find_program(char *buf, size_t size, struct err *err)
 {
-	const char *named = secure_getenv("INSULA_KEEPER");
-	char self[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (named && snprintf(buf, size, "%s", named) < (int)size)
-		return 0;
-	if (length < 0)
-		return err_errno(err, "cannot find our own program");
-	self[length] = '\0';
-	*strrchr(self, '/') = '\0';
-	if (try_program(self, "insula-keeper", buf, size) ||
-	    try_program(self, "../libexec/insula/insula-keeper", buf, size))
-		return 0;
-	err_set(err, ERR_NOT_FOUND, 0, "cannot find insula-keeper");
-	return err_hint(err,
-			"it belongs beside '%s' or in ../libexec/insula/ from there; "
-			"INSULA_KEEPER may name it",
-			self);
+	return proc_find_ours("insula-keeper", "INSULA_KEEPER", buf, size, err);
 }

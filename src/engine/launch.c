@@ -13,6 +13,7 @@
 
 #include "base/own.h"
 #include "base/path.h"
+#include "base/proc.h"
 #include "kernel/facts.h"
 
 #define ID_RANGE_SIZE 65536
@@ -91,12 +92,17 @@ int launch_plan(struct launch *l, struct store *store, struct record *record,
 	    plan_layers(l, record, image, err) < 0 || map_ids(&record->spec, id_base, err) < 0 ||
 	    spec_validate(&record->spec, err) < 0)
 		return -1;
+	bool init = record->spec.init;
+	if (init && proc_find_ours("insula-init", "INSULA_INIT", l->init_program,
+				   sizeof l->init_program, err) < 0)
+		return -1;
 	struct runtime_request request = {.id = record->id,
 					  .spec = &record->spec,
 					  .layers = l->layers,
 					  .layer_count = image->count,
 					  .cgroup_name = l->cgroup_name,
 					  .run_root = store->run,
+					  .init_program = init ? l->init_program : NULL,
 					  .strict = record->strict,
 					  .stdio = {stdio[0], stdio[1], stdio[2]}};
 	l->plan = runtime_plan(&request, &facts, &l->host, err);

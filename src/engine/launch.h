@@ -12,6 +12,7 @@ struct launch {
 	struct runtime_layer *layers;
 	struct strv writable; /* a directory of the container for each layer */
 	char *cgroup_name;
+	char init_program[4096]; /* PATH_MAX */
 	struct plan *plan;
 };
 

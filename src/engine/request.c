@@ -18,6 +18,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "base/proc.h"
+#include "kernel/tty.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -66,6 +67,16 @@ int engine_add_env(struct strv *env, const char *item, struct err *err)
 	return strv_env_set(env, name, equals + 1, err);
 }
 
+void engine_set_console(struct spec_process *process)
+{
+	unsigned short rows, cols;
+
+	if (!process->terminal || !tty_own_size(&rows, &cols))
+		return;
+	process->console_rows = rows;
+	process->console_cols = cols;
+}
+
 static int add_environment(const struct run_options *options, const char *hostname,
 			   struct spec_process *p, struct err *err)
 {
@@ -90,6 +101,7 @@ static int set_process(const struct run_options *options, const char *image_ref,
 
 	spec->process_given = true;
 	p->terminal = options->tty;
+	engine_set_console(p);
 	if (options->user && *options->user) {
 		p->user.name = str_dup(options->user, err);
 		if (!p->user.name)

@@ -26,7 +26,6 @@
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -80,36 +79,41 @@ static int copy_into(int memfd, int exe_fd, struct err *err)
 	off_t offset = 0;
 
 	if (fstat(exe_fd, &st) < 0)
-		return err_errno(err, "cannot examine our executable");
+		return err_errno(err, "cannot examine the program");
 	while (offset < st.st_size) {
 		ssize_t sent = sendfile(memfd, exe_fd, &offset, (size_t)(st.st_size - offset));
 
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0)
-			return err_errno(err, "cannot copy our executable");
+			return err_errno(err, "cannot copy the program");
 		if (sent == 0)
-			return err_set(err, ERR_IO, 0, "our executable became shorter meanwhile");
+			return err_set(err, ERR_IO, 0, "the program became shorter meanwhile");
 	}
 	return 0;
 }
 
-static int sealed_copy(struct err *err)
+int seal_copy(int program_fd, struct err *err)
 {
-	own_fd int exe_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	own_fd int memfd = -1;
+	own_fd int memfd = new_memfd(err);
 
-	if (exe_fd < 0)
-		return err_errno(err, "cannot open our executable");
-	memfd = new_memfd(err);
-	if (memfd < 0 || copy_into(memfd, exe_fd, err) < 0)
+	if (memfd < 0 || copy_into(memfd, program_fd, err) < 0)
 		return -1;
 	if (fcntl(memfd, F_ADD_SEALS, SEALS | F_SEAL_EXEC) < 0 &&
 	    fcntl(memfd, F_ADD_SEALS, SEALS) < 0)
-		return err_errno(err, "cannot seal the copy of our executable");
+		return err_errno(err, "cannot seal the copy of the program");
 	if (!sealed(memfd))
-		return err_set(err, ERR_UNSUPPORTED, 0, "the copy of our executable is not sealed");
+		return err_set(err, ERR_UNSUPPORTED, 0, "the copy of the program is not sealed");
 	return take_fd(memfd);
+}
+
+static int copy_ourselves(struct err *err)
+{
+	own_fd int exe_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	if (exe_fd < 0)
+		return err_errno(err, "cannot open our executable");
+	return seal_copy(exe_fd, err);
 }
 
 /* A program started from a descriptor is called by its number in /proc/PID/comm; give it its own
@@ -138,12 +142,12 @@ int seal_reexec(char *const argv[], struct err *err)
 		return err_set(
 			err, ERR_UNSUPPORTED, 0,
 			"cannot run from a sealed copy: started from one, and it is not sealed");
-	copy = sealed_copy(err);
+	copy = copy_ourselves(err);
 	if (copy < 0)
 		return -1;
 	if (setenv(GUARD, "1", 1) < 0)
 		return err_errno(err, "cannot mark the environment");
-	syscall(SYS_execveat, copy, "", argv, environ, AT_EMPTY_PATH);
+	execveat(copy, "", argv, environ, AT_EMPTY_PATH);
 	err_errno(err, "cannot execute the sealed copy of ourselves");
 	unsetenv(GUARD);
 	return -1;

@@ -11,6 +11,9 @@
 
 #include "base/err.h"
 
+/* A sealed copy in memory of the program that is open at program_fd, to be executed by execveat(2). */
+int seal_copy(int program_fd, struct err *err);
+
 /* Is our executable a sealed memfd already? */
 bool seal_active(void);
 /* If not, copy /proc/self/exe into a sealed memfd and execve it with the same arguments and

@@ -103,6 +103,20 @@ int tty_take_control(int slave_fd, struct err *err)
 	return 0;
 }
 
+bool tty_own_size(unsigned short *ret_rows, unsigned short *ret_cols)
+{
+	struct winsize size;
+
+	for (int fd = 0; fd <= 2; fd++) {
+		if (ioctl(fd, TIOCGWINSZ, &size) < 0 || !size.ws_row || !size.ws_col)
+			continue;
+		*ret_rows = size.ws_row;
+		*ret_cols = size.ws_col;
+		return true;
+	}
+	return false;
+}
+
 int tty_set_size(int fd, unsigned short rows, unsigned short cols, struct err *err)
 {
 	struct winsize size = {.ws_row = rows, .ws_col = cols};

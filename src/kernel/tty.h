@@ -15,6 +15,8 @@
 int tty_open_pair(int devpts_fd, int *ret_master_fd, int *ret_slave_fd, struct err *err);
 /* setsid, controlling terminal, dup to 0, 1, 2. Async-signal-safe. */
 int tty_take_control(int slave_fd, struct err *err);
+/* Of the first of our descriptors 0, 1, 2 that is a terminal; false where none is, or it does not say. */
+bool tty_own_size(unsigned short *ret_rows, unsigned short *ret_cols);
 int tty_set_size(int fd, unsigned short rows, unsigned short cols, struct err *err);
 /* Raw input and signals, but output processing kept (OPOST), so that "\n" still returns. */
 int tty_make_raw(int fd, struct termios *ret_saved, struct err *err);

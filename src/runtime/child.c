@@ -25,9 +25,8 @@
 #include "base/proc.h"
 #include "kernel/procattr.h"
 #include "kernel/tty.h"
+#include "runtime/command.h"
 #include "runtime/start.h"
-
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static int init_cgroup(struct job *job, struct err *err)
 {
@@ -219,23 +218,40 @@ static int command_error(struct err *err, const char *command, int errnum)
 	return -1;
 }
 
-/* execvp(3) by the container's PATH; returns the errno value that says most. */
-static int execute_in_path(const char *path, char *const argv[], char *const envp[])
+struct command {
+	char *const *argv, *const *envp;
+};
+
+static int execute(const char *file, void *data)
 {
-	int seen = ENOENT;
-	char file[PATH_MAX];
+	const struct command *c = data;
 
-	for (const char *p = path; p; p = strchr(p, ':'), p = p ? p + 1 : NULL) {
-		int n = (int)strcspn(p, ":");
+	execve(file, c->argv, c->envp);
+	return errno;
+}
 
-		if (n == 0 ||
-		    snprintf(file, sizeof file, "%.*s/%s", n, p, argv[0]) >= (int)sizeof file)
-			continue;
-		execve(file, argv, envp);
-		if (errno != ENOENT && errno != ENOTDIR)
-			seen = errno;
-	}
-	return seen;
+/* Would the kernel execute it? Found out before our init takes the command's place. */
+static int look(const char *file, void *data)
+{
+	struct stat st;
+
+	if (stat(file, &st) < 0 || access(file, X_OK) < 0)
+		return errno;
+	return S_ISREG(st.st_mode) ? 0 : EACCES;
+}
+
+/* insula-init -- COMMAND [ARGUMENT...], from its descriptor: it is no file of the container. */
+static int execute_init(int init_fd, const struct command *c, struct err *err)
+{
+	own(strv) struct strv argv = STRV_INIT;
+
+	if (strv_add(&argv, "insula-init", err) < 0 || strv_add(&argv, "--", err) < 0)
+		return -1;
+	for (size_t i = 0; c->argv[i]; i++)
+		if (strv_add(&argv, c->argv[i], err) < 0)
+			return -1;
+	execveat(init_fd, "", argv.items, c->envp, AT_EMPTY_PATH);
+	return err_errno(err, "cannot run insula-init");
 }
 
 static int set_home(struct job *job, struct strv *env, struct err *err)
@@ -251,20 +267,18 @@ static int init_exec(struct job *job, struct err *err)
 {
 	const struct spec_process *p = job->process;
 	own(strv) struct strv env = STRV_INIT;
-	char *const *argv = p->args.items;
-	const char *path;
+	const char *name = p->args.items[0];
+	bool below = job->init_fd >= 0;
 
 	if (strv_copy(&env, &p->env, err) < 0 || set_home(job, &env, err) < 0 ||
 	    fd_cloexec_from(3 + job->preserve_fds, err) < 0)
 		return -1;
+	struct command command = {.argv = p->args.items, .envp = env.items};
 	proc_reset_signals();
-	if (strchr(argv[0], '/')) {
-		execve(argv[0], argv, env.items);
-		return command_error(err, argv[0], errno);
-	}
-	path = strv_env_get(&env, "PATH");
-	return command_error(err, argv[0],
-			     execute_in_path(path ? path : DEFAULT_PATH, argv, env.items));
+	int error = command_find(name, command_path(env.items), below ? look : execute, &command);
+	if (error)
+		return command_error(err, name, error);
+	return execute_init(job->init_fd, &command, err);
 }
 
 typedef int init_fn(struct job *job, struct err *err);

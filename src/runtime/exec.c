@@ -92,7 +92,8 @@ struct born {
 
 /* As the container's root: a terminal that belongs to an id which its user namespace does not have
  * could not be handed to the command's user. */
-static int open_terminal(int *ret_master, int *ret_slave, struct err *err)
+static int open_terminal(const struct spec_process *process, int *ret_master, int *ret_slave,
+			 struct err *err)
 {
 	own_fd int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
@@ -104,7 +105,12 @@ static int open_terminal(int *ret_master, int *ret_slave, struct err *err)
 				      err);
 	if (pts_fd < 0)
 		return err_wrap(err, "the container has no terminals");
-	return tty_open_pair(pts_fd, ret_master, ret_slave, err);
+	if (tty_open_pair(pts_fd, ret_master, ret_slave, err) < 0)
+		return -1;
+	if (!process->console_rows)
+		return 0;
+	return tty_set_size(*ret_master, (unsigned short)process->console_rows,
+			    (unsigned short)process->console_cols, err);
 }
 
 static const struct step exec_steps[] = {
@@ -129,6 +135,7 @@ static _Noreturn void newborn(struct exec *x)
 			  .proc_fd = x->proc_fd,
 			  .sync_fd = x->joiner_fd,
 			  .userns_fd = -1,
+			  .init_fd = -1,
 			  .slave_fd = -1};
 
 	for (int i = 0; i < 3; i++)
@@ -144,7 +151,8 @@ static int birth(struct exec *x, struct err *err)
 	int pidfd = -1, master = -1, slave = -1;
 	struct clone_args args = {.flags = CLONE_PIDFD | CLONE_PARENT, .pidfd = (uintptr_t)&pidfd};
 
-	if (x->request->process->terminal && open_terminal(&master, &slave, err) < 0)
+	if (x->request->process->terminal &&
+	    open_terminal(x->request->process, &master, &slave, err) < 0)
 		return -1;
 	long pid = syscall(SYS_clone3, &args, sizeof args);
 	if (pid < 0)

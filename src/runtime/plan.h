@@ -20,6 +20,7 @@ enum step_op {
 	STEP_LAYER_SOURCE, /* host directories of a layer as detached copies */
 	STEP_BIND_SOURCE,  /* a bind mount's source as a detached copy */
 	STEP_CGROUP_VIEW,  /* the group's directories as detached copies */
+	STEP_OWN_INIT,	   /* our init program, opened */
 	/* P, in a private copy of the launch pad */
 	STEP_PAD,
 	STEP_CLONE,    /* C is born, shares P's mount namespace, waits */

@@ -83,6 +83,8 @@ int plan_add_sources(struct plan *plan, struct err *err)
 			     err) < 0)
 			return -1;
 	}
+	if (request->init_program)
+		return plan_add(plan, STEP_OWN_INIT, 0, request->init_program, err);
 	return 0;
 }
 

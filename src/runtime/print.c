@@ -10,6 +10,7 @@ static const char *const names[STEP_COUNT] = {
 	[STEP_LAYER_SOURCE] = "take-layer",
 	[STEP_BIND_SOURCE] = "take-bind",
 	[STEP_CGROUP_VIEW] = "take-cgroup-view",
+	[STEP_OWN_INIT] = "take-init",
 	[STEP_PAD] = "enter-pad",
 	[STEP_CLONE] = "clone",
 	[STEP_MAPS] = "map-ids",
@@ -130,6 +131,9 @@ static void print_detail(const struct plan *plan, const struct step *step, struc
 	case STEP_INIT_SYSCTL:
 		for (size_t i = 0; i < plan->spec->linux_.sysctl.count; i++)
 			str_addf(out, " %s", plan->spec->linux_.sysctl.items[i]);
+		break;
+	case STEP_INIT_EXEC:
+		str_add(out, plan->request.init_program ? " under insula-init" : "");
 		break;
 	case STEP_INIT_BOUND:
 		str_addf(out, " %#llx", (unsigned long long)plan->caps.bounding);

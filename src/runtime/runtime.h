@@ -37,11 +37,12 @@ struct runtime_request {
 	const struct runtime_layer *layers;
 	size_t layer_count;
 	const char *root_dir;
-	const char *cgroup_name; /* directory below each hierarchy, e.g. "insula-<id>" */
-	const char *run_root;	 /* "/run/insula": the launch pad is pinned below it */
-	bool strict;		 /* what would be clamped or missing is an error */
-	int stdio[3];		 /* what becomes 0, 1, 2 without a terminal; -1: /dev/null */
-	int preserve_fds;	 /* descriptors 3 .. 2+N are passed on */
+	const char *cgroup_name;  /* directory below each hierarchy, e.g. "insula-<id>" */
+	const char *run_root;	  /* "/run/insula": the launch pad is pinned below it */
+	const char *init_program; /* insula-init, for a specification that wants one; else NULL */
+	bool strict;		  /* what would be clamped or missing is an error */
+	int stdio[3];		  /* what becomes 0, 1, 2 without a terminal; -1: /dev/null */
+	int preserve_fds;	  /* descriptors 3 .. 2+N are passed on */
 };
 
 struct plan;

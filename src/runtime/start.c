@@ -32,6 +32,7 @@
 #include "base/path.h"
 #include "kernel/mount.h"
 #include "kernel/procattr.h"
+#include "kernel/seal.h"
 
 /* From release to exec C does no I/O but its own: this is a bound against a hung file system. */
 #define EXEC_TIMEOUT_MS 120000
@@ -74,6 +75,19 @@ static int step_cgroup(struct start *s, const struct step *step, struct err *err
 	return 0;
 }
 
+/* What the container's root could write on the host goes in as a sealed copy: /proc/1/exe leads to it. A
+ * root that is nobody on the host gets the file itself. */
+static int step_own_init(struct start *s, const struct step *step, struct err *err)
+{
+	bool harmless = s->plan->own[NS_USER];
+	own_fd int fd = open(step->subject, (harmless ? O_PATH : O_RDONLY) | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(err, "cannot open '%s', the init of a container", step->subject);
+	s->init_fd = harmless ? take_fd(fd) : seal_copy(fd, err);
+	return s->init_fd < 0 ? -1 : 0;
+}
+
 static int keep_own(struct start *s, enum ns_kind kind, struct err *err)
 {
 	if (s->own_ns[kind] >= 0)
@@ -112,6 +126,7 @@ static struct job make_job(struct start *s, int sync_fd)
 		.sync_fd = sync_fd,
 		.userns_fd = s->joined_ns[NS_USER],
 		.preserve_fds = plan->request.preserve_fds,
+		.init_fd = s->init_fd,
 		.slave_fd = -1,
 		.lock_mounts = plan->own[NS_USER] || s->joined_ns[NS_USER] >= 0,
 		.own_cgroup_ns = plan->own[NS_CGROUP],
@@ -363,6 +378,7 @@ static const struct {
 	[STEP_LAYER_SOURCE] = {start_layer_source, "start.layer-source"},
 	[STEP_BIND_SOURCE] = {start_bind_source, "start.bind-source"},
 	[STEP_CGROUP_VIEW] = {start_cgroup_view, "start.cgroup-view"},
+	[STEP_OWN_INIT] = {step_own_init, "start.own-init"},
 	[STEP_PAD] = {step_pad, "start.pad"},
 	[STEP_CLONE] = {step_clone, "start.clone"},
 	[STEP_MAPS] = {step_maps, "start.maps"},
@@ -443,8 +459,9 @@ static void start_done(struct start *s)
 		fd_close(s->own_ns[kind]);
 		fd_close(s->joined_ns[kind]);
 	}
-	int fds[] = {s->proc_fd, s->root_source_fd, s->sync_fd,	   s->userns_fd, s->covers_fd,
-		     s->root_fd, s->devpts_fd,	    s->console_fd, s->slave_fd,	 s->null_fd};
+	int fds[] = {s->init_fd,    s->proc_fd,	  s->root_source_fd, s->sync_fd,
+		     s->userns_fd,  s->covers_fd, s->root_fd,	     s->devpts_fd,
+		     s->console_fd, s->slave_fd,  s->null_fd};
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		fd_close(fds[i]);
 	proc_done(&s->child);
@@ -468,6 +485,7 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 			    .devpts_fd = -1,
 			    .console_fd = -1,
 			    .slave_fd = -1,
+			    .init_fd = -1,
 			    .null_fd = -1};
 	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++)
 		s->own_ns[kind] = s->joined_ns[kind] = -1;

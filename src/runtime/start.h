@@ -60,6 +60,7 @@ struct start {
 	int root_fd; /* the container's root */
 	int devpts_fd;
 	int console_fd, slave_fd;
+	int init_fd; /* our init program, or -1 */
 	int null_fd; /* the host's /dev/null, for stdio that nobody gave */
 	struct identity identity;
 };
@@ -77,6 +78,7 @@ struct job {
 	int userns_fd; /* to enter, or -1 */
 	int stdio[3];
 	int preserve_fds;
+	int init_fd;	  /* our init program, to be executed in place of the command; -1: none */
 	int slave_fd;	  /* comes with the release */
 	bool lock_mounts; /* unshare(NEWNS): the copy that locks */
 	bool own_cgroup_ns;
