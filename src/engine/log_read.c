@@ -10,7 +10,8 @@
  * options select, the other skips all but N of them. At 10 MB a file and a few hundred MB/s that is
  * milliseconds, it is exact with every filter, and nothing of it is kept in memory.
  *
- * Following waits on inotify(7) for the directory (a poll of 200 ms where that is exhausted). At the
+ * Following waits on inotify(7) for the directory, and looks again after 200 ms whatever happened:
+ * for the end of the container, and where inotify instances are exhausted, for output too. At the
  * end of the newest file, a rotation shows as another file under its name: then the one that was
  * rotated last is read to its end and the next newer one is opened. The keeper's lock tells whether
  * more can come: it is looked at *before* the last read, so that what was written just before the
@@ -33,8 +34,7 @@
 #define FILES_MAX 1000
 #define OPEN_TRIES 64
 #define BLOCK_SIZE 65536u
-#define WATCH_WAIT_MS 1000 /* the keeper's end is no change of the directory */
-#define POLL_WAIT_MS 200
+#define WAIT_MS 200 /* the release of the keeper's lock is no change of the directory */
 
 struct log_reader {
 	int dir_fd, run_fd;
@@ -263,7 +263,7 @@ static void wait_for_change(int watch_fd)
 	struct pollfd wait = {.fd = watch_fd, .events = POLLIN};
 	char events[4096];
 
-	poll(&wait, 1, watch_fd < 0 ? POLL_WAIT_MS : WATCH_WAIT_MS);
+	poll(&wait, 1, WAIT_MS);
 	while (watch_fd >= 0 && read(watch_fd, events, sizeof(events)) > 0)
 		;
 }
