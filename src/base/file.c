@@ -262,7 +262,23 @@ int file_open_dirs(const char *path, mode_t mode, struct err *err)
 
 /* ---- what dead writers left ---- */
 
-static bool is_temporary(const char *name)
+int file_list(int dir_fd, const char *name, struct strv *ret, struct err *err)
+{
+	own_fd int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!dir)
+		return fd < 0 && errno == ENOENT ? 0 : err_errno(err, "cannot list '%s'", name);
+	fd = -1; /* belongs to dir */
+	while ((errno = 0, entry = readdir(dir)))
+		if (!str_eq(entry->d_name, ".") && !str_eq(entry->d_name, "..") &&
+		    strv_add(ret, entry->d_name, err) < 0)
+			return -1;
+	return errno ? err_errno(err, "cannot list '%s'", name) : 0;
+}
+
+bool file_is_temporary(const char *name)
 {
 	size_t length = strlen(name), digits = 2 * SUFFIX_BYTES;
 
@@ -283,7 +299,7 @@ void file_sweep_temporary(int dir_fd, int64_t age_ms)
 	while ((entry = readdir(dir))) {
 		struct stat st;
 
-		if (is_temporary(entry->d_name) &&
+		if (file_is_temporary(entry->d_name) &&
 		    fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    S_ISREG(st.st_mode) &&
 		    now_ms - st.st_mtim.tv_sec * 1000 - st.st_mtim.tv_nsec / 1000000 >= age_ms)

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/str.h"
 
 /* Replace `name` in dir_fd by `data`, atomically: a temporary file beside it (".NAME.XXXXXXXX",
  * swept by file_sweep_temporary), renamed over it. sync: fdatasync the file and fsync the
@@ -28,6 +29,11 @@ int file_unlink(int dir_fd, const char *name, struct err *err);
 /* mkdir -p of an absolute host path of ours (state directories), mode for new ones; symlinks in
  * parents that belong to root are followed. Returns an O_DIRECTORY descriptor usable with *at(). */
 int file_open_dirs(const char *path, mode_t mode, struct err *err);
+/* Names of what is in the directory `name` of dir_fd ("." for itself), appended in no order, without
+ * "." and "..". An absent directory has none. */
+int file_list(int dir_fd, const char *name, struct strv *ret, struct err *err);
+/* Is it the name of a temporary file, of a writer that may have died? */
+bool file_is_temporary(const char *name);
 /* Remove temporary files of writers that died, older than age_ms. */
 void file_sweep_temporary(int dir_fd, int64_t age_ms);
 

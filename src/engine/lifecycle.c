@@ -197,7 +197,7 @@ static int record_death(struct container *ct, struct err *err)
 	return 0;
 }
 
-static int repair_locked(struct container *ct, struct err *err)
+int engine_repair_locked(struct container *ct, struct err *err)
 {
 	int held = file_lock_held(ct->run_fd, "alive", err);
 
@@ -208,7 +208,7 @@ static int repair_locked(struct container *ct, struct err *err)
 	    store_release_ids_of(ct->store, ct->id, err) < 0)
 		return -1;
 	ct->state.id_slot = -1;
-	if (ct->record.remove || store_never_ran(ct))
+	if (ct->record.remove || ct->root_fd < 0 || ct->status == CT_CREATED)
 		return store_remove(ct, err);
 	if (record_death(ct, err) < 0 || fail_point("repair.exit", err) < 0 ||
 	    file_unlink(ct->run_fd, "state.json", err) < 0 ||
@@ -224,7 +224,7 @@ int engine_repair(struct container *ct, struct err *err)
 
 	if (lock_fd < 0)
 		return -1;
-	return repair_locked(ct, err);
+	return engine_repair_locked(ct, err);
 }
 
 int engine_discard(struct container *ct, struct err *err)

@@ -20,6 +20,8 @@ int engine_wait(struct container *ct, int timeout_ms, int *ret_code, struct err 
  * command never ran, is removed whole. Success, and nothing done, where there is nothing to do. Takes
  * its lock. */
 int engine_repair(struct container *ct, struct err *err);
+/* The same, for a caller that holds its lock. */
+int engine_repair_locked(struct container *ct, struct err *err);
 /* Take back a container that was created and could not be started, with all that a start that died
  * half way may have left. Its lock is held by the caller (store_create). */
 int engine_discard(struct container *ct, struct err *err);

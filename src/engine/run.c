@@ -47,8 +47,7 @@ static int free_name(struct store *store, const char *name, struct err *err)
 	if (!owner || store_load(store, owner, &ct, &looking) < 0 || ct.run_fd < 0 ||
 	    file_lock_held(ct.run_fd, "lock", &looking) != 0)
 		return names_fd < 0 ? -1 : 0;
-	if ((ct.status == CT_DEAD && ct.record.remove) ||
-	    (ct.status == CT_CREATED && store_never_ran(&ct)))
+	if ((ct.status == CT_DEAD && ct.record.remove) || ct.status == CT_CREATED)
 		return engine_repair(&ct, err);
 	return 0;
 }

@@ -240,8 +240,26 @@ static int open_existing(int store_fd, const char *id)
 	return openat(store_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
+static bool is_fresh(const struct container *ct)
+{
+	return ct->run_fd >= 0 &&
+	       faccessat(ct->run_fd, STORE_FRESH, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Of one without a keeper. */
+static enum container_status idle_status(struct container *ct, bool has_state)
+{
+	struct err ignored = ERR_INIT;
+
+	if (ct->root_fd >= 0 && store_read_exit(ct->root_fd, &ct->exit, &ignored) == 0)
+		return CT_EXITED;
+	if (!has_state && (ct->record.version == 0 || is_fresh(ct)))
+		return CT_CREATED;
+	return CT_DEAD;
+}
+
 /* What the files and the keeper's lock say, in the order in which they become true. */
-static int find_status(struct container *ct, struct err *err)
+static int look_at_status(struct container *ct, struct err *err)
 {
 	struct err reading = ERR_INIT;
 	int held = ct->run_fd < 0 ? 0 : file_lock_held(ct->run_fd, "alive", err);
@@ -254,30 +272,37 @@ static int find_status(struct container *ct, struct err *err)
 		*err = reading;
 		return -1;
 	}
-	if (held) {
+	if (held)
 		ct->status = has_state ? CT_RUNNING : CT_CREATED;
-		return 0;
-	}
-	if (ct->root_fd >= 0 && store_read_exit(ct->root_fd, &ct->exit, &reading) == 0)
-		ct->status = CT_EXITED;
 	else
-		ct->status = has_state ? CT_DEAD : CT_CREATED;
+		ct->status = idle_status(ct, has_state);
 	return 0;
 }
 
-int store_refresh(struct container *ct, struct err *err)
+static void forget_status(struct container *ct)
 {
 	run_state_done(&ct->state);
 	exit_record_done(&ct->exit);
 	ct->state = CONTAINER_INIT.state;
-	return find_status(ct, err);
 }
 
-bool store_never_ran(const struct container *ct)
+/* One that was started between two of our looks seems dead, but has a keeper by now. */
+static int find_status(struct container *ct, struct err *err)
 {
-	return ct->record.version == 0 ||
-	       (ct->status == CT_CREATED && ct->run_fd >= 0 &&
-		faccessat(ct->run_fd, STORE_FRESH, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+	for (;;) {
+		if (look_at_status(ct, err) < 0)
+			return -1;
+		if (ct->status != CT_DEAD || ct->run_fd < 0 ||
+		    file_lock_held(ct->run_fd, "alive", err) <= 0)
+			return 0;
+		forget_status(ct);
+	}
+}
+
+int store_refresh(struct container *ct, struct err *err)
+{
+	forget_status(ct);
+	return find_status(ct, err);
 }
 
 int store_load(struct store *store, const char *id, struct container *ret, struct err *err)

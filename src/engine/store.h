@@ -102,7 +102,8 @@ struct exit_record {
 void exit_record_done(struct exit_record *e);
 
 enum container_status {
-	CT_CREATED,
+	CT_CREATED, /* being made; or, where nobody holds its lock, left by somebody who was killed
+		     * before its command ran: then nobody was told of it, and nothing in it is anybody's */
 	CT_RUNNING,
 	CT_EXITED,
 	CT_DEAD /* keeper gone, to be repaired */
@@ -136,9 +137,6 @@ int store_find(struct store *store, const char *ref, struct container *ret, stru
 int store_load(struct store *store, const char *id, struct container *ret, struct err *err);
 /* Look again what it is by now: for whoever waited for its lock. */
 int store_refresh(struct container *ct, struct err *err);
-/* Was it left by somebody who died before its command ran? Nobody was told of it then, and nothing in
- * it is anybody's. Only for one that is neither locked nor alive. */
-bool store_never_ran(const struct container *ct);
 /* Every id, sorted by creation is the caller's business. */
 int store_list(struct store *store, struct strv *ret_ids, struct err *err);
 /* Remove directories, name, id slot. Not while it runs. */

@@ -174,25 +174,31 @@ bool store_is_slot(const char *name)
 	return digits > 0 && digits < 6 && !name[digits];
 }
 
+char *store_slot_owner(int ids_fd, const char *name)
+{
+	own_free char *owner = NULL;
+	struct err ignored = ERR_INIT;
+
+	if (!store_is_slot(name) ||
+	    file_read(ids_fd, name, STORE_ID_LENGTH, &owner, &ignored) < 0 || !store_is_id(owner))
+		return NULL;
+	return take(owner);
+}
+
 int store_release_ids_of(struct store *store, const char *id, struct err *err)
 {
-	int fd = openat(store->run_fd, "ids", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *entry;
+	own_fd int ids_fd = openat(store->run_fd, "ids", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own(strv) struct strv slots = STRV_INIT;
 
-	if (!dir) {
-		err_errno(err, "cannot list '%s/ids'", store->run);
-		fd_close(fd);
+	if (ids_fd < 0)
+		return err_errno(err, "cannot open '%s/ids'", store->run);
+	if (file_list(ids_fd, ".", &slots, err) < 0)
 		return -1;
-	}
-	while ((entry = readdir(dir))) {
-		own_free char *owner = NULL;
-		struct err ignored = ERR_INIT;
+	for (size_t i = 0; i < slots.count; i++) {
+		own_free char *owner = store_slot_owner(ids_fd, slots.items[i]);
 
-		if (store_is_slot(entry->d_name) &&
-		    file_read(fd, entry->d_name, STORE_ID_LENGTH + 1, &owner, &ignored) >= 0 &&
-		    strncmp(owner, id, STORE_ID_LENGTH) == 0)
-			unlinkat(fd, entry->d_name, 0);
+		if (str_eq(owner, id) && file_unlink(ids_fd, slots.items[i], err) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -188,6 +188,47 @@ static void sweep(int cache_fd)
 	}
 }
 
+/* ".mask-" and a stamp: only what a builder makes. */
+static bool is_unfinished(const char *name)
+{
+	const char *stamp = name + sizeof(TEMPORARY_PREFIX) - 1;
+
+	return str_starts(name, TEMPORARY_PREFIX) && strlen(stamp) == STAMP_SIZE - 1 &&
+	       strspn(stamp, "0123456789abcdef") == STAMP_SIZE - 1;
+}
+
+int image_find_debris(const char *cache_dir, struct strv *ret, struct err *err)
+{
+	own_fd int cache_fd = open(cache_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own(strv) struct strv names = STRV_INIT;
+	int held;
+
+	if (cache_fd < 0)
+		return errno == ENOENT ? 0 : err_errno(err, "cannot open '%s'", cache_dir);
+	held = file_lock_held(cache_fd, "lock", err);
+	if (held)
+		return held < 0 ? -1 : 0;
+	if (file_list(cache_fd, ".", &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++)
+		if (is_unfinished(names.items[i]) && strv_add(ret, names.items[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+int image_remove_debris(const char *cache_dir, const char *name, struct err *err)
+{
+	own_fd int cache_fd = open(cache_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own_fd int lock_fd = cache_fd < 0 ? -1
+					  : file_lock(cache_fd, "lock", LOCK_EXCLUSIVE, 0, err);
+
+	if (cache_fd < 0)
+		return err_errno(err, "cannot open '%s'", cache_dir);
+	if (lock_fd < 0)
+		return err->kind == ERR_BUSY ? 0 : -1;
+	return is_unfinished(name) ? path_remove_tree(cache_fd, name, err) : 0;
+}
+
 static int build_mask(int root_fd, int cache_fd, const char *name, struct err *err)
 {
 	own_fd int lock_fd = file_lock(cache_fd, "lock", LOCK_EXCLUSIVE, LOCK_TIMEOUT_MS, err);

@@ -52,4 +52,10 @@ void image_done(struct image *image);
  * after the host was upgraded. Freed by the caller. */
 char *image_stamp(const char *ref, struct err *err);
 
+/* Masks that builders did not finish, by name, appended; none while somebody builds. An absent cache has
+ * none. */
+int image_find_debris(const char *cache_dir, struct strv *ret, struct err *err);
+/* Remove one of those; nothing is done while somebody builds. */
+int image_remove_debris(const char *cache_dir, const char *name, struct err *err);
+
 #endif

@@ -173,6 +173,20 @@ int sysctl_write(int proc_fd, const char *name, const char *value, struct err *e
 	return 0;
 }
 
+int sysctl_read(int proc_fd, const char *name, char *buf, size_t size, struct err *err)
+{
+	char path[4 + SYSCTL_NAME_MAX] = "sys/";
+	own_fd int fd = -1;
+
+	if (sysctl_path(name, path + 4, err) < 0)
+		return -1;
+	fd = path_open(proc_fd, path, PATH_BENEATH | PATH_NO_XDEV, O_RDONLY, 0, err);
+	if (fd < 0 || fd_read_buf(fd, buf, size, name, err) < 0)
+		return err_wrap(err, "cannot read sysctl '%s'", name);
+	buf[strcspn(buf, "\n")] = '\0';
+	return 0;
+}
+
 int keyring_new_session(struct err *err)
 {
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0)

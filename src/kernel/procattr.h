@@ -27,6 +27,9 @@ int sysctl_check(const char *name, const char *value, const struct sysctl_ns *ow
 /* Write it below proc_fd/sys of the calling process's namespaces, no symlinks, same file system. */
 int sysctl_write(int proc_fd, const char *name, const char *value, struct err *err);
 
+/* Its first line now, as our own namespaces have it. ERR_NOT_FOUND where this kernel has no such sysctl. */
+int sysctl_read(int proc_fd, const char *name, char *buf, size_t size, struct err *err);
+
 /* A new session keyring, so that the host's is out of reach (keyctl(2)). It is anonymous: to join by
  * name would be to enter whatever keyring of that name somebody else had prepared. EDQUOT and ENOSYS
  * are ERR_LIMIT and ERR_UNSUPPORTED. */

@@ -29,6 +29,7 @@
 #include "kernel/procattr.h"
 #include "runtime/start.h"
 
+#define PAD_LOCK "pad.lock"
 #define PAD_LOCK_TIMEOUT_MS 10000
 
 /* The child's part: an empty root. Reports one byte when it stands. */
@@ -115,8 +116,7 @@ int runtime_pad_open(const char *run_root, struct err *err)
 	int fd = open_pinned(run_fd);
 	if (fd >= 0)
 		return fd;
-	own_fd int lock_fd = file_lock(run_fd, "pad.lock", LOCK_EXCLUSIVE, PAD_LOCK_TIMEOUT_MS,
-				       err);
+	own_fd int lock_fd = file_lock(run_fd, PAD_LOCK, LOCK_EXCLUSIVE, PAD_LOCK_TIMEOUT_MS, err);
 	if (lock_fd < 0)
 		return -1;
 	fd = open_pinned(run_fd); /* somebody else made it meanwhile */
@@ -141,16 +141,47 @@ int runtime_pad_present(const char *run_root, struct err *err)
 	return fd >= 0;
 }
 
+int runtime_pad_is_debris(const char *run_root, struct err *err)
+{
+	own_fd int run_fd = open(run_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int held = run_fd < 0 ? 0 : file_lock_held(run_fd, PAD_LOCK, err);
+
+	if (run_fd < 0)
+		return errno == ENOENT ? 0 : err_errno(err, "cannot open '%s'", run_root);
+	if (held)
+		return held < 0 ? -1 : 0; /* somebody is making it */
+	own_fd int pinned_fd = open_pinned(run_fd);
+	return pinned_fd < 0 && faccessat(run_fd, "pad", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* unpin: also where it is pinned. Makers are kept out by their lock. */
+static int remove_pad(const char *run_root, bool unpin, struct err *err)
+{
+	own_fd int run_fd = open(run_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own_fd int lock_fd = run_fd < 0 ? -1
+					: file_lock(run_fd, PAD_LOCK, LOCK_EXCLUSIVE,
+						    PAD_LOCK_TIMEOUT_MS, err);
+	own_free char *target = str_printf(err, "%s/pad", run_root);
+
+	if (run_fd < 0)
+		return errno == ENOENT ? 0 : err_errno(err, "cannot open '%s'", run_root);
+	if (lock_fd < 0 || !target)
+		return -1;
+	int pinned_fd = open_pinned(run_fd);
+	fd_close(pinned_fd);
+	if (pinned_fd >= 0 && !unpin)
+		return 0;
+	if (pinned_fd >= 0 && mount_unmount_path(target, err) < 0)
+		return -1;
+	return file_unlink(run_fd, "pad", err);
+}
+
 int runtime_pad_remove(const char *run_root, struct err *err)
 {
-	own_free char *target = str_printf(err, "%s/pad", run_root);
-	int present = target ? runtime_pad_present(run_root, err) : -1;
+	return remove_pad(run_root, true, err);
+}
 
-	if (present < 0)
-		return -1;
-	if (present && mount_unmount_path(target, err) < 0)
-		return -1;
-	if (unlink(target) < 0 && errno != ENOENT)
-		return err_errno(err, "cannot remove '%s'", target);
-	return 0;
+int runtime_pad_clean(const char *run_root, struct err *err)
+{
+	return remove_pad(run_root, false, err);
 }

@@ -93,5 +93,9 @@ int runtime_pad_open(const char *run_root, struct err *err);
 int runtime_pad_remove(const char *run_root, struct err *err);
 /* 1: pinned and alive, 0: none. */
 int runtime_pad_present(const char *run_root, struct err *err);
+/* 1: there is only the file, of a maker that died; 0 otherwise. */
+int runtime_pad_is_debris(const char *run_root, struct err *err);
+/* Remove that file. Success where there is none, or where it was pinned meanwhile. */
+int runtime_pad_clean(const char *run_root, struct err *err);
 
 #endif

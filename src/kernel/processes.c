@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Looking for processes of a program: /proc/PID/exe, cmdline, fd and stat.
+ *
+ * The link "exe" cannot be forged by a command line or a name (prctl(2) changes those), and the links
+ * in "fd" tell which object is open, also after its name is gone. A pid that is given to another
+ * process between two reads would mix two of them: the start time is read first and last.
+ */
+#include "kernel/processes.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/own.h"
+
+#define STAT_SIZE 2048
+#define ARGS_SIZE 16384
+#define START_TIME_FIELD 20 /* behind the name, whose parentheses end field 2; it is field 22 */
+
+static void process_info_done(struct process_info *p)
+{
+	strv_done(&p->args);
+	strv_done(&p->files);
+}
+
+static int open_process(int proc_fd, const char *name)
+{
+	return openat(proc_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* "/usr/libexec/insula/insula-keeper (deleted)" executes insula-keeper. */
+static bool executes(int pid_fd, const char *program)
+{
+	char target[PATH_MAX];
+	ssize_t length = readlinkat(pid_fd, "exe", target, sizeof(target) - 1);
+	size_t wanted = strlen(program);
+	const char *name;
+
+	if (length <= 0)
+		return false;
+	target[length] = '\0';
+	name = strrchr(target, '/');
+	return name && strncmp(name + 1, program, wanted) == 0 &&
+	       (!name[1 + wanted] || str_eq(name + 1 + wanted, " (deleted)"));
+}
+
+static uint64_t start_time(int pid_fd)
+{
+	char text[STAT_SIZE];
+	struct err ignored = ERR_INIT;
+	own_fd int fd = openat(pid_fd, "stat", O_RDONLY | O_CLOEXEC);
+	const char *at;
+
+	if (fd < 0 || fd_read_buf(fd, text, sizeof(text), "stat", &ignored) < 0)
+		return 0;
+	at = strrchr(text, ')');
+	for (int i = 0; at && i < START_TIME_FIELD; i++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoull(at, NULL, 10) : 0;
+}
+
+static int read_args(int pid_fd, struct strv *args, struct err *err)
+{
+	char text[ARGS_SIZE];
+	struct err ignored = ERR_INIT;
+	own_fd int fd = openat(pid_fd, "cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd < 0 ? -1 : fd_read_buf(fd, text, sizeof(text), "cmdline", &ignored);
+
+	for (ssize_t at = 0; at < size; at += (ssize_t)strlen(text + at) + 1)
+		if (strv_add(args, text + at, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int read_files(int pid_fd, struct strv *files, struct err *err)
+{
+	own(strv) struct strv names = STRV_INIT;
+	own_fd int dir_fd = open_process(pid_fd, "fd");
+	char target[PATH_MAX];
+
+	if (dir_fd < 0)
+		return 0;
+	if (file_list(dir_fd, ".", &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++) {
+		ssize_t length = readlinkat(dir_fd, names.items[i], target, sizeof(target) - 1);
+
+		if (length <= 0)
+			continue;
+		target[length] = '\0';
+		if (strv_add(files, target, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int visit(int proc_fd, const char *name, const char *program, process_fn *fn, void *data,
+		 struct err *err)
+{
+	own(process_info) struct process_info p = {.pid = (pid_t)strtol(name, NULL, 10)};
+	own_fd int pid_fd = open_process(proc_fd, name);
+
+	if (pid_fd < 0 || !executes(pid_fd, program))
+		return 0;
+	p.start_time = start_time(pid_fd);
+	if (!p.start_time)
+		return 0;
+	if (read_args(pid_fd, &p.args, err) < 0 || read_files(pid_fd, &p.files, err) < 0)
+		return -1;
+	return start_time(pid_fd) == p.start_time ? fn(data, &p, err) : 0;
+}
+
+int processes_of_program(int proc_fd, const char *program, process_fn *fn, void *data,
+			 struct err *err)
+{
+	own(strv) struct strv names = STRV_INIT;
+	own_fd int dir_fd = open_process(proc_fd, ".");
+
+	if (dir_fd < 0 || file_list(dir_fd, ".", &names, err) < 0)
+		return err_wrap(err, "cannot list processes");
+	for (size_t i = 0; i < names.count; i++)
+		if (strspn(names.items[i], "0123456789") == strlen(names.items[i]) &&
+		    visit(proc_fd, names.items[i], program, fn, data, err) < 0)
+			return -1;
+	return 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Processes by the program they execute, and what they hold open. */
+#ifndef INSULA_KERNEL_PROCESSES_H
+#define INSULA_KERNEL_PROCESSES_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct process_info {
+	pid_t pid;
+	uint64_t start_time; /* for proc_open */
+	struct strv args;
+	struct strv
+		files; /* what its descriptors stand for: paths, "... (deleted)" where removed */
+};
+
+/* -1 with *err ends the walk. */
+typedef int process_fn(void *data, const struct process_info *process, struct err *err);
+
+/* Call fn for every process whose executable file has this name (without a directory). proc_fd: a
+ * procfs, or a recorded tree. What ends during the walk, or may not be looked at, is passed over. */
+int processes_of_program(int proc_fd, const char *program, process_fn *fn, void *data,
+			 struct err *err);
+
+#endif
