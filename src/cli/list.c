@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/loop.h"
 #include "base/own.h"
@@ -245,11 +246,31 @@ const struct verb cli_verb_ps = {
 
 struct log_options {
 	bool follow, timestamps;
+	char *since, *until;
 	int64_t tail;
 	bool tail_given;
 };
 
 #define LOGS(field) offsetof(struct log_options, field)
+
+/* A date and time of RFC 3339 in UTC, or how long ago. */
+static int parse_moment(const char *flag, const char *text, int64_t *ret_ns, struct err *err)
+{
+	struct tm date = {0};
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &date);
+	uint64_t ago_ms;
+
+	if (end && (!*end || !strcmp(end, "Z"))) {
+		*ret_ns = timegm(&date) * INT64_C(1000000000);
+		return 0;
+	}
+	if (str_to_ms(text, flag, &ago_ms, err) == 0 && ago_ms < INT64_MAX / 2000000) {
+		*ret_ns = clock_real_ns() - (int64_t)ago_ms * 1000000;
+		return 0;
+	}
+	err_set(err, ERR_USAGE, 0, "%s: '%s' is neither a time nor a duration", flag, text);
+	return err_hint(err, "2026-01-31T12:00:00Z in UTC, or how long ago: 90s, 10m, 1h30m");
+}
 
 static int run_logs(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
@@ -260,6 +281,10 @@ static int run_logs(struct cli *cli, void *data, const struct strv *operands, st
 				       .streams = 1 << LOG_STDOUT | 1 << LOG_STDERR};
 	struct container ct;
 
+	if (options->since && parse_moment("--since", options->since, &how.since_ns, err) < 0)
+		return -1;
+	if (options->until && parse_moment("--until", options->until, &how.until_ns, err) < 0)
+		return -1;
 	if (store_find(&cli->store, operands->items[0], &ct, err) < 0)
 		return -1;
 	int status = log_read(ct.root_fd, options->follow ? ct.run_fd : -1, &how, stdout, stderr,
@@ -273,6 +298,10 @@ static const struct opt logs_table[] = {
 	{"timestamps", 't', OPT_BOOL, LOGS(timestamps), .help = "put the time before each line"},
 	{"tail", 'n', OPT_I64, LOGS(tail), LOGS(tail_given), .value_name = "N",
 	 .help = "the last N lines only", .min = 0, .max = INT32_MAX},
+	{"since", 0, OPT_STRING, LOGS(since), .value_name = "TIME",
+	 .help = "what was printed from then on: a time, or how long ago"},
+	{"until", 0, OPT_STRING, LOGS(until), .value_name = "TIME",
+	 .help = "what was printed before then"},
 	{0},
 };
 

@@ -14,12 +14,12 @@ static const struct {
 	const char *name;
 	long number;
 } calls[] = {
-	{"add_key", SYS_add_key},	  {"bpf", SYS_bpf},
-	{"fsconfig", SYS_fsconfig},	  {"fsopen", SYS_fsopen},
-	{"keyctl", SYS_keyctl},		  {"mount_setattr", SYS_mount_setattr},
-	{"move_mount", SYS_move_mount},	  {"move_pages", SYS_move_pages},
-	{"open_tree", SYS_open_tree},	  {"perf_event_open", SYS_perf_event_open},
-	{"request_key", SYS_request_key}, {"setns", SYS_setns},
+	{"add_key", SYS_add_key},
+	{"bpf", SYS_bpf},
+	{"lookup_dcookie", SYS_lookup_dcookie},
+	{"move_pages", SYS_move_pages},
+	{"perf_event_open", SYS_perf_event_open},
+	{"request_key", SYS_request_key},
 	{"userfaultfd", SYS_userfaultfd},
 };
 

@@ -339,7 +339,7 @@ has_ended() {
 
 @test "200 containers made and removed, and nothing is left" {
 	local before after
-	before=$(state_of_host)
+	before=$(state)
 	for _ in $(seq 50); do
 		for _ in 1 2 3 4; do insula run -d "$E2E_IMAGE" sleep 600 >/dev/null & done
 		wait
@@ -348,6 +348,6 @@ has_ended() {
 	[ "${#lines[@]}" -eq 200 ] || fail "${#lines[@]} containers"
 	# shellcheck disable=SC2046  # ids are hex words
 	ok insula rm -f $(insula ps -q)
-	after=$(state_of_host)
+	after=$(state)
 	[ "$after" = "$before" ] || fail "left: $after"
 }
