@@ -34,7 +34,7 @@ teardown() {
 }
 
 canary() {
-	find "$CANARY" -printf '%p %y %m %s %T@\n' | sort
+	find "$CANARY" -type d -printf '%p %y %m\n' -o -printf '%p %y %m %s %T@\n' | sort
 	cat "$CANARY/file"
 	grep -F "$CANARY" /proc/self/mountinfo || true
 }
@@ -126,9 +126,11 @@ linked() {
 		run timeout 20 "$INSULA_BIN/insula" run --rm -u user "dir:$root" true
 		[ "$status" -eq 125 ] || fail "FIFO as $file"
 		rm "$root/etc/$file"
-		ln -s "$CANARY/file" "$root/etc/$file"
-		run timeout 20 "$INSULA_BIN/insula" run --rm -u user "dir:$root" true
+		cp "$E2E_ROOT/etc/$file" "$CANARY/accounts"
+		ln -s "$CANARY/accounts" "$root/etc/$file"
+		run timeout 20 "$INSULA_BIN/insula" run --rm -u user:extra "dir:$root" true
 		[ "$status" -eq 125 ] || fail "link as $file"
+		rm "$CANARY/accounts"
 		rm "$root/etc/$file"
 		truncate -s 500M "$root/etc/$file"
 		run timeout 20 "$INSULA_BIN/insula" run --rm -u user "dir:$root" true
@@ -170,9 +172,7 @@ linked() {
 	exec 77<"$CANARY"
 	ok insula run -d --name box --init "$E2E_IMAGE" sleep 60
 	exec 77<&-
-	local id
-	id=$(field box id)
-	for pid in $(field box pid) $(jq .keeper_pid "$INSULA_RUNROOT/containers/$id/state.json"); do
+	for pid in $(field box pid) $(detail box .State.KeeperPid); do
 		for fd in "/proc/$pid/fd/"*; do
 			[ "$(readlink "$fd")" != "$CANARY" ] || fail "process $pid has $fd"
 		done
@@ -199,6 +199,10 @@ linked() {
 
 # ---- our own executable ----
 
+programs() {
+	find "$INSULA_BIN" -maxdepth 1 -type f -executable -exec md5sum {} + | sort
+}
+
 @test "an entrypoint of #!/proc/self/exe does not reach our program" {
 	root=$(copy_of_root exe)
 	cat >"$root/bin/overwrite" <<-'SH'
@@ -212,14 +216,14 @@ linked() {
 	printf '#!/proc/self/exe\n' >"$root/bin/again"
 	chmod 755 "$root/bin/overwrite" "$root/bin/again"
 	local before
-	before=$(md5sum "$INSULA_BIN"/insula*)
+	before=$(programs)
 	insula run --rm --userns host "dir:$root" /bin/again >/dev/null 2>&1 || true
 	insula run -d --name target --userns host --cap-add all --security-opt seccomp=unconfined "dir:$root" \
 		sh -c 'while :; do /bin/overwrite; done' >/dev/null
 	for _ in $(seq 5); do insula exec target /bin/again >/dev/null 2>&1 || true; done
 	ok insula logs target
 	lacks 'wrote'
-	[ "$(md5sum "$INSULA_BIN"/insula*)" = "$before" ]
+	[ "$(programs)" = "$before" ]
 }
 
 @test "no library, loader or name service of the image is used by our programs" {
@@ -247,7 +251,7 @@ linked() {
 @test "a memory hog ends alone" {
 	ok insula run -d --name neighbour -m 32m "$E2E_IMAGE" sleep 60
 	exits 137 insula run --name hog -m 32m --memory-swap 32m "$E2E_IMAGE" tail -c 300m /dev/zero
-	[ "$(field hog .State.OOMKilled)" = true ]
+	[ "$(detail hog .State.OOMKilled)" = true ]
 	[ "$(field neighbour status)" = running ]
 }
 

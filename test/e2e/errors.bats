@@ -152,10 +152,10 @@ run_refused() {
 	run_refused environment -e =x
 	run_refused environment -e $'A\nB=x'
 	run_refused 4294967295 -u 4294967295
-	run_refused 1:2:3 -u 1:2:3
+	run_refused 2:3 -u 1:2:3
 	run_refused -1 -u -1
-	run_refused --user -u $'a\nb'
-	run_refused --label --label =x
+	run_refused user -u $'a\nb'
+	run_refused label --label =x
 	run_refused --interactive --interactive=perhaps
 	refused 125 terminal insula run -it "$E2E_IMAGE" true </dev/null
 	run_refused detach -d --rm=maybe

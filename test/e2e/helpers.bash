@@ -187,6 +187,11 @@ field() {
 		jq -r --arg ref "$1" ".[] | select(.name == \$ref or (.id | startswith(\$ref))) | .$2"
 }
 
+# detail REF FILTER: one value of what inspect says, by jq.
+detail() {
+	insula inspect "$1" | jq -r ".[0] | $2"
+}
+
 # A value from a control group file of a container, wherever this host has the controller. The first
 # of the files that exists is taken: group_value REF memory.max memory/memory.limit_in_bytes
 group_value() {

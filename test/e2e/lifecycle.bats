@@ -256,15 +256,18 @@ has_ended() {
 	box one -m 64m --label k=v
 	ok insula inspect one
 	jq -e '.[0] | .Id and .Created and .Name == "one"' <<<"$output" >/dev/null || fail
+	[ "$(detail one .Config.Labels.k)" = v ]
+	[ "$(detail one .State.Running)" = true ]
+	[ "$(detail one .Spec.linux.resources.memory.limit)" = 67108864 ]
 	[ "$(field one status)" = running ]
 	[ "$(field one pid)" -gt 1 ]
-	[ "$(field one '.Config.Cmd | join(" ")')" = 'sleep 600' ]
+	[ "$(detail one '.Config.Cmd | join(" ")')" = 'sleep 600' ]
 	[ -d "/proc/$(field one pid)" ]
 }
 
 @test "inspect: an end by lack of memory is told" {
 	insula run --name hog -m 32m --memory-swap 32m "$E2E_IMAGE" tail -c 200m /dev/zero || true
-	[ "$(field hog .State.OOMKilled)" = true ]
+	[ "$(detail hog .State.OOMKilled)" = true ]
 	[ "$(field hog exit_code)" = 137 ]
 }
 
@@ -314,10 +317,9 @@ has_ended() {
 
 @test "the death of the keeper ends the container, and it is told" {
 	box one
-	local id keeper init
-	id=$(insula ps -q --no-trunc)
+	local keeper init
 	init=$(field one pid)
-	keeper=$(jq .keeper_pid "$INSULA_RUNROOT/containers/$id/state.json")
+	keeper=$(detail one .State.KeeperPid)
 	kill -9 "$keeper"
 	eventually 5 sh -c "! test -d /proc/$init"
 	ok insula ps -a
