@@ -7,7 +7,10 @@
  *
  * It is pinned by the one mount that we make on the host: a bind of its nsfs file on RUN_ROOT/pad. A
  * namespace file cannot be bound in its own or an older namespace (the kernel refuses the loop), so the
- * child makes the namespace, and the parent, outside, binds it.
+ * child makes the namespace, and the parent, outside, binds it. What is older is told by the namespaces'
+ * numbers, and Linux 6.18 hands those out in blocks to each CPU: in a mount namespace other than the
+ * initial one, a newer namespace may count as older, depending on the CPU it was made on. Then the
+ * bind fails with EINVAL, and the child tries each CPU in turn.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -32,12 +35,24 @@
 #define PAD_LOCK "pad.lock"
 #define PAD_LOCK_TIMEOUT_MS 10000
 
+/* A CPU that is not there, or not for us, leaves the choice to the kernel. */
+static void move_to_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof set, &set);
+}
+
 /* The child's part: an empty root. Reports one byte when it stands. */
-static _Noreturn void build_pad(int ready_fd)
+static _Noreturn void build_pad(int ready_fd, int cpu)
 {
 	struct err err = ERR_INIT;
 	own(strv) struct strv options = STRV_INIT;
 
+	if (cpu >= 0)
+		move_to_cpu(cpu);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    strv_add(&options, "mode=755", &err) < 0 || strv_add(&options, "size=16k", &err) < 0)
 		_exit(1);
@@ -65,7 +80,7 @@ static int pin_pad(int run_fd, pid_t host_pid, const char *target, struct err *e
 	return mount_bind_path(source, target, err);
 }
 
-static int make_pad(int run_fd, const char *target, struct err *err)
+static int make_pad_on(int cpu, int run_fd, const char *target, struct err *err)
 {
 	own(proc) struct proc builder = PROC_INIT;
 	int ready[2];
@@ -78,7 +93,7 @@ static int make_pad(int run_fd, const char *target, struct err *err)
 	if (pid < 0)
 		return -1;
 	if (pid == 0)
-		build_pad(write_end);
+		build_pad(write_end, cpu);
 	fd_close(take_fd(write_end));
 	if (read(read_end, &byte, 1) != 1) {
 		err_set(err, ERR_DENIED, 0, "cannot make the launch pad, an empty mount namespace");
@@ -87,6 +102,19 @@ static int make_pad(int run_fd, const char *target, struct err *err)
 	if (fail_point("pad.pin", err) < 0)
 		return -1;
 	return pin_pad(run_fd, proc_pid_of_fd(-1, builder.pidfd), target, err);
+}
+
+static int make_pad(int run_fd, const char *target, struct err *err)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+
+	for (int cpu = -1; cpu < cpus && cpu < CPU_SETSIZE; cpu++) {
+		if (make_pad_on(cpu, run_fd, target, err) == 0)
+			return 0;
+		if (err->errnum != EINVAL)
+			break;
+	}
+	return -1;
 }
 
 /* The pinned namespace, or -1 with errno where there is only the file, or nothing. */

@@ -1,0 +1,56 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The launch pad where Insula does not run in the host's first mount namespace: in a service with a
+# private /tmp, in a session, in these tests.
+
+load helpers
+
+setup_file() { file_setup; }
+teardown_file() { file_teardown; }
+setup() { e2e_setup; }
+teardown() { e2e_teardown; }
+
+# Linux 6.18 numbers namespaces for each CPU apart, and compares the numbers to tell older from newer.
+@test "a start works in a mount namespace that was made on any CPU, from any other" {
+	cpus=$(nproc --all)
+	for made_on in 0 $((cpus - 1)); do
+		for started_on in 0 $((cpus - 1)); do
+			run taskset --cpu-list $made_on unshare --mount sh -c '
+				taskset --pid --cpu-list "$1" $$ >/dev/null
+				mkdir -p "$INSULA_RUNROOT"
+				mount -t tmpfs none "$INSULA_RUNROOT"
+				"$INSULA_BIN/insula" run --rm --network none "$E2E_IMAGE" echo started
+				umount "$INSULA_RUNROOT/pad"' sh $started_on
+			[ "$output" = started ] || fail "made on CPU $made_on, started on CPU $started_on"
+		done
+	done
+}
+
+@test "the pad is made once, and again after it was taken away" {
+	ok insula run --rm "$E2E_IMAGE" true
+	first=$(stat --file-system --format %t "$INSULA_RUNROOT/pad"; stat --format %i "$INSULA_RUNROOT/pad")
+	ok insula run --rm "$E2E_IMAGE" true
+	[ "$(stat --file-system --format %t "$INSULA_RUNROOT/pad"; stat --format %i "$INSULA_RUNROOT/pad")" = "$first" ]
+	umount "$INSULA_RUNROOT/pad"
+	ok insula run --rm "$E2E_IMAGE" true
+	[ "$(grep -c "$INSULA_RUNROOT/pad" /proc/self/mountinfo)" -eq 1 ]
+}
+
+@test "twenty first starts at once make one pad" {
+	pids=()
+	for _ in $(seq 20); do
+		insula run --rm --network none "$E2E_IMAGE" true &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid" || fail "one of them did not start"
+	done
+	[ "$(grep -c "$INSULA_RUNROOT/pad" /proc/self/mountinfo)" -eq 1 ]
+}
+
+@test "no host mount but the pad's pin appears while a container runs" {
+	before=$(cut -d' ' -f5 /proc/self/mountinfo | sort)
+	ok insula run -d --name one "$E2E_IMAGE" sleep 60
+	after=$(cut -d' ' -f5 /proc/self/mountinfo | sort)
+	[ "$(comm -13 <(echo "$before") <(echo "$after"))" = "$INSULA_RUNROOT/pad" ] || fail "other mounts: $after"
+}
