@@ -234,8 +234,27 @@ int engine_discard(struct container *ct, struct err *err)
 	return store_remove(ct, err);
 }
 
+/* Its keeper is not a keeper yet, and whoever ordered it may be dead: in a moment it runs, or is no more.
+ * A start has a deadline of its own. */
+static int wait_started(struct container *ct, struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = 5000000};
+	int64_t end = clock_boot_ms() + LOCK_TIMEOUT_MS;
+	int held = 0;
+
+	while (ct->status == CT_CREATED && (held = file_lock_held(ct->run_fd, "alive", err)) > 0 &&
+	       clock_boot_ms() < end) {
+		nanosleep(&pause, NULL);
+		if (store_refresh(ct, err) < 0)
+			return -1;
+	}
+	return held < 0 ? -1 : 0;
+}
+
 int engine_remove(struct container *ct, bool force, struct err *err)
 {
+	if (force && ct->run_fd >= 0 && wait_started(ct, err) < 0)
+		return -1;
 	if (ct->status == CT_RUNNING && !force) {
 		err_set(err, ERR_STATE, 0, "container '%s' is running", ct->record.name);
 		return err_hint(err, "stop it first, or give --force");

@@ -9,6 +9,7 @@
  * find a container by (its name, its range), then its files, and the run directory last: as long as
  * that is there, whatever else is left can be told to be this container's.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -93,21 +94,48 @@ void store_release_ids(struct store *store, int slot)
 	unlinkat(store->run_fd, path, 0);
 }
 
-/* Only if it is still ours: after a crash it may have been taken by another. */
-static int remove_name(const struct container *ct, struct err *err)
+/* 1: it was this container's, and is free now. After a crash it may have been taken by another. */
+static int drop_name(int names_fd, const char *name, const char *id, struct err *err)
 {
-	own_fd int names_fd = openat(ct->store->root_fd, "names", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	own_free char *owner = NULL;
-	ssize_t size;
+	ssize_t size = file_read(names_fd, name, STORE_ID_LENGTH + 1, &owner, err);
 
-	if (!ct->record.name || names_fd < 0)
-		return 0;
-	size = file_read(names_fd, ct->record.name, STORE_ID_LENGTH + 1, &owner, err);
 	if (size < 0)
 		return err->kind == ERR_NOT_FOUND ? 0 : -1;
-	if (strncmp(owner, ct->id, STORE_ID_LENGTH) != 0)
+	if (strncmp(owner, id, STORE_ID_LENGTH) != 0)
 		return 0;
-	return file_unlink(names_fd, ct->record.name, err);
+	return file_unlink(names_fd, name, err) < 0 ? -1 : 1;
+}
+
+/* Whoever made it died between the name and the record: then only the name's file tells. */
+static int drop_unrecorded_name(int names_fd, const char *id, struct err *err)
+{
+	int list_fd = openat(names_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own_dir DIR *dir = list_fd < 0 ? NULL : fdopendir(list_fd);
+	struct err ignored = ERR_INIT; /* what cannot be read is nobody's name */
+
+	if (!dir) {
+		fd_close(list_fd);
+		return err_errno(err, "cannot list the names");
+	}
+	for (struct dirent *e; (e = readdir(dir));)
+		if (e->d_name[0] != '.' && drop_name(names_fd, e->d_name, id, &ignored) > 0)
+			break;
+	return 0;
+}
+
+static int remove_name(const struct container *ct, struct err *err)
+{
+	own_fd int names_fd = openat(ct->store->root_fd, "names",
+				     O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int dropped;
+
+	if (names_fd < 0)
+		return 0;
+	dropped = ct->record.name ? drop_name(names_fd, ct->record.name, ct->id, err) : 0;
+	if (dropped < 0)
+		return -1;
+	return dropped ? 0 : drop_unrecorded_name(names_fd, ct->id, err);
 }
 
 static int remove_directory(int store_fd, const char *id, struct err *err)
