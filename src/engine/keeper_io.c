@@ -16,7 +16,7 @@
  *
  * A terminal hangs up (EIO, EPOLLHUP without end) whenever no process holds its other side, which
  * for a system's console is most of the time. So the keeper holds that side itself, and takes it
- * again when a session leader's end has hung it up.
+ * again should it be hung up all the same.
  */
 #include <errno.h>
 #include <elf.h>

@@ -271,3 +271,18 @@ void kept_memory(pid_t pid, unsigned long *ret_pss, unsigned long *ret_alone)
 	}
 	fclose(in);
 }
+
+long kept_cpu_ticks(pid_t pid)
+{
+	char path[64], text[1024];
+	long user = 0, system = 0;
+	FILE *in;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	in = fopen(path, "re");
+	CHECK(in && fgets(text, sizeof(text), in));
+	fclose(in);
+	CHECK(sscanf(strrchr(text, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld",
+		     &user, &system) == 2);
+	return user + system;
+}

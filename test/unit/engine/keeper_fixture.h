@@ -65,5 +65,7 @@ char *kept_log(struct kept *k, int streams);
  * dirty memory: right after a build, the program's own file counts as that.) Skips the test
  * under a sanitizer, which has memory of its own. */
 void kept_memory(pid_t pid, unsigned long *ret_pss, unsigned long *ret_alone);
+/* The time that a process has used, in clock ticks. */
+long kept_cpu_ticks(pid_t pid);
 
 #endif

@@ -11,8 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -241,6 +243,33 @@ TEST(orphans_are_reaped)
 	}
 	CHECK_INT(atoi(text), child_of(k.pid));
 	CHECK_STR(strchr(text, ' '), " ");
+}
+
+/* As the end of a getty's session does it: the keeper neither spins on a terminal that was hung up,
+ * nor misses who opens it next. */
+TEST(a_terminal_that_was_hung_up_is_of_use_again)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own(str) struct str out = STR_INIT(4096);
+	own_fd int fd = -1;
+	long before;
+
+	need_root();
+	kept_start(&k, &(struct kept_options){.script = "trap '' HUP; t=$(tty); echo $t=; sleep 1; "
+							"echo again >$t; sleep 0.1",
+					      .attached = true,
+					      .terminal = true});
+	kept_until_output(k.client_fd, &out, "=\n");
+	*strchr(out.data, '=') = '\0';
+	fd = open(out.data, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	CHECK(fd >= 0);
+	before = kept_cpu_ticks(k.pid);
+	CHECK(ioctl(fd, TIOCVHANGUP) == 0);
+	usleep(500000);
+	CHECK(kept_cpu_ticks(k.pid) - before <= 5);
+	str_reset(&out);
+	kept_until(k.client_fd, KEEPER_EXIT, &out, NULL);
+	CHECK(strstr(out.data, "again"));
 }
 
 TEST(the_cgroup_and_the_id_range_are_released)
