@@ -9,7 +9,7 @@
 #include "runtime/command.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <linux/limits.h> /* <limits.h> of a freestanding clang has no PATH_MAX */
 #include <stdbool.h>
 #include <stddef.h>
 
