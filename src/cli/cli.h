@@ -37,7 +37,7 @@ struct verb {
 	unsigned int flags;
 	size_t min_operands, max_operands; /* max 0: none; SIZE_MAX: any number */
 	int (*run)(struct cli *cli, void *options, const struct strv *operands, struct err *err);
-	const char *complete; /* of its operands: "container", "image", NULL */
+	const char *complete; /* of its operands: "container", "image", "shell", NULL */
 };
 
 extern const struct verb *const cli_verbs[]; /* NULL ends */
@@ -55,7 +55,7 @@ extern const struct verb cli_verb_run, cli_verb_exec;
 extern const struct verb cli_verb_ps, cli_verb_logs, cli_verb_stop, cli_verb_kill, cli_verb_rm,
 	cli_verb_wait;
 extern const struct verb cli_verb_inspect, cli_verb_info, cli_verb_version, cli_verb_doctor,
-	cli_verb_completion;
+	cli_verb_completion, cli_verb_containers;
 
 /* Call fn for each operand as a container; every failure is printed, the first error's kind decides the
  * exit code. Returns 0 if all went well. */

@@ -16,9 +16,11 @@
 #include "base/own.h"
 
 const struct verb *const cli_verbs[] = {
-	&cli_verb_run,	   &cli_verb_exec,   &cli_verb_ps, &cli_verb_logs,    &cli_verb_stop,
-	&cli_verb_kill,	   &cli_verb_wait,   &cli_verb_rm, &cli_verb_inspect, &cli_verb_info,
-	&cli_verb_version, &cli_verb_doctor, NULL,
+	&cli_verb_run,	      &cli_verb_exec,	    &cli_verb_ps,
+	&cli_verb_logs,	      &cli_verb_stop,	    &cli_verb_kill,
+	&cli_verb_wait,	      &cli_verb_rm,	    &cli_verb_inspect,
+	&cli_verb_info,	      &cli_verb_version,    &cli_verb_doctor,
+	&cli_verb_completion, &cli_verb_containers, NULL,
 };
 
 const struct opt cli_global_table[] = {
@@ -82,7 +84,7 @@ static int unknown_verb(const char *name, struct err *err)
 	for (size_t i = 0; cli_verbs[i]; i++) {
 		unsigned int d = str_distance(name, cli_verbs[i]->name, 3);
 
-		if (d < best) {
+		if (d < best && !(cli_verbs[i]->flags & VERB_HIDDEN)) {
 			best = d;
 			closest = cli_verbs[i]->name;
 		}

@@ -1,0 +1,113 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Completion: the scripts that come from the option tables, in the shells that they are for.
+
+setup() {
+	: "${INSULA_BIN:=$BATS_TEST_DIRNAME/../../build-test/src/programs}"
+	script=$BATS_TEST_TMPDIR/script
+	export INSULA_ROOT=$BATS_TEST_TMPDIR/lib INSULA_RUNROOT=$BATS_TEST_TMPDIR/run
+}
+
+made_for() {
+	"$INSULA_BIN/insula" completion "$1" >"$script"
+}
+
+# needs SHELL: or the test is skipped.
+needs() {
+	command -v "$1" >/dev/null || skip "there is no $1 here"
+}
+
+# offers WORDS ARGUMENT...: what bash completes the last argument to, as it would at a prompt. The
+# names of containers are those of a stand-in.
+offers() {
+	local wanted=$1
+	shift
+	got=$(bash -c '
+		source "$0"
+		insula() { [ "$1" = __containers ] && printf "%s\n" alpha beta; }
+		COMP_WORDS=("$@")
+		COMP_CWORD=$(($# - 1))
+		_insula
+		echo "${COMPREPLY[*]}"' "$script" "$@")
+	[ "$got" = "$wanted" ] || {
+		echo "wanted: $wanted"
+		echo "got:    $got"
+		return 1
+	}
+}
+
+@test "bash: verbs, options, choices and containers are completed" {
+	made_for bash
+	offers 'inspect info' insula in
+	offers '--user --userns' insula run --user
+	offers '--network' insula --root /tmp run --net
+	offers 'private host' insula run --userns ''
+	offers 'private' insula run --userns = p
+	offers 'alpha beta' insula stop ''
+	offers 'beta' insula stop --time 3 b
+	offers 'host' insula run -e A=b ho
+	offers 'HUP' insula kill -s HU
+	offers 'zsh' insula completion z
+}
+
+@test "bash: after the image the command is the container's, not ours" {
+	made_for bash
+	offers '' insula run host --user
+	offers '' insula exec alpha --user
+	offers '' insula nosuch ''
+}
+
+@test "bash: refused options and hidden verbs are not offered" {
+	made_for bash
+	offers '' insula run --privil
+	offers '' insula __
+}
+
+@test "bash: shellcheck has nothing to say" {
+	needs shellcheck
+	made_for bash
+	shellcheck --shell=bash "$script"
+}
+
+@test "every option of every verb is in each script, by its help" {
+	for shell in bash zsh fish; do
+		made_for "$shell"
+		for verb in run exec ps logs stop kill rm wait inspect info version doctor; do
+			"$INSULA_BIN/insula" "$verb" --help | grep -o -- '--[a-z][a-z-]*' | sort -u |
+				while read -r option; do
+					case $shell in
+					fish) grep -q -- "$verb' -l ${option#--} " "$script" || [ "$option" = --help ] ;;
+					*) grep -q -- "$option" "$script" ;;
+					esac || {
+						echo "$shell: $verb $option is missing"
+						exit 1
+					}
+				done || return
+		done
+	done
+}
+
+@test "zsh: the script is read, and completes insula" {
+	needs zsh
+	made_for zsh
+	zsh -n "$script"
+	# shellcheck disable=SC2016  # zsh expands it
+	run zsh -fc 'autoload -U compinit && compinit -D -u && source $1 && echo $_comps[insula]' zsh "$script"
+	[ "$output" = _insula ]
+}
+
+@test "fish: options, choices and verbs are completed" {
+	needs fish
+	made_for fish
+	fish -n "$script"
+	run env HOME="$BATS_TEST_TMPDIR" fish -c "source $script; complete -C 'insula run --userns '"
+	[[ $output == *host* && $output == *private* ]]
+	run env HOME="$BATS_TEST_TMPDIR" fish -c "source $script; complete -C 'insula inspe'"
+	[[ $output == inspect* ]]
+}
+
+@test "a shell that is not known is refused" {
+	run "$INSULA_BIN/insula" completion tcsh
+	[ "$status" -eq 125 ]
+	[[ $output == *"no completion for 'tcsh'"* ]]
+}
