@@ -203,7 +203,7 @@ static const struct opt doctor_table[] = {
 	{"pad", 0, OPT_BOOL, DOCTOR(pad),
 	 .help = "with --repair: remove the launch pad too, unless a container runs"},
 	{"format", 0, OPT_CHOICE, DOCTOR(format), .value_name = "FORMAT",
-	 .help = "text (default) or json", .choices = formats},
+	 .help = "output, text by default", .choices = formats},
 	{0},
 };
 

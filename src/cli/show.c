@@ -74,7 +74,7 @@ static const char *const inspect_formats[] = {"json", NULL};
 static const struct opt inspect_table[] = {
 	{"security", 0, OPT_BOOL, INSPECT(security),
 	 .help = "add what the kernel enforces on it just now"},
-	{"format", 0, OPT_CHOICE, INSPECT(format), .value_name = "FORMAT", .help = "json",
+	{"format", 0, OPT_CHOICE, INSPECT(format), .value_name = "FORMAT", .help = "output",
 	 .choices = inspect_formats},
 	{0},
 };
@@ -173,7 +173,7 @@ struct show_options {
 
 static const struct opt show_table[] = {
 	{"format", 0, OPT_CHOICE, offsetof(struct show_options, format), .value_name = "FORMAT",
-	 .help = "text (default) or json", .choices = formats},
+	 .help = "output, text by default", .choices = formats},
 	{0},
 };
 
