@@ -56,6 +56,17 @@ planted() {
 	planted mounts "tmpfs elsewhere"
 }
 
+@test "a mount of the host that is gone is found" {
+	run unshare --mount sh -ec '
+		mkdir "$1/target"
+		mount -t tmpfs planted "$1/target"
+		"$snapshot" >"$before"
+		umount "$1/target"
+		"$snapshot" --compare "$before"' sh "$BATS_TEST_TMPDIR"
+	[ "$status" -eq 1 ]
+	[[ $output == *"not ok "*" - mounts as before"*"# gone: "*"tmpfs planted"* ]]
+}
+
 @test "a cgroup directory left behind is found" {
 	point=$(awk '/ - cgroup2? / { print $5; exit }' /proc/self/mountinfo)
 	[ -n "$point" ] || skip "no cgroup hierarchy is mounted"
@@ -75,8 +86,9 @@ planted() {
 }
 
 @test "a process that a test started and left is found" {
+	export INSULA_CHECK=planted-$$
 	"$snapshot" >"$before"
-	INSULA_CHECK=1 sleep 60 3>&- &
+	sleep 60 3>&- &
 	left=$!
 	sleep 0.2
 	run "$snapshot" --compare "$before"
