@@ -140,7 +140,8 @@ static void print_detail(const struct plan *plan, const struct step *step, struc
 		break;
 	case STEP_INIT_FILTER:
 	case STEP_INIT_FILTER_EARLY:
-		str_addf(out, " %u instructions", plan->filter.count);
+		if (plan->has_filter)
+			str_addf(out, " %u instructions", plan->filter.count);
 		break;
 	default:
 		break;
