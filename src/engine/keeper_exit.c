@@ -112,7 +112,7 @@ static int step_cgroup(struct ending *e, struct err *err)
 static int step_ids(struct ending *e, struct err *err)
 {
 	if (e->ct.store)
-		store_release_ids(&e->store, e->k->state.id_slot);
+		store_release_ids(&e->store, e->ct.id, e->k->state.id_slot);
 	return 0;
 }
 

@@ -214,7 +214,7 @@ static _Noreturn void keeper_to_be(struct container *ct, const struct image *ima
 	keeper_state_init(&b.keeper);
 	be_born(&b, client_fd, attach, &err);
 	runtime_container_done(&b.running);
-	store_release_ids(ct->store, b.keeper.id_slot);
+	store_release_ids(ct->store, ct->id, b.keeper.id_slot);
 	file_unlink(ct->run_fd, "ctl", &ignored);
 	file_unlink(ct->run_fd, "state.json", &ignored);
 	memset(&message, 0, sizeof message);

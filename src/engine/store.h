@@ -170,7 +170,8 @@ struct store_range {
 };
 
 int store_id_range(struct store_range *ret, struct err *err);
-void store_release_ids(struct store *store, int slot);
+/* Only where the range is taken in this container's name; slot < 0: nothing. */
+void store_release_ids(struct store *store, const char *id, int slot);
 /* Every range that is taken in the container's name, for one that died before it wrote down which. Its
  * keeper is gone, and the caller holds its lock. */
 int store_release_ids_of(struct store *store, const char *id, struct err *err);

@@ -84,27 +84,30 @@ int store_read_exit(int root_fd, struct exit_record *ret, struct err *err)
 	return result;
 }
 
-void store_release_ids(struct store *store, int slot)
-{
-	char path[32];
-
-	if (slot < 0)
-		return;
-	snprintf(path, sizeof(path), "ids/%d", slot);
-	unlinkat(store->run_fd, path, 0);
-}
-
-/* 1: it was this container's, and is free now. After a crash it may have been taken by another. */
-static int drop_name(int names_fd, const char *name, const char *id, struct err *err)
+/* A name or a range, claimed by a file that holds the id. 1: it was this container's, and is free now.
+ * After a crash, or when two clear up, it may have been taken by another. */
+static int drop_claim(int dir_fd, const char *name, const char *id, struct err *err)
 {
 	own_free char *owner = NULL;
-	ssize_t size = file_read(names_fd, name, STORE_ID_LENGTH + 1, &owner, err);
+	ssize_t size = file_read(dir_fd, name, STORE_ID_LENGTH + 1, &owner, err);
 
 	if (size < 0)
 		return err->kind == ERR_NOT_FOUND ? 0 : -1;
 	if (strncmp(owner, id, STORE_ID_LENGTH) != 0)
 		return 0;
-	return file_unlink(names_fd, name, err) < 0 ? -1 : 1;
+	return file_unlink(dir_fd, name, err) < 0 ? -1 : 1;
+}
+
+void store_release_ids(struct store *store, const char *id, int slot)
+{
+	own_fd int ids_fd = openat(store->run_fd, "ids", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char name[16];
+	struct err ignored;
+
+	if (slot < 0 || ids_fd < 0)
+		return;
+	snprintf(name, sizeof(name), "%d", slot);
+	drop_claim(ids_fd, name, id, &ignored);
 }
 
 /* Whoever made it died between the name and the record: then only the name's file tells. */
@@ -119,7 +122,7 @@ static int drop_unrecorded_name(int names_fd, const char *id, struct err *err)
 		return err_errno(err, "cannot list the names");
 	}
 	for (struct dirent *e; (e = readdir(dir));)
-		if (e->d_name[0] != '.' && drop_name(names_fd, e->d_name, id, &ignored) > 0)
+		if (e->d_name[0] != '.' && drop_claim(names_fd, e->d_name, id, &ignored) > 0)
 			break;
 	return 0;
 }
@@ -132,7 +135,7 @@ static int remove_name(const struct container *ct, struct err *err)
 
 	if (names_fd < 0)
 		return 0;
-	dropped = ct->record.name ? drop_name(names_fd, ct->record.name, ct->id, err) : 0;
+	dropped = ct->record.name ? drop_claim(names_fd, ct->record.name, ct->id, err) : 0;
 	if (dropped < 0)
 		return -1;
 	return dropped ? 0 : drop_unrecorded_name(names_fd, ct->id, err);
@@ -151,7 +154,7 @@ int store_remove(struct container *ct, struct err *err)
 {
 	if (fail_point("store.remove.name", err) < 0 || remove_name(ct, err) < 0)
 		return err_wrap(err, "cannot free the name of container %s", ct->id);
-	store_release_ids(ct->store, ct->state.id_slot);
+	store_release_ids(ct->store, ct->id, ct->state.id_slot);
 	if (fail_point("store.remove.root", err) < 0 ||
 	    remove_directory(ct->store->root_fd, ct->id, err) < 0 ||
 	    fail_point("store.remove.run", err) < 0 ||

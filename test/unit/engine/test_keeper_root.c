@@ -277,6 +277,7 @@ TEST(the_cgroup_and_the_id_range_are_released)
 	own(kept) struct kept k = KEPT_INIT;
 	struct cgroup gone = CGROUP_INIT;
 	struct err err = ERR_INIT;
+	own_fd int ids_fd = -1;
 	char path[5000];
 
 	make_group(CGROUP_UNSET);
@@ -286,9 +287,9 @@ TEST(the_cgroup_and_the_id_range_are_released)
 					       .in_payload = join_group,
 					       .id_slot = 7});
 	snprintf(path, sizeof(path), "%s/ids", k.run);
-	CHECK(mkdir(path, 0700) == 0);
+	ids_fd = file_open_dirs(path, 0700, &err);
+	CHECK_OK(file_create_excl(ids_fd, "7", k.id, STORE_ID_LENGTH, 0600, false, &err));
 	snprintf(path, sizeof(path), "%s/ids/7", k.run);
-	CHECK(mknod(path, S_IFREG | 0600, 0) == 0);
 	CHECK_INT(kept_join(&k), 0);
 	CHECK(access(path, F_OK) < 0);
 	CHECK_ERR(cgroup_open(&host, group_name, &gone, &err), ERR_NOT_FOUND, group_name);
