@@ -158,7 +158,7 @@ run_refused() {
 	run_refused label --label =x
 	run_refused --interactive --interactive=perhaps
 	refused 125 terminal insula run -it "$E2E_IMAGE" true </dev/null
-	run_refused detach -d --rm=maybe
+	run_refused --rm --rm=maybe
 }
 
 @test "a state directory that cannot be used" {
