@@ -7,9 +7,11 @@
 
 #include <fcntl.h>
 #include <linux/nsfs.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -111,4 +113,17 @@ int ns_make_user(int proc_fd, const struct id_map *uids, size_t uid_count,
 	if (ns_write_maps(proc_fd, host_pid, uids, uid_count, gids, gid_count, err) < 0)
 		return -1;
 	return ns_open(proc_fd, host_pid, NS_USER, err);
+}
+
+int ns_raise_loopback(struct err *err)
+{
+	own_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {.ifr_name = "lo"};
+
+	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+		return err_errno(err, "cannot find the loopback interface");
+	request.ifr_flags |= IFF_UP;
+	if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+		return err_errno(err, "cannot bring up the loopback interface");
+	return 0;
 }

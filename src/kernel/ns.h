@@ -31,4 +31,7 @@ int ns_write_maps(int proc_fd, pid_t pid, const struct id_map *uids, size_t uid_
 int ns_make_user(int proc_fd, const struct id_map *uids, size_t uid_count,
 		 const struct id_map *gids, size_t gid_count, struct err *err);
 
+/* Bring up the loopback interface of the network namespace we are in: a new one has it down. */
+int ns_raise_loopback(struct err *err);
+
 #endif

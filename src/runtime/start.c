@@ -264,7 +264,7 @@ static int step_join(struct start *s, const struct step *step, struct err *err)
 		return 0;
 	if (setns(s->child.pidfd, flags) < 0)
 		return err_errno(err, "cannot enter the container's namespaces");
-	return 0;
+	return s->plan->own[NS_NET] ? ns_raise_loopback(err) : 0;
 }
 
 int hand_over_pipes(const int stdio[3], uint32_t uid, uint32_t gid, struct err *err)
