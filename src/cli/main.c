@@ -100,7 +100,7 @@ static int check_operands(const struct verb *verb, size_t count, struct err *err
 		return 0;
 	err_set(err, ERR_USAGE, 0, "%s: %s", verb->name,
 		count < verb->min_operands ? "an argument is missing" : "too many arguments");
-	return err_hint(err, "insula %s %s", verb->name, verb->usage);
+	return err_hint(err, "insula %s%s%s", verb->name, *verb->usage ? " " : "", verb->usage);
 }
 
 static int run_verb(struct cli *cli, const struct verb *verb, int argc, char *const argv[],
@@ -115,11 +115,13 @@ static int run_verb(struct cli *cli, const struct verb *verb, int argc, char *co
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot start");
 	status = opt_parse(verb->table, verb->flags & VERB_STOP_PARSE ? OPT_STOP_AT_OPERAND : 0,
 			   argc, argv, options, &operands, &help, err);
-	if (status < 0)
+	if (status < 0) {
 		err_wrap(err, "%s", verb->name);
-	else if (help)
+		if (err->kind == ERR_USAGE)
+			err_hint(err, "insula %s --help lists the options", verb->name);
+	} else if (help) {
 		cli_print_verb_help(verb, stdout);
-	else if ((status = check_operands(verb, operands.count, err)) == 0) {
+	} else if ((status = check_operands(verb, operands.count, err)) == 0) {
 		if (verb->flags & VERB_STORE)
 			status = store_open(cli->root, cli->run_root, &cli->store, err);
 		if (status == 0)

@@ -18,6 +18,11 @@
 
 static int check_options(const struct run_options *options, struct err *err)
 {
+	if (!options->dry_run && geteuid() != 0) {
+		err_set(err, ERR_DENIED, 0, "making a container takes root");
+		return err_hint(err, "use sudo; an ordinary user's own containers are not there "
+				     "yet");
+	}
 	if (options->tty && !options->detach && options->interactive && !isatty(STDIN_FILENO)) {
 		err_set(err, ERR_USAGE, 0, "-i -t: the standard input is not a terminal");
 		return err_hint(err, "leave out -t to feed a container from a file or pipe");

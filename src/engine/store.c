@@ -61,8 +61,11 @@ static int open_tree_of(const char *path, const char *const *below, size_t count
 {
 	own_fd int fd = file_open_dirs(path, 0700, err);
 
+	if (fd < 0 && err->kind == ERR_DENIED)
+		err_hint(err, "use sudo: containers are root's; --root and --runroot name other "
+			      "directories");
 	if (fd < 0)
-		return err_hint(err, "state lives in --root and --runroot; the defaults need root");
+		return -1;
 	if (faccessat(fd, below[count - 1], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return take_fd(fd);
 	for (size_t i = 0; i < count; i++) {

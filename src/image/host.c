@@ -347,7 +347,7 @@ static int check_host(const char *root, int root_fd, struct err *err)
 		err_set(err, ERR_DENIED, 0,
 			"image 'host' needs root: it is composed of masks that "
 			"only root can make");
-		return err_hint(err, "use sudo, or dir:PATH with a directory tree of your own");
+		return err_hint(err, "use sudo");
 	}
 	if (fstatfs(root_fd, &fs) < 0)
 		return err_errno(err, "cannot examine '%s'", root);
