@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The guide and the README do what they say: every command of a console block (a line that begins with
+# The guide does what it says: every command of a console block (a line that begins with
 # "# ") is run, in order, in one empty directory, and prints what stands below it. Lines
 # that begin with a prompt of a container are typed at a terminal there. Ids, times and the number of
 # an id range differ each time; blanks are those of a terminal.
@@ -81,9 +81,4 @@ run_document() {
 @test "every command of the guide's first steps prints what it says" {
 	run_document "$E2E_DIR/../../docs/guide/first-steps.md"
 	[ "$count" -gt 30 ]
-}
-
-@test "every command of the README's tour prints what it says" {
-	run_document "$E2E_DIR/../../README.md"
-	[ "$count" -gt 5 ]
 }

@@ -40,6 +40,8 @@ void find_subjects(void)
 	s->table = cli_global_table;
 	s->size = sizeof(struct cli);
 	for (size_t i = 0; cli_verbs[i]; i++) {
+		if (cli_verbs[i]->flags & VERB_HIDDEN)
+			continue; /* for scripts of ours: no options, no page */
 		s = add_subject("insula", cli_verbs[i]->name);
 		s->table = cli_verbs[i]->table;
 		s->size = cli_verbs[i]->options_size;
