@@ -19,6 +19,7 @@ struct cli {
 	char *root, *run_root; /* --root, --runroot; NULL: the defaults */
 	char *const *argv;     /* the whole command line, for a sealed second start */
 	struct store store;    /* open where the verb wants it */
+	bool damaged;	       /* containers whose files are damaged are found too: rm --force */
 	int exit_code;	       /* what a verb that succeeded ends with */
 };
 

@@ -181,6 +181,7 @@ static int run_rm(struct cli *cli, void *data, const struct strv *operands, stru
 	struct life_options *options = data;
 	own(strv) struct strv existing = STRV_INIT;
 
+	cli->damaged = options->force;
 	if (!options->force || !operands->count)
 		return each(cli, options, operands, remove_one, err);
 	if (keep_existing(cli, operands, &existing, err) < 0)

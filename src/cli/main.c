@@ -165,7 +165,9 @@ int cli_each_container(struct cli *cli, const struct strv *refs, void *options, 
 
 	for (size_t i = 0; i < refs->count; i++) {
 		struct container ct = CONTAINER_INIT;
-		int status = store_find(&cli->store, refs->items[i], &ct, err);
+		int status = cli->damaged
+				     ? store_find_damaged(&cli->store, refs->items[i], &ct, err)
+				     : store_find(&cli->store, refs->items[i], &ct, err);
 
 		if (status == 0) {
 			status = fn(cli, &ct, options, err);

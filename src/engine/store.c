@@ -322,6 +322,8 @@ int store_load(struct store *store, const char *id, struct container *ret, struc
 	}
 	if (store_read_record(&ct, &ct.record, err) < 0 || find_status(&ct, err) < 0) {
 		container_done(&ct);
+		if (err->kind == ERR_CORRUPT)
+			err_hint(err, "insula rm --force %.12s removes it", id);
 		return err_wrap(err, "container %.12s", id);
 	}
 	*ret = ct;
@@ -407,9 +409,10 @@ static int find_prefix(struct store *store, const char *ref, char *ret_id, struc
 	return found ? 0 : hint_names(store, ref, err);
 }
 
-int store_find(struct store *store, const char *ref, struct container *ret, struct err *err)
+/* The id that a name, an id or a prefix stands for. */
+static int resolve(struct store *store, const char *ref, char id[STORE_ID_LENGTH + 1],
+		   struct err *err)
 {
-	char id[STORE_ID_LENGTH + 1] = "";
 	struct err looking = ERR_INIT;
 	own_fd int names_fd = store_open_names(store, err);
 
@@ -420,17 +423,47 @@ int store_find(struct store *store, const char *ref, struct container *ret, stru
 		return err_set(err, ERR_INVALID, 0, "'%s' is neither a name nor an id", ref);
 	own_free char *owner = store_name_owner(names_fd, ref, &looking);
 	if (owner)
-		memcpy(id, owner, sizeof id);
+		memcpy(id, owner, STORE_ID_LENGTH + 1);
 	else if (store_is_id(ref))
-		memcpy(id, ref, sizeof id);
+		memcpy(id, ref, STORE_ID_LENGTH + 1);
 	else if (strspn(ref, "0123456789abcdef") == strlen(ref)) {
 		if (find_prefix(store, ref, id, err) < 0)
 			return -1;
 	} else
 		return hint_names(store, ref, err);
-	if (!store_has(store, id))
-		return hint_names(store, ref, err);
-	return store_load(store, id, ret, err);
+	return store_has(store, id) ? 0 : hint_names(store, ref, err);
+}
+
+int store_find(struct store *store, const char *ref, struct container *ret, struct err *err)
+{
+	char id[STORE_ID_LENGTH + 1] = "";
+
+	return resolve(store, ref, id, err) < 0 ? -1 : store_load(store, id, ret, err);
+}
+
+int store_find_damaged(struct store *store, const char *ref, struct container *ret, struct err *err)
+{
+	own(container) struct container ct = CONTAINER_INIT;
+	int held;
+
+	if (resolve(store, ref, ct.id, err) < 0)
+		return -1;
+	if (store_load(store, ct.id, ret, err) == 0)
+		return 0;
+	if (err->kind != ERR_CORRUPT)
+		return -1;
+	*err = ERR_INIT;
+	record_init(&ct.record);
+	ct.store = store;
+	ct.run_fd = open_existing(store->run_fd, ct.id);
+	ct.root_fd = open_existing(store->root_fd, ct.id);
+	held = ct.run_fd < 0 ? 0 : file_lock_held(ct.run_fd, "alive", err);
+	if (held < 0 || store_nameless_record(ct.id, &ct.record, err) < 0)
+		return -1;
+	ct.status = held ? CT_RUNNING : CT_EXITED;
+	*ret = ct;
+	ct = CONTAINER_INIT;
+	return 0;
 }
 
 int store_lock(struct container *ct, int timeout_ms, struct err *err)

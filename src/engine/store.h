@@ -135,6 +135,10 @@ int store_create(struct store *store, struct record *record, struct container *r
 /* By name, full id or unique prefix of an id. ERR_NOT_FOUND with a did-you-mean hint. */
 int store_find(struct store *store, const char *ref, struct container *ret, struct err *err);
 int store_load(struct store *store, const char *id, struct container *ret, struct err *err);
+/* As store_find, for whoever removes: where the files are damaged (ERR_CORRUPT), a container that has but its
+ * id and its directories. */
+int store_find_damaged(struct store *store, const char *ref, struct container *ret,
+		       struct err *err);
 /* Look again what it is by now: for whoever waited for its lock. */
 int store_refresh(struct container *ct, struct err *err);
 /* Every id, sorted by creation is the caller's business. */

@@ -96,6 +96,17 @@ static bool overlaps(const struct ranges *r, uint64_t base)
 	return false;
 }
 
+/* Container root must never be host root, and the last id, (uid_t)-1, is nobody's. */
+static int check_range(const struct store_range *r, struct err *err)
+{
+	if (!r->count || (r->start > 0 && r->start + r->count <= UINT32_MAX))
+		return 0;
+	err_set(err, ERR_INVALID, 0,
+		"the line of '%s' in /etc/subuid and /etc/subgid is not between 1 and 4294967294",
+		OUR_NAME);
+	return err_hint(err, "a range that useradd(8) would give out, for example");
+}
+
 static int load_ranges(struct ranges *r, struct err *err)
 {
 	struct store_range uids;
@@ -111,6 +122,8 @@ static int load_ranges(struct ranges *r, struct err *err)
 			"the lines of '%s' in /etc/subuid and /etc/subgid differ", OUR_NAME);
 		return err_hint(err, "give both the same start and count");
 	}
+	if (check_range(&r->ours, err) < 0)
+		return -1;
 	r->ours.is_entry = r->ours.count != 0;
 	if (!r->ours.is_entry)
 		r->ours = (struct store_range){STORE_FIRST_ID, DEFAULT_LAST - STORE_FIRST_ID + 1,

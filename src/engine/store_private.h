@@ -33,6 +33,8 @@ int store_write_record(int dir_fd, const struct record *record, struct err *err)
 /* From RUN or ROOT, whichever has it. A container that died before its record was written gets one with
  * its id alone, so that it can be listed and removed. */
 int store_read_record(struct container *ct, struct record *ret, struct err *err);
+/* The record of a container of which only the id is known. */
+int store_nameless_record(const char *id, struct record *ret, struct err *err);
 int store_read_state(int run_fd, struct run_state *ret, struct err *err);
 
 #endif

@@ -119,7 +119,7 @@ int store_write_record(int dir_fd, const struct record *record, struct err *err)
 			      !record->remove, err);
 }
 
-static int nameless_record(const char *id, struct record *ret, struct err *err)
+int store_nameless_record(const char *id, struct record *ret, struct err *err)
 {
 	ret->id = str_dup(id, err);
 	ret->name = str_dup_len(id, STORE_SHORT_ID, err);
@@ -140,7 +140,7 @@ int store_read_record(struct container *ct, struct record *ret, struct err *err)
 		if (err->errnum != ENOENT)
 			return -1;
 	}
-	return nameless_record(ct->id, ret, err);
+	return store_nameless_record(ct->id, ret, err);
 }
 
 int store_write_state(struct container *ct, const struct run_state *state, struct err *err)

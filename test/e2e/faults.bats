@@ -3,10 +3,14 @@
 # Whatever of ours is killed, or refused by the kernel, at whatever moment: no command after it hangs, and
 # rm --force leaves nothing. See test/e2e/sweep for what each case does.
 
+# shellcheck disable=SC2030,SC2031,SC2154  # status and stderr are set by run --separate-stderr
+
 load helpers
 
 setup_file() { file_setup; }
 teardown_file() { file_teardown; }
+setup() { e2e_setup; }
+teardown() { e2e_teardown; }
 
 sweeps() {
 	run "$E2E_DIR/sweep" "$1" "$E2E_ROOT"
@@ -26,4 +30,33 @@ sweeps() {
 @test "faults: every kind of system call that a start is made of is refused once" {
 	command -v strace >/dev/null || skip "no strace here"
 	sweeps syscalls
+}
+
+# damaged FILE: two containers, one with a damaged file; the other is not concerned.
+damaged() {
+	insula run -d --name hurt "$E2E_IMAGE" sleep 600 >/dev/null
+	insula run -d --name whole "$E2E_IMAGE" sleep 600 >/dev/null
+	local id
+	id=$(insula inspect hurt | jq -r '.[0].Id')
+	printf '{"version":' >"$(ls "$INSULA_ROOT/containers/$id/$1" 2>/dev/null || echo "$INSULA_RUNROOT/containers/$id/$1")"
+	run --separate-stderr insula ps
+	[ "$status" -eq 0 ] || fail
+	contains whole
+	[[ $stderr == *"container ${id:0:12}: $1"* ]] || fail
+	exits 125 insula stop hurt
+	[[ $stderr == *"hint: insula rm --force ${id:0:12}"* ]] || fail
+	ok insula rm --force hurt
+	! known_ids | grep -q "$id" || fail "files are left"
+	[ -z "$(find /sys/fs/cgroup -maxdepth 3 -name "insula-$id")" ] || fail "groups are left"
+	ok insula exec whole true
+	ok insula run --rm --name hurt "$E2E_IMAGE" true # its name is free
+	insula rm -f whole
+}
+
+@test "faults: a damaged record is said, concerns no other container, and can be removed" {
+	damaged record.json
+}
+
+@test "faults: a damaged state is said, concerns no other container, and can be removed" {
+	damaged state.json
 }
