@@ -47,7 +47,7 @@ format:
 
 bench: all
 	@tools/deps bench
-	@test/bench/bench
+	@bench/run
 
 install: all
 	@tools/install --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
