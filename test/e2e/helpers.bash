@@ -53,8 +53,9 @@ e2e_teardown() {
 	ids=$(known_ids)
 	# shellcheck disable=SC2086  # ids are hex words
 	[ -z "$ids" ] || insula rm --force $ids >/dev/null || true
+	problems=$(diagnosis)
 	unpin_pad
-	problems=$(left_behind "$ids")
+	problems+=$(left_behind "$ids")
 	if [ -n "$problems" ]; then
 		echo "left behind:"
 		echo "$problems"
@@ -73,6 +74,12 @@ known_ids() {
 	done | sort -u
 }
 
+# What doctor has to say where it finds something.
+diagnosis() {
+	local said
+	[ ! -d "$INSULA_RUNROOT" ] || said=$(insula doctor 2>&1) || echo "doctor: $said"
+}
+
 # The launch pad is pinned by one mount, which stays by design; the tests' own is taken away.
 unpin_pad() {
 	[ -e "$INSULA_RUNROOT/pad" ] || return 0
@@ -81,9 +88,9 @@ unpin_pad() {
 
 # One line for each trace of the given containers and of this test's directories.
 left_behind() {
-	local id tries=0
+	local id end=$((SECONDS + 4))
 	known_ids | sed 's/^/container: /'
-	while [ -n "$(own_processes "$1")" ] && [ $((tries += 1)) -lt 50 ]; do sleep 0.1; done
+	while [ -n "$(own_processes "$1")" ] && [ $SECONDS -lt $end ]; do sleep 0.1; done
 	own_processes "$1" | sed 's/^/process: /'
 	grep -h -F "$E2E_STATE" /proc/self/mountinfo | sed 's/^/mount: /' || true
 	for id in $1; do
@@ -93,22 +100,16 @@ left_behind() {
 	find "$INSULA_RUNROOT/ids" "$INSULA_ROOT/names" -type f 2>/dev/null | sed 's/^/file: /'
 }
 
-# Processes that work in these directories or belong to these containers.
+# Processes that work in these directories or belong to these containers. The patterns come by
+# descriptor, so that the search does not find itself.
 own_processes() {
-	local process pid id
-	for process in /proc/[0-9]*; do
-		pid=${process#/proc/}
-		if [ "$pid" = $$ ] || [ "$pid" = "$BASHPID" ]; then continue; fi
-		if tr '\0' ' ' 2>/dev/null <"$process/cmdline" | grep -q -F "$E2E_STATE"; then
-			echo "$pid $(tr '\0' ' ' 2>/dev/null <"$process/cmdline")"
-			continue
-		fi
-		for id in $1; do
-			if grep -q -F "insula-$id" "$process/cgroup" 2>/dev/null; then
-				echo "$pid $(cat "$process/comm" 2>/dev/null)"
-				break
-			fi
-		done
+	local pid
+	{
+		grep -l -a -F -f <(echo "$E2E_STATE") /proc/[0-9]*/cmdline
+		# shellcheck disable=SC2086  # ids are hex words
+		[ -z "$1" ] || grep -l -F -f <(printf 'insula-%s\n' $1) /proc/[0-9]*/cgroup
+	} 2>/dev/null | cut -d/ -f3 | sort -u | while read -r pid; do
+		echo "$pid $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline")"
 	done
 }
 
