@@ -31,7 +31,7 @@ static const struct debris_kind kinds[] = {
 	{"dead-container", "record its end and free what it held; with --rm, remove it", find_dead,
 	 repair_container},
 	{"half-made-container", "remove it", find_half_made, repair_container},
-	{"damaged-container", "look at its directories, and remove them by hand", find_damaged,
+	{"damaged-container", "mend its files, or give it up: insula rm --force", find_damaged,
 	 NULL},
 	{"keeper-leftovers", "remove the socket and the state of its keeper", find_leftovers,
 	 repair_container},
