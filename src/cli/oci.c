@@ -175,9 +175,11 @@ static int verb_run(const struct oci_options *options, const struct strv *operan
 		return -1;
 	spec_init(&spec);
 	int status = load(options->bundle ? options->bundle : ".", &spec, &root, err);
-	if (!status && spec.process.terminal)
-		status = err_set(err, ERR_UNSUPPORTED, 0,
-				 "process.terminal: run has no terminal to offer yet");
+	if (!status && spec.process.terminal) {
+		err_set(err, ERR_UNSUPPORTED, 0,
+			"process.terminal: run has no terminal to offer yet");
+		status = err_hint(err, "set it to false in config.json");
+	}
 	/* Container root is host root here: it must not reach the file that we were started from. */
 	if (!status && !spec.linux_.namespaces[SPEC_NS_USER].given)
 		status = seal_reexec(argv, err);
