@@ -61,6 +61,8 @@ static int limit_cpus(const struct run_options *options, const struct facts *fac
 	unsigned int wanted = (unsigned int)((options->cpus_milli + 999) / 1000);
 	const char *from = options->cpuset_cpus ? options->cpuset_cpus : facts->cpus_allowed.text;
 
+	if (options->cpuset_cpus && !*options->cpuset_cpus)
+		return err_set(err, ERR_USAGE, 0, "--cpuset-cpus: '' is not a list of CPUs");
 	if (options->cpuset_cpus) {
 		int inside = cpu_list_subset(options->cpuset_cpus, facts->cpus_allowed.text, err);
 

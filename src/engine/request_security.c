@@ -19,7 +19,7 @@
 
 #define SECCOMP_FILE_MAX (1u << 20)
 
-static int change_caps(const struct strv *names, bool add, uint64_t *set, struct err *err)
+static int collect_caps(const struct strv *names, const char *flag, uint64_t *set, struct err *err)
 {
 	for (size_t i = 0; i < names->count; i++) {
 		const char *name = names->items[i];
@@ -27,9 +27,8 @@ static int change_caps(const struct strv *names, bool add, uint64_t *set, struct
 		int cap = all ? 0 : caps_parse(name, err);
 
 		if (cap < 0)
-			return err_wrap(err, add ? "--cap-add" : "--cap-drop");
-		uint64_t bits = all ? caps_all() : UINT64_C(1) << cap;
-		*set = add ? *set | bits : *set & ~bits;
+			return err_wrap(err, "%s", flag);
+		*set |= all ? caps_all() : UINT64_C(1) << cap;
 	}
 	return 0;
 }
@@ -37,18 +36,12 @@ static int change_caps(const struct strv *names, bool add, uint64_t *set, struct
 /* As the field has it: "all" on either side is applied before single names of the other side. */
 static int set_caps(const struct run_options *options, struct spec *spec, struct err *err)
 {
-	uint64_t set = CAPS_DEFAULT, dropped = 0;
+	uint64_t added = 0, dropped = 0, set;
 
-	if (strv_contains(&options->cap_drop, "all") || strv_contains(&options->cap_drop, "ALL")) {
-		set = 0;
-		if (change_caps(&options->cap_add, true, &set, err) < 0)
-			return -1;
-	} else {
-		if (change_caps(&options->cap_add, true, &set, err) < 0 ||
-		    change_caps(&options->cap_drop, true, &dropped, err) < 0)
-			return -1;
-		set &= ~dropped;
-	}
+	if (collect_caps(&options->cap_add, "--cap-add", &added, err) < 0 ||
+	    collect_caps(&options->cap_drop, "--cap-drop", &dropped, err) < 0)
+		return -1;
+	set = dropped == caps_all() ? added : (CAPS_DEFAULT | added) & ~dropped;
 	spec->process.caps_given = true;
 	/* A command that does not run as root starts with none of them, as execve(2) would have it; what
 	 * it may get back by setuid programs is the bounding set. */
