@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -294,6 +295,14 @@ int repair_range(struct doctor *d, const char *slot, struct err *err)
 
 /* ---- temporary files ---- */
 
+/* Writers make regular files; a directory of such a name is somebody's own. */
+static bool is_regular(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 /* `path` is relative to a directory of the store. */
 static int find_temporary_in(struct doctor *d, const struct debris_kind *kind, int store_fd,
 			     const char *store_path, const char *path, struct err *err)
@@ -308,8 +317,11 @@ static int find_temporary_in(struct doctor *d, const struct debris_kind *kind, i
 		if (!file_is_temporary(names.items[i]))
 			continue;
 		object = str_printf(err, "%s/%s/%s", store_path, path, names.items[i]);
-		if (!object || doctor_found(d, kind, object, NULL, err,
-					    "whoever wrote it was killed before it was whole") < 0)
+		if (!object)
+			return -1;
+		if (is_regular(object) &&
+		    doctor_found(d, kind, object, NULL, err,
+				 "whoever wrote it was killed before it was whole") < 0)
 			return -1;
 	}
 	return 0;
@@ -360,7 +372,7 @@ int repair_temporary(struct doctor *d, const char *path, struct err *err)
 		if (creators_fd < 0)
 			return -1;
 	}
-	if (!file_is_temporary(name))
+	if (!file_is_temporary(name) || !is_regular(path))
 		return 0;
 	return file_unlink(AT_FDCWD, path, err);
 }

@@ -321,6 +321,25 @@ TEST(two_may_make_the_same_directories_at_once)
 
 /* ---- sweeping ---- */
 
+TEST(a_list_has_every_name_but_dot_and_dot_dot)
+{
+	own(strv) struct strv names = STRV_INIT;
+	struct err err = ERR_INIT;
+
+	CHECK_OK(file_write_atomic(test_dir(), ".hidden", "", 0, 0600, false, &err));
+	CHECK(mkdirat(test_dir(), "sub", 0700) == 0);
+	CHECK(symlinkat("sub", test_dir(), "link") == 0);
+	CHECK_OK(file_list(test_dir(), ".", &names, &err));
+	CHECK_INT(names.count, 3);
+	CHECK(strv_contains(&names, ".hidden") && strv_contains(&names, "sub") &&
+	      strv_contains(&names, "link"));
+	CHECK_OK(file_list(test_dir(), "absent", &names, &err));
+	CHECK_OK(file_list(test_dir(), "sub", &names, &err));
+	CHECK_INT(names.count, 3);
+	CHECK_ERR(file_list(test_dir(), "link", &names, &err), ERR_IO, "cannot list 'link'");
+	CHECK_ERR(file_list(test_dir(), ".hidden", &names, &err), ERR_IO, "cannot list '.hidden'");
+}
+
 TEST(sweep_removes_old_temporary_files_and_nothing_else)
 {
 	static const char *const keep[] = {"f",		  ".f",		".f.1234567",

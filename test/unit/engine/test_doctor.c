@@ -239,6 +239,26 @@ TEST(names_and_ranges_of_nobody)
 	CHECK(exists(h.store.run_fd, "ids/13"));
 }
 
+TEST(temporary_files_of_dead_writers)
+{
+	own(host) struct host h;
+	own_free char *wanted = NULL;
+
+	host_init(&h);
+	put(h.store.root_fd, "names/.web.01234567", "");
+	put(h.store.root_fd, "names/.web.0123456", "");
+	put(h.store.root_fd, "names/web.01234567", "");
+	CHECK_INT(mkdirat(h.store.root_fd, "names/.dir.01234567", 0700), 0);
+	CHECK_INT(symlinkat("x", h.store.root_fd, "names/.link.01234567"), 0);
+	wanted = str_printf(&err, "temporary-file %s/names/.web.01234567", h.store.root);
+	found(&h, wanted);
+	cured(&h);
+	CHECK(exists(h.store.root_fd, "names/.web.0123456"));
+	CHECK(exists(h.store.root_fd, "names/web.01234567"));
+	CHECK(exists(h.store.root_fd, "names/.dir.01234567"));
+	CHECK(exists(h.store.root_fd, "names/.link.01234567"));
+}
+
 /* The name was claimed by a container that came into being after the look. */
 TEST(a_name_that_was_claimed_meanwhile_stays)
 {

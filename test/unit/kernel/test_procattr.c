@@ -184,6 +184,25 @@ TEST(a_sysctl_is_written_below_the_handle)
 	CHECK_ERR(sysctl_write(proc_fd, "../x", "17", &err), ERR_INVALID, "valid name");
 }
 
+TEST(a_sysctl_is_read_up_to_its_first_newline)
+{
+	struct err err = ERR_INIT;
+	char value[8];
+	int fd;
+
+	CHECK(mkdirat(test_dir(), "sys", 0700) == 0 && mkdirat(test_dir(), "sys/net", 0700) == 0);
+	fd = openat(test_dir(), "sys/net/x", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(write(fd, "4096\n", 5) == 5);
+	close(fd);
+	CHECK_OK(sysctl_read(test_dir(), "net.x", value, sizeof(value), &err));
+	CHECK_STR(value, "4096");
+	CHECK_ERR(sysctl_read(test_dir(), "net.y", value, sizeof(value), &err), ERR_NOT_FOUND,
+		  "sysctl 'net.y'");
+	CHECK_ERR(sysctl_read(test_dir(), "net.x", value, 3, &err), ERR_LIMIT, "sysctl 'net.x'");
+	CHECK_ERR(sysctl_read(test_dir(), "../x", value, sizeof(value), &err), ERR_INVALID,
+		  "not a valid name");
+}
+
 TEST(a_sysctl_behind_a_link_is_not_written)
 {
 	struct err err = ERR_INIT;
