@@ -53,7 +53,7 @@ e2e_teardown() {
 	ids=$(known_ids)
 	# shellcheck disable=SC2086  # ids are hex words
 	[ -z "$ids" ] || insula rm --force $ids >/dev/null || true
-	problems=$(diagnosis)
+	problems=$(diagnosis "$ids")
 	unpin_pad
 	problems+=$(left_behind "$ids")
 	if [ -n "$problems" ]; then
@@ -74,10 +74,13 @@ known_ids() {
 	done | sort -u
 }
 
-# What doctor has to say where it finds something.
+# What doctor finds of these containers and directories. It looks at the whole host, where another test
+# or another user's container may be half made or half gone at this moment.
 diagnosis() {
-	local said
-	[ ! -d "$INSULA_RUNROOT" ] || said=$(insula doctor 2>&1) || echo "doctor: $said"
+	[ -d "$INSULA_RUNROOT" ] || return 0
+	# shellcheck disable=SC2086  # ids are hex words
+	insula doctor 2>&1 | grep '^ *found' | grep -F -f <(printf '%s\n' "$E2E_STATE" $1) |
+		sed 's/^/doctor: /'
 }
 
 # The launch pad is pinned by one mount, which stays by design; the tests' own is taken away.
