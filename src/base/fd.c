@@ -91,6 +91,17 @@ int fd_sanitize_stdio(struct err *err)
 	return 0;
 }
 
+int fd_pipe(int *ret_read, int *ret_write, struct err *err)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_errno(err, "cannot make a pipe");
+	*ret_read = ends[0];
+	*ret_write = ends[1];
+	return 0;
+}
+
 int fd_set_cloexec(int fd, bool on, struct err *err)
 {
 	if (fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) < 0)

@@ -23,6 +23,9 @@ int fd_cloexec_from(int first, struct err *err);
 /* Make 0, 1 and 2 exist: a missing one is opened on /dev/null. Called first thing in every main(). */
 int fd_sanitize_stdio(struct err *err);
 
+/* pipe2(2), both ends close-on-exec and the caller's. */
+int fd_pipe(int *ret_read, int *ret_write, struct err *err);
+
 int fd_set_cloexec(int fd, bool on, struct err *err);
 int fd_set_nonblock(int fd, bool on, struct err *err);
 

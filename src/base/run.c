@@ -70,17 +70,6 @@ static int find_program(const char *name, char **ret, struct err *err)
 	return err_set(err, ERR_NOT_FOUND, 0, "cannot find the program '%s' in %s", name, RUN_PATH);
 }
 
-static int make_pipe(int *ret_read, int *ret_write, struct err *err)
-{
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return err_errno(err, "cannot create a pipe");
-	*ret_read = ends[0];
-	*ret_write = ends[1];
-	return 0;
-}
-
 static int prepare(struct run *run, bool capture, struct err *err)
 {
 	struct strv ours = {.items = environ};
@@ -94,9 +83,9 @@ static int prepare(struct run *run, bool capture, struct err *err)
 	run->null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (run->null_fd < 0)
 		return err_errno(err, "cannot open '/dev/null'");
-	if (make_pipe(&run->exec_read, &run->exec_write, err) < 0)
+	if (fd_pipe(&run->exec_read, &run->exec_write, err) < 0)
 		return -1;
-	return capture ? make_pipe(&run->out_read, &run->out_write, err) : 0;
+	return capture ? fd_pipe(&run->out_read, &run->out_write, err) : 0;
 }
 
 /* In the child. */

@@ -85,17 +85,6 @@ static int check_running(const struct container *ct, struct proc *init, struct e
 	return 0;
 }
 
-static int make_pipe(int *ret_read, int *ret_write, struct err *err)
-{
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return err_errno(err, "cannot make a pipe");
-	*ret_read = ends[0];
-	*ret_write = ends[1];
-	return 0;
-}
-
 /* A regular file cannot be waited for (epoll(7)) and needs no waiting: the process reads it itself. */
 static bool is_regular(int fd)
 {
@@ -113,12 +102,12 @@ static int make_stdio(const struct exec_options *options, struct relay_ends *our
 		theirs[0] = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 		if (theirs[0] < 0)
 			return err_errno(err, "cannot pass on the standard input");
-	} else if (options->interactive && make_pipe(&theirs[0], &ours->in_fd, err) < 0) {
+	} else if (options->interactive && fd_pipe(&theirs[0], &ours->in_fd, err) < 0) {
 		return -1;
 	}
-	if (make_pipe(&ours->out_fd, &theirs[1], err) < 0)
+	if (fd_pipe(&ours->out_fd, &theirs[1], err) < 0)
 		return -1;
-	return make_pipe(&ours->err_fd, &theirs[2], err);
+	return fd_pipe(&ours->err_fd, &theirs[2], err);
 }
 
 static int enter(const struct container *ct, const struct exec_options *options,

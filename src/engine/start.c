@@ -49,28 +49,17 @@ struct birth {
 	char program[PATH_SIZE];
 };
 
-static int make_pipe(int *ret_read, int *ret_write, struct err *err)
-{
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return err_errno(err, "cannot make a pipe");
-	*ret_read = ends[0];
-	*ret_write = ends[1];
-	return 0;
-}
-
 static int make_stdio(struct birth *b, struct err *err)
 {
 	const struct record *record = &b->ct->record;
 
 	if (record->terminal)
 		return 0;
-	if (record->interactive && make_pipe(&b->stdio[0], &b->keeper.stdin_fd, err) < 0)
+	if (record->interactive && fd_pipe(&b->stdio[0], &b->keeper.stdin_fd, err) < 0)
 		return -1;
-	if (make_pipe(&b->keeper.stdout_fd, &b->stdio[1], err) < 0)
+	if (fd_pipe(&b->keeper.stdout_fd, &b->stdio[1], err) < 0)
 		return -1;
-	return make_pipe(&b->keeper.stderr_fd, &b->stdio[2], err);
+	return fd_pipe(&b->keeper.stderr_fd, &b->stdio[2], err);
 }
 
 /* Said now, and kept for `inspect`. */

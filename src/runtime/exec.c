@@ -11,7 +11,6 @@
  * same socket that later carries the newborn's error, or its end of file at execve.
  */
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,8 +29,6 @@
 #include "kernel/procattr.h"
 #include "kernel/tty.h"
 #include "runtime/start.h"
-
-#define EXEC_TIMEOUT_MS 120000
 
 struct exec {
 	const struct runtime_exec *request;
@@ -209,26 +206,6 @@ static int receive_newborn(struct exec *x, struct proc *ret, int *ret_master, in
 	return 0;
 }
 
-static int wait_outcome(struct exec *x, struct err *err)
-{
-	struct pollfd wait = {.fd = x->sync_fd, .events = POLLIN};
-	struct err from_child;
-	size_t none;
-	int n;
-
-	do
-		n = poll(&wait, 1, EXEC_TIMEOUT_MS);
-	while (n < 0 && errno == EINTR);
-	if (n == 0)
-		return err_set(err, ERR_TIMEOUT, 0, "the command was not executed in %d seconds",
-			       EXEC_TIMEOUT_MS / 1000);
-	ssize_t got = fd_recv(x->sync_fd, &from_child, sizeof from_child, NULL, 0, &none, err);
-	if (got <= 0)
-		return (int)got;
-	*err = from_child;
-	return -1;
-}
-
 static int prepare_limits(struct exec *x, struct err *err)
 {
 	const struct spec_process *p = x->request->process;
@@ -310,7 +287,7 @@ int runtime_exec(const struct runtime_exec *request, const struct cgroup_host *h
 	    fd_send(x.sync_fd, &release, sizeof release, &slave, slave >= 0 ? 1 : 0, err) < 0)
 		return -1;
 	fd_close(take_fd(slave));
-	if (wait_outcome(&x, err) < 0)
+	if (await_exec(x.sync_fd, err) < 0)
 		return -1;
 	*ret = born;
 	born = PROC_INIT;

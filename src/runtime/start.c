@@ -324,9 +324,9 @@ static int step_leave(struct start *s, const struct step *step, struct err *err)
 }
 
 /* What C left on the socket: nothing (its end was closed by execve), or its error. */
-static int read_outcome(struct start *s, struct err *err)
+int await_exec(int sync_fd, struct err *err)
 {
-	struct pollfd wait = {.fd = s->sync_fd, .events = POLLIN};
+	struct pollfd wait = {.fd = sync_fd, .events = POLLIN};
 	struct err from_child;
 	size_t none;
 	int n;
@@ -337,14 +337,11 @@ static int read_outcome(struct start *s, struct err *err)
 	if (n == 0)
 		return err_set(err, ERR_TIMEOUT, 0, "the command was not executed in %d seconds",
 			       EXEC_TIMEOUT_MS / 1000);
-	ssize_t got = fd_recv(s->sync_fd, &from_child, sizeof from_child, NULL, 0, &none, err);
-	if (got < 0)
-		return -1;
-	if (got == 0)
-		return 0;
+	ssize_t got = fd_recv(sync_fd, &from_child, sizeof from_child, NULL, 0, &none, err);
+	if (got <= 0)
+		return (int)got;
 	if (got != sizeof from_child)
-		return err_set(err, ERR_INTERNAL, 0, "the container's first process sent %zd bytes",
-			       got);
+		return err_set(err, ERR_INTERNAL, 0, "the container's process sent %zd bytes", got);
 	*err = from_child;
 	return -1;
 }
@@ -358,13 +355,13 @@ static int step_release(struct start *s, const struct step *step, struct err *er
 		struct err cause = ERR_INIT;
 
 		/* C has ended already: its own error says more than our broken pipe. */
-		if (read_outcome(s, &cause) < 0 && cause.kind != ERR_IO)
+		if (await_exec(s->sync_fd, &cause) < 0 && cause.kind != ERR_IO)
 			*err = cause;
 		return -1;
 	}
 	fd_close(s->slave_fd);
 	s->slave_fd = -1;
-	return read_outcome(s, err);
+	return await_exec(s->sync_fd, err);
 }
 
 typedef int step_fn(struct start *s, const struct step *step, struct err *err);

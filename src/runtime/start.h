@@ -101,6 +101,9 @@ int open_null(struct err *err);
 /* A program that opens /dev/stdout opens its pipe again, and must own it: host ids. */
 int hand_over_pipes(const int stdio[3], uint32_t uid, uint32_t gid, struct err *err);
 
+/* Wait on P's end of the socket until the other side executes its command, or sends why it cannot. */
+int await_exec(int sync_fd, struct err *err);
+
 /* start_root.c */
 int start_layer_source(struct start *s, const struct step *step, struct err *err);
 int start_root_source(struct start *s, const struct step *step, struct err *err);
