@@ -42,9 +42,11 @@ static const char *make_id(char digit, const char *tail)
 	static int next;
 	char *p = id[next++ % 4];
 
-	memset(p, digit, STORE_ID_LENGTH);
-	p[STORE_ID_LENGTH] = '\0';
-	memcpy(p + STORE_ID_LENGTH - strlen(tail), tail, strlen(tail));
+	size_t length = strlen(tail);
+
+	CHECK(length <= STORE_ID_LENGTH);
+	memset(p, digit, STORE_ID_LENGTH - length);
+	memcpy(p + STORE_ID_LENGTH - length, tail, length + 1);
 	return p;
 }
 
