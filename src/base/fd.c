@@ -78,6 +78,31 @@ int fd_cloexec_from(int first, struct err *err)
 	return cloexec_by_proc(first, err);
 }
 
+/* The lowest of the kept ones from `first` on; -1: none. */
+static int next_kept(const int *kept, size_t count, int first)
+{
+	int lowest = -1;
+
+	for (size_t i = 0; i < count; i++)
+		if (kept[i] >= first && (lowest < 0 || kept[i] < lowest))
+			lowest = kept[i];
+	return lowest;
+}
+
+int fd_close_others(const int *kept, size_t count, struct err *err)
+{
+	int first = 0, next;
+
+	do {
+		next = next_kept(kept, count, first);
+		if (next != first && close_range((unsigned int)first,
+						 next < 0 ? ~0U : (unsigned int)next - 1, 0) < 0)
+			return err_errno(err, "cannot close what is not needed any more");
+		first = next + 1;
+	} while (next >= 0);
+	return 0;
+}
+
 int fd_sanitize_stdio(struct err *err)
 {
 	for (int fd = 0; fd <= 2; fd++) {

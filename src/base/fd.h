@@ -20,6 +20,10 @@ void fd_close(int fd);
  * /proc/self/fd). Called first thing in every main(), and again right before execve. */
 int fd_cloexec_from(int first, struct err *err);
 
+/* Close every descriptor, 0 to 2 too, but these, in any order; -1 among them: none. For a process that
+ * goes where somebody else may look at what it holds. */
+int fd_close_others(const int *kept, size_t count, struct err *err);
+
 /* Make 0, 1 and 2 exist: a missing one is opened on /dev/null. Called first thing in every main(). */
 int fd_sanitize_stdio(struct err *err);
 

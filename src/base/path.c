@@ -391,6 +391,36 @@ int path_reopen(int handle_fd, mode_t type, uint64_t flags, struct err *err)
 	return take_fd(fd);
 }
 
+/* File systems whose regular files are doors to the kernel: reading takes messages from others, waits
+ * for something to happen, or never ends (/proc/kmsg). None of them holds a file that somebody wrote. */
+static bool is_kernel_interface(int fd)
+{
+	static const unsigned long magics[] = {
+		PROC_SUPER_MAGIC,
+		SYSFS_MAGIC,
+		CGROUP_SUPER_MAGIC,
+		CGROUP2_SUPER_MAGIC,
+		DEBUGFS_MAGIC,
+		TRACEFS_MAGIC,
+		SECURITYFS_MAGIC,
+		SELINUX_MAGIC,
+		PSTOREFS_MAGIC,
+		BPF_FS_MAGIC,
+		BINFMTFS_MAGIC,
+		EFIVARFS_MAGIC,
+		0x62656570 /* configfs */,
+		0x19800202 /* mqueue */,
+	};
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return true;
+	for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
+		if ((unsigned long)fs.f_type == magics[i])
+			return true;
+	return false;
+}
+
 ssize_t path_read_file(int root_fd, const char *path, enum path_how how, size_t limit,
 		       char **ret_data, struct err *err)
 {
@@ -398,6 +428,9 @@ ssize_t path_read_file(int root_fd, const char *path, enum path_how how, size_t 
 
 	if (handle < 0)
 		return -1;
+	if (is_kernel_interface(handle))
+		return err_set(err, ERR_INVALID, 0,
+			       "cannot read '%s': it is no file but a door to the kernel", path);
 	fd = path_reopen(handle, S_IFREG, O_RDONLY, err);
 	if (fd < 0)
 		return err_wrap(err, "cannot read '%s'", path);

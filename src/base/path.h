@@ -55,7 +55,8 @@ int path_reopen(int handle_fd, mode_t type, uint64_t flags, struct err *err);
  * where there is none, or none to trust (a launch pad, a container). Borrowed; -1: /proc again. */
 void path_use_proc(int proc_fd);
 
-/* Contents of a regular file below root: at most `limit` bytes, never a FIFO, device or socket.
+/* Contents of a regular file below root: at most `limit` bytes, never a FIFO, device or socket, nor what
+ * only looks like a file (procfs and its like).
  * ERR_NOT_FOUND where absent. As fd_read_all. */
 ssize_t path_read_file(int root_fd, const char *path, enum path_how how, size_t limit,
 		       char **ret_data, struct err *err);

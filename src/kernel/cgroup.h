@@ -195,6 +195,8 @@ int cgroup_remove(struct cgroup *cg, int timeout_ms, struct err *err);
  * waiting. False where something is left; cgroup_kill and cgroup_remove do the rest. */
 bool cgroup_remove_empty(struct cgroup *cg);
 int cgroup_freeze(const struct cgroup *cg, bool freeze, int timeout_ms, struct err *err);
+/* In any hierarchy, by itself or with a group above it, or on the way there: who joins it stops. */
+bool cgroup_is_frozen(const struct cgroup *cg);
 /* Apply changed values to a running one; what this kernel cannot do is added to cg->skipped. */
 int cgroup_apply(const struct cgroup_host *host, const struct cgroup_plan *plan, struct cgroup *cg,
 		 struct err *err);

@@ -132,6 +132,25 @@ int cgroup_freeze(const struct cgroup *cg, bool freeze, int timeout_ms, struct e
 	return -1;
 }
 
+bool cgroup_is_frozen(const struct cgroup *cg)
+{
+	char text[128];
+
+	for (size_t i = 0; i < cg->count; i++) {
+		int dir_fd = cg->members[i].dir_fd;
+
+		if (cg->members[i].v2) {
+			if (cgroup_get(dir_fd, "cgroup.events", text, sizeof(text)) >= 0 &&
+			    cgroup_events_has(text, "frozen 1"))
+				return true;
+		} else if (cgroup_get(dir_fd, "freezer.state", text, sizeof(text)) >= 0 &&
+			   strcmp(text, "THAWED") != 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* ---- killing ---- */
 
 static const struct cgroup_member *v2_member(const struct cgroup *cg)

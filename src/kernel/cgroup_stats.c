@@ -155,19 +155,6 @@ static int read_row(struct reader *reader, const struct row *row)
 	return 0;
 }
 
-static bool is_frozen(const struct cgroup *cg)
-{
-	const struct cgroup_member *member = cgroup_freezer(cg);
-	char text[128];
-
-	if (!member)
-		return false;
-	if (cgroup_get(member->dir_fd, "cgroup.events", text, sizeof(text)) >= 0)
-		return cgroup_events_has(text, "frozen 1");
-	return cgroup_get(member->dir_fd, "freezer.state", text, sizeof(text)) >= 0 &&
-	       strcmp(text, "FROZEN") == 0;
-}
-
 int cgroup_stats(const struct cgroup_host *host, const struct cgroup *cg, struct cgroup_stats *ret,
 		 struct err *err)
 {
@@ -185,7 +172,7 @@ int cgroup_stats(const struct cgroup_host *host, const struct cgroup *cg, struct
 			*(uint64_t *)((char *)&stats + rows[i].field) = row_value(&rows[i], text);
 	if (stats.memory_limit >= V1_NO_LIMIT)
 		stats.memory_limit = UINT64_MAX;
-	stats.frozen = is_frozen(cg);
+	stats.frozen = cgroup_is_frozen(cg);
 	*ret = stats;
 	return 0;
 }

@@ -17,6 +17,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -50,12 +52,20 @@ static int init_wait(struct job *job, struct err *err)
 	return 0;
 }
 
+/* Nobody with the ids that we come to have may trace us, or look at our memory and descriptors. A change
+ * of ids sets this anew, to whatever the host's fs.suid_dumpable says. */
+static void stay_opaque(void)
+{
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
 static int init_root(struct job *job, struct err *err)
 {
 	if (job->userns_fd >= 0 && setns(job->userns_fd, CLONE_NEWUSER) < 0)
 		return err_errno(err, "cannot enter the user namespace");
 	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_errno(err, "cannot become root of the user namespace");
+	stay_opaque();
 	return 0;
 }
 
@@ -103,13 +113,34 @@ static int init_sysctl(struct job *job, struct err *err)
 	return 0;
 }
 
+/* The container's own null device: of the host's, a container root that is host root could change the
+ * owner and the mode. */
+static int open_null(struct err *err)
+{
+	own_fd int fd = open("/dev/null", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(err, "cannot open the container's '/dev/null'");
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+		return err_set(err, ERR_INVALID, 0,
+			       "the container's '/dev/null' is not the null device");
+	if (fd_set_nonblock(fd, false, err) < 0)
+		return -1;
+	return take_fd(fd);
+}
+
 /* 0, 1 and 2, whatever numbers they come from: out of the way first, then into place. */
 static int place_stdio(const int from[3], struct err *err)
 {
 	int aside[3];
 
 	for (int i = 0; i < 3; i++) {
-		aside[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3);
+		own_fd int null_fd = from[i] < 0 ? open_null(err) : -1;
+
+		if (from[i] < 0 && null_fd < 0)
+			return -1;
+		aside[i] = fcntl(from[i] < 0 ? null_fd : from[i], F_DUPFD_CLOEXEC, 3);
 		if (aside[i] < 0)
 			return err_errno(err, "cannot place descriptor %d", i);
 	}
@@ -165,6 +196,7 @@ static int init_user(struct job *job, struct err *err)
 		return err_errno(err, "cannot become gid %u", who->gid);
 	if (setresuid(who->uid, who->uid, who->uid) < 0)
 		return err_errno(err, "cannot become uid %u", who->uid);
+	stay_opaque();
 	umask(mask < 0 ? 022 : (mode_t)mask);
 	return caps_apply(job->caps, err);
 }
@@ -176,7 +208,8 @@ static int init_cwd(struct job *job, struct err *err)
 
 	if (chdir(job->process->cwd) < 0)
 		return err_errno(err, "cannot enter the working directory '%s'", job->process->cwd);
-	if (!getcwd(at, sizeof at) || at[0] != '/')
+	/* The system call: getcwd(3) would go on looking, up through the directories of the host. */
+	if (syscall(SYS_getcwd, at, sizeof at) < 0 || at[0] != '/')
 		return err_set(err, ERR_INVALID, 0,
 			       "the working directory '%s' is outside the container",
 			       job->process->cwd);
@@ -309,7 +342,7 @@ _Noreturn void child_run(struct job *job, const struct step *steps, size_t count
 {
 	struct err err = ERR_INIT, ignored = ERR_INIT;
 
-	prctl(PR_SET_DUMPABLE, 0);
+	stay_opaque();
 	for (size_t i = 0; i < count; i++)
 		if (fail_point(rows[steps[i].op].failpoint, &err) < 0 ||
 		    rows[steps[i].op].run(job, &err) < 0)

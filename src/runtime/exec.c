@@ -11,6 +11,7 @@
  * same socket that later carries the newborn's error, or its end of file at execve.
  */
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -40,8 +41,7 @@ struct exec {
 	struct identity identity;
 	struct proc joiner;
 	struct rlimit_entry *rlimits; /* clamped to what we may set */
-	int null_fd;
-	int sync_fd, joiner_fd; /* P's and A's end */
+	int sync_fd, joiner_fd;	      /* P's and A's end */
 };
 
 static void exec_done(struct exec *x)
@@ -50,7 +50,6 @@ static void exec_done(struct exec *x)
 	fd_close(x->root_fd);
 	fd_close(x->sync_fd);
 	fd_close(x->joiner_fd);
-	fd_close(x->null_fd);
 	free(x->rlimits);
 	cgroup_done(&x->cgroup);
 	seccomp_filter_done(&x->filter);
@@ -81,10 +80,9 @@ static int joined_flags(struct exec *x, int *ret, struct err *err)
 	return 0;
 }
 
-/* A's answer: one byte, and with it the newborn and the terminal's master. */
+/* What A tells P: the two ends of a terminal, where one is wanted, and then the newborn. */
 struct born {
-	pid_t pid; /* in A's, that is P's, pid namespace */
-	bool terminal;
+	pid_t pid; /* in A's, that is P's, pid namespace; 0: not yet */
 };
 
 /* As the container's root: a terminal that belongs to an id which its user namespace does not have
@@ -111,16 +109,23 @@ static int open_terminal(const struct spec_process *process, int *ret_master, in
 }
 
 static const struct step exec_steps[] = {
-	{.op = STEP_INIT_WAIT},	  {.op = STEP_INIT_ROOT}, {.op = STEP_INIT_SESSION},
-	{.op = STEP_INIT_BOUND},  {.op = STEP_INIT_USER}, {.op = STEP_INIT_CWD},
-	{.op = STEP_INIT_FILTER}, {.op = STEP_INIT_EXEC},
+	{.op = STEP_INIT_WAIT},	   {.op = STEP_INIT_ROOT},  {.op = STEP_INIT_SESSION},
+	{.op = STEP_INIT_KEYRING}, {.op = STEP_INIT_BOUND}, {.op = STEP_INIT_USER},
+	{.op = STEP_INIT_CWD},	   {.op = STEP_INIT_LABEL}, {.op = STEP_INIT_FILTER},
+	{.op = STEP_INIT_EXEC},
 };
 
 static const struct step exec_steps_early[] = {
-	{.op = STEP_INIT_WAIT},	 {.op = STEP_INIT_ROOT},	 {.op = STEP_INIT_SESSION},
-	{.op = STEP_INIT_BOUND}, {.op = STEP_INIT_FILTER_EARLY}, {.op = STEP_INIT_USER},
-	{.op = STEP_INIT_CWD},	 {.op = STEP_INIT_EXEC},
+	{.op = STEP_INIT_WAIT},	   {.op = STEP_INIT_ROOT},  {.op = STEP_INIT_SESSION},
+	{.op = STEP_INIT_KEYRING}, {.op = STEP_INIT_BOUND}, {.op = STEP_INIT_FILTER_EARLY},
+	{.op = STEP_INIT_USER},	   {.op = STEP_INIT_CWD},   {.op = STEP_INIT_LABEL},
+	{.op = STEP_INIT_EXEC},
 };
+
+static bool has_label(const struct spec_process *process)
+{
+	return process->apparmor_profile || process->selinux_label;
+}
 
 static _Noreturn void newborn(struct exec *x)
 {
@@ -135,30 +140,54 @@ static _Noreturn void newborn(struct exec *x)
 			  .init_fd = -1,
 			  .slave_fd = -1};
 
-	for (int i = 0; i < 3; i++)
-		job.stdio[i] = r->stdio[i] >= 0 ? r->stdio[i] : x->null_fd;
-	fd_close(x->sync_fd);
+	memcpy(job.stdio, r->stdio, sizeof job.stdio);
 	if (r->process->no_new_privs)
 		child_run(&job, exec_steps, sizeof exec_steps / sizeof *exec_steps);
 	child_run(&job, exec_steps_early, sizeof exec_steps_early / sizeof *exec_steps_early);
 }
 
+/* The newborn gets the slave with its release, and never has the master. */
+static int give_terminal(struct exec *x, struct err *err)
+{
+	own_fd int master = -1;
+	own_fd int slave = -1;
+	struct born not_yet = {.pid = 0};
+
+	if (!x->request->process->terminal)
+		return 0;
+	if (open_terminal(x->request->process, &master, &slave, err) < 0)
+		return -1;
+	int fds[] = {master, slave};
+	return fd_send(x->joiner_fd, &not_yet, sizeof not_yet, fds, 2, err);
+}
+
+/* From its birth on, the processes of the container see the newborn. It is opaque to them, but one that
+ * may trace all the same must find nothing in it that leads out: no procfs of the host, no cgroup, no
+ * terminal of the user. */
+static int let_go(const struct exec *x, struct err *err)
+{
+	const struct runtime_exec *r = x->request;
+	const int kept[] = {x->joiner_fd, r->init->pidfd, r->stdio[0],
+			    r->stdio[1],  r->stdio[2],	  has_label(r->process) ? x->proc_fd : -1};
+
+	return fd_close_others(kept, sizeof kept / sizeof *kept, err);
+}
+
 static int birth(struct exec *x, struct err *err)
 {
-	int pidfd = -1, master = -1, slave = -1;
+	int pidfd = -1;
 	struct clone_args args = {.flags = CLONE_PIDFD | CLONE_PARENT, .pidfd = (uintptr_t)&pidfd};
 
-	if (x->request->process->terminal &&
-	    open_terminal(x->request->process, &master, &slave, err) < 0)
+	fd_close(x->request->init->pidfd);
+	if (give_terminal(x, err) < 0)
 		return -1;
 	long pid = syscall(SYS_clone3, &args, sizeof args);
 	if (pid < 0)
 		return err_errno(err, "cannot start a process in the container");
 	if (pid == 0)
 		newborn(x);
-	struct born born = {.pid = (pid_t)pid, .terminal = master >= 0};
-	int fds[3] = {pidfd, master, slave};
-	return fd_send(x->joiner_fd, &born, sizeof born, fds, master >= 0 ? 3 : 1, err);
+	struct born born = {.pid = (pid_t)pid};
+	return fd_send(x->joiner_fd, &born, sizeof born, &pidfd, 1, err);
 }
 
 /* A */
@@ -167,10 +196,8 @@ static _Noreturn void join(struct exec *x, int flags)
 	struct err err = ERR_INIT, ignored = ERR_INIT;
 
 	prctl(PR_SET_DUMPABLE, 0);
-	fd_close(x->sync_fd);
-	x->sync_fd = -1;
 	if (rlimits_apply(0, x->rlimits, x->request->process->rlimit_count, &err) == 0 &&
-	    cgroup_join_v1(&x->cgroup, &err) == 0) {
+	    cgroup_join_v1(&x->cgroup, &err) == 0 && let_go(x, &err) == 0) {
 		if (setns(x->request->init->pidfd, flags) < 0)
 			err_errno(&err, "cannot enter the container");
 		else if (birth(x, &err) == 0)
@@ -180,29 +207,48 @@ static _Noreturn void join(struct exec *x, int flags)
 	_exit(EXIT_FAILURE);
 }
 
-/* Either A's error, or the newborn. */
-static int receive_newborn(struct exec *x, struct proc *ret, int *ret_master, int *ret_slave,
-			   struct err *err)
+/* Either A's error, or what it tells and as many descriptors as belong to that. */
+static int receive(const struct exec *x, struct born *ret, int *fds, size_t wanted, struct err *err)
 {
 	union {
 		struct born born;
 		struct err err;
 	} message;
-	int fds[3] = {-1, -1, -1};
 	size_t count = 0;
-	ssize_t n = fd_recv(x->sync_fd, &message, sizeof message, fds, 3, &count, err);
 
+	if (await_message(x->sync_fd, err) < 0)
+		return -1;
+	ssize_t n = fd_recv(x->sync_fd, &message, sizeof message, fds, wanted, &count, err);
 	if (n < 0)
 		return -1;
 	if (n == sizeof message.err) {
 		*err = message.err;
 		return -1;
 	}
-	if (n != sizeof message.born || count < 1)
-		return err_set(err, ERR_IO, 0, "the container ended while it was entered");
-	*ret = (struct proc){.pid = message.born.pid, .pidfd = fds[0]};
-	*ret_master = fds[1];
-	*ret_slave = fds[2];
+	if (n == sizeof message.born && count == wanted) {
+		*ret = message.born;
+		return 0;
+	}
+	while (count > 0)
+		fd_close(fds[--count]);
+	return err_set(err, ERR_IO, 0, "the container ended while it was entered");
+}
+
+static int receive_newborn(const struct exec *x, struct proc *ret, int *ret_master, int *ret_slave,
+			   struct err *err)
+{
+	struct born born;
+	int ends[2] = {-1, -1}, pidfd = -1;
+
+	if (x->request->process->terminal) {
+		if (receive(x, &born, ends, 2, err) < 0)
+			return -1;
+		*ret_master = ends[0];
+		*ret_slave = ends[1];
+	}
+	if (receive(x, &born, &pidfd, 1, err) < 0)
+		return -1;
+	*ret = (struct proc){.pid = born.pid, .pidfd = pidfd};
 	return 0;
 }
 
@@ -219,22 +265,37 @@ static int prepare_limits(struct exec *x, struct err *err)
 	return rlimits_clamp(x->rlimits, p->rlimit_count, false, &said_at_start, err);
 }
 
+static int resolve_user(struct exec *x, struct err *err)
+{
+	uint32_t root = x->request->id_base;
+	int found;
+
+	/* Group 0 of ours would count. */
+	if (geteuid() == 0 && setgroups(0, NULL) < 0)
+		return err_errno(err, "cannot drop supplementary groups");
+	found = identity_resolve_as(x->root_fd, root, root, &x->request->process->user,
+				    &x->identity, err);
+	return act_as(0, 0, err) < 0 ? -1 : found;
+}
+
 static int prepare(struct exec *x, const struct runtime_exec *request, int *ret_flags,
 		   struct err *err)
 {
 	char root[32];
 
 	x->proc_fd = procfs_open(err);
-	x->null_fd = open_null(err);
-	if (x->proc_fd < 0 || x->null_fd < 0 || prepare_limits(x, err) < 0 ||
-	    joined_flags(x, ret_flags, err) < 0 ||
+	if (x->proc_fd < 0 || prepare_limits(x, err) < 0 || joined_flags(x, ret_flags, err) < 0 ||
 	    cgroup_open(x->host, request->cgroup_name, &x->cgroup, err) < 0)
 		return -1;
+	if (cgroup_is_frozen(&x->cgroup)) {
+		err_set(err, ERR_STATE, 0, "the container is frozen: nothing can run in it");
+		return err_hint(err, "thaw its cgroup '%s' first", x->cgroup.name);
+	}
 	snprintf(root, sizeof root, "%d/root", proc_pid_of_fd(x->proc_fd, request->init->pidfd));
 	x->root_fd = openat(x->proc_fd, root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (x->root_fd < 0)
 		return err_errno(err, "cannot open the container's root");
-	if (identity_resolve(x->root_fd, &request->process->user, &x->identity, err) < 0 ||
+	if (resolve_user(x, err) < 0 ||
 	    hand_over_pipes(request->stdio, request->id_base + x->identity.uid,
 			    request->id_base + x->identity.gid, err) < 0)
 		return -1;
@@ -269,7 +330,6 @@ int runtime_exec(const struct runtime_exec *request, const struct cgroup_host *h
 				  .host = host,
 				  .proc_fd = -1,
 				  .root_fd = -1,
-				  .null_fd = -1,
 				  .cgroup = CGROUP_INIT,
 				  .joiner = PROC_INIT,
 				  .sync_fd = -1,

@@ -22,8 +22,9 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+#include <linux/magic.h>
 #include <linux/securebits.h>
 
 #include "base/fail.h"
@@ -50,19 +51,6 @@ int act_as(uint32_t uid, uint32_t gid, struct err *err)
 		return err_set(err, ERR_DENIED, 0, "cannot act on files as uid %u gid %u", uid,
 			       gid);
 	return 0;
-}
-
-int open_null(struct err *err)
-{
-	own_fd int fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_errno(err, "cannot open '/dev/null'");
-	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
-		return err_set(err, ERR_CORRUPT, 0,
-			       "the host's '/dev/null' is not the null device");
-	return take_fd(fd);
 }
 
 static int step_cgroup(struct start *s, const struct step *step, struct err *err)
@@ -131,8 +119,7 @@ static struct job make_job(struct start *s, int sync_fd)
 		.lock_mounts = plan->own[NS_USER] || s->joined_ns[NS_USER] >= 0,
 		.own_cgroup_ns = plan->own[NS_CGROUP],
 	};
-	for (int i = 0; i < 3; i++)
-		job.stdio[i] = plan->request.stdio[i] >= 0 ? plan->request.stdio[i] : s->null_fd;
+	memcpy(job.stdio, plan->request.stdio, sizeof job.stdio);
 	return job;
 }
 
@@ -267,15 +254,19 @@ static int step_join(struct start *s, const struct step *step, struct err *err)
 	return s->plan->own[NS_NET] ? ns_raise_loopback(err) : 0;
 }
 
+/* Not a FIFO with a name: that is a file of the host's, and its owner's. */
+static bool is_pipe(int fd)
+{
+	struct statfs fs;
+
+	return fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == PIPEFS_MAGIC;
+}
+
 int hand_over_pipes(const int stdio[3], uint32_t uid, uint32_t gid, struct err *err)
 {
-	for (int i = 0; i < 3; i++) {
-		struct stat st;
-
-		if (stdio[i] >= 0 && fstat(stdio[i], &st) == 0 && S_ISFIFO(st.st_mode) &&
-		    fchown(stdio[i], uid, gid) < 0)
+	for (int i = 0; i < 3; i++)
+		if (is_pipe(stdio[i]) && fchown(stdio[i], uid, gid) < 0)
 			return err_errno(err, "cannot hand over the container's pipes");
-	}
 	return 0;
 }
 
@@ -284,7 +275,8 @@ static int step_user(struct start *s, const struct step *step, struct err *err)
 	const struct plan *plan = s->plan;
 
 	path_use_proc(s->proc_fd); /* the pad has no /proc */
-	int found = identity_resolve(s->root_fd, &plan->spec->process.user, &s->identity, err);
+	int found = identity_resolve_as(s->root_fd, plan->root_uid, plan->root_gid,
+					&plan->spec->process.user, &s->identity, err);
 	path_use_proc(-1);
 	if (found < 0)
 		return -1;
@@ -323,12 +315,9 @@ static int step_leave(struct start *s, const struct step *step, struct err *err)
 	return leave(s, err);
 }
 
-/* What C left on the socket: nothing (its end was closed by execve), or its error. */
-int await_exec(int sync_fd, struct err *err)
+int await_message(int sync_fd, struct err *err)
 {
 	struct pollfd wait = {.fd = sync_fd, .events = POLLIN};
-	struct err from_child;
-	size_t none;
 	int n;
 
 	do
@@ -337,6 +326,17 @@ int await_exec(int sync_fd, struct err *err)
 	if (n == 0)
 		return err_set(err, ERR_TIMEOUT, 0, "the command was not executed in %d seconds",
 			       EXEC_TIMEOUT_MS / 1000);
+	return n < 0 ? err_errno(err, "cannot wait for the container") : 0;
+}
+
+/* What C left on the socket: nothing (its end was closed by execve), or its error. */
+int await_exec(int sync_fd, struct err *err)
+{
+	struct err from_child;
+	size_t none;
+
+	if (await_message(sync_fd, err) < 0)
+		return -1;
 	ssize_t got = fd_recv(sync_fd, &from_child, sizeof from_child, NULL, 0, &none, err);
 	if (got <= 0)
 		return (int)got;
@@ -456,9 +456,8 @@ static void start_done(struct start *s)
 		fd_close(s->own_ns[kind]);
 		fd_close(s->joined_ns[kind]);
 	}
-	int fds[] = {s->init_fd,    s->proc_fd,	  s->root_source_fd, s->sync_fd,
-		     s->userns_fd,  s->covers_fd, s->root_fd,	     s->devpts_fd,
-		     s->console_fd, s->slave_fd,  s->null_fd};
+	int fds[] = {s->init_fd,   s->proc_fd, s->root_source_fd, s->sync_fd,	 s->userns_fd,
+		     s->covers_fd, s->root_fd, s->devpts_fd,	  s->console_fd, s->slave_fd};
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		fd_close(fds[i]);
 	proc_done(&s->child);
@@ -482,8 +481,7 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 			    .devpts_fd = -1,
 			    .console_fd = -1,
 			    .slave_fd = -1,
-			    .init_fd = -1,
-			    .null_fd = -1};
+			    .init_fd = -1};
 	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++)
 		s->own_ns[kind] = s->joined_ns[kind] = -1;
 	for (size_t i = 0; i < CGROUP_MAX_HIERARCHIES; i++)
@@ -497,8 +495,7 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 	for (size_t i = 0; i < plan->spec->mount_count; i++)
 		s->binds[i].fd = -1;
 	s->proc_fd = procfs_open(err);
-	s->null_fd = open_null(err);
-	if (s->proc_fd < 0 || s->null_fd < 0)
+	if (s->proc_fd < 0)
 		return -1;
 	/* Group 0 of ours must not open what the guard of a host image closes. */
 	if (geteuid() == 0 && setgroups(0, NULL) < 0)

@@ -61,7 +61,6 @@ struct start {
 	int devpts_fd;
 	int console_fd, slave_fd;
 	int init_fd; /* our init program, or -1 */
-	int null_fd; /* the host's /dev/null, for stdio that nobody gave */
 	struct identity identity;
 };
 
@@ -76,7 +75,7 @@ struct job {
 	int proc_fd;
 	int sync_fd;   /* C's end */
 	int userns_fd; /* to enter, or -1 */
-	int stdio[3];
+	int stdio[3];  /* -1: the container's /dev/null */
 	int preserve_fds;
 	int init_fd;	  /* our init program, to be executed in place of the command; -1: none */
 	int slave_fd;	  /* comes with the release */
@@ -95,12 +94,11 @@ int act_as(uint32_t uid, uint32_t gid, struct err *err);
  * from the umount2(2) after the pivot. */
 #define RUNTIME_PAD_STAGE "stage"
 
-/* The host's /dev/null, checked to be that device. */
-int open_null(struct err *err);
-
 /* A program that opens /dev/stdout opens its pipe again, and must own it: host ids. */
 int hand_over_pipes(const int stdio[3], uint32_t uid, uint32_t gid, struct err *err);
 
+/* Wait on P's end of the socket for anything, with a deadline. */
+int await_message(int sync_fd, struct err *err);
 /* Wait on P's end of the socket until the other side executes its command, or sends why it cannot. */
 int await_exec(int sync_fd, struct err *err);
 
@@ -127,5 +125,9 @@ int start_console(struct start *s, const struct step *step, struct err *err);
  * in the tree at root_fd by its own /etc/passwd and /etc/group, read as untrusted text. */
 int identity_resolve(int root_fd, const struct spec_user *user, struct identity *ret,
 		     struct err *err);
+/* The same, reading as container root (host ids) and without any capability: its files must not make us
+ * read what it may not. Leaves the file-system ids as they are then. */
+int identity_resolve_as(int root_fd, uint32_t uid, uint32_t gid, const struct spec_user *user,
+			struct identity *ret, struct err *err);
 
 #endif

@@ -3,12 +3,14 @@
  * Who a command runs as. Names are looked up in the container's own /etc/passwd and /etc/group, which
  * a stranger wrote: regular files only, one megabyte at the most, opened inside the root, lines that
  * are not well formed are skipped. A number needs no line; a name does. No NSS: nothing of the
- * container's is loaded on the host's side.
+ * container's is loaded on the host's side. They are read as container root and without capabilities, so
+ * that links and binds lead us to nothing that it could not read itself.
  */
 #include <string.h>
 
 #include "base/own.h"
 #include "base/path.h"
+#include "kernel/caps.h"
 #include "runtime/start.h"
 
 #define ACCOUNTS_MAX_SIZE (1u << 20)
@@ -194,6 +196,21 @@ static int resolve_name(int root_fd, const char *text, struct identity *ret, str
 		return 0;
 	struct group_query groups = {.member = q.login, .identity = ret};
 	return each_line(root_fd, "/etc/group", 3, match_group, &groups, err) < 0 ? -1 : 0;
+}
+
+int identity_resolve_as(int root_fd, uint32_t uid, uint32_t gid, const struct spec_user *user,
+			struct identity *ret, struct err *err)
+{
+	struct caps mine;
+	struct err restoring = ERR_INIT;
+
+	if (caps_get(&mine, err) < 0 || act_as(uid, gid, err) < 0 || caps_set_effective(0, err) < 0)
+		return -1;
+	int status = identity_resolve(root_fd, user, ret, err);
+	if (caps_set_effective(mine.effective, &restoring) == 0)
+		return status;
+	*err = restoring;
+	return -1;
 }
 
 int identity_resolve(int root_fd, const struct spec_user *user, struct identity *ret,
