@@ -437,6 +437,11 @@ ssize_t path_read_file(int root_fd, const char *path, enum path_how how, size_t 
 	return fd_read_all(fd, limit, path, ret_data, err);
 }
 
+int path_cwd(char *buf, size_t size)
+{
+	return (int)syscall(SYS_getcwd, buf, size);
+}
+
 /* ---- names ---- */
 
 bool path_is_name(const char *name)

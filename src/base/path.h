@@ -65,6 +65,10 @@ ssize_t path_read_file(int root_fd, const char *path, enum path_how how, size_t 
  * is success. Depth is bounded only by PATH_MAX-independent descent with two descriptors. */
 int path_remove_tree(int dir_fd, const char *name, struct err *err);
 
+/* The working directory as getcwd(2) has it: "(unreachable)/..." outside the root. getcwd(3) would go on
+ * looking then, up through the directories of the host. -1 with errno. */
+int path_cwd(char *buf, size_t size);
+
 /* A file name of ours: 1 to 255 bytes, no '/', not "." or "..", no control characters. */
 bool path_is_name(const char *name);
 

@@ -17,13 +17,13 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/fail.h"
 #include "base/fd.h"
 #include "base/own.h"
+#include "base/path.h"
 #include "base/proc.h"
 #include "kernel/procattr.h"
 #include "kernel/tty.h"
@@ -208,8 +208,7 @@ static int init_cwd(struct job *job, struct err *err)
 
 	if (chdir(job->process->cwd) < 0)
 		return err_errno(err, "cannot enter the working directory '%s'", job->process->cwd);
-	/* The system call: getcwd(3) would go on looking, up through the directories of the host. */
-	if (syscall(SYS_getcwd, at, sizeof at) < 0 || at[0] != '/')
+	if (path_cwd(at, sizeof at) < 0 || at[0] != '/')
 		return err_set(err, ERR_INVALID, 0,
 			       "the working directory '%s' is outside the container",
 			       job->process->cwd);
