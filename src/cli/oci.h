@@ -1,32 +1,68 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The command line of insula-runtime, the OCI runtime: verbs as a table. */
+/*
+ * The command line of insula-runtime, the OCI runtime: verbs as a table, as in cli.h. One row has a
+ * verb's options, its help and its function; dispatch, --help and the tests that walk every option
+ * read the same rows.
+ *
+ * The flags are those of runc and crun together. Called under the name of one of them, errors and exit
+ * codes are as theirs.
+ */
 #ifndef INSULA_CLI_OCI_H
 #define INSULA_CLI_OCI_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/err.h"
 #include "base/opt.h"
 #include "base/str.h"
 
-/* Of all verbs together; strings are owned. */
-struct oci_options {
-	char *bundle, *run_root;
-	bool strict, dry_run;
+enum oci_persona { OCI_INSULA, OCI_RUNC, OCI_CRUN };
+enum oci_log_format { OCI_LOG_TEXT, OCI_LOG_JSON };
+enum oci_log_level { OCI_LOG_ERROR, OCI_LOG_WARNING, OCI_LOG_INFO, OCI_LOG_DEBUG };
+enum oci_cgroup_manager { OCI_CGROUPFS, OCI_SYSTEMD, OCI_CGROUP_DISABLED };
+
+/* What a verb gets; the global options first. Strings are owned. */
+struct oci {
+	char *root;	/* --root: what is known of containers; NULL: the default */
+	char *run_root; /* --runroot: the launch pad; NULL: the default */
+	char *log;
+	int log_format, log_level;
+	bool debug, log_level_given;
+	bool systemd_cgroup;
+	int cgroup_manager;
+	int rootless;
+	/* ---- */
+	enum oci_persona persona;
+	const char *program; /* the name in messages */
+	char *const *argv;   /* the whole command line, for a sealed second start */
+	int log_fd;	     /* of --log, or -1 */
+	int exit_code;	     /* what a verb that succeeded ends with */
 };
 
-/* One row has a verb's options, its help and its function, as in cli.h. */
 struct oci_verb {
 	const char *name;
+	const char *usage; /* operands, for the help */
+	const char *help;  /* one line, lower case, no full stop */
 	const struct opt *table;
-	int (*run)(const struct oci_options *options, const struct strv *operands,
-		   char *const argv[], int *ret_code, struct err *err);
-	const char *usage, *help;
+	size_t options_size;
+	bool stop_at_operand;		   /* options end at the first operand */
+	size_t min_operands, max_operands; /* max 0: none; SIZE_MAX: any number */
+	int (*run)(struct oci *oci, void *options, const struct strv *operands, struct err *err);
 };
 
-extern const struct oci_verb oci_verbs[]; /* a row without a name ends */
+extern const struct oci_verb *const oci_verbs[]; /* NULL ends */
+extern const struct opt oci_global_table[];
 
 /* main() of insula-runtime; returns the exit code. */
 int oci_main(int argc, char *argv[]);
+
+/* oci_log.c: errors and warnings, to standard error and to --log, in the format asked for. */
+int oci_log_open(struct oci *oci, struct err *err);
+void oci_log_error(struct oci *oci, const struct err *err);
+void oci_log_line(struct oci *oci, enum oci_log_level level, const char *text);
+
+/* Rows, one file a group of verbs. */
+extern const struct oci_verb oci_verb_run, oci_verb_spec, oci_verb_validate;
 
 #endif

@@ -47,11 +47,16 @@ void find_subjects(void)
 		s->size = cli_verbs[i]->options_size;
 		s->help = cli_verbs[i]->help;
 	}
-	for (const struct oci_verb *verb = oci_verbs; verb->name; verb++) {
-		s = add_subject("insula-runtime", verb->name);
-		s->table = verb->table;
-		s->size = sizeof(struct oci_options);
-		s->part = verb->name;
+	s = add_subject("insula-runtime", NULL);
+	s->table = oci_global_table;
+	s->size = sizeof(struct oci);
+	s->part = "Options of all verbs";
+	strcpy(s->page, "insula-runtime.8");
+	for (size_t i = 0; oci_verbs[i]; i++) {
+		s = add_subject("insula-runtime", oci_verbs[i]->name);
+		s->table = oci_verbs[i]->table;
+		s->size = oci_verbs[i]->options_size;
+		s->part = oci_verbs[i]->name;
 		strcpy(s->page, "insula-runtime.8");
 	}
 }

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reading a bundle: see oci_bundle.h. */
+#include "cli/oci_bundle.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ID_MAX 255
+
+int oci_check_id(const char *id, struct err *err)
+{
+	size_t n = strlen(id);
+	char shown[64];
+
+	if (n > 0 && n <= ID_MAX && id[0] != '-' && id[0] != '.' &&
+	    strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-") == n)
+		return 0;
+	err_set(err, ERR_USAGE, 0, "'%s' is not a container id",
+		str_printable(id, shown, sizeof shown));
+	return err_hint(err, "1 to %d of a-z A-Z 0-9 _ + - . and no leading '-' or '.'", ID_MAX);
+}
+
+void bundle_init(struct bundle *bundle)
+{
+	*bundle = (struct bundle){.path = NULL};
+	spec_init(&bundle->spec);
+}
+
+void bundle_done(struct bundle *bundle)
+{
+	spec_done(&bundle->spec);
+	free(bundle->path);
+	free(bundle->root);
+}
+
+static int locate(struct bundle *bundle, const char *path, struct err *err)
+{
+	bundle->path = realpath(path, NULL);
+	return bundle->path ? 0 : err_errno(err, "cannot open bundle '%s'", path);
+}
+
+int bundle_load(struct bundle *ret, const char *path, const char *config, struct err *err)
+{
+	bundle_init(ret);
+	if (locate(ret, path, err) < 0)
+		return -1;
+	own_fd int bundle_fd = open(ret->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (bundle_fd < 0)
+		return err_errno(err, "cannot open bundle '%s'", path);
+	if (spec_read(config && config[0] == '/' ? AT_FDCWD : bundle_fd,
+		      config ? config : "config.json", &ret->spec, err) < 0 ||
+	    spec_validate(&ret->spec, err) < 0)
+		return -1;
+	ret->root = ret->spec.root_path[0] == '/'
+			    ? str_dup(ret->spec.root_path, err)
+			    : str_printf(err, "%s/%s", ret->path, ret->spec.root_path);
+	return ret->root ? 0 : -1;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A bundle as the verbs of insula-runtime read it, and what they share beside it. Private to cli/.
+ */
+#ifndef INSULA_CLI_OCI_BUNDLE_H
+#define INSULA_CLI_OCI_BUNDLE_H
+
+#include "base/own.h"
+#include "cli/oci.h"
+#include "spec/spec.h"
+
+/* A directory with a config.json and the root file system that it names. */
+struct bundle {
+	char *path; /* absolute */
+	char *root; /* of the container, absolute */
+	struct spec spec;
+};
+
+void bundle_init(struct bundle *bundle);
+void bundle_done(struct bundle *bundle);
+/* Read and validate. config: another file than config.json, or NULL. Initializes *ret, on failure, too. */
+int bundle_load(struct bundle *ret, const char *path, const char *config, struct err *err);
+
+/* Of a container: 1 to 255 of a-z A-Z 0-9 _ + - . and no leading '-' or '.'. */
+int oci_check_id(const char *id, struct err *err);
+
+#endif
