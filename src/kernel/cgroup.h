@@ -114,6 +114,9 @@ struct cgroup_resources {
 
 void cgroup_resources_init(struct cgroup_resources *r); /* everything unset */
 void cgroup_resources_done(struct cgroup_resources *r);
+/* Where there is no group: ERR_UNSUPPORTED "FIELD: REASON" if any limit is asked for. Device rules are no
+ * limit here: every engine writes some, and who cannot make a device node does not need them. */
+int cgroup_resources_refuse(const struct cgroup_resources *r, const char *reason, struct err *err);
 
 /* ---- plan ---- */
 struct cgroup_write {

@@ -255,6 +255,32 @@ unsigned int cgroup_resources_controllers(const struct cgroup_resources *r)
 	       (r->net_prio.count ? CG_NET_PRIO : 0) | (r->rdma.count ? CG_RDMA : 0);
 }
 
+/* The name of the first limit that is asked for, or NULL. */
+static const char *first_asked(const struct cgroup_resources *r)
+{
+	for (size_t i = 0; i < FIELD_COUNT; i++)
+		if (field_limits(&fields[i], cgroup_resource_value(r, fields[i].offset)))
+			return fields[i].name;
+	for (size_t i = 0; i < LIST_COUNT; i++)
+		if (((const struct cgroup_throttles *)((const char *)r + lists[i].offset))->count)
+			return lists[i].name;
+	return r->memory_disable_oom_killer ? NAME("memory.disableOOMKiller")
+	       : r->cpuset_cpus		    ? NAME("cpu.cpus")
+	       : r->cpuset_mems		    ? NAME("cpu.mems")
+	       : r->hugetlb_count	    ? NAME("hugepageLimits")
+	       : r->net_prio.count	    ? NAME("network.priorities")
+	       : r->rdma.count		    ? NAME("rdma")
+	       : r->unified.count	    ? NAME("unified")
+					    : NULL;
+}
+
+int cgroup_resources_refuse(const struct cgroup_resources *r, const char *reason, struct err *err)
+{
+	const char *name = first_asked(r);
+
+	return name ? err_set(err, ERR_UNSUPPORTED, 0, "%s: %s", name, reason) : 0;
+}
+
 int cgroup_resources_check(const struct cgroup_resources *r, struct err *err)
 {
 	for (size_t i = 0; i < FIELD_COUNT; i++)

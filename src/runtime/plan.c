@@ -103,15 +103,37 @@ static int plan_devices(struct plan *plan, struct cgroup_resources *r, struct er
 	return 0;
 }
 
+/* Device rules are in every configuration that an engine writes, and without a group nobody has it. */
+static int plan_without_cgroup(struct plan *plan, const struct cgroup_resources *r, struct err *err)
+{
+	if (r->device_count && plan->request.strict)
+		return err_set(err, ERR_UNSUPPORTED, 0,
+			       "linux.resources.devices: there is no control group to enforce it");
+	if (r->device_count)
+		return strv_add(&plan->warnings,
+				"linux.resources.devices: there is no control group to enforce it",
+				err);
+	return 0;
+}
+
 static int plan_cgroup(struct plan *plan, struct err *err)
 {
 	struct cgroup_resources resources = plan->spec->linux_.resources;
+	const struct cgroup_place *place = plan->request.place;
+	own_free char *name = NULL;
 
-	if (!plan->request.cgroup_name)
+	if (place && place->manager == CGROUP_MANAGER_DISABLED) {
+		if (cgroup_resources_refuse(&resources, "control groups are disabled", err) < 0)
+			return -1;
+		return plan_without_cgroup(plan, &resources, err);
+	}
+	if (!place && !plan->request.cgroup_name)
 		return 0;
-	if (plan_devices(plan, &resources, err) < 0 ||
-	    cgroup_plan_make(plan->host, plan->request.cgroup_name, &resources,
-			     plan->request.strict, &plan->cgroup, err) < 0)
+	name = place ? cgroup_place_name(place, plan->host, err)
+		     : str_dup(plan->request.cgroup_name, err);
+	if (!name || plan_devices(plan, &resources, err) < 0 ||
+	    cgroup_plan_make(plan->host, name, &resources, plan->request.strict, &plan->cgroup,
+			     err) < 0)
 		return -1;
 	plan->has_cgroup = true;
 	for (size_t i = 0; i < plan->cgroup.missing.count; i++)

@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "kernel/cgroup.h"
 #include "kernel/facts.h"
+#include "runtime/place.h"
 #include "spec/spec.h"
 
 /* One file system of the root: where it goes and what it is made of. */
@@ -37,7 +38,10 @@ struct runtime_request {
 	const struct runtime_layer *layers;
 	size_t layer_count;
 	const char *root_dir;
-	const char *cgroup_name;  /* directory below each hierarchy, e.g. "insula-<id>" */
+	/* Where its control group is: a place, or a directory below each hierarchy ("insula-<id>"); both
+	 * NULL: it has none of its own. */
+	const struct cgroup_place *place;
+	const char *cgroup_name;
 	const char *run_root;	  /* "/run/insula": the launch pad is pinned below it */
 	const char *init_program; /* insula-init, for a specification that wants one; else NULL */
 	bool strict;		  /* what would be clamped or missing is an error */
@@ -57,10 +61,10 @@ int runtime_plan_print(const struct plan *plan, struct str *out, struct err *err
 const struct strv *runtime_plan_warnings(const struct plan *plan);
 
 struct runtime_container {
-	struct proc init; /* the container's first process, a child of the caller */
-	pid_t host_pid;	  /* its number in the host's /proc */
-	struct cgroup cgroup;
-	int console_fd; /* terminal master, or -1 */
+	struct proc init;     /* the container's first process, a child of the caller */
+	pid_t host_pid;	      /* its number in the host's /proc */
+	struct cgroup cgroup; /* .name is what later verbs open; without any member: it has none */
+	int console_fd;	      /* terminal master, or -1 */
 };
 
 #define RUNTIME_CONTAINER_INIT \
