@@ -10,6 +10,10 @@
  * A failure anywhere releases the whole target by json_bind_done. That is safe at every point
  * because slots are always in one of two states, empty or complete: arrays and pointed-to structs are
  * zeroed and hung into their slot before their contents are bound.
+ *
+ * json_bind_all wants every failure. Then json_note keeps them, in all places where there is a next
+ * value to go on with, and whoever looks at the target afterwards finds lists as long as in the
+ * document (so that indices agree) and a text in every required string.
  */
 #include <inttypes.h>
 #include <limits.h>
@@ -162,14 +166,29 @@ static int bind_strings(const struct json *doc, json_node n, const struct json_f
 		return -1;
 	strv_done(slot);
 	*slot = STRV_INIT;
-	for (json_node item = json_first(doc, n); item != JSON_NONE; item = json_next(doc, item))
-		if (expect(doc, item, JSON_STRING, err) < 0 ||
-		    strv_add(slot, json_string(doc, item), err) < 0)
+	for (json_node item = json_first(doc, n); item != JSON_NONE; item = json_next(doc, item)) {
+		const char *text = json_string(doc, item);
+
+		if ((expect(doc, item, JSON_STRING, err) < 0 && json_note(doc, err) < 0) ||
+		    strv_add(slot, text ? text : "", err) < 0)
 			return -1;
+	}
 	return 0;
 }
 
 /* "KEY=VALUE" can be taken apart again only where the key has no '='. */
+static int map_add(const struct json *doc, json_node item, struct strv *slot, struct err *err)
+{
+	const char *key = json_key(doc, item);
+
+	if (!*key || strchr(key, '='))
+		return json_error(doc, item, err, "a key must not %s",
+				  *key ? "contain '='" : "be empty");
+	if (expect(doc, item, JSON_STRING, err) < 0)
+		return -1;
+	return strv_addf(slot, err, "%s=%s", key, json_string(doc, item));
+}
+
 static int bind_map(const struct json *doc, json_node n, const struct json_field *row,
 		    struct strv *slot, struct err *err)
 {
@@ -177,16 +196,9 @@ static int bind_map(const struct json *doc, json_node n, const struct json_field
 		return -1;
 	strv_done(slot);
 	*slot = STRV_INIT;
-	for (json_node item = json_first(doc, n); item != JSON_NONE; item = json_next(doc, item)) {
-		const char *key = json_key(doc, item);
-
-		if (!*key || strchr(key, '='))
-			return json_error(doc, item, err, "a key must not %s",
-					  *key ? "contain '='" : "be empty");
-		if (expect(doc, item, JSON_STRING, err) < 0 ||
-		    strv_addf(slot, err, "%s=%s", key, json_string(doc, item)) < 0)
+	for (json_node item = json_first(doc, n); item != JSON_NONE; item = json_next(doc, item))
+		if (map_add(doc, item, slot, err) < 0 && json_note(doc, err) < 0)
 			return -1;
-	}
 	return 0;
 }
 
@@ -242,12 +254,32 @@ static void *new_items(const struct json_field *row, size_t count, struct err *e
 	return items;
 }
 
+static int fill_required(const struct json_field *fields, void *target, struct err *err)
+{
+	for (const struct json_field *row = fields; row->key; row++) {
+		char **text = slot_of(row, target);
+
+		if (!row->required || row->kind != JSON_F_STRING || *text)
+			continue;
+		*text = str_dup("", err);
+		if (!*text)
+			return -1;
+	}
+	return 0;
+}
+
 static int bind_object(const struct json *doc, json_node n, const struct json_field *fields,
 		       enum json_unknown unknown, void *target, struct err *err)
 {
-	if (expect(doc, n, JSON_OBJECT, err) < 0)
+	int status = expect(doc, n, JSON_OBJECT, err);
+
+	if (status == 0)
+		status = bind_members(doc, n, fields, unknown, target, err);
+	if (!doc->found)
+		return status;
+	if (status < 0 && json_note(doc, err) < 0)
 		return -1;
-	return bind_members(doc, n, fields, unknown, target, err);
+	return fill_required(fields, target, err);
 }
 
 static int bind_pointer(const struct json *doc, json_node n, const struct json_field *row,
@@ -348,36 +380,68 @@ static int check_required(const struct json *doc, json_node object, const struct
 			  struct err *err)
 {
 	for (const struct json_field *row = fields; row->key; row++)
-		if (row->required && json_type(doc, json_get(doc, object, row->key)) == JSON_NULL)
-			return json_error(doc, object, err, "'%s' is missing", row->key);
+		if (row->required && json_type(doc, json_get(doc, object, row->key)) == JSON_NULL &&
+		    json_missing(doc, object, row->key, err) < 0 && json_note(doc, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int bind_member(const struct json *doc, json_node n, const struct json_field *fields,
+		       enum json_unknown unknown, void *target, struct err *err)
+{
+	const struct json_field *row = find_row(fields, json_key(doc, n));
+
+	if (!row && unknown == JSON_UNKNOWN_REFUSE)
+		return unknown_member(doc, n, fields, err);
+	if (!row || json_type(doc, n) == JSON_NULL)
+		return 0;
+	if (bind_value(doc, n, row, unknown, slot_of(row, target), err) < 0)
+		return -1;
+	if (row->given_offset)
+		*(bool *)((char *)target + row->given_offset) = true;
 	return 0;
 }
 
 static int bind_members(const struct json *doc, json_node object, const struct json_field *fields,
 			enum json_unknown unknown, void *target, struct err *err)
 {
-	for (json_node n = json_first(doc, object); n != JSON_NONE; n = json_next(doc, n)) {
-		const struct json_field *row = find_row(fields, json_key(doc, n));
-
-		if (!row && unknown == JSON_UNKNOWN_REFUSE)
-			return unknown_member(doc, n, fields, err);
-		if (!row || json_type(doc, n) == JSON_NULL)
-			continue;
-		if (bind_value(doc, n, row, unknown, slot_of(row, target), err) < 0)
+	for (json_node n = json_first(doc, object); n != JSON_NONE; n = json_next(doc, n))
+		if (bind_member(doc, n, fields, unknown, target, err) < 0 &&
+		    json_note(doc, err) < 0)
 			return -1;
-		if (row->given_offset)
-			*(bool *)((char *)target + row->given_offset) = true;
-	}
 	return check_required(doc, object, fields, err);
 }
 
+int json_note(const struct json *doc, struct err *err)
+{
+	return problems_add(doc->found, err);
+}
+
+/* For a custom binder inside json_bind_all too: all of it or nothing, what is wrong being noted. */
 int json_bind(const struct json *doc, json_node object, const struct json_field *fields,
 	      enum json_unknown unknown, void *target, struct err *err)
 {
-	if (bind_object(doc, object, fields, unknown, target, err) == 0)
-		return 0;
-	json_bind_done(fields, target);
-	return -1;
+	size_t noted = doc->found ? doc->found->noted : 0;
+	int status = bind_object(doc, object, fields, unknown, target, err);
+
+	if (status == 0 && doc->found && doc->found->noted != noted) {
+		*err = ERR_INIT;
+		status = -1;
+	}
+	if (status < 0)
+		json_bind_done(fields, target);
+	return status;
+}
+
+int json_bind_all(struct json *doc, json_node object, const struct json_field *fields,
+		  enum json_unknown unknown, void *target, struct problems *found, struct err *err)
+{
+	int status;
+
+	doc->found = found;
+	status = bind_object(doc, object, fields, unknown, target, err);
+	doc->found = NULL;
+	return status;
 }
 
 /* ---- release ---- */

@@ -26,6 +26,7 @@ struct json {
 	uint32_t node_count;
 	char *pool;
 	char *name;
+	struct problems *found; /* borrowed; NULL but while json_bind_all runs */
 };
 
 /* Does a closed object have a key twice?: 0, or -1 with ERR_LIMIT (memory); *ret_twice is the
@@ -43,6 +44,9 @@ size_t json_utf8_len(const char *text, size_t size);
 /* As json_error with ERR_LIMIT. */
 int json_limit(const struct json *doc, json_node n, struct err *err, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* json_error "is missing" about a member that an object does not have. */
+int json_missing(const struct json *doc, json_node object, const char *key, struct err *err);
 
 void json_write_key_len(struct json_writer *w, const char *key, size_t len);
 

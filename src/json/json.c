@@ -184,6 +184,15 @@ int json_limit(const struct json *doc, json_node n, struct err *err, const char 
 	return -1;
 }
 
+int json_missing(const struct json *doc, json_node object, const char *key, struct err *err)
+{
+	char path[256];
+
+	json_path(doc, object, path, sizeof(path));
+	return err_set(err, ERR_INVALID, 0, "%s: %s%s%s: is missing", doc->name, path,
+		       *path ? "." : "", key);
+}
+
 /* ---- integers ---- */
 
 /* The sign and the magnitude of a number that is an integer; a magnitude beyond uint64_t fails. */

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/problems.h"
 #include "base/str.h"
 
 #define JSON_MAX_DEPTH 64
@@ -121,6 +122,13 @@ enum json_unknown { JSON_UNKNOWN_REFUSE, JSON_UNKNOWN_ALLOW };
  * On failure what was bound is released with json_bind_done. */
 int json_bind(const struct json *doc, json_node object, const struct json_field *fields,
 	      enum json_unknown unknown, void *target, struct err *err);
+/* The same, but what is wrong is noted in `found` and the rest is bound all the same: what could not be
+ * is as if it were absent, and strings that are required are "". 0 whatever was found; -1 where memory
+ * ran out or `found` is full, and *target is released by the caller in any case. */
+int json_bind_all(struct json *doc, json_node object, const struct json_field *fields,
+		  enum json_unknown unknown, void *target, struct problems *found, struct err *err);
+/* For custom binders, after one of several values has failed: 0 where the rest is to be bound too. */
+int json_note(const struct json *doc, struct err *err);
 /* Release everything that the table's owning kinds hold, and zero those slots. */
 void json_bind_done(const struct json_field *fields, void *target);
 /* Write a struct back as an object along the same table. Absent, and so not written: NULL pointers

@@ -35,24 +35,30 @@ const char *spec_want_string(const struct json *doc, json_node n, struct err *er
 
 /* ---- capabilities ---- */
 
+static int capability(const struct json *doc, json_node n, uint64_t *set, struct err *err)
+{
+	const char *name = spec_want_string(doc, n, err);
+	struct err reason = ERR_INIT;
+	int cap;
+
+	if (!name)
+		return -1;
+	cap = caps_parse(name, &reason);
+	if (cap < 0 || strncmp(name, "CAP_", 4) != 0)
+		return json_error(doc, n, err, "'%s' is not a capability", name);
+	*set |= UINT64_C(1) << cap;
+	return 0;
+}
+
 int spec_bind_capabilities(const struct json *doc, json_node n, void *slot, struct err *err)
 {
 	uint64_t set = 0;
 
 	if (spec_want(doc, n, JSON_ARRAY, err) < 0)
 		return -1;
-	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i)) {
-		const char *name = spec_want_string(doc, i, err);
-		struct err reason = ERR_INIT;
-		int cap;
-
-		if (!name)
+	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i))
+		if (capability(doc, i, &set, err) < 0 && json_note(doc, err) < 0)
 			return -1;
-		cap = caps_parse(name, &reason);
-		if (cap < 0 || strncmp(name, "CAP_", 4) != 0)
-			return json_error(doc, i, err, "'%s' is not a capability", name);
-		set |= UINT64_C(1) << cap;
-	}
 	*(uint64_t *)slot = set;
 	return 0;
 }
@@ -71,6 +77,18 @@ void spec_write_capabilities(struct json_writer *w, const char *key, const void 
 
 /* ---- process.user.additionalGids ---- */
 
+static int bind_gid(const struct json *doc, json_node n, uint32_t *slot, struct err *err)
+{
+	uint64_t gid;
+
+	if (json_u64(doc, n, &gid, err) < 0)
+		return -1;
+	if (gid >= UINT32_MAX)
+		return json_error(doc, n, err, "must be at most %u", UINT32_MAX - 1);
+	*slot = (uint32_t)gid;
+	return 0;
+}
+
 int spec_bind_gids(const struct json *doc, json_node n, void *slot, struct err *err)
 {
 	struct spec_user *user = slot;
@@ -84,15 +102,9 @@ int spec_bind_gids(const struct json *doc, json_node n, void *slot, struct err *
 	gids = calloc(json_count(doc, n), sizeof(*gids));
 	if (!gids)
 		return err_set(err, ERR_LIMIT, 0, "out of memory");
-	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i)) {
-		uint64_t gid;
-
-		if (json_u64(doc, i, &gid, err) < 0)
+	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i))
+		if (bind_gid(doc, i, &gids[count++], err) < 0 && json_note(doc, err) < 0)
 			return -1;
-		if (gid >= UINT32_MAX)
-			return json_error(doc, i, err, "must be at most %u", UINT32_MAX - 1);
-		gids[count++] = (uint32_t)gid;
-	}
 	user->additional_gids = take(gids);
 	user->additional_gid_count = count;
 	return 0;
@@ -185,7 +197,7 @@ int spec_bind_namespaces(const struct json *doc, json_node n, void *slot, struct
 	if (spec_want(doc, n, JSON_ARRAY, err) < 0)
 		return -1;
 	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i)) {
-		if (namespace_add(doc, i, slot, err) < 0) {
+		if (namespace_add(doc, i, slot, err) < 0 && json_note(doc, err) < 0) {
 			spec_namespaces_done(slot);
 			return -1;
 		}
@@ -300,24 +312,30 @@ static const struct json_name sched_flag_names[] = {
 	{NULL, 0},
 };
 
+static int sched_flag(const struct json *doc, json_node n, uint64_t *flags, struct err *err)
+{
+	const char *text = spec_want_string(doc, n, err);
+	const struct json_name *name = sched_flag_names;
+
+	if (!text)
+		return -1;
+	while (name->name && strcmp(name->name, text) != 0)
+		name++;
+	if (!name->name)
+		return json_error(doc, n, err, "'%s' is not a scheduler flag", text);
+	*flags |= (unsigned int)name->value;
+	return 0;
+}
+
 int spec_bind_sched_flags(const struct json *doc, json_node n, void *slot, struct err *err)
 {
 	uint64_t flags = 0;
 
 	if (spec_want(doc, n, JSON_ARRAY, err) < 0)
 		return -1;
-	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i)) {
-		const char *text = spec_want_string(doc, i, err);
-		const struct json_name *name = sched_flag_names;
-
-		if (!text)
+	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i))
+		if (sched_flag(doc, i, &flags, err) < 0 && json_note(doc, err) < 0)
 			return -1;
-		while (name->name && strcmp(name->name, text) != 0)
-			name++;
-		if (!name->name)
-			return json_error(doc, i, err, "'%s' is not a scheduler flag", text);
-		flags |= (unsigned int)name->value;
-	}
 	*(uint64_t *)slot = flags;
 	return 0;
 }
@@ -371,28 +389,32 @@ void spec_strv_done(void *slot)
 	strv_done(slot);
 }
 
+static int net_device(const struct json *doc, json_node n, struct strv *list, struct err *err)
+{
+	const char *host = json_key(doc, n), *inside = host;
+	json_node name;
+
+	if (spec_want(doc, n, JSON_OBJECT, err) < 0)
+		return -1;
+	name = json_get(doc, n, "name");
+	if (name != JSON_NONE)
+		inside = spec_want_string(doc, name, err);
+	if (!inside)
+		return -1;
+	if (strchr(host, '='))
+		return json_error(doc, n, err, "is not the name of a network device");
+	return strv_addf(list, err, "%s=%s", host, inside);
+}
+
 int spec_bind_net_devices(const struct json *doc, json_node n, void *slot, struct err *err)
 {
 	own(strv) struct strv list = STRV_INIT;
 
 	if (spec_want(doc, n, JSON_OBJECT, err) < 0)
 		return -1;
-	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i)) {
-		const char *host = json_key(doc, i), *inside = host;
-		json_node name;
-
-		if (spec_want(doc, i, JSON_OBJECT, err) < 0)
+	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i))
+		if (net_device(doc, i, &list, err) < 0 && json_note(doc, err) < 0)
 			return -1;
-		name = json_get(doc, i, "name");
-		if (name != JSON_NONE)
-			inside = spec_want_string(doc, name, err);
-		if (!inside)
-			return -1;
-		if (strchr(host, '='))
-			return json_error(doc, i, err, "is not the name of a network device");
-		if (strv_addf(&list, err, "%s=%s", host, inside) < 0)
-			return -1;
-	}
 	*(struct strv *)slot = list;
 	list = STRV_INIT;
 	return 0;

@@ -64,7 +64,8 @@ int spec_bind_weight_devices(const struct json *doc, json_node n, void *slot, st
 	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i)) {
 		struct weight_device dev = {0};
 
-		if (json_bind(doc, i, weight_device_fields, JSON_UNKNOWN_ALLOW, &dev, err) < 0)
+		if (json_bind(doc, i, weight_device_fields, JSON_UNKNOWN_ALLOW, &dev, err) < 0 &&
+		    json_note(doc, err) < 0)
 			return -1;
 		throttles_add(&r->io_weight_device, &dev, dev.weight);
 		throttles_add(&r->io_leaf_weight_device, &dev, dev.leaf_weight);
@@ -121,26 +122,30 @@ static const struct json_field net_priority_fields[] = {
 	{0},
 };
 
+static int net_priority_add(const struct json *doc, json_node n, struct strv *list, struct err *err)
+{
+	struct net_priority item = {0};
+	int rc;
+
+	if (json_bind(doc, n, net_priority_fields, JSON_UNKNOWN_ALLOW, &item, err) < 0)
+		return -1;
+	rc = is_word(item.name)
+		     ? strv_addf(list, err, "%s=%u", item.name, item.priority)
+		     : json_error(doc, n, err, "'%s' is not the name of a network interface",
+				  item.name);
+	json_bind_done(net_priority_fields, &item);
+	return rc;
+}
+
 int spec_bind_net_priorities(const struct json *doc, json_node n, void *slot, struct err *err)
 {
 	own(strv) struct strv list = STRV_INIT;
 
 	if (spec_want(doc, n, JSON_ARRAY, err) < 0)
 		return -1;
-	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i)) {
-		struct net_priority item = {0};
-		int rc;
-
-		if (json_bind(doc, i, net_priority_fields, JSON_UNKNOWN_ALLOW, &item, err) < 0)
+	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i))
+		if (net_priority_add(doc, i, &list, err) < 0 && json_note(doc, err) < 0)
 			return -1;
-		rc = is_word(item.name)
-			     ? strv_addf(&list, err, "%s=%u", item.name, item.priority)
-			     : json_error(doc, i, err,
-					  "'%s' is not the name of a network interface", item.name);
-		json_bind_done(net_priority_fields, &item);
-		if (rc < 0)
-			return -1;
-	}
 	*(struct strv *)slot = list;
 	list = STRV_INIT;
 	return 0;
@@ -210,7 +215,7 @@ int spec_bind_rdma(const struct json *doc, json_node n, void *slot, struct err *
 	if (spec_want(doc, n, JSON_OBJECT, err) < 0)
 		return -1;
 	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i))
-		if (rdma_line(doc, i, &list, err) < 0)
+		if (rdma_line(doc, i, &list, err) < 0 && json_note(doc, err) < 0)
 			return -1;
 	*(struct strv *)slot = list;
 	list = STRV_INIT;

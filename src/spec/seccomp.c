@@ -78,7 +78,9 @@ int spec_bind_seccomp_archs(const struct json *doc, json_node n, void *slot, str
 	if (!archs)
 		return err_set(err, ERR_LIMIT, 0, "out of memory");
 	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i))
-		if (name_value(doc, i, seccomp_archs, "architecture", &archs[count++], err) < 0)
+		if (name_value(doc, i, seccomp_archs, "architecture", &archs[count], err) == 0)
+			count++;
+		else if (json_note(doc, err) < 0)
 			return -1;
 	p->archs = take(archs);
 	p->arch_count = count;
@@ -114,9 +116,10 @@ int spec_bind_seccomp_flags(const struct json *doc, json_node n, void *slot, str
 	if (spec_want(doc, n, JSON_ARRAY, err) < 0)
 		return -1;
 	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i)) {
-		uint32_t flag;
+		uint32_t flag = 0;
 
-		if (name_value(doc, i, seccomp_flags, "flag", &flag, err) < 0)
+		if (name_value(doc, i, seccomp_flags, "flag", &flag, err) < 0 &&
+		    json_note(doc, err) < 0)
 			return -1;
 		flags |= flag;
 	}

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/own.h"
 #include "spec/fields.h"
+#include "spec/validate.h"
 
 #define PRINT_MAX (16u << 20)
 
@@ -110,20 +111,57 @@ static int settle(struct spec *s, struct err *err)
 
 /* ---- read and print ---- */
 
+static struct json *parse(const char *text, size_t size, const char *name, struct err *err)
+{
+	if (size <= SPEC_MAX_SIZE)
+		return json_parse(text, size, name, err);
+	err_set(err, ERR_LIMIT, 0, "%s: is %zu bytes long, at most %u are read", name, size,
+		SPEC_MAX_SIZE);
+	return NULL;
+}
+
 int spec_parse(const char *text, size_t size, const char *name, struct spec *ret, struct err *err)
 {
 	own(spec) struct spec s = {0};
 	own_json struct json *doc = NULL;
 
 	spec_init(&s);
-	if (size > SPEC_MAX_SIZE)
-		return err_set(err, ERR_LIMIT, 0, "%s: is %zu bytes long, at most %u are read",
-			       name, size, SPEC_MAX_SIZE);
-	doc = json_parse(text, size, name, err);
+	doc = parse(text, size, name, err);
 	if (!doc)
 		return -1;
 	if (json_bind(doc, 0, spec_fields, JSON_UNKNOWN_ALLOW, &s, err) < 0 || settle(&s, err) < 0)
 		return -1;
+	*ret = s;
+	spec_init(&s);
+	return 0;
+}
+
+/* Stages, each of which looks at what the one before has left. */
+static int find(const char *text, size_t size, const char *name, struct spec *s,
+		struct problems *found, struct err *err)
+{
+	own_json struct json *doc = parse(text, size, name, err);
+
+	if (!doc)
+		return problems_add(found, err);
+	if (json_bind_all(doc, 0, spec_fields, JSON_UNKNOWN_ALLOW, s, found, err) < 0)
+		return -1;
+	problems_settle(found);
+	if (settle(s, err) < 0)
+		return -1;
+	return json_type(doc, 0) == JSON_OBJECT ? spec_validate_all(s, found, err) : 0;
+}
+
+int spec_find(const char *text, size_t size, const char *name, struct spec *ret,
+	      struct problems *found, struct err *err)
+{
+	own(spec) struct spec s = {0};
+
+	spec_init(&s);
+	found->document = name;
+	if (find(text, size, name, &s, found, err) < 0 && !found->full)
+		return -1;
+	problems_settle(found);
 	*ret = s;
 	spec_init(&s);
 	return 0;

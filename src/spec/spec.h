@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/problems.h"
 #include "base/str.h"
 #include "json/json.h"
 #include "kernel/caps.h"
@@ -187,6 +188,13 @@ int spec_parse(const char *text, size_t size, const char *name, struct spec *ret
  * a user namespace joined by path excludes maps; what this version does not do yet is
  * ERR_UNSUPPORTED naming the field. */
 int spec_validate(const struct spec *s, struct err *err);
+
+/* Everything that is wrong with a document, as parsing and validation would say one by one, is noted in
+ * `found`. *ret is what there is of it: for more questions, never to be executed where an error was
+ * found. 0 whatever was found; -1 where memory ran out, *ret being untouched. A document that is no
+ * JSON is one problem, and *ret as spec_init leaves it. */
+int spec_find(const char *text, size_t size, const char *name, struct spec *ret,
+	      struct problems *found, struct err *err);
 
 /* JSON of the whole spec (for spec, inspect and tests: parse(print(x)) equals x). */
 int spec_print(const struct spec *s, unsigned int indent, struct str *out, struct err *err);

@@ -3,7 +3,8 @@
  * Rules that the tables cannot state: members that depend on each other, names that go to places
  * where a control character or ".." would mean something, and members that are understood and not
  * executed. Everything is checked before anything is created, so that a refused configuration leaves
- * nothing behind, and the first thing found is reported with the path of its member.
+ * nothing behind, and the first thing found is reported with the path of its member: or all of it, for
+ * who asks (spec_find).
  *
  * The order is that of the document. Checks that need the host (does the source exist, is there such
  * a controller) are not here: they belong to the plan.
@@ -103,8 +104,17 @@ static int check_version(const char *version, struct err *err)
 	return err_hint(err, "configurations of any 1.x of the runtime specification are accepted");
 }
 
-static int check_root(const char *path, struct err *err)
+static int check_oci_version(const struct spec *s, struct problems *found, struct err *err)
 {
+	if (!s->oci_version)
+		return err_set(err, ERR_INVALID, 0, "ociVersion: is missing");
+	return check_version(s->oci_version, err);
+}
+
+static int check_root(const struct spec *s, struct problems *found, struct err *err)
+{
+	const char *path = s->root_path;
+
 	if (!path)
 		return err_set(err, ERR_INVALID, 0, "root: is missing");
 	if (spec_check_text(path, err) < 0)
@@ -116,8 +126,7 @@ static int check_root(const char *path, struct err *err)
 	return 0;
 }
 
-static int check_host_name(const struct spec *s, const char *member, const char *name,
-			   struct err *err)
+static int check_name(const struct spec *s, const char *member, const char *name, struct err *err)
 {
 	if (!name)
 		return 0;
@@ -132,7 +141,17 @@ static int check_host_name(const struct spec *s, const char *member, const char 
 	return err_hint(err, "add {\"type\": \"uts\"} to linux.namespaces");
 }
 
-static int check_hooks(const struct spec *s, struct err *err)
+static int check_hostname(const struct spec *s, struct problems *found, struct err *err)
+{
+	return check_name(s, "hostname", s->hostname, err);
+}
+
+static int check_domainname(const struct spec *s, struct problems *found, struct err *err)
+{
+	return check_name(s, "domainname", s->domainname, err);
+}
+
+static int check_hooks(const struct spec *s, struct problems *found, struct err *err)
 {
 	static const char *const members[SPEC_HOOK_COUNT] = {
 		[SPEC_HOOK_PRESTART] = "hooks.prestart",
@@ -144,38 +163,60 @@ static int check_hooks(const struct spec *s, struct err *err)
 	};
 
 	for (size_t i = 0; i < SPEC_HOOK_COUNT; i++)
-		if (s->hooks[i].count)
-			return spec_unsupported(members[i], err);
+		if (s->hooks[i].count && spec_unsupported(members[i], err) < 0 &&
+		    problems_add(found, err) < 0)
+			return -1;
 	return 0;
 }
 
-static int check_annotations(const struct strv *annotations, struct err *err)
+static int check_annotation(const char *entry, struct err *err)
 {
-	for (size_t i = 0; i < annotations->count; i++) {
-		size_t key = strcspn(annotations->items[i], "=");
+	size_t key = strcspn(entry, "=");
 
-		if (spec_key_has_control(annotations->items[i], key))
-			return err_set(err, ERR_INVALID, 0,
-				       "annotations: the key '%.*s' has control characters",
-				       (int)(key < 128 ? key : 128), annotations->items[i]);
-	}
+	if (!spec_key_has_control(entry, key))
+		return 0;
+	return err_set(err, ERR_INVALID, 0, "annotations: the key '%.*s' has control characters",
+		       (int)(key < 128 ? key : 128), entry);
+}
+
+static int check_annotations(const struct spec *s, struct problems *found, struct err *err)
+{
+	for (size_t i = 0; i < s->annotations.count; i++)
+		if (check_annotation(s->annotations.items[i], err) < 0 &&
+		    problems_add(found, err) < 0)
+			return -1;
 	return 0;
+}
+
+int spec_check_rules(spec_rule_fn *const *rules, const struct spec *s, struct problems *found,
+		     struct err *err)
+{
+	for (; *rules; rules++)
+		if ((*rules)(s, found, err) < 0 && problems_add(found, err) < 0)
+			return -1;
+	return 0;
+}
+
+int spec_validate_all(const struct spec *s, struct problems *found, struct err *err)
+{
+	static spec_rule_fn *const rules[] = {
+		check_oci_version,
+		spec_validate_userns,
+		spec_validate_process,
+		check_root,
+		check_hostname,
+		check_domainname,
+		spec_validate_mounts,
+		check_hooks,
+		check_annotations,
+		spec_validate_linux,
+		NULL,
+	};
+
+	return spec_check_rules(rules, s, found, err);
 }
 
 int spec_validate(const struct spec *s, struct err *err)
 {
-	if (!s->oci_version)
-		return err_set(err, ERR_INVALID, 0, "ociVersion: is missing");
-	if (check_version(s->oci_version, err) < 0 || spec_validate_userns(&s->linux_, err) < 0)
-		return -1;
-	if (s->process_given && spec_validate_process(s, err) < 0)
-		return -1;
-	if (check_root(s->root_path, err) < 0 ||
-	    check_host_name(s, "hostname", s->hostname, err) < 0 ||
-	    check_host_name(s, "domainname", s->domainname, err) < 0)
-		return -1;
-	if (spec_validate_mounts(s, err) < 0 || check_hooks(s, err) < 0 ||
-	    check_annotations(&s->annotations, err) < 0)
-		return -1;
-	return spec_validate_linux(s, err);
+	return spec_validate_all(s, NULL, err);
 }

@@ -66,8 +66,9 @@ int spec_validate_idmaps(const struct spec_idmaps *maps, const char *member, str
 	return 0;
 }
 
-int spec_validate_userns(const struct spec_linux *l, struct err *err)
+static int check_maps_given(const struct spec *s, struct problems *found, struct err *err)
 {
+	const struct spec_linux *l = &s->linux_;
 	const struct spec_namespace *user = &l->namespaces[SPEC_NS_USER];
 	const char *given = l->uid_maps.count	? "linux.uidMappings"
 			    : l->gid_maps.count ? "linux.gidMappings"
@@ -82,28 +83,52 @@ int spec_validate_userns(const struct spec_linux *l, struct err *err)
 		return err_set(err, ERR_INVALID, 0,
 			       "linux.%sMappings: a new user namespace needs one",
 			       l->uid_maps.count ? "gid" : "uid");
-	if (spec_validate_idmaps(&l->uid_maps, "linux.uidMappings", err) < 0)
-		return -1;
-	return spec_validate_idmaps(&l->gid_maps, "linux.gidMappings", err);
+	return 0;
+}
+
+static int check_uid_maps(const struct spec *s, struct problems *found, struct err *err)
+{
+	return spec_validate_idmaps(&s->linux_.uid_maps, "linux.uidMappings", err);
+}
+
+static int check_gid_maps(const struct spec *s, struct problems *found, struct err *err)
+{
+	return spec_validate_idmaps(&s->linux_.gid_maps, "linux.gidMappings", err);
+}
+
+int spec_validate_userns(const struct spec *s, struct problems *found, struct err *err)
+{
+	static spec_rule_fn *const rules[] = {check_maps_given, check_uid_maps, check_gid_maps,
+					      NULL};
+
+	return spec_check_rules(rules, s, found, err);
 }
 
 /* ---- namespaces, clocks, sysctls ---- */
 
-static int check_namespaces(const struct spec_linux *l, struct err *err)
+static int check_mount_namespace(const struct spec *s, struct problems *found, struct err *err)
 {
-	if (!l->namespaces[SPEC_NS_MNT].given) {
-		err_set(err, ERR_UNSUPPORTED, 0,
-			"linux.namespaces: a container without a mount namespace is not possible");
-		return err_hint(err, "add {\"type\": \"mount\"} to linux.namespaces");
-	}
+	if (s->linux_.namespaces[SPEC_NS_MNT].given)
+		return 0;
+	err_set(err, ERR_UNSUPPORTED, 0,
+		"linux.namespaces: a container without a mount namespace is not possible");
+	return err_hint(err, "add {\"type\": \"mount\"} to linux.namespaces");
+}
+
+static int check_namespaces(const struct spec *s, struct problems *found, struct err *err)
+{
+	const struct spec_namespace *all = s->linux_.namespaces;
+
 	for (size_t i = 0; i < SPEC_NS_COUNT; i++)
-		if (l->namespaces[i].path && spec_check_path(l->namespaces[i].path, err) < 0)
-			return err_wrap(err, "linux.namespaces.path");
+		if (all[i].path && spec_check_path(all[i].path, err) < 0 &&
+		    err_wrap(err, "linux.namespaces.path") < 0 && problems_add(found, err) < 0)
+			return -1;
 	return 0;
 }
 
-static int check_time(const struct spec_linux *l, struct err *err)
+static int check_time(const struct spec *s, struct problems *found, struct err *err)
 {
+	const struct spec_linux *l = &s->linux_;
 	const struct spec_namespace *time = &l->namespaces[SPEC_NS_TIME];
 
 	if (!l->time_monotonic.given && !l->time_boottime.given)
@@ -114,22 +139,36 @@ static int check_time(const struct spec_linux *l, struct err *err)
 	return 0;
 }
 
-static int check_sysctl(const struct strv *sysctl, const struct sysctl_ns *mine, struct err *err)
+static int check_sysctl(const char *entry, const struct sysctl_ns *mine, struct err *err)
 {
-	for (size_t i = 0; i < sysctl->count; i++) {
-		own_free char *name = str_dup(sysctl->items[i], err);
-		char *value;
+	own_free char *name = str_dup(entry, err);
+	char *value;
 
-		if (!name)
+	if (!name)
+		return -1;
+	value = strchr(name, '=');
+	if (!value)
+		return err_set(err, ERR_INVALID, 0, "linux.sysctl: '%s' has no value", name);
+	*value++ = '\0';
+	if (sysctl_check(name, value, mine, err) < 0)
+		return err_wrap(err, "linux.sysctl[\"%s\"]", name);
+	return 0;
+}
+
+static int check_sysctls(const struct spec *s, struct problems *found, struct err *err)
+{
+	const struct spec_linux *l = &s->linux_;
+	/* Sysctls are written from outside the user namespace, where those of user.* are the host's. */
+	const struct sysctl_ns mine = {
+		.net = l->namespaces[SPEC_NS_NET].given,
+		.ipc = l->namespaces[SPEC_NS_IPC].given,
+		.uts = l->namespaces[SPEC_NS_UTS].given,
+	};
+
+	for (size_t i = 0; i < l->sysctl.count; i++)
+		if (check_sysctl(l->sysctl.items[i], &mine, err) < 0 &&
+		    problems_add(found, err) < 0)
 			return -1;
-		value = strchr(name, '=');
-		if (!value)
-			return err_set(err, ERR_INVALID, 0, "linux.sysctl: '%s' has no value",
-				       name);
-		*value++ = '\0';
-		if (sysctl_check(name, value, mine, err) < 0)
-			return err_wrap(err, "linux.sysctl[\"%s\"]", name);
-	}
 	return 0;
 }
 
@@ -141,7 +180,7 @@ static int check_device(const struct spec_linux *l, size_t i, struct err *err)
 
 	if (spec_check_path(d->path, err) < 0)
 		return err_wrap(err, "path");
-	if (d->type != 'p' && (d->major < 0 || d->minor < 0))
+	if (d->type && d->type != 'p' && (d->major < 0 || d->minor < 0))
 		return err_set(err, ERR_INVALID, 0, "%s: is missing for a device of type '%c'",
 			       d->major < 0 ? "major" : "minor", d->type);
 	for (size_t j = 0; j < i; j++)
@@ -150,18 +189,21 @@ static int check_device(const struct spec_linux *l, size_t i, struct err *err)
 	return 0;
 }
 
-static int check_devices(const struct spec_linux *l, struct err *err)
+static int check_devices(const struct spec *s, struct problems *found, struct err *err)
 {
-	for (size_t i = 0; i < l->device_count; i++)
-		if (check_device(l, i, err) < 0)
-			return spec_within(err, "linux.devices[%zu]", i);
+	for (size_t i = 0; i < s->linux_.device_count; i++)
+		if (check_device(&s->linux_, i, err) < 0 &&
+		    spec_within(err, "linux.devices[%zu]", i) < 0 && problems_add(found, err) < 0)
+			return -1;
 	return 0;
 }
 
 /* ---- seccomp ---- */
 
-static int check_seccomp(const struct seccomp_profile *p, struct err *err)
+static int check_notify(const struct spec *s, struct problems *found, struct err *err)
 {
+	const struct seccomp_profile *p = s->linux_.seccomp;
+
 	if (!p)
 		return 0;
 	if (p->listener_path)
@@ -170,30 +212,55 @@ static int check_seccomp(const struct seccomp_profile *p, struct err *err)
 		return spec_unsupported("linux.seccomp.listenerMetadata", err);
 	if (p->default_action == SECCOMP_RET_USER_NOTIF)
 		return spec_unsupported("linux.seccomp.defaultAction", err);
-	for (size_t i = 0; i < p->rule_count; i++) {
-		if (p->rules[i].action == SECCOMP_RET_USER_NOTIF) {
-			spec_unsupported("action", err);
-			return spec_within(err, "linux.seccomp.syscalls[%zu]", i);
-		}
-		if (!p->rules[i].names.count)
-			return err_set(err, ERR_INVALID, 0,
-				       "linux.seccomp.syscalls[%zu].names: must name a call", i);
+	return 0;
+}
+
+static int check_seccomp_rule(const struct seccomp_rule *rule, size_t i, struct err *err)
+{
+	if (rule->action == SECCOMP_RET_USER_NOTIF) {
+		spec_unsupported("action", err);
+		return spec_within(err, "linux.seccomp.syscalls[%zu]", i);
 	}
+	if (!rule->names.count)
+		return err_set(err, ERR_INVALID, 0,
+			       "linux.seccomp.syscalls[%zu].names: must name a call", i);
+	return 0;
+}
+
+static int check_seccomp_rules(const struct spec *s, struct problems *found, struct err *err)
+{
+	const struct seccomp_profile *p = s->linux_.seccomp;
+
+	for (size_t i = 0; p && i < p->rule_count; i++)
+		if (check_seccomp_rule(&p->rules[i], i, err) < 0 && problems_add(found, err) < 0)
+			return -1;
 	return 0;
 }
 
 /* ---- paths and labels ---- */
 
-static int check_paths(const struct strv *paths, const char *member, struct err *err)
+static int check_paths(const struct strv *paths, const char *member, struct problems *found,
+		       struct err *err)
 {
 	for (size_t i = 0; i < paths->count; i++)
-		if (spec_check_path(paths->items[i], err) < 0)
-			return err_wrap(err, "linux.%s[%zu]", member, i);
+		if (spec_check_path(paths->items[i], err) < 0 &&
+		    err_wrap(err, "linux.%s[%zu]", member, i) < 0 && problems_add(found, err) < 0)
+			return -1;
 	return 0;
 }
 
+static int check_masked(const struct spec *s, struct problems *found, struct err *err)
+{
+	return check_paths(&s->linux_.masked_paths, "maskedPaths", found, err);
+}
+
+static int check_readonly(const struct spec *s, struct problems *found, struct err *err)
+{
+	return check_paths(&s->linux_.readonly_paths, "readonlyPaths", found, err);
+}
+
 /* A path below the hierarchy's top, or "slice:prefix:name" for the systemd driver. */
-static int check_cgroups_path(const char *path, struct err *err)
+static int cgroups_path_check(const char *path, struct err *err)
 {
 	if (spec_check_optional(path, err) < 0)
 		return -1;
@@ -205,8 +272,16 @@ static int check_cgroups_path(const char *path, struct err *err)
 	return 0;
 }
 
-static int check_propagation(const char *text, struct err *err)
+static int check_cgroups_path(const struct spec *s, struct problems *found, struct err *err)
 {
+	if (cgroups_path_check(s->linux_.cgroups_path, err) < 0)
+		return err_wrap(err, "linux.cgroupsPath");
+	return 0;
+}
+
+static int check_propagation(const struct spec *s, struct problems *found, struct err *err)
+{
+	const char *text = s->linux_.rootfs_propagation;
 	static const char *const known[] = {"private", "rprivate", "slave",	 "rslave",
 					    "shared",  "rshared",  "unbindable", "runbindable"};
 
@@ -215,47 +290,55 @@ static int check_propagation(const char *text, struct err *err)
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (str_eq(known[i], text))
 			return 0;
-	return err_set(err, ERR_INVALID, 0, "'%s' is not a mount propagation", text);
+	return err_set(err, ERR_INVALID, 0,
+		       "linux.rootfsPropagation: '%s' is not a mount propagation", text);
 }
 
-static int check_not_yet(const struct spec_linux *l, struct err *err)
+static int check_mount_label(const struct spec *s, struct problems *found, struct err *err)
 {
-	if (l->net_devices.count)
-		return spec_unsupported("linux.netDevices", err);
-	if (l->intel_rdt_given)
-		return spec_unsupported("linux.intelRdt", err);
-	if (l->memory_policy_given)
-		return spec_unsupported("linux.memoryPolicy", err);
-	return 0;
-}
-
-static int check_texts(const struct spec_linux *l, struct err *err)
-{
-	if (check_cgroups_path(l->cgroups_path, err) < 0)
-		return err_wrap(err, "linux.cgroupsPath");
-	if (check_propagation(l->rootfs_propagation, err) < 0)
-		return err_wrap(err, "linux.rootfsPropagation");
-	if (spec_check_optional(l->mount_label, err) < 0)
+	if (spec_check_optional(s->linux_.mount_label, err) < 0)
 		return err_wrap(err, "linux.mountLabel");
 	return 0;
 }
 
-int spec_validate_linux(const struct spec *s, struct err *err)
+static int check_not_yet(const struct spec *s, struct problems *found, struct err *err)
 {
 	const struct spec_linux *l = &s->linux_;
-	/* Sysctls are written from outside the user namespace, where those of user.* are the host's. */
-	const struct sysctl_ns mine = {
-		.net = l->namespaces[SPEC_NS_NET].given,
-		.ipc = l->namespaces[SPEC_NS_IPC].given,
-		.uts = l->namespaces[SPEC_NS_UTS].given,
+	const struct {
+		bool given;
+		const char *member;
+	} members[] = {
+		{l->net_devices.count, "linux.netDevices"},
+		{l->intel_rdt_given, "linux.intelRdt"},
+		{l->memory_policy_given, "linux.memoryPolicy"},
 	};
 
-	if (check_sysctl(&l->sysctl, &mine, err) < 0 ||
-	    spec_validate_resources(&l->resources, err) < 0 || check_namespaces(l, err) < 0 ||
-	    check_devices(l, err) < 0 || check_seccomp(l->seccomp, err) < 0)
-		return -1;
-	if (check_texts(l, err) < 0 || check_paths(&l->masked_paths, "maskedPaths", err) < 0 ||
-	    check_paths(&l->readonly_paths, "readonlyPaths", err) < 0)
-		return -1;
-	return check_time(l, err) < 0 ? -1 : check_not_yet(l, err);
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		if (members[i].given && spec_unsupported(members[i].member, err) < 0 &&
+		    problems_add(found, err) < 0)
+			return -1;
+	return 0;
+}
+
+int spec_validate_linux(const struct spec *s, struct problems *found, struct err *err)
+{
+	static spec_rule_fn *const rules[] = {
+		check_sysctls,
+		spec_validate_resources,
+		check_mount_namespace,
+		check_namespaces,
+		check_devices,
+		check_notify,
+		check_seccomp_rules,
+		check_cgroups_path,
+		check_propagation,
+		check_mount_label,
+		check_masked,
+		check_readonly,
+		check_time,
+		check_not_yet,
+		NULL,
+	};
+
+	return spec_check_rules(rules, s, found, err);
 }

@@ -76,23 +76,37 @@ static int check_maps(const struct spec *s, const struct spec_mount *m,
 	return spec_validate_idmaps(&m->gid_maps, "gidMappings", err);
 }
 
-static int check_mount(const struct spec *s, const struct spec_mount *m, struct err *err)
+/* One problem of one mount. */
+static int mount_note(size_t i, struct problems *found, struct err *err)
 {
-	own(mount_options) struct mount_options o = {0};
-
-	if (check_destination(m->destination, err) < 0)
-		return err_wrap(err, "destination");
-	if (mount_options_parse(&m->options, &o, err) < 0)
-		return err_wrap(err, "options");
-	if (check_type(m, &o, err) < 0)
-		return -1;
-	return check_maps(s, m, &o, err);
+	spec_within(err, "mounts[%zu]", i);
+	return problems_add(found, err);
 }
 
-int spec_validate_mounts(const struct spec *s, struct err *err)
+/* Where there is something wrong with the options, what else they say cannot be known. */
+static int check_mount(const struct spec *s, size_t i, struct problems *found, struct err *err)
+{
+	own(mount_options) struct mount_options o = {0};
+	const struct spec_mount *m = &s->mounts[i];
+
+	if (check_destination(m->destination, err) < 0) {
+		err_wrap(err, "destination");
+		if (mount_note(i, found, err) < 0)
+			return -1;
+	}
+	if (mount_options_parse(&m->options, &o, err) < 0) {
+		err_wrap(err, "options");
+		return mount_note(i, found, err);
+	}
+	if (check_type(m, &o, err) < 0 && mount_note(i, found, err) < 0)
+		return -1;
+	return check_maps(s, m, &o, err) < 0 ? mount_note(i, found, err) : 0;
+}
+
+int spec_validate_mounts(const struct spec *s, struct problems *found, struct err *err)
 {
 	for (size_t i = 0; i < s->mount_count; i++)
-		if (check_mount(s, &s->mounts[i], err) < 0)
-			return spec_within(err, "mounts[%zu]", i);
+		if (check_mount(s, i, found, err) < 0)
+			return -1;
 	return 0;
 }

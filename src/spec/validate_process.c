@@ -11,8 +11,10 @@
 
 #define INVALID_ID UINT32_MAX /* (uid_t)-1 means "unchanged" to the kernel */
 
-static int check_args(const struct spec_process *p, struct err *err)
+static int check_args(const struct spec *s, struct problems *found, struct err *err)
 {
+	const struct spec_process *p = &s->process;
+
 	if (!p->args.count)
 		return err_set(err, ERR_INVALID, 0, "process.args: must name a command");
 	if (!p->args.items[0][0])
@@ -21,27 +23,43 @@ static int check_args(const struct spec_process *p, struct err *err)
 }
 
 /* A value may have any character but NUL; a key ends at the first '='. */
-static int check_env(const struct strv *env, struct err *err)
+static int check_variable(const char *entry, size_t i, struct err *err)
 {
-	for (size_t i = 0; i < env->count; i++) {
-		const char *entry = env->items[i];
-		size_t key = strcspn(entry, "=");
+	size_t key = strcspn(entry, "=");
 
-		if (key == 0 || !entry[key])
-			return err_set(err, ERR_INVALID, 0,
-				       "process.env[%zu]: '%.64s' is not KEY=VALUE", i, entry);
-		if (spec_key_has_control(entry, key))
-			return err_set(err, ERR_INVALID, 0,
-				       "process.env[%zu]: the key '%.*s' has control characters", i,
-				       (int)(key < 64 ? key : 64), entry);
-	}
+	if (key == 0 || !entry[key])
+		return err_set(err, ERR_INVALID, 0, "process.env[%zu]: '%.64s' is not KEY=VALUE", i,
+			       entry);
+	if (spec_key_has_control(entry, key))
+		return err_set(err, ERR_INVALID, 0,
+			       "process.env[%zu]: the key '%.*s' has control characters", i,
+			       (int)(key < 64 ? key : 64), entry);
 	return 0;
 }
 
-/* Where the container makes its own user namespace, the ids that it runs as must exist in it. */
+static int check_env(const struct spec *s, struct problems *found, struct err *err)
+{
+	const struct strv *env = &s->process.env;
+
+	for (size_t i = 0; i < env->count; i++)
+		if (check_variable(env->items[i], i, err) < 0 && problems_add(found, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int check_cwd(const struct spec *s, struct problems *found, struct err *err)
+{
+	if (!s->process.cwd)
+		return err_set(err, ERR_INVALID, 0, "process.cwd: is missing");
+	return spec_check_path(s->process.cwd, err) < 0 ? err_wrap(err, "process.cwd") : 0;
+}
+
+/* Where the container makes its own user namespace, the ids that it runs as must exist in it. In maps
+ * that are wrong, which has been said, they cannot be looked up. */
 static bool is_mapped(const struct spec_linux *l, const struct spec_idmaps *maps, uint32_t id)
 {
 	const struct spec_namespace *user = &l->namespaces[SPEC_NS_USER];
+	struct err reason = ERR_INIT;
 
 	if (!user->given || user->path)
 		return true;
@@ -49,7 +67,7 @@ static bool is_mapped(const struct spec_linux *l, const struct spec_idmaps *maps
 		if (id >= maps->items[i].container_id &&
 		    id - maps->items[i].container_id < maps->items[i].size)
 			return true;
-	return false;
+	return !maps->count || spec_validate_idmaps(maps, "", &reason) < 0;
 }
 
 static int check_id(const struct spec *s, bool group, uint32_t id, struct err *err)
@@ -64,19 +82,33 @@ static int check_id(const struct spec *s, bool group, uint32_t id, struct err *e
 	return 0;
 }
 
-static int check_user(const struct spec *s, struct err *err)
+static int check_uid(const struct spec *s, struct problems *found, struct err *err)
 {
 	const struct spec_user *u = &s->process.user;
 
 	if (u->name) /* resolved inside, later */
 		return spec_check_text(u->name, err) < 0 ? err_wrap(err, "insula.user") : 0;
-	if (check_id(s, false, u->uid, err) < 0)
-		return err_wrap(err, "process.user.uid");
-	if (check_id(s, true, u->gid, err) < 0)
-		return err_wrap(err, "process.user.gid");
-	for (size_t i = 0; i < u->additional_gid_count; i++)
-		if (check_id(s, true, u->additional_gids[i], err) < 0)
-			return err_wrap(err, "process.user.additionalGids[%zu]", i);
+	return check_id(s, false, u->uid, err) < 0 ? err_wrap(err, "process.user.uid") : 0;
+}
+
+static int check_gid(const struct spec *s, struct problems *found, struct err *err)
+{
+	const struct spec_user *u = &s->process.user;
+
+	if (u->name || check_id(s, true, u->gid, err) == 0)
+		return 0;
+	return err_wrap(err, "process.user.gid");
+}
+
+static int check_groups(const struct spec *s, struct problems *found, struct err *err)
+{
+	const struct spec_user *u = &s->process.user;
+
+	for (size_t i = 0; !u->name && i < u->additional_gid_count; i++)
+		if (check_id(s, true, u->additional_gids[i], err) < 0 &&
+		    err_wrap(err, "process.user.additionalGids[%zu]", i) < 0 &&
+		    problems_add(found, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -91,61 +123,82 @@ static int check_subset(uint64_t inner, const char *inner_name, uint64_t outer,
 		       caps_name(__builtin_ctzll(beyond)), outer_name);
 }
 
-static int check_caps(const struct caps *c, struct err *err)
+static int check_caps(const struct spec *s, struct problems *found, struct err *err)
 {
-	if (check_subset(c->effective, "effective", c->permitted, "permitted", err) < 0 ||
-	    check_subset(c->ambient, "ambient", c->permitted, "permitted", err) < 0)
+	const struct caps *c = &s->process.caps;
+
+	if (check_subset(c->effective, "effective", c->permitted, "permitted", err) < 0 &&
+	    problems_add(found, err) < 0)
+		return -1;
+	if (check_subset(c->ambient, "ambient", c->permitted, "permitted", err) < 0 &&
+	    problems_add(found, err) < 0)
 		return -1;
 	return check_subset(c->ambient, "ambient", c->inheritable, "inheritable", err);
 }
 
-static int check_rlimits(const struct spec_process *p, struct err *err)
+static int check_rlimit(const struct spec_process *p, size_t i, struct err *err)
 {
-	uint64_t seen = 0;
+	const struct rlimit_entry *r = &p->rlimits[i];
 
-	for (size_t i = 0; i < p->rlimit_count; i++) {
-		const struct rlimit_entry *r = &p->rlimits[i];
-
-		if (seen >> r->resource & 1)
+	for (size_t j = 0; j < i; j++)
+		if (p->rlimits[j].resource == r->resource)
 			return err_set(err, ERR_INVALID, 0,
 				       "process.rlimits[%zu].type: %s is listed twice", i,
 				       rlimit_name(r->resource));
-		seen |= UINT64_C(1) << r->resource;
-		if (r->soft > r->hard)
-			return err_set(err, ERR_INVALID, 0,
-				       "process.rlimits[%zu].soft: is above the hard limit", i);
-	}
+	if (r->soft > r->hard)
+		return err_set(err, ERR_INVALID, 0,
+			       "process.rlimits[%zu]: the soft limit is above the hard one", i);
 	return 0;
 }
 
-static int check_not_yet(const struct spec_process *p, struct err *err)
+static int check_rlimits(const struct spec *s, struct problems *found, struct err *err)
 {
-	if (p->scheduler)
-		return spec_unsupported("process.scheduler", err);
-	if (p->io_priority)
-		return spec_unsupported("process.ioPriority", err);
-	if (p->affinity_initial)
-		return spec_unsupported("process.execCPUAffinity.initial", err);
-	if (p->affinity_final)
-		return spec_unsupported("process.execCPUAffinity.final", err);
+	for (size_t i = 0; i < s->process.rlimit_count; i++)
+		if (check_rlimit(&s->process, i, err) < 0 && problems_add(found, err) < 0)
+			return -1;
 	return 0;
 }
 
-int spec_validate_process(const struct spec *s, struct err *err)
+static int check_apparmor(const struct spec *s, struct problems *found, struct err *err)
+{
+	if (spec_check_optional(s->process.apparmor_profile, err) < 0)
+		return err_wrap(err, "process.apparmorProfile");
+	return 0;
+}
+
+static int check_selinux(const struct spec *s, struct problems *found, struct err *err)
+{
+	if (spec_check_optional(s->process.selinux_label, err) < 0)
+		return err_wrap(err, "process.selinuxLabel");
+	return 0;
+}
+
+static int check_not_yet(const struct spec *s, struct problems *found, struct err *err)
 {
 	const struct spec_process *p = &s->process;
+	const struct {
+		bool given;
+		const char *member;
+	} members[] = {
+		{p->scheduler, "process.scheduler"},
+		{p->io_priority, "process.ioPriority"},
+		{p->affinity_initial, "process.execCPUAffinity.initial"},
+		{p->affinity_final, "process.execCPUAffinity.final"},
+	};
 
-	if (check_user(s, err) < 0 || check_args(p, err) < 0 || check_env(&p->env, err) < 0)
-		return -1;
-	if (!p->cwd)
-		return err_set(err, ERR_INVALID, 0, "process.cwd: is missing");
-	if (spec_check_path(p->cwd, err) < 0)
-		return err_wrap(err, "process.cwd");
-	if (check_caps(&p->caps, err) < 0 || check_rlimits(p, err) < 0)
-		return -1;
-	if (spec_check_optional(p->apparmor_profile, err) < 0)
-		return err_wrap(err, "process.apparmorProfile");
-	if (spec_check_optional(p->selinux_label, err) < 0)
-		return err_wrap(err, "process.selinuxLabel");
-	return check_not_yet(p, err);
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		if (members[i].given && spec_unsupported(members[i].member, err) < 0 &&
+		    problems_add(found, err) < 0)
+			return -1;
+	return 0;
+}
+
+int spec_validate_process(const struct spec *s, struct problems *found, struct err *err)
+{
+	static spec_rule_fn *const rules[] = {
+		check_uid,  check_gid,	   check_groups,   check_args,	  check_env,	 check_cwd,
+		check_caps, check_rlimits, check_apparmor, check_selinux, check_not_yet, NULL,
+	};
+
+	return s->process_given ? spec_check_rules(rules, s, found, err) : 0;
 }

@@ -373,8 +373,8 @@ TEST(counts_have_a_bound_of_their_own)
 
 TEST(required_members)
 {
-	refused("{\"points\":[{\"label\":\"a\"},{\"x\":1}]}", "doc: points[1]: 'label' is missing");
-	refused("{\"points\":[{\"label\":null}]}", "doc: points[0]: 'label' is missing");
+	refused("{\"points\":[{\"label\":\"a\"},{\"x\":1}]}", "doc: points[1].label: is missing");
+	refused("{\"points\":[{\"label\":null}]}", "doc: points[0].label: is missing");
 	done();
 }
 
