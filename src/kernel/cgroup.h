@@ -34,6 +34,7 @@ enum cgroup_controller {
 	CG_PERF = 1 << 11,
 	CG_RDMA = 1 << 12,
 	CG_MISC = 1 << 13,
+	CG_DMEM = 1 << 15,  /* device memory, Linux 6.14 */
 	CG_NAMED = 1 << 14, /* name=systemd and other v1 hierarchies without a controller */
 };
 
@@ -100,7 +101,7 @@ struct cgroup_resources {
 	int64_t cpu_shares, cpu_quota, cpu_period, cpu_burst; /* shares 2..262144; microseconds */
 	int64_t cpu_rt_runtime, cpu_rt_period, cpu_idle;
 	char *cpuset_cpus, *cpuset_mems; /* list format of cpuset(7), NULL: not asked for */
-	int64_t pids_limit;		 /* 0 and -1: unlimited as runtime-spec 1.3 says for -1 */
+	int64_t pids_limit;		 /* -1 unlimited, 0 a limit of none (runtime-spec 1.3) */
 	int64_t io_weight, io_leaf_weight;
 	struct cgroup_throttles io_weight_device, io_leaf_weight_device, io_read_bps, io_write_bps,
 		io_read_iops, io_write_iops;
@@ -126,6 +127,7 @@ struct cgroup_write {
 	bool required; /* false: a missing file is recorded in cgroup->skipped (strict: all are) */
 	bool inherit;  /* v1 cpuset: the value is the parent's; `value` is what the top has */
 	bool alternative; /* only where the file of the write before is missing */
+	bool late; /* of a new group: by cgroup_finish, as the first process could not be born */
 };
 
 struct cgroup_plan {
@@ -137,6 +139,13 @@ struct cgroup_plan {
 	struct cgroup_device *devices; /* borrowed from the resources */
 	size_t device_count;
 	int64_t memory_check; /* cgroup_apply refuses below this usage; CGROUP_UNSET: no check */
+	/* ---- set by the caller, between plan and execution ---- */
+	unsigned int
+		foreign; /* leading directories of the name that somebody else manages (a delegated
+			       * unit and what is above it): nothing is enabled or made there */
+	bool adopt; /* the group exists already, with a process in it that only holds the place */
+	bool unprivileged; /* device rules that we may not set are recorded in cgroup->skipped, and so is
+			    * a group that we may not make, if nothing was asked of it */
 };
 
 /* strict: what cannot be enforced is ERR_UNSUPPORTED instead of a line in plan->missing. Values
@@ -165,16 +174,25 @@ struct cgroup {
 	struct cgroup_member members[CGROUP_MAX_HIERARCHIES];
 	size_t count;
 	int v2_fd;	     /* borrowed dir_fd of the v2 member for CLONE_INTO_CGROUP, or -1 */
-	char mode;	     /* reserved for the systemd driver */
 	struct strv skipped; /* what this kernel could not do, in words, beside plan->missing */
 };
 
 #define CGROUP_INIT ((struct cgroup){.v2_fd = -1})
 
 /* Make every directory and write every value; on failure all that was made is removed again.
- * Fails with ERR_EXISTS where a non-empty group of that name exists. */
+ * Fails with ERR_EXISTS where a non-empty group of that name exists, and with ERR_STATE where nothing
+ * could run in it, as a group above it is frozen. A result without members (count 0): see `unprivileged`. */
 int cgroup_create(const struct cgroup_host *host, const struct cgroup_plan *plan,
 		  struct cgroup *ret, struct err *err);
+/* What had to wait until the first process was born into it. */
+int cgroup_finish(const struct cgroup_plan *plan, struct cgroup *cg, struct err *err);
+/* After a process could not be born into the group: say why in *err, where the group is the reason (it was
+ * removed, it is threaded, its limit of processes is reached). Returns -1. */
+int cgroup_explain(const struct cgroup *cg, struct err *err);
+/* Move a process, by pid in our namespace, to directory `sub` of the group that the service manager made at
+ * `name`, in the v2 hierarchy; the directory is made. */
+int cgroup_move_below(const struct cgroup_host *host, const char *name, const char *sub, int pid,
+		      struct err *err);
 /* An existing group (for exec, stats, kill, update). ERR_NOT_FOUND if it is in no hierarchy. */
 int cgroup_open(const struct cgroup_host *host, const char *name, struct cgroup *ret,
 		struct err *err);

@@ -7,10 +7,15 @@
  * the other way round; quota, period and burst bound each other in the same way. Rather than know
  * each pair, what was refused is written again after everything else, and only then is it an error.
  *
+ * Each file is read before it is written, and where a later write is refused all that was changed gets
+ * its old value back, in reverse. So an update is done whole or not at all, as far as the kernel goes
+ * along: what it freed or killed under a lower limit meanwhile is not brought back.
+ *
  * Device rules change without a moment in which a device that both old and new rules allow is
  * refused: on v2 the program is replaced in one step, on v1 the set of exceptions is brought from
- * what it is to what it shall be, first by adding and then by removing. Only a change of the
- * default itself goes through an empty set; the kernel has no other way.
+ * what it is to what it shall be, first by adding and then by removing. From "allow by default" to
+ * "deny by default" the kernel goes through an empty set; the group is frozen meanwhile, so that
+ * nobody in it sees that.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +26,8 @@
 #include "kernel/cgroup_internal.h"
 
 #define DEVICE_LIST_SIZE 65536
+#define OLD_VALUE_SIZE 4096
+#define SWITCH_FREEZE_MS 5000
 
 static bool is_device_write(const struct cgroup_write *what)
 {
@@ -77,27 +84,57 @@ static int remove_stale(const struct cgroup_plan *plan, int dir_fd, char *list)
 	return 0;
 }
 
+static int write_devices(const struct cgroup_plan *plan, const struct cgroup *cg, size_t first,
+			 struct err *err)
+{
+	own(cgroup_writer) struct cgroup_writer writer = CGROUP_WRITER_INIT(plan, cg);
+
+	for (size_t i = first; i < plan->count; i++)
+		if (is_device_write(&plan->writes[i]) &&
+		    cgroup_writer_put(&writer, &plan->writes[i]) < 0)
+			return cgroup_write_error(cg, &plan->writes[i], errno, err);
+	return 0;
+}
+
+/* Through an empty set, while nobody in the group runs. */
+static int switch_default(const struct cgroup_plan *plan, const struct cgroup *cg, size_t first,
+			  struct err *err)
+{
+	bool freeze = cgroup_freezer(cg) && !cgroup_is_frozen(cg);
+	struct err thaw = ERR_INIT;
+	int status;
+
+	if (freeze && cgroup_freeze(cg, true, SWITCH_FREEZE_MS, err) < 0)
+		return err_wrap(err, "cannot change the device rules of cgroup '%s'", cg->name);
+	status = write_devices(plan, cg, first, err);
+	if (freeze && cgroup_freeze(cg, false, SWITCH_FREEZE_MS, &thaw) < 0 && status == 0) {
+		*err = thaw;
+		return -1;
+	}
+	return status;
+}
+
 /* The first of the plan's device writes sets the default, all others are exceptions. */
 static int apply_devices_v1(const struct cgroup_plan *plan, const struct cgroup *cg, size_t first,
 			    struct err *err)
 {
 	const struct cgroup_write *set_default = &plan->writes[first];
 	const struct cgroup_member *member = cgroup_member_at(cg, set_default->hierarchy);
-	own(cgroup_writer) struct cgroup_writer writer = CGROUP_WRITER_INIT(plan, cg);
 	own_free char *list = calloc(1, DEVICE_LIST_SIZE);
-	bool keep;
+	bool denies = str_eq(set_default->file, "devices.deny");
 
 	if (!list)
 		return err_set(err, ERR_LIMIT, 0, "out of memory");
 	if (!member || cgroup_get(member->dir_fd, "devices.list", list, DEVICE_LIST_SIZE) < 0)
 		return err_errno(err, "cannot read the device rules of cgroup '%s'", cg->name);
+	if (!denies)
+		return write_devices(plan, cg, first, err);
 	/* "a *:* rwm" is what the list of a group that allows by default always reads. */
-	keep = !str_starts(list, "a ") && str_eq(set_default->file, "devices.deny");
-	for (size_t i = first + keep; i < plan->count; i++)
-		if (is_device_write(&plan->writes[i]) &&
-		    cgroup_writer_put(&writer, &plan->writes[i]) < 0)
-			return cgroup_write_error(cg, &plan->writes[i], errno, err);
-	if (keep && remove_stale(plan, member->dir_fd, list) < 0)
+	if (str_starts(list, "a "))
+		return switch_default(plan, cg, first, err);
+	if (write_devices(plan, cg, first + 1, err) < 0)
+		return -1;
+	if (remove_stale(plan, member->dir_fd, list) < 0)
 		return err_errno(err, "cannot remove device rules of cgroup '%s'", cg->name);
 	return 0;
 }
@@ -151,10 +188,86 @@ static int enable_above(const struct cgroup_host *host, const struct cgroup_plan
 		const struct cgroup_hierarchy *h = &host->hierarchies[cg->members[i].hierarchy];
 
 		if (h->v2)
-			return cgroup_enable_down(h->dir_fd, cg->name, enable, err);
+			return cgroup_enable_down(h->dir_fd, cg->name, plan->foreign, enable, err);
 	}
 	return 0;
 }
+
+/* ---- the way back ---- */
+
+struct undo {
+	const struct cgroup_plan *plan;
+	const struct cgroup *cg;
+	char **old; /* for each write of the plan, what takes it back; NULL: it was not made */
+};
+
+static void undo_done(struct undo *undo)
+{
+	for (size_t i = 0; undo->old && i < undo->plan->count; i++)
+		free(undo->old[i]);
+	free(undo->old);
+}
+
+/* Files of a line for each device or interface: of the value "8:16 rbps=100" the key is "8:16 ", and what
+ * stood there is the line of that key, or the word for no limit. */
+static char *old_line(const struct cgroup_write *what, const char *text, struct err *err)
+{
+	size_t key = strcspn(what->value, " ") + 1;
+	const char *unlimited = strchr(what->value, '=') ? "max" : "0";
+	const char *line = text;
+
+	while (line && strncmp(line, what->value, key) != 0) {
+		line = strchr(line, '\n');
+		line += line ? 1 : 0;
+	}
+	if (line)
+		return str_dup_len(line, strcspn(line, "\n"), err);
+	if (strchr(what->value, '='))
+		return str_printf(err, "%.*s=%s", (int)(strcspn(what->value, "=")), what->value,
+				  unlimited);
+	return str_printf(err, "%.*s%s", (int)key, what->value, unlimited);
+}
+
+static bool has_lines(const struct cgroup_write *what)
+{
+	return strchr(what->value, ' ') && !str_eq(what->file, "cpu.max");
+}
+
+static int undo_remember(struct undo *undo, size_t index, struct err *err)
+{
+	const struct cgroup_write *what = &undo->plan->writes[index];
+	const struct cgroup_member *member = cgroup_member_at(undo->cg, what->hierarchy);
+	own_free char *text = malloc(OLD_VALUE_SIZE);
+
+	if (!text)
+		return err_set(err, ERR_LIMIT, 0, "out of memory");
+	/* What cannot be read is not there, or is the way in only. */
+	if (!member || cgroup_get(member->dir_fd, what->file, text, OLD_VALUE_SIZE) < 0)
+		return 0;
+	if (str_eq(what->file, "memory.oom_control"))
+		memcpy(text, strstr(text, "oom_kill_disable 1") ? "1" : "0", 2);
+	undo->old[index] = has_lines(what) ? old_line(what, text, err)
+			   : *text	   ? str_dup(text, err)
+					   : str_dup("\n", err);
+	return undo->old[index] ? 0 : -1;
+}
+
+/* Twice, as the order may be wrong here too. */
+static int undo_all(struct undo *undo)
+{
+	for (int round = 0; round < 2; round++)
+		for (size_t i = undo->plan->count; i-- > 0;) {
+			const struct cgroup_write *what = &undo->plan->writes[i];
+			const struct cgroup_member *member = cgroup_member_at(undo->cg,
+									      what->hierarchy);
+
+			if (undo->old[i] && member)
+				cgroup_put(member->dir_fd, what->file, undo->old[i]);
+		}
+	return -1;
+}
+
+/* ---- the writes ---- */
 
 /* One write; `refused` collects what may succeed later. Alternatives: as in cgroup_create. */
 static int apply_write(struct cgroup *cg, struct cgroup_writer *writer, size_t index, bool *missing,
@@ -179,7 +292,7 @@ static int apply_write(struct cgroup *cg, struct cgroup_writer *writer, size_t i
 }
 
 static int apply_writes(const struct cgroup_plan *plan, struct cgroup *cg, bool *refused,
-			struct err *err)
+			struct undo *undo, struct err *err)
 {
 	own(cgroup_writer) struct cgroup_writer writer = CGROUP_WRITER_INIT(plan, cg);
 	bool missing = false;
@@ -189,7 +302,8 @@ static int apply_writes(const struct cgroup_plan *plan, struct cgroup *cg, bool 
 
 		if (is_device_write(what) || what->inherit)
 			continue;
-		if (apply_write(cg, &writer, i, &missing, &refused[i], err) < 0)
+		if (undo_remember(undo, i, err) < 0 ||
+		    apply_write(cg, &writer, i, &missing, &refused[i], err) < 0)
 			return -1;
 	}
 	return 0;
@@ -210,12 +324,15 @@ int cgroup_apply(const struct cgroup_host *host, const struct cgroup_plan *plan,
 		 struct err *err)
 {
 	own_free bool *refused = calloc(plan->count + 1, sizeof(*refused));
+	own(undo) struct undo undo = {
+		.plan = plan, .cg = cg, .old = calloc(plan->count + 1, sizeof(*undo.old))};
 
-	if (!refused)
+	if (!refused || !undo.old)
 		return err_set(err, ERR_LIMIT, 0, "out of memory");
 	if (check_memory(host, plan, cg, err) < 0 || enable_above(host, plan, cg, err) < 0)
 		return -1;
-	if (apply_writes(plan, cg, refused, err) < 0 || apply_refused(plan, cg, refused, err) < 0)
-		return -1;
-	return apply_devices(plan, cg, err);
+	if (apply_writes(plan, cg, refused, &undo, err) < 0 ||
+	    apply_refused(plan, cg, refused, err) < 0 || apply_devices(plan, cg, err) < 0)
+		return undo_all(&undo);
+	return 0;
 }

@@ -9,11 +9,14 @@
  *
  * A directory that exists already is removed and made anew: the kernel refuses that (EBUSY) where
  * it has processes or sub-groups, so what is taken over is certainly empty and has no limits of an
- * earlier life. Whatever was made is removed again, by descriptor, when a later step fails.
+ * earlier life. One that we may not remove, because only it and not its parent was given to us, is
+ * taken as it is, if nothing lives in it. Whatever was made is removed again, by descriptor, when a
+ * later step fails.
  *
  * v2 needs each controller enabled in cgroup.subtree_control of every directory above the group,
  * which the kernel refuses (EBUSY) where such a directory, other than the root, has processes of
- * its own. Only the controllers that the plan writes to are enabled.
+ * its own. Only the controllers that the plan writes to are enabled, and only where they are not yet:
+ * what is above a delegated directory is not ours to write, and mostly has them.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,6 +35,12 @@
 /* A group under construction, undone at the end of its scope. */
 struct building {
 	struct cgroup cg;
+};
+
+/* What it is made by. */
+struct recipe {
+	const struct cgroup_plan *plan;
+	char enable[CGROUP_ENABLE_SIZE];
 };
 
 /* The last `made` of the first `depth` directories of the name; parent_fd is the last of them. */
@@ -98,21 +107,58 @@ const char *cgroup_enable_text(const struct cgroup_host *host, const struct cgro
 	return buf;
 }
 
-int cgroup_enable(int dir_fd, const char *text, const char *name, struct err *err)
+/* Is every "+word " of the text enabled already? */
+static bool is_enabled(int dir_fd, const char *text)
 {
-	if (!*text || cgroup_put(dir_fd, "cgroup.subtree_control", text) == 0)
-		return 0;
-	if (errno == EBUSY) {
-		err_set(err, ERR_BUSY, errno,
-			"cannot enable %sabove cgroup '%s': processes live in its parent", text,
-			name);
-		return err_hint(err, "move them to a sub-group, or choose another parent");
+	char have[CGROUP_ENABLE_SIZE];
+	char list[CGROUP_ENABLE_SIZE + 2];
+
+	if (cgroup_get(dir_fd, "cgroup.subtree_control", have, sizeof(have)) < 0)
+		return false;
+	snprintf(list, sizeof(list), " %s ", have);
+	for (const char *word = text; *word == '+'; word = strchr(word, ' ') + 1) {
+		char wanted[64];
+
+		snprintf(wanted, sizeof(wanted), " %.*s ", (int)strcspn(word + 1, " "), word + 1);
+		if (!strstr(list, wanted))
+			return false;
 	}
-	err_errno(err, "cannot enable %sabove cgroup '%s'", text, name);
-	return errno == ENOENT ? err_hint(err, "the parent itself does not have them all") : -1;
+	return true;
 }
 
-int cgroup_enable_down(int top_fd, const char *name, const char *text, struct err *err)
+int cgroup_enable(int dir_fd, const char *text, const char *name, struct err *err)
+{
+	static const struct {
+		int errnum;
+		const char *reason, *hint;
+	} reasons[] = {
+		{EBUSY, "processes live in its parent",
+		 "move them to a sub-group, or choose another parent"},
+		{EOPNOTSUPP, "its parent is a threaded group",
+		 "choose a parent whose cgroup.type is 'domain'"},
+		{ENOENT, "its parent does not have them all", "see cgroup.controllers there"},
+		{EACCES, "it is not delegated to us", "see \"Delegation\" in insula-runtime(8)"},
+	};
+	int errnum;
+
+	if (!*text || cgroup_put(dir_fd, "cgroup.subtree_control", text) == 0)
+		return 0;
+	errnum = errno;
+	if (is_enabled(dir_fd, text))
+		return 0;
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		if (reasons[i].errnum != errnum)
+			continue;
+		err_set(err, errnum == EBUSY ? ERR_BUSY : err_kind_of(errnum), errnum,
+			"cannot enable %sabove cgroup '%s': %s", text, name, reasons[i].reason);
+		return err_hint(err, "%s", reasons[i].hint);
+	}
+	errno = errnum;
+	return err_errno(err, "cannot enable %sabove cgroup '%s'", text, name);
+}
+
+int cgroup_enable_down(int top_fd, const char *name, unsigned int foreign, const char *text,
+		       struct err *err)
 {
 	unsigned int depth = cgroup_name_depth(name);
 	own_fd int fd = fcntl(top_fd, F_DUPFD_CLOEXEC, 0);
@@ -121,7 +167,7 @@ int cgroup_enable_down(int top_fd, const char *name, const char *text, struct er
 	for (unsigned int i = 0; fd >= 0; i++) {
 		int down;
 
-		if (cgroup_enable(fd, text, name, err) < 0)
+		if (i >= foreign && cgroup_enable(fd, text, name, err) < 0)
 			return -1;
 		if (i + 1 == depth)
 			return 0;
@@ -189,8 +235,9 @@ static int step_down(const struct cgroup_hierarchy *h, const struct cgroup *cg,
 
 /* The directory above the group, and on the way there whatever is missing. */
 static int make_parents(const struct cgroup_hierarchy *h, const struct cgroup *cg,
-			struct cgroup_member *member, const char *enable, struct err *err)
+			struct cgroup_member *member, const struct recipe *recipe, struct err *err)
 {
+	unsigned int foreign = recipe->plan->foreign;
 	unsigned int depth = cgroup_name_depth(cg->name);
 	char part[256];
 
@@ -198,7 +245,8 @@ static int make_parents(const struct cgroup_hierarchy *h, const struct cgroup *c
 	if (member->parent_fd < 0)
 		return err_errno(err, "cannot duplicate a descriptor");
 	for (unsigned int i = 0; i < depth; i++) {
-		if ((h->v2 && cgroup_enable(member->parent_fd, enable, cg->name, err) < 0) ||
+		if ((h->v2 && i >= foreign &&
+		     cgroup_enable(member->parent_fd, recipe->enable, cg->name, err) < 0) ||
 		    (i + 1 < depth &&
 		     step_down(h, cg, member, cgroup_name_part(cg->name, i, part), err) < 0)) {
 			remove_parents(member->parent_fd, cg->name, i, member->made_parents);
@@ -209,25 +257,51 @@ static int make_parents(const struct cgroup_hierarchy *h, const struct cgroup *c
 	return 0;
 }
 
-static int make_directory(const struct cgroup_hierarchy *h, const struct cgroup *cg,
-			  struct cgroup_member *member, struct err *err)
+/* Does anything live there, or below? */
+static bool is_populated(const struct cgroup_member *member, const char *leaf)
+{
+	own_fd int fd = openat(member->parent_fd, leaf,
+			       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	char text[256], child[256];
+
+	return fd < 0 || cgroup_get(fd, "cgroup.procs", text, sizeof(text)) != 0 ||
+	       cgroup_first_child(fd, child) != 0;
+}
+
+static int take_existing(const struct cgroup_hierarchy *h, const struct cgroup *cg,
+			 struct cgroup_member *member, struct err *err)
 {
 	const char *leaf = cgroup_leaf(cg);
-	int rc = mkdirat(member->parent_fd, leaf, 0755);
 
-	if (rc < 0 && errno == EEXIST) {
-		if (unlinkat(member->parent_fd, leaf, AT_REMOVEDIR) < 0 &&
-		    (errno == EBUSY || errno == ENOTDIR))
-			return err_set(err, ERR_EXISTS, 0, "cgroup '%s' exists and is in use in %s",
-				       cg->name, h->mount);
-		rc = mkdirat(member->parent_fd, leaf, 0755);
+	if (unlinkat(member->parent_fd, leaf, AT_REMOVEDIR) == 0 || errno == ENOENT) {
+		if (mkdirat(member->parent_fd, leaf, 0755) < 0)
+			return err_errno(err, "cannot make cgroup '%s' in %s", cg->name, h->mount);
+		member->made = true;
+		return 0;
 	}
-	if (rc < 0) {
-		err_errno(err, "cannot make cgroup '%s' in %s", cg->name, h->mount);
-		return err->errnum == EROFS ? err_hint(err, "it is mounted read-only") : -1;
+	if (errno != EBUSY && errno != ENOTDIR && !is_populated(member, leaf))
+		return 0;
+	err_set(err, ERR_EXISTS, 0, "cgroup '%s' exists and is in use in %s", cg->name, h->mount);
+	return err_hint(err, "another container may live there: see cgroup.procs in it");
+}
+
+static int make_directory(const struct cgroup_hierarchy *h, const struct cgroup *cg,
+			  struct cgroup_member *member, bool adopt, struct err *err)
+{
+	int rc = mkdirat(member->parent_fd, cgroup_leaf(cg), 0755);
+
+	if (rc == 0) {
+		member->made = true;
+		return 0;
 	}
-	member->made = true;
-	return 0;
+	if (errno == EEXIST)
+		return adopt ? 0 : take_existing(h, cg, member, err);
+	err_errno(err, "cannot make cgroup '%s' in %s", cg->name, h->mount);
+	if (err->errnum == EROFS)
+		return err_hint(err, "it is mounted read-only");
+	if (err->errnum == EACCES)
+		return err_hint(err, "the directory above it is not delegated to us");
+	return -1;
 }
 
 static int open_tasks(struct cgroup_member *member)
@@ -236,8 +310,8 @@ static int open_tasks(struct cgroup_member *member)
 	return member->tasks_fd < 0 ? -1 : 0;
 }
 
-static int make_member(const struct cgroup_hierarchy *h, struct cgroup *cg, const char *enable,
-		       struct err *err)
+static int make_member(const struct cgroup_hierarchy *h, struct cgroup *cg,
+		       const struct recipe *recipe, struct err *err)
 {
 	struct cgroup_member *member = &cg->members[cg->count];
 
@@ -246,7 +320,8 @@ static int make_member(const struct cgroup_hierarchy *h, struct cgroup *cg, cons
 					 .dir_fd = -1,
 					 .tasks_fd = -1};
 	cg->count++;
-	if (make_parents(h, cg, member, enable, err) < 0 || make_directory(h, cg, member, err) < 0)
+	if (make_parents(h, cg, member, recipe, err) < 0 ||
+	    make_directory(h, cg, member, recipe->plan->adopt, err) < 0)
 		return -1;
 	if (cgroup_member_open(cg, member, h->v2) < 0 || (!h->v2 && open_tasks(member) < 0))
 		return err_errno(err, "cannot open cgroup '%s' in %s", cg->name, h->mount);
@@ -265,7 +340,8 @@ static int write_inherited(struct cgroup_writer *writer, const struct cgroup_wri
 	return copy_cpuset_file(member->parent_fd, member->dir_fd, write->file);
 }
 
-static int write_values(const struct cgroup_plan *plan, struct cgroup *cg, struct err *err)
+static int write_values(const struct cgroup_plan *plan, struct cgroup *cg, bool late,
+			struct err *err)
 {
 	own(cgroup_writer) struct cgroup_writer writer = CGROUP_WRITER_INIT(plan, cg);
 	bool missing = false;
@@ -274,7 +350,7 @@ static int write_values(const struct cgroup_plan *plan, struct cgroup *cg, struc
 		const struct cgroup_write *write = &plan->writes[i];
 		bool last = i + 1 == plan->count || !plan->writes[i + 1].alternative;
 
-		if (write->alternative && !missing)
+		if (write->late != late || (write->alternative && !missing))
 			continue;
 		missing = false;
 		if ((write->inherit ? write_inherited(&writer, write)
@@ -296,24 +372,80 @@ static bool allows_all(const struct cgroup_plan *plan)
 	       plan->devices[plan->device_count - 1].allow;
 }
 
-int cgroup_create(const struct cgroup_host *host, const struct cgroup_plan *plan,
-		  struct cgroup *ret, struct err *err)
+static int limit_devices(const struct cgroup_plan *plan, struct cgroup *cg, struct err *err)
+{
+	if (!plan->device_bpf || allows_all(plan) ||
+	    cgroup_device_attach(cg->v2_fd, plan->devices, plan->device_count, err) == 0)
+		return 0;
+	/* Who may not load the program cannot make device nodes either. */
+	if (plan->unprivileged && err->kind == ERR_DENIED)
+		return strv_add(&cg->skipped,
+				"linux.resources.devices: needs root of the initial user namespace",
+				err);
+	return err_wrap(err, "cannot limit the devices of cgroup '%s'", plan->name);
+}
+
+/* A new group below a frozen one is frozen from the start: its first process would never come back. */
+static int check_thawed(const struct cgroup *cg, struct err *err)
+{
+	if (!cgroup_is_frozen(cg))
+		return 0;
+	err_set(err, ERR_STATE, 0,
+		"cgroup '%s' is frozen, as one above it is: nothing can run in it", cg->name);
+	return err_hint(err, "thaw the group above it first");
+}
+
+static int make_group(const struct cgroup_host *host, const struct cgroup_plan *plan,
+		      struct cgroup *ret, struct err *err)
 {
 	own(building) struct building b = {.cg = CGROUP_INIT};
-	char enable[CGROUP_ENABLE_SIZE];
+	struct recipe recipe = {.plan = plan};
 
 	memcpy(b.cg.name, plan->name, sizeof(b.cg.name));
-	cgroup_enable_text(host, plan, enable);
+	cgroup_enable_text(host, plan, recipe.enable);
 	for (size_t i = 0; i < host->count; i++)
-		if (make_member(&host->hierarchies[i], &b.cg, enable, err) < 0 ||
+		if (make_member(&host->hierarchies[i], &b.cg, &recipe, err) < 0 ||
 		    fail_point("cgroup-made", err) < 0)
 			return -1;
-	if (write_values(plan, &b.cg, err) < 0 || fail_point("cgroup-limited", err) < 0)
+	if (check_thawed(&b.cg, err) < 0 || write_values(plan, &b.cg, false, err) < 0 ||
+	    fail_point("cgroup-limited", err) < 0 || limit_devices(plan, &b.cg, err) < 0)
 		return -1;
-	if (plan->device_bpf && !allows_all(plan) &&
-	    cgroup_device_attach(b.cg.v2_fd, plan->devices, plan->device_count, err) < 0)
-		return err_wrap(err, "cannot limit the devices of cgroup '%s'", plan->name);
 	*ret = b.cg;
 	b.cg = CGROUP_INIT;
 	return 0;
+}
+
+/* Nothing but what every group has: the parent's cpuset, and rules that only root can set. */
+static bool asks_nothing(const struct cgroup_plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (!plan->writes[i].inherit && !str_starts(plan->writes[i].file, "devices."))
+			return false;
+	return true;
+}
+
+int cgroup_create(const struct cgroup_host *host, const struct cgroup_plan *plan,
+		  struct cgroup *ret, struct err *err)
+{
+	struct cgroup none = CGROUP_INIT;
+
+	if (make_group(host, plan, ret, err) == 0)
+		return 0;
+	if (err->kind != ERR_DENIED || !plan->unprivileged)
+		return -1;
+	if (!asks_nothing(plan)) {
+		err_wrap(err, "the limits that are asked for need a control group");
+		return err_hint(err, "have one delegated: \"Delegation\" in insula-runtime(8)");
+	}
+	if (strv_addf(&none.skipped, err, "runs without a control group of its own: %s",
+		      err->message) < 0)
+		return -1;
+	*err = ERR_INIT;
+	*ret = none;
+	return 0;
+}
+
+int cgroup_finish(const struct cgroup_plan *plan, struct cgroup *cg, struct err *err)
+{
+	return cg->count ? write_values(plan, cg, true, err) : 0;
 }

@@ -47,6 +47,7 @@ static const struct {
 	{"devices", CG_DEVICES}, {"freezer", CG_FREEZER},   {"hugetlb", CG_HUGETLB},
 	{"net_cls", CG_NET_CLS}, {"net_prio", CG_NET_PRIO}, {"perf_event", CG_PERF},
 	{"rdma", CG_RDMA},	 {"misc", CG_MISC},	    {"io", CG_IO},
+	{"dmem", CG_DMEM},
 };
 
 #define CONTROLLER_COUNT (sizeof(controllers) / sizeof(controllers[0]))

@@ -33,7 +33,7 @@ struct cgroup_planner {
 	bool strict;
 };
 
-enum cgroup_write_flags { CGW_REQUIRED = 1, CGW_INHERIT = 2, CGW_ALTERNATIVE = 4 };
+enum cgroup_write_flags { CGW_REQUIRED = 1, CGW_INHERIT = 2, CGW_ALTERNATIVE = 4, CGW_LATE = 8 };
 
 int cgroup_planner_write(struct cgroup_planner *p, int hierarchy, unsigned int flags,
 			 const char *file, struct err *err, const char *format, ...)
@@ -111,8 +111,12 @@ int cgroup_write_skipped(struct cgroup *cg, const struct cgroup_write *write, st
 const char *cgroup_enable_text(const struct cgroup_host *host, const struct cgroup_plan *plan,
 			       char buf[static CGROUP_ENABLE_SIZE]);
 int cgroup_enable(int dir_fd, const char *text, const char *name, struct err *err);
-/* In every directory from the top to the one above the group, all of which exist. */
-int cgroup_enable_down(int top_fd, const char *name, const char *text, struct err *err);
+/* In every directory from the top to the one above the group, all of which exist, but for the first
+ * `foreign`. */
+int cgroup_enable_down(int top_fd, const char *name, unsigned int foreign, const char *text,
+		       struct err *err);
+/* The directory of the group's v2 member, or -1. */
+int cgroup_v2_dir(const struct cgroup *cg);
 
 /* The member that freezes: v2, else v1's freezer, else NULL. */
 const struct cgroup_member *cgroup_freezer(const struct cgroup *cg);

@@ -139,6 +139,7 @@ int cgroup_planner_write(struct cgroup_planner *p, int hierarchy, unsigned int f
 	write->required = (flags & CGW_REQUIRED) || p->strict;
 	write->inherit = flags & CGW_INHERIT;
 	write->alternative = flags & CGW_ALTERNATIVE;
+	write->late = flags & CGW_LATE;
 	p->plan->count++;
 	return 0;
 }
@@ -199,12 +200,14 @@ static int check_cpuset(const char *asked, const char *have, const char *field, 
 	return err_hint(err, "available: %s", have);
 }
 
-/* Fields that no supported kernel acts on, wherever their controller lives. */
+/* Fields that no supported kernel acts on, wherever their controller lives. The specification itself says
+ * of memory.kernel that it should not be used, and the other runtimes ignore it: it is said, and never
+ * an error. */
 static int report_obsolete(struct cgroup_planner *p, struct err *err)
 {
 	if (p->r->memory_kernel > 0 &&
-	    cgroup_planner_missing(
-		    p, err, "linux.resources.memory.kernel: the kernel has no such limit") < 0)
+	    strv_add(&p->plan->missing,
+		     "linux.resources.memory.kernel: the kernel has no such limit", err) < 0)
 		return -1;
 	if ((p->r->io_leaf_weight > 0 || p->r->io_leaf_weight_device.count) &&
 	    cgroup_planner_missing(

@@ -106,7 +106,7 @@ static int plan_numbers(struct cgroup_planner *p, struct err *err)
 
 		if (h < 0 || value == CGROUP_UNSET)
 			continue;
-		if (numbers[i].kind == V1_PIDS && value <= 0)
+		if (numbers[i].kind == V1_PIDS && value == -1)
 			snprintf(text, sizeof(text), "max");
 		else
 			snprintf(text, sizeof(text), "%lld", (long long)value);

@@ -101,6 +101,12 @@ static uint64_t io_weight_from_blkio(uint64_t weight)
 	return 1 + (weight - 10) * 9999 / 990;
 }
 
+/* Who is born into a v2 group counts at once. On v1 processes are moved in, which nothing forbids. */
+static unsigned int late_flag(size_t offset, int64_t value)
+{
+	return offset == FIELD(pids_limit) && value == 0 ? CGW_LATE : 0;
+}
+
 static int plan_numbers(struct cgroup_planner *p, struct err *err)
 {
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
@@ -113,12 +119,13 @@ static int plan_numbers(struct cgroup_planner *p, struct err *err)
 			continue;
 		if (numbers[i].kind == V2_WEIGHT)
 			value = (int64_t)cgroup_shares_to_weight((uint64_t)value);
-		if (numbers[i].kind == V2_LIMIT && value <= 0)
+		if (numbers[i].kind == V2_LIMIT && value == -1)
 			snprintf(text, sizeof(text), "max");
 		else
 			snprintf(text, sizeof(text), "%lld", (long long)value);
-		if (cgroup_planner_write(p, h, numbers[i].flags, numbers[i].file, err, "%s", text) <
-		    0)
+		if (cgroup_planner_write(p, h,
+					 numbers[i].flags | late_flag(numbers[i].offset, value),
+					 numbers[i].file, err, "%s", text) < 0)
 			return -1;
 	}
 	return 0;

@@ -236,7 +236,7 @@ static bool field_limits(const struct field *field, int64_t value)
 {
 	if (value == CGROUP_UNSET || (value == -1 && (field->flags & MINUS_ONE)))
 		return false;
-	return value != 0 || (!(field->flags & ZERO_UNSET) && field->controller != CG_PIDS);
+	return value != 0 || !(field->flags & ZERO_UNSET);
 }
 
 unsigned int cgroup_resources_controllers(const struct cgroup_resources *r)

@@ -11,7 +11,9 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -125,6 +127,76 @@ int cgroup_open(const struct cgroup_host *host, const char *name, struct cgroup 
 		return err_set(err, ERR_NOT_FOUND, 0, "no cgroup is named '%s'", cg.name);
 	*ret = cg;
 	cg = CGROUP_INIT;
+	return 0;
+}
+
+/* ---- joining ---- */
+
+int cgroup_v2_dir(const struct cgroup *cg)
+{
+	for (size_t i = 0; i < cg->count; i++)
+		if (cg->members[i].v2)
+			return cg->members[i].dir_fd;
+	return -1;
+}
+
+static bool has_type(int dir_fd, const char *type)
+{
+	char text[64];
+
+	return cgroup_get(dir_fd, "cgroup.type", text, sizeof(text)) > 0 && strstr(text, type);
+}
+
+static bool pids_are_used_up(int dir_fd)
+{
+	char now[32], max[32];
+
+	return cgroup_get(dir_fd, "pids.current", now, sizeof(now)) > 0 &&
+	       cgroup_get(dir_fd, "pids.max", max, sizeof(max)) > 0 && *max != 'm' &&
+	       strtoull(now, NULL, 10) >= strtoull(max, NULL, 10);
+}
+
+int cgroup_explain(const struct cgroup *cg, struct err *err)
+{
+	int dir_fd = cgroup_v2_dir(cg);
+
+	if (dir_fd < 0)
+		return -1;
+	if (faccessat(dir_fd, "cgroup.procs", F_OK, 0) < 0) {
+		err_set(err, ERR_STATE, 0, "cgroup '%s' was removed meanwhile", cg->name);
+		return err_hint(err, "somebody else manages groups there: name another place");
+	}
+	if (has_type(dir_fd, "threaded") || has_type(dir_fd, "invalid")) {
+		err_set(err, ERR_STATE, 0,
+			"cgroup '%s' cannot hold processes: it is in a threaded tree", cg->name);
+		return err_hint(err, "choose a parent whose cgroup.type is 'domain'");
+	}
+	if (err->errnum == EAGAIN && pids_are_used_up(dir_fd)) {
+		err_set(err, ERR_LIMIT, 0, "cgroup '%s' has as many processes as its limit allows",
+			cg->name);
+		return err_hint(err, "linux.resources.pids.limit, or update --pids-limit, sets it");
+	}
+	return -1;
+}
+
+int cgroup_move_below(const struct cgroup_host *host, const char *name, const char *sub, int pid,
+		      struct err *err)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+	char text[24];
+	int dir_fd;
+
+	if (cgroup_open(host, name, &cg, err) < 0)
+		return -1;
+	dir_fd = cgroup_v2_dir(&cg);
+	if (dir_fd < 0)
+		return 0;
+	if (mkdirat(dir_fd, sub, 0755) < 0 && errno != EEXIST)
+		return err_errno(err, "cannot make cgroup '%s/%s'", name, sub);
+	own_fd int sub_fd = openat(dir_fd, sub, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	snprintf(text, sizeof(text), "%d", pid);
+	if (sub_fd < 0 || cgroup_put(sub_fd, "cgroup.procs", text) < 0)
+		return err_errno(err, "cannot move process %d to cgroup '%s/%s'", pid, name, sub);
 	return 0;
 }
 

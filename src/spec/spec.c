@@ -12,6 +12,7 @@
  *
  * Settling is idempotent, so that parse(print(x)) equals x.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,16 @@ static void settle_rules(struct cgroup_resources *r)
 	}
 }
 
+/* Before 1.3, 0 was what engines wrote for "no limit on processes". */
+static void settle_pids(const char *version, struct cgroup_resources *r)
+{
+	unsigned int major = 0, minor = 0;
+
+	if (r->pids_limit == 0 && version && sscanf(version, "%u.%u", &major, &minor) == 2 &&
+	    major == 1 && minor < 3)
+		r->pids_limit = CGROUP_UNSET;
+}
+
 static void settle_amounts(struct cgroup_resources *r)
 {
 	int64_t *const amounts[] = {
@@ -105,6 +116,7 @@ static int settle(struct spec *s, struct err *err)
 {
 	settle_rules(&s->linux_.resources);
 	settle_amounts(&s->linux_.resources);
+	settle_pids(s->oci_version, &s->linux_.resources);
 	settle_strings(s);
 	return settle_mounts(s, err);
 }

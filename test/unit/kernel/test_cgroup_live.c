@@ -515,6 +515,75 @@ static uint64_t cpu_now(void)
 	return stats.cpu_usage_ns;
 }
 
+TEST(nothing_is_made_below_a_frozen_group)
+{
+	struct cgroup below = CGROUP_INIT;
+	char name[128];
+
+	begin();
+	need(CG_FREEZER);
+	CHECK_OK(create());
+	CHECK_OK(cgroup_freeze(&cg, true, 1000, &err));
+	snprintf(name, sizeof(name), "%s/below", group_name);
+	CHECK_OK(cgroup_plan_make(&host, name, &r, false, &plan, &err));
+	CHECK_ERR(cgroup_create(&host, &plan, &below, &err), ERR_STATE, "frozen");
+	CHECK_OK(cgroup_freeze(&cg, false, 1000, &err));
+	CHECK_OK(cgroup_create(&host, &plan, &below, &err));
+	CHECK_OK(cgroup_remove(&below, 1000, &err));
+	cgroup_plan_done(&plan);
+	cgroup_done(&below);
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
+TEST(a_group_that_somebody_removed_is_said_to_be_gone)
+{
+	struct proc child = PROC_INIT;
+
+	begin();
+	CHECK_OK(create());
+	if (cg.v2_fd < 0)
+		SKIP("this host has no cgroup v2");
+	CHECK(unlinkat(cg.members[cg.count - 1].parent_fd, group_name, AT_REMOVEDIR) == 0 ||
+	      unlinkat(host.hierarchies[cgroup_host_find(&host, CG_PERF)].dir_fd, group_name,
+		       AT_REMOVEDIR) == 0);
+	CHECK_INT(proc_clone(&child, 0, cg.v2_fd, &err), -1);
+	cgroup_explain(&cg, &err);
+	CHECK_INT(err.kind, ERR_STATE);
+	CHECK(strstr(err.message, "was removed meanwhile"));
+	err = ERR_INIT;
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
+TEST(a_threaded_tree_takes_no_container)
+{
+	struct cgroup below = CGROUP_INIT;
+	struct proc child = PROC_INIT;
+	char name[128];
+
+	begin();
+	CHECK_OK(create());
+	if (cg.v2_fd < 0)
+		SKIP("this host has no cgroup v2");
+	/* A threaded child makes the group a threaded domain, where another child is invalid. */
+	CHECK(mkdirat(cg.v2_fd, "threads", 0755) == 0);
+	own_fd int threads_fd = openat(cg.v2_fd, "threads", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(cgroup_put(threads_fd, "cgroup.type", "threaded") == 0);
+	snprintf(name, sizeof(name), "%s/below", group_name);
+	CHECK_OK(cgroup_plan_make(&host, name, &r, false, &plan, &err));
+	CHECK_OK(cgroup_create(&host, &plan, &below, &err));
+	CHECK_INT(proc_clone(&child, 0, below.v2_fd, &err), -1);
+	cgroup_explain(&below, &err);
+	CHECK(strstr(err.message, "threaded tree"));
+	err = ERR_INIT;
+	CHECK_OK(cgroup_remove(&below, 1000, &err));
+	cgroup_plan_done(&plan);
+	cgroup_done(&below);
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
 TEST(a_frozen_group_uses_no_time)
 {
 	struct cgroup_stats stats;
@@ -618,6 +687,35 @@ TEST(limits_change_in_any_direction)
 	finish();
 }
 
+/* The last write of the update is refused: everything before it is as it was. */
+TEST(a_refused_update_changes_nothing)
+{
+	begin();
+	need(CG_MEMORY | CG_CPU | CG_PIDS | CG_IO);
+	r.memory_limit = r.memory_swap = 32 << 20;
+	r.cpu_quota = 50000;
+	r.cpu_shares = 512;
+	r.pids_limit = 33;
+	CHECK_OK(create());
+	r.memory_limit = r.memory_swap = 64 << 20;
+	r.cpu_quota = 20000;
+	r.cpu_shares = 100;
+	r.pids_limit = 7;
+	r.io_read_bps.items = calloc(1, sizeof(*r.io_read_bps.items));
+	r.io_read_bps.items[0] = (struct cgroup_throttle){4001, 77, 4096};
+	r.io_read_bps.count = 1;
+	CHECK_ERR(apply(), ERR_INVALID, "to '4001:77 ");
+	cgroup_plan_done(&plan);
+	CHECK_STR(value(CG_MEMORY, "memory.limit_in_bytes", "memory.max"), "33554432");
+	CHECK_STR(value(CG_PIDS, "pids.max", "pids.max"), "33");
+	CHECK_STR(value(CG_CPU, "cpu.cfs_quota_us", "cpu.max"),
+		  on_v2(CG_CPU) ? "50000 100000" : "50000");
+	CHECK_STR(value(CG_CPU, "cpu.shares", "cpu.weight"), on_v2(CG_CPU) ? "59" : "512");
+	cgroup_resources_done(&r);
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
 static void use_memory(void)
 {
 	touch(8 << 20);
@@ -705,7 +803,7 @@ TEST(device_rules_are_in_force_and_change_without_a_gap)
 	CHECK_INT(devices_seen(), 1 | 2);
 	struct proc opener = spawn(keep_opening);
 
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < 500; i++) {
 		set_rules(3, DENY_ALL, ALLOW_ZERO, ALLOW_NULL);
 		CHECK_OK(apply());
 		set_rules(3, DENY_ALL, ALLOW_NULL, NO_NULL_WRITE);
@@ -713,6 +811,34 @@ TEST(device_rules_are_in_force_and_change_without_a_gap)
 	}
 	CHECK_INT(devices_seen(), 2);
 	/* Never refused in between. */
+	CHECK_OK(cgroup_kill(&cg, 5000, &err));
+	CHECK_INT(reap(&opener).signal, SIGKILL);
+	r.devices = NULL;
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
+/* No list says "allow by default" and then "deny by default" without an empty set in between: nobody in the
+ * group may see that. */
+TEST(a_changed_default_is_never_seen_half_done)
+{
+	begin();
+	need(CG_DEVICES | CG_FREEZER);
+	CHECK_OK(create());
+	struct proc opener = spawn(keep_opening);
+
+	for (int i = 0; i < 50; i++) {
+		set_rules(2, DENY_ALL, ALLOW_NULL);
+		CHECK_OK(apply());
+		rules[0] = (struct cgroup_device){true, 'a', -1, -1, "rwm"};
+		r.device_count = 1;
+		CHECK_OK(apply());
+	}
+	CHECK_INT(devices_seen(), 15);
+	set_rules(2, DENY_ALL, ALLOW_NULL);
+	CHECK_OK(apply());
+	CHECK_INT(devices_seen(), 1 | 2);
+	CHECK(!cgroup_is_frozen(&cg));
 	CHECK_OK(cgroup_kill(&cg, 5000, &err));
 	CHECK_INT(reap(&opener).signal, SIGKILL);
 	r.devices = NULL;
@@ -733,7 +859,7 @@ TEST(a_device_program_is_attached_and_replaced)
 	CHECK_INT(devices_seen(), 1 | 2 | 4);
 	struct proc opener = spawn(keep_opening);
 
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < 500; i++) {
 		set_rules(2, DENY_ALL, ALLOW_NULL);
 		CHECK_OK(cgroup_device_attach(cg.v2_fd, rules, 2, &err));
 		set_rules(3, DENY_ALL, ALLOW_NULL, NO_NULL_WRITE);

@@ -137,7 +137,8 @@ TEST(zero_is_not_asked_for_where_engines_write_it)
 	CHECK_STR(lines(true), "^cpuset.cpus 0-1\n^cpuset.mems 0\n");
 	cgroup_plan_done(&plan);
 	r.pids_limit = 0;
-	CHECK_STR(lines(true), "^cpuset.cpus 0-1\n^cpuset.mems 0\npids.max max\n");
+	CHECK_STR(lines(true), "^cpuset.cpus 0-1\n^cpuset.mems 0\npids.max 0\n");
+	CHECK(!plan.writes[2].late); /* who is moved in is not counted against it */
 }
 
 TEST(v1_block_io)
@@ -227,7 +228,7 @@ TEST(v2_unlimited)
 	use("v2-systemd");
 	r.memory_limit = -1;
 	r.cpu_quota = -1;
-	r.pids_limit = 0;
+	r.pids_limit = -1;
 	CHECK_STR(lines(false),
 		  "memory.max max\npids.max max\n?memory.swap.max max\ncpu.max max\n");
 	cgroup_plan_done(&plan);
@@ -329,8 +330,19 @@ TEST(lifting_a_limit_is_never_missing)
 	r.memory_limit = r.memory_swap = r.cpu_quota = r.pids_limit = -1;
 	CHECK_STR(lines(true), "");
 	CHECK_INT(plan.missing.count, 0);
+}
+
+TEST(a_limit_of_no_process_at_all_comes_after_the_first)
+{
+	use("v2-systemd");
 	r.pids_limit = 0;
-	CHECK_STR(lines(true), "");
+	r.memory_limit = 8388608;
+	CHECK_STR(lines(true), "memory.max 8388608\npids.max 0\n");
+	CHECK(!plan.writes[0].late && plan.writes[1].late);
+	cgroup_plan_done(&plan);
+	r.pids_limit = 1;
+	CHECK_STR(lines(true), "memory.max 8388608\npids.max 1\n");
+	CHECK(!plan.writes[1].late);
 }
 
 TEST(a_host_without_cgroups_reports_each_controller)

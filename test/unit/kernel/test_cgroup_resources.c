@@ -207,8 +207,10 @@ TEST(what_is_asked_names_its_controllers)
 	cgroup_resources_init(&r);
 	r.memory_limit = -1;
 	r.cpu_shares = 0;
-	r.pids_limit = 0;
+	r.pids_limit = -1;
 	CHECK_INT(cgroup_resources_controllers(&r), 0);
+	r.pids_limit = 0; /* no process at all: a limit since runtime-spec 1.3 */
+	CHECK_INT(cgroup_resources_controllers(&r), CG_PIDS);
 	r.memory_swappiness = 0;
 	r.cpu_shares = 2;
 	r.pids_limit = 1;
@@ -221,6 +223,39 @@ TEST(what_is_asked_names_its_controllers)
 	CHECK(!r.cpuset_mems);
 	CHECK_INT(r.net_prio.count, 0);
 	CHECK(r.memory_limit == CGROUP_UNSET);
+}
+
+static void refused(struct cgroup_resources *r, const char *field)
+{
+	CHECK_ERR(cgroup_resources_refuse(r, "nobody can", &err), ERR_UNSUPPORTED, field);
+	CHECK(strstr(err.message, "nobody can"));
+	cgroup_resources_done(r);
+}
+
+TEST(without_a_group_a_limit_is_refused_by_its_name)
+{
+	struct cgroup_device rule = {.allow = false, .type = 'a', -1, -1, "rwm"};
+	struct cgroup_resources r;
+
+	cgroup_resources_init(&r);
+	r.devices = &rule; /* in every configuration */
+	r.device_count = 1;
+	r.memory_limit = r.pids_limit = -1;
+	CHECK_OK(cgroup_resources_refuse(&r, "nobody can", &err));
+	r.devices = NULL;
+	r.pids_limit = 0;
+	refused(&r, "linux.resources.pids.limit");
+	r.cpu_idle = 1;
+	refused(&r, "linux.resources.cpu.idle");
+	r.cpuset_mems = strdup("0");
+	refused(&r, "linux.resources.cpu.mems");
+	CHECK_OK(strv_add(&r.unified, "memory.high=1", &err));
+	refused(&r, "linux.resources.unified");
+	r.memory_disable_oom_killer = true;
+	refused(&r, "linux.resources.memory.disableOOMKiller");
+	r.io_read_bps.items = calloc(1, sizeof(*r.io_read_bps.items));
+	r.io_read_bps.count = 1;
+	refused(&r, "linux.resources.blockIO.throttleReadBpsDevice");
 }
 
 TEST_MAIN()

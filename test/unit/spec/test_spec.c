@@ -152,11 +152,22 @@ TEST(zero_is_not_set_where_the_kernel_has_no_such_amount)
 	CHECK_INT(s.linux_.resources.memory_limit, CGROUP_UNSET);
 	CHECK_INT(s.linux_.resources.cpu_quota, CGROUP_UNSET);
 	CHECK_INT(s.linux_.resources.io_weight, CGROUP_UNSET);
-	CHECK_INT(s.linux_.resources.pids_limit, 0);
+	CHECK_INT(s.linux_.resources.pids_limit, CGROUP_UNSET); /* the document is of 1.1 */
 	CHECK_STR(s.linux_.resources.cpuset_cpus, NULL);
 	CHECK_STR(s.hostname, NULL);
 	CHECK_STR(s.linux_.namespaces[SPEC_NS_PID].path, NULL);
 	CHECK(s.process.oom_given);
+}
+
+TEST(a_limit_of_no_process_is_one_since_1_3)
+{
+	static const char text[] = "{\"ociVersion\":\"1.3.0\","
+				   "\"linux\":{\"resources\":{\"pids\":{\"limit\":0}}}}";
+	own(spec) struct spec s = {0};
+	struct err err = ERR_INIT;
+
+	CHECK_OK(spec_parse(text, strlen(text), "config.json", &s, &err));
+	CHECK_INT(s.linux_.resources.pids_limit, 0);
 }
 
 TEST(a_relative_destination_is_relative_to_the_root)
