@@ -13,9 +13,10 @@
  *
  * Device rules change without a moment in which a device that both old and new rules allow is
  * refused: on v2 the program is replaced in one step, on v1 the set of exceptions is brought from
- * what it is to what it shall be, first by adding and then by removing. From "allow by default" to
- * "deny by default" the kernel goes through an empty set; the group is frozen meanwhile, so that
- * nobody in it sees that.
+ * what it is to what it shall be, first by adding and then by removing. That is for groups that deny
+ * by default, as every container's does. To and from "allow by default" the kernel goes through an
+ * empty set, and does so in two steps, the first of which refuses everything; the group is frozen
+ * meanwhile, so that nobody in it sees that.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,10 +128,8 @@ static int apply_devices_v1(const struct cgroup_plan *plan, const struct cgroup 
 		return err_set(err, ERR_LIMIT, 0, "out of memory");
 	if (!member || cgroup_get(member->dir_fd, "devices.list", list, DEVICE_LIST_SIZE) < 0)
 		return err_errno(err, "cannot read the device rules of cgroup '%s'", cg->name);
-	if (!denies)
-		return write_devices(plan, cg, first, err);
 	/* "a *:* rwm" is what the list of a group that allows by default always reads. */
-	if (str_starts(list, "a "))
+	if (!denies || str_starts(list, "a "))
 		return switch_default(plan, cg, first, err);
 	if (write_devices(plan, cg, first + 1, err) < 0)
 		return -1;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The live kernel, as root: groups named insula-test-PID-N in the host's own hierarchies, always
- * removed again. What this host lacks is skipped with the reason.
+ * The live kernel, as root: making, joining, killing, freezing, limits.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -11,171 +10,19 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fail.h"
 #include "base/own.h"
-#include "base/proc.h"
-#include "kernel/cgroup_device.h"
-#include "kernel/cgroup_internal.h"
+#include "cgroup_fixture.h"
 #include "test.h"
-
-static struct cgroup_host host;
-static struct cgroup_resources r;
-static struct cgroup_plan plan;
-static struct cgroup cg = {.v2_fd = -1};
-static struct err err;
-static char group_name[64];
-
-/* The process that runs the tests: part of every name, so that it can remove what a test left. */
-static pid_t runner;
-
-static void remove_group(const char *name)
-{
-	struct err ignored = ERR_INIT;
-	struct cgroup left = CGROUP_INIT;
-
-	if (cgroup_open(&host, name, &left, &ignored) < 0)
-		return;
-	cgroup_kill(&left, 5000, &ignored);
-	cgroup_remove(&left, 5000, &ignored);
-	cgroup_done(&left);
-}
-
-/* A failed check ends its test at once, within a group that is still there. */
-static void remove_leftovers(void)
-{
-	own(strv) struct strv names = STRV_INIT;
-	struct err ignored = ERR_INIT;
-	char prefix[64];
-
-	snprintf(prefix, sizeof(prefix), "insula-test-%d-", (int)runner);
-	if (cgroup_host_probe(AT_FDCWD, &host, &ignored) < 0)
-		return;
-	if (cgroup_list(&host, prefix, &names, &ignored) == 0)
-		for (size_t i = 0; i < names.count; i++)
-			remove_group(names.items[i]);
-	cgroup_host_done(&host);
-}
-
-static void begin(void)
-{
-	if (geteuid() != 0)
-		SKIP("needs root");
-	err = ERR_INIT;
-	CHECK_OK(cgroup_host_probe(AT_FDCWD, &host, &err));
-	if (host.mode == CGROUP_NONE)
-		SKIP("this host has no control groups");
-	snprintf(group_name, sizeof(group_name), "insula-test-%d-%d", (int)runner, (int)getpid());
-	cgroup_resources_init(&r);
-}
-
-static void need(unsigned int controllers)
-{
-	if ((host.controllers & controllers) != controllers)
-		SKIP("this host lacks a controller");
-}
-
-static int create(void)
-{
-	int rc = cgroup_plan_make(&host, group_name, &r, false, &plan, &err);
-
-	if (rc == 0) {
-		rc = cgroup_create(&host, &plan, &cg, &err);
-		cgroup_plan_done(&plan);
-	}
-	return rc;
-}
-
-static int member_dir(unsigned int controller)
-{
-	const struct cgroup_member *member = cgroup_member_at(
-		&cg, (unsigned int)cgroup_host_find(&host, controller));
-
-	CHECK(member);
-	return member->dir_fd;
-}
-
-static bool on_v2(unsigned int controller)
-{
-	return host.hierarchies[cgroup_host_find(&host, controller)].v2;
-}
-
-static const char *value(unsigned int controller, const char *v1, const char *v2)
-{
-	static char text[4096];
-
-	CHECK(cgroup_get(member_dir(controller), on_v2(controller) ? v2 : v1, text, sizeof(text)) >=
-	      0);
-	return text;
-}
-
-static void finish(void)
-{
-	cgroup_done(&cg);
-	cgroup_host_done(&host);
-}
-
-static bool group_exists(void)
-{
-	struct cgroup found = CGROUP_INIT;
-	struct err ignored = ERR_INIT;
-
-	if (cgroup_open(&host, group_name, &found, &ignored) < 0)
-		return false;
-	cgroup_done(&found);
-	return true;
-}
-
-/* A child in the group that runs `fn`; it begins when it has joined. */
-static struct proc spawn(void (*fn)(void))
-{
-	struct proc child = PROC_INIT;
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	CHECK(pipe2(ready, O_CLOEXEC) == 0);
-	pid = proc_clone(&child, 0, cg.v2_fd, &err);
-	CHECK(pid >= 0);
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (cgroup_join_v1(&cg, &err) < 0)
-			_exit(99);
-		if (write(ready[1], "x", 1) != 1)
-			_exit(98);
-		close(ready[1]);
-		fn();
-		_exit(0);
-	}
-	close(ready[1]);
-	CHECK_INT(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	return child;
-}
-
-static void wait_for_ever(void)
-{
-	for (;;)
-		pause();
-}
 
 static void fork_bomb(void)
 {
 	for (;;)
 		if (fork() < 0)
 			usleep(100);
-}
-
-static struct proc_exit reap(struct proc *child)
-{
-	struct proc_exit how = {0};
-
-	CHECK_INT(proc_wait(child, 10000, &how, &err), 1);
-	proc_done(child);
-	return how;
 }
 
 /* ---- create and read back ---- */
@@ -650,17 +497,6 @@ TEST(a_memory_hog_is_killed_and_counted)
 
 /* ---- apply ---- */
 
-static int apply(void)
-{
-	int rc = cgroup_plan_make(&host, group_name, &r, false, &plan, &err);
-
-	if (rc == 0) {
-		rc = cgroup_apply(&host, &plan, &cg, &err);
-		cgroup_plan_done(&plan);
-	}
-	return rc;
-}
-
 TEST(limits_change_in_any_direction)
 {
 	begin();
@@ -742,141 +578,6 @@ TEST(check_before_update_refuses_what_would_kill)
 	finish();
 }
 
-/* ---- devices ---- */
-
-static struct cgroup_device rules[8];
-
-static void set_rules(size_t count, ...)
-{
-	static const struct cgroup_device known[] = {{false, 'a', -1, -1, "rwm"},
-						     {true, 'c', 1, 3, "rwm"},
-						     {true, 'c', 1, 5, "rwm"},
-						     {false, 'c', 1, 3, "w"}};
-	va_list ap;
-
-	va_start(ap, count);
-	for (size_t i = 0; i < count; i++)
-		rules[i] = known[va_arg(ap, int)];
-	va_end(ap);
-	r.devices = rules;
-	r.device_count = count;
-}
-
-enum { DENY_ALL, ALLOW_NULL, ALLOW_ZERO, NO_NULL_WRITE };
-
-/* Bits: 1 null opens for writing, 2 null opens for reading, 4 zero opens, 8 random opens. */
-static void try_devices(void)
-{
-	int found = 0;
-
-	found |= open("/dev/null", O_WRONLY | O_CLOEXEC) >= 0 ? 1 : 0;
-	found |= open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0 ? 2 : 0;
-	found |= open("/dev/zero", O_RDONLY | O_CLOEXEC) >= 0 ? 4 : 0;
-	found |= open("/dev/urandom", O_RDONLY | O_CLOEXEC) >= 0 ? 8 : 0;
-	_exit(found);
-}
-
-static int devices_seen(void)
-{
-	struct proc child = spawn(try_devices);
-
-	return reap(&child).code;
-}
-
-static void keep_opening(void)
-{
-	for (;;) {
-		int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-		if (fd < 0)
-			_exit(5);
-		close(fd);
-	}
-}
-
-TEST(device_rules_are_in_force_and_change_without_a_gap)
-{
-	begin();
-	need(CG_DEVICES);
-	set_rules(2, DENY_ALL, ALLOW_NULL);
-	CHECK_OK(create());
-	CHECK_INT(devices_seen(), 1 | 2);
-	struct proc opener = spawn(keep_opening);
-
-	for (int i = 0; i < 500; i++) {
-		set_rules(3, DENY_ALL, ALLOW_ZERO, ALLOW_NULL);
-		CHECK_OK(apply());
-		set_rules(3, DENY_ALL, ALLOW_NULL, NO_NULL_WRITE);
-		CHECK_OK(apply());
-	}
-	CHECK_INT(devices_seen(), 2);
-	/* Never refused in between. */
-	CHECK_OK(cgroup_kill(&cg, 5000, &err));
-	CHECK_INT(reap(&opener).signal, SIGKILL);
-	r.devices = NULL;
-	CHECK_OK(cgroup_remove(&cg, 1000, &err));
-	finish();
-}
-
-/* No list says "allow by default" and then "deny by default" without an empty set in between: nobody in the
- * group may see that. */
-TEST(a_changed_default_is_never_seen_half_done)
-{
-	begin();
-	need(CG_DEVICES | CG_FREEZER);
-	CHECK_OK(create());
-	struct proc opener = spawn(keep_opening);
-
-	for (int i = 0; i < 50; i++) {
-		set_rules(2, DENY_ALL, ALLOW_NULL);
-		CHECK_OK(apply());
-		rules[0] = (struct cgroup_device){true, 'a', -1, -1, "rwm"};
-		r.device_count = 1;
-		CHECK_OK(apply());
-	}
-	CHECK_INT(devices_seen(), 15);
-	set_rules(2, DENY_ALL, ALLOW_NULL);
-	CHECK_OK(apply());
-	CHECK_INT(devices_seen(), 1 | 2);
-	CHECK(!cgroup_is_frozen(&cg));
-	CHECK_OK(cgroup_kill(&cg, 5000, &err));
-	CHECK_INT(reap(&opener).signal, SIGKILL);
-	r.devices = NULL;
-	CHECK_OK(cgroup_remove(&cg, 1000, &err));
-	finish();
-}
-
-/* The BPF program itself, on the v2 hierarchy of any host, hybrid ones too. */
-TEST(a_device_program_is_attached_and_replaced)
-{
-	begin();
-	CHECK_OK(create());
-	if (cg.v2_fd < 0)
-		SKIP("this host has no cgroup v2");
-	set_rules(3, DENY_ALL, ALLOW_NULL, ALLOW_ZERO);
-	if (cgroup_device_attach(cg.v2_fd, rules, 3, &err) < 0)
-		SKIP("this kernel refuses device programs: %s", err.message);
-	CHECK_INT(devices_seen(), 1 | 2 | 4);
-	struct proc opener = spawn(keep_opening);
-
-	for (int i = 0; i < 500; i++) {
-		set_rules(2, DENY_ALL, ALLOW_NULL);
-		CHECK_OK(cgroup_device_attach(cg.v2_fd, rules, 2, &err));
-		set_rules(3, DENY_ALL, ALLOW_NULL, NO_NULL_WRITE);
-		CHECK_OK(cgroup_device_attach(cg.v2_fd, rules, 3, &err));
-	}
-	CHECK_INT(devices_seen(), 2);
-	/* A set that allows everything gives all back: the older programs are gone, not stacked. */
-	rules[0] = (struct cgroup_device){true, 'a', -1, -1, "rwm"};
-	CHECK_OK(cgroup_device_attach(cg.v2_fd, rules, 1, &err));
-	CHECK_INT(devices_seen(), 15);
-	CHECK_OK(cgroup_kill(&cg, 5000, &err));
-	CHECK_INT(reap(&opener).signal, SIGKILL);
-	r.devices = NULL;
-	CHECK_OK(cgroup_remove(&cg, 1000, &err));
-	finish();
-}
-
 /* ---- doctor ---- */
 
 TEST(groups_of_ours_are_listed)
@@ -894,10 +595,5 @@ TEST(groups_of_ours_are_listed)
 
 int main(int argc, char **argv)
 {
-	int rc;
-
-	runner = getpid();
-	rc = test_main(argc, argv);
-	remove_leftovers();
-	return rc;
+	return cgroup_test_main(argc, argv);
 }
