@@ -5,6 +5,7 @@
  */
 #include "cli/oci.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/own.h"
+#include "runtime/place.h"
 #include "spec/spec.h"
 
 static const char *const formats[] = {"text", "json", NULL};
@@ -49,7 +51,16 @@ const struct opt oci_global_table[] = {
 };
 
 const struct oci_verb *const oci_verbs[] = {
+	&oci_verb_create,
+	&oci_verb_start,
 	&oci_verb_run,
+	&oci_verb_state,
+	&oci_verb_list,
+	&oci_verb_ps,
+	&oci_verb_kill,
+	&oci_verb_delete,
+	&oci_verb_pause,
+	&oci_verb_resume,
 	&oci_verb_spec,
 	&oci_verb_validate,
 	NULL,
@@ -153,7 +164,7 @@ static int dispatch(struct oci *oci, int argc, char *argv[], struct err *err)
 		      err) < 0)
 		return -1;
 	if (oci->systemd_cgroup)
-		oci->cgroup_manager = OCI_SYSTEMD;
+		oci->cgroup_manager = CGROUP_MANAGER_SYSTEMD;
 	if (help || !words.count) {
 		print_usage(help ? stdout : stderr);
 		return help ? 0 : err_set(err, ERR_USAGE, 0, "a verb is missing");
@@ -164,6 +175,23 @@ static int dispatch(struct oci *oci, int argc, char *argv[], struct err *err)
 	if (oci_log_open(oci, err) < 0)
 		return -1;
 	return run_verb(oci, verb, (int)words.count - 1, words.items + 1, err);
+}
+
+static unsigned int count_inherited(void)
+{
+	unsigned int n = 0;
+
+	while (fcntl(3 + (int)n, F_GETFD) >= 0)
+		n++;
+	return n;
+}
+
+int oci_check_preserved(const struct oci *oci, uint64_t count, struct err *err)
+{
+	if (count <= oci->inherited)
+		return 0;
+	return err_set(err, ERR_USAGE, 0, "--preserve-fds %llu: descriptor %u is not open",
+		       (unsigned long long)count, 3 + oci->inherited);
 }
 
 static void find_persona(struct oci *oci, const char *called)
@@ -192,7 +220,10 @@ int oci_main(int argc, char *argv[])
 	find_persona(&oci, argv[0]);
 	warn_set_program(oci.program);
 	signal(SIGPIPE, SIG_IGN);
-	int status = fd_sanitize_stdio(&err) < 0 ? -1 : dispatch(&oci, argc, argv, &err);
+	oci.inherited = count_inherited();
+	int status = fd_sanitize_stdio(&err) < 0 || fd_cloexec_from(3, &err) < 0
+			     ? -1
+			     : dispatch(&oci, argc, argv, &err);
 	if (status == 0 && fflush(stdout) != 0)
 		status = err_errno(&err, "cannot write to the standard output");
 	if (status < 0)

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/opt.h"
@@ -20,7 +21,7 @@
 enum oci_persona { OCI_INSULA, OCI_RUNC, OCI_CRUN };
 enum oci_log_format { OCI_LOG_TEXT, OCI_LOG_JSON };
 enum oci_log_level { OCI_LOG_ERROR, OCI_LOG_WARNING, OCI_LOG_INFO, OCI_LOG_DEBUG };
-enum oci_cgroup_manager { OCI_CGROUPFS, OCI_SYSTEMD, OCI_CGROUP_DISABLED };
+enum oci_rootless { OCI_ROOTLESS_AUTO, OCI_ROOTLESS_YES, OCI_ROOTLESS_NO };
 
 /* What a verb gets; the global options first. Strings are owned. */
 struct oci {
@@ -30,14 +31,15 @@ struct oci {
 	int log_format, log_level;
 	bool debug, log_level_given;
 	bool systemd_cgroup;
-	int cgroup_manager;
+	int cgroup_manager; /* enum cgroup_manager */
 	int rootless;
 	/* ---- */
 	enum oci_persona persona;
-	const char *program; /* the name in messages */
-	char *const *argv;   /* the whole command line, for a sealed second start */
-	int log_fd;	     /* of --log, or -1 */
-	int exit_code;	     /* what a verb that succeeded ends with */
+	const char *program;	/* the name in messages */
+	char *const *argv;	/* the whole command line, for a sealed second start */
+	unsigned int inherited; /* descriptors from 3 on that we were started with, in a row */
+	int log_fd;		/* of --log, or -1 */
+	int exit_code;		/* what a verb that succeeded ends with */
 };
 
 struct oci_verb {
@@ -62,7 +64,14 @@ int oci_log_open(struct oci *oci, struct err *err);
 void oci_log_error(struct oci *oci, const struct err *err);
 void oci_log_line(struct oci *oci, enum oci_log_level level, const char *text);
 
+/* Of a container: 1 to 255 of a-z A-Z 0-9 _ + - . and no leading '-' or '.'. */
+int oci_check_id(const char *id, struct err *err);
+/* --preserve-fds: are they there? One that is not could be one of ours by now. */
+int oci_check_preserved(const struct oci *oci, uint64_t count, struct err *err);
+
 /* Rows, one file a group of verbs. */
-extern const struct oci_verb oci_verb_run, oci_verb_spec, oci_verb_validate;
+extern const struct oci_verb oci_verb_create, oci_verb_run, oci_verb_start, oci_verb_state,
+	oci_verb_kill, oci_verb_delete, oci_verb_list, oci_verb_ps, oci_verb_pause, oci_verb_resume;
+extern const struct oci_verb oci_verb_spec, oci_verb_validate;
 
 #endif

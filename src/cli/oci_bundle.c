@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define ID_MAX 255
 
 int oci_check_id(const char *id, struct err *err)
@@ -34,12 +36,24 @@ void bundle_done(struct bundle *bundle)
 	spec_done(&bundle->spec);
 	free(bundle->path);
 	free(bundle->root);
+	free(bundle->text);
 }
 
 static int locate(struct bundle *bundle, const char *path, struct err *err)
 {
 	bundle->path = realpath(path, NULL);
 	return bundle->path ? 0 : err_errno(err, "cannot open bundle '%s'", path);
+}
+
+static int read_config(struct bundle *bundle, int bundle_fd, const char *name, struct err *err)
+{
+	ssize_t size = file_read(name[0] == '/' ? AT_FDCWD : bundle_fd, name, SPEC_MAX_SIZE,
+				 &bundle->text, err);
+
+	if (size < 0)
+		return err_wrap(err, "bundle '%s'", bundle->path);
+	bundle->text_size = (size_t)size;
+	return spec_parse(bundle->text, bundle->text_size, name, &bundle->spec, err);
 }
 
 int bundle_load(struct bundle *ret, const char *path, const char *config, struct err *err)
@@ -50,8 +64,7 @@ int bundle_load(struct bundle *ret, const char *path, const char *config, struct
 	own_fd int bundle_fd = open(ret->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (bundle_fd < 0)
 		return err_errno(err, "cannot open bundle '%s'", path);
-	if (spec_read(config && config[0] == '/' ? AT_FDCWD : bundle_fd,
-		      config ? config : "config.json", &ret->spec, err) < 0 ||
+	if (read_config(ret, bundle_fd, config ? config : "config.json", err) < 0 ||
 	    spec_validate(&ret->spec, err) < 0)
 		return -1;
 	ret->root = ret->spec.root_path[0] == '/'

@@ -13,6 +13,8 @@
 struct bundle {
 	char *path; /* absolute */
 	char *root; /* of the container, absolute */
+	char *text; /* the configuration as it was read */
+	size_t text_size;
 	struct spec spec;
 };
 
@@ -20,8 +22,5 @@ void bundle_init(struct bundle *bundle);
 void bundle_done(struct bundle *bundle);
 /* Read and validate. config: another file than config.json, or NULL. Initializes *ret, on failure, too. */
 int bundle_load(struct bundle *ret, const char *path, const char *config, struct err *err);
-
-/* Of a container: 1 to 255 of a-z A-Z 0-9 _ + - . and no leading '-' or '.'. */
-int oci_check_id(const char *id, struct err *err);
 
 #endif

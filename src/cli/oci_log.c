@@ -76,10 +76,26 @@ void oci_log_line(struct oci *oci, enum oci_log_level level, const char *text)
 		fprintf(stderr, "%s: %s: %s\n", oci->program, level_names[level], text);
 }
 
-void oci_log_error(struct oci *oci, const struct err *err)
+/* Engines tell exit codes 127 and 126 by these words. */
+static void add_known_words(struct err *err)
 {
+	size_t n = strlen(err->message);
+	const char *words = NULL;
+
+	if (err->kind == ERR_CMD_NOT_FOUND)
+		words = "executable file not found in $PATH: No such file or directory";
+	if (err->kind == ERR_CMD_NOT_EXEC && err->errnum != EACCES)
+		words = "permission denied";
+	if (words)
+		snprintf(err->message + n, sizeof err->message - n, ": %s", words);
+}
+
+void oci_log_error(struct oci *oci, const struct err *from)
+{
+	struct err known = *from, *err = &known;
 	bool structured = oci->persona == OCI_RUNC || oci->log_format == OCI_LOG_JSON;
 
+	add_known_words(err);
 	if (oci->log_fd >= 0)
 		write_line(oci, oci->log_fd, OCI_LOG_ERROR, err->message);
 	else if (structured) {

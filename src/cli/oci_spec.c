@@ -8,7 +8,7 @@ static const struct opt spec_table[] = {{0}};
 
 static int run_spec(struct oci *oci, void *options, const struct strv *operands, struct err *err)
 {
-	own(bundle) struct bundle bundle;
+	own(bundle) struct bundle bundle = {0};
 	own(str) struct str text = STR_INIT(1u << 20);
 
 	bundle_init(&bundle);

@@ -7,7 +7,7 @@ static const struct opt validate_table[] = {{0}};
 static int run_validate(struct oci *oci, void *options, const struct strv *operands,
 			struct err *err)
 {
-	own(bundle) struct bundle bundle;
+	own(bundle) struct bundle bundle = {0};
 
 	return bundle_load(&bundle, operands->count ? operands->items[0] : ".", NULL, err);
 }

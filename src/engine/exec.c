@@ -15,7 +15,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "engine/engine.h"
-#include "engine/relay.h"
+#include "runtime/relay.h"
 #include "runtime/runtime.h"
 
 static void spec_process_copy_done(struct spec_process *p)

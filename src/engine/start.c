@@ -31,6 +31,7 @@
 #include "base/proc.h"
 #include "engine/keeper.h"
 #include "engine/launch.h"
+#include "kernel/facts.h"
 #include "kernel/procattr.h"
 
 #define START_TIMEOUT_MS 150000
@@ -114,7 +115,7 @@ static int write_state(struct birth *b, struct err *err)
 	b->warnings = STRV_INIT;
 	/* One that has ended already is still there, as nobody has reaped it. */
 	proc_start_time(state.init_pid, &state.init_start, err);
-	state.boot_id = store_boot_id(err);
+	state.boot_id = boot_id_read(err);
 	if (state.boot_id && proc_start_time(state.keeper_pid, &state.keeper_start, err) == 0)
 		status = store_write_state(b->ct, &state, err);
 	run_state_done(&state);

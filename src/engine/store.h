@@ -152,8 +152,6 @@ int store_lock(struct container *ct, int timeout_ms, struct err *err);
  * lock descriptor. */
 int store_lock_creation(struct store *store, enum lock_how how, struct err *err);
 
-/* The boot id of this kernel; freed by the caller. */
-char *store_boot_id(struct err *err);
 bool store_is_id(const char *text);
 
 int store_write_state(struct container *ct, const struct run_state *state, struct err *err);

@@ -162,18 +162,3 @@ int store_read_state(int run_fd, struct run_state *ret, struct err *err)
 	*ret = state;
 	return 0;
 }
-
-char *store_boot_id(struct err *err)
-{
-	own_fd int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	char *text = NULL;
-
-	if (fd < 0) {
-		err_errno(err, "cannot read the boot id");
-		return NULL;
-	}
-	if (fd_read_all(fd, 64, "boot id", &text, err) < 0)
-		return NULL;
-	text[strcspn(text, "\n")] = '\0';
-	return text;
-}

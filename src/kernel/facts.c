@@ -242,3 +242,18 @@ int facts_probe(int prefix_fd, struct facts *ret, struct err *err)
 	*ret = f;
 	return 0;
 }
+
+char *boot_id_read(struct err *err)
+{
+	own_fd int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	char *text = NULL;
+
+	if (fd < 0) {
+		err_errno(err, "cannot read the boot id");
+		return NULL;
+	}
+	if (fd_read_all(fd, 64, "boot id", &text, err) < 0)
+		return NULL;
+	text[strcspn(text, "\n")] = '\0';
+	return text;
+}

@@ -33,6 +33,9 @@ struct facts {
 	bool overlay, cgroup_bpf;
 };
 
+/* The boot id of this kernel; freed by the caller. */
+char *boot_id_read(struct err *err);
+
 int facts_probe(int prefix_fd, struct facts *ret, struct err *err);
 /* Only what is about this process: its capabilities, CPUs, memory nodes and user namespace. This is
  * what a start needs, and each start pays for it; the rest stays zero. */

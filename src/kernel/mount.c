@@ -371,3 +371,12 @@ int mount_overlay(const struct overlay *overlay, uint64_t attrs, struct err *err
 	return named ? overlay_by_names(fs_fd, overlay, attrs, err)
 		     : overlay_create(fs_fd, overlay, attrs, err);
 }
+
+int mount_copy_namespace(struct err *err)
+{
+	if (unshare(CLONE_NEWNS) < 0)
+		return err_errno(err, "cannot make a mount namespace");
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_errno(err, "cannot keep the mounts of the container from the host");
+	return 0;
+}

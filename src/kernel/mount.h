@@ -51,6 +51,8 @@ int mount_attach_in(int mount_fd, int dir_fd, const char *name, struct err *err)
 /* The descriptor of the new root becomes "/", what was there is detached. The caller's mount namespace
  * must be private. */
 int mount_pivot(int root_fd, struct err *err);
+/* A mount namespace of our own with the same tree, nothing of which reaches the one that was copied. */
+int mount_copy_namespace(struct err *err);
 
 /* Plain mount(2)/umount2(2) for the few host paths that are ours (the pin of the launch pad). */
 int mount_bind_path(const char *source, const char *target, struct err *err);

@@ -130,3 +130,17 @@ int processes_of_program(int proc_fd, const char *program, process_fn *fn, void 
 			return -1;
 	return 0;
 }
+
+char process_state(pid_t pid)
+{
+	char path[32], text[512];
+	struct err ignored;
+	const char *end;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	own_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fd_read_buf(fd, text, sizeof text, path, &ignored) < 0)
+		return '?';
+	end = strrchr(text, ')'); /* the name before it may have anything in it */
+	return end && end[1] == ' ' && end[2] ? end[2] : '?';
+}

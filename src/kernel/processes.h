@@ -25,4 +25,7 @@ typedef int process_fn(void *data, const struct process_info *process, struct er
 int processes_of_program(int proc_fd, const char *program, process_fn *fn, void *data,
 			 struct err *err);
 
+/* R, S, D, T, Z ... of proc_pid_stat(5); '?' where there is no such process. */
+char process_state(pid_t pid);
+
 #endif

@@ -59,7 +59,7 @@ static void stay_opaque(void)
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
-static int init_root(struct job *job, struct err *err)
+int init_root(struct job *job, struct err *err)
 {
 	if (job->userns_fd >= 0 && setns(job->userns_fd, CLONE_NEWUSER) < 0)
 		return err_errno(err, "cannot enter the user namespace");
@@ -295,6 +295,31 @@ static int set_home(struct job *job, struct strv *env, struct err *err)
 	return strv_env_set(env, "HOME", *home ? home : "/", err);
 }
 
+int command_check(const struct job *job, struct err *err)
+{
+	const struct spec_process *p = &job->spec->process;
+	int error = command_find(p->args.items[0], command_path(p->env.items), look, NULL);
+
+	return error ? command_error(err, p->args.items[0], error) : 0;
+}
+
+/* Those that the caller passes on: its own numbers. */
+static int keep_preserved(int count, struct err *err)
+{
+	for (int fd = 3; fd < 3 + count; fd++)
+		if (fd_set_cloexec(fd, false, err) < 0)
+			return err_wrap(err, "cannot pass on descriptor %d", fd);
+	return fd_cloexec_from(3 + count, err);
+}
+
+/* Whoever started it learns that from here on it is the command, unless an error follows. */
+static int announce(int answer_fd, struct err *err)
+{
+	const char word = STATE_EXECUTES;
+
+	return answer_fd < 0 ? 0 : fd_write_all(answer_fd, &word, 1, "the answer", err);
+}
+
 static int init_exec(struct job *job, struct err *err)
 {
 	const struct spec_process *p = job->process;
@@ -303,7 +328,7 @@ static int init_exec(struct job *job, struct err *err)
 	bool below = job->init_fd >= 0;
 
 	if (strv_copy(&env, &p->env, err) < 0 || set_home(job, &env, err) < 0 ||
-	    fd_cloexec_from(3 + job->preserve_fds, err) < 0)
+	    keep_preserved(job->preserve_fds, err) < 0 || announce(job->answer_fd, err) < 0)
 		return -1;
 	struct command command = {.argv = p->args.items, .envp = env.items};
 	proc_reset_signals();
@@ -321,6 +346,7 @@ static const struct {
 } rows[STEP_COUNT] = {
 	[STEP_INIT_CGROUP] = {init_cgroup, "init.cgroup"},
 	[STEP_INIT_OOM] = {init_oom, "init.oom"},
+	[STEP_INIT_HOOKS_CONTAINER] = {init_hooks_container, "init.hooks-container"},
 	[STEP_INIT_WAIT] = {init_wait, "init.wait"},
 	[STEP_INIT_ROOT] = {init_root, "init.root"},
 	[STEP_INIT_LOCK] = {init_lock, "init.lock"},
@@ -332,6 +358,8 @@ static const struct {
 	[STEP_INIT_FILTER_EARLY] = {install_filter, "init.filter"},
 	[STEP_INIT_USER] = {init_user, "init.user"},
 	[STEP_INIT_CWD] = {init_cwd, "init.cwd"},
+	[STEP_INIT_START] = {init_start, "init.start"},
+	[STEP_INIT_HOOKS_START] = {init_hooks_start, "init.hooks-start"},
 	[STEP_INIT_LABEL] = {init_label, "init.label"},
 	[STEP_INIT_FILTER] = {init_filter, "init.filter"},
 	[STEP_INIT_EXEC] = {init_exec, "init.exec"},
@@ -346,6 +374,9 @@ _Noreturn void child_run(struct job *job, const struct step *steps, size_t count
 		if (fail_point(rows[steps[i].op].failpoint, &err) < 0 ||
 		    rows[steps[i].op].run(job, &err) < 0)
 			break;
-	fd_send(job->sync_fd, &err, sizeof err, NULL, 0, &ignored);
+	if (job->sync_fd >= 0)
+		fd_send(job->sync_fd, &err, sizeof err, NULL, 0, &ignored);
+	else
+		fd_write_all(job->answer_fd, &err, sizeof err, "the answer", &ignored);
 	_exit(err_exit_code(&err));
 }

@@ -138,7 +138,9 @@ static _Noreturn void newborn(struct exec *x)
 			  .sync_fd = x->joiner_fd,
 			  .userns_fd = -1,
 			  .init_fd = -1,
-			  .slave_fd = -1};
+			  .slave_fd = -1,
+			  .start_fd = -1,
+			  .answer_fd = -1};
 
 	memcpy(job.stdio, r->stdio, sizeof job.stdio);
 	if (r->process->no_new_privs)

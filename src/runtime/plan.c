@@ -61,6 +61,11 @@ static uint32_t root_of(const struct spec_idmaps *maps)
 	return 0;
 }
 
+static bool has_hooks(const struct plan *plan, enum spec_hook_kind kind)
+{
+	return plan->request.state && plan->spec->hooks[kind].count;
+}
+
 static int plan_namespaces(struct plan *plan, struct err *err)
 {
 	const struct spec_linux *linux_ = &plan->spec->linux_;
@@ -72,6 +77,9 @@ static int plan_namespaces(struct plan *plan, struct err *err)
 			"linux.namespaces: a mount namespace of its own is required");
 		return err_hint(err, "add {\"type\": \"mount\"} without a path");
 	}
+	plan->host_tree = has_hooks(plan, SPEC_HOOK_PRESTART) ||
+			  has_hooks(plan, SPEC_HOOK_CREATE_RUNTIME) ||
+			  has_hooks(plan, SPEC_HOOK_CREATE_CONTAINER);
 	plan->root_uid = root_of(&linux_->uid_maps);
 	plan->root_gid = root_of(&linux_->gid_maps);
 	return 0;
@@ -228,7 +236,17 @@ static int plan_parent_steps(struct plan *plan, struct err *err)
 		return -1;
 	if (plan_add_mounts(plan, err) < 0)
 		return -1;
-	return ADD_ALL(plan, err, STEP_PIVOT, STEP_LEAVE, STEP_RELEASE);
+	if ((has_hooks(plan, SPEC_HOOK_PRESTART) || has_hooks(plan, SPEC_HOOK_CREATE_RUNTIME)) &&
+	    ADD_ALL(plan, err, STEP_HOOKS) < 0)
+		return -1;
+	if (has_hooks(plan, SPEC_HOOK_CREATE_CONTAINER) &&
+	    ADD_ALL(plan, err, STEP_HOOKS_CONTAINER) < 0)
+		return -1;
+	if (ADD_ALL(plan, err, STEP_PIVOT, STEP_LEAVE) < 0)
+		return -1;
+	if (plan->request.born && ADD_ALL(plan, err, STEP_BORN) < 0)
+		return -1;
+	return ADD_ALL(plan, err, STEP_RELEASE);
 }
 
 static int plan_child_steps(struct plan *plan, struct err *err)
@@ -240,6 +258,9 @@ static int plan_child_steps(struct plan *plan, struct err *err)
 	if (ADD_ALL(plan, err, STEP_INIT_CGROUP) < 0)
 		return -1;
 	if (spec->process.oom_given && ADD_ALL(plan, err, STEP_INIT_OOM) < 0)
+		return -1;
+	if (has_hooks(plan, SPEC_HOOK_CREATE_CONTAINER) &&
+	    ADD_ALL(plan, err, STEP_INIT_HOOKS_CONTAINER) < 0)
 		return -1;
 	if (ADD_ALL(plan, err, STEP_INIT_WAIT) < 0)
 		return -1;
@@ -253,12 +274,21 @@ static int plan_child_steps(struct plan *plan, struct err *err)
 		return -1;
 	if (spec->linux_.sysctl.count && ADD_ALL(plan, err, STEP_INIT_SYSCTL) < 0)
 		return -1;
-	if (ADD_ALL(plan, err, STEP_INIT_SESSION, STEP_INIT_KEYRING, STEP_INIT_BOUND) < 0)
+	if (ADD_ALL(plan, err, STEP_INIT_SESSION) < 0)
+		return -1;
+	if (!plan->request.keep_keyring && ADD_ALL(plan, err, STEP_INIT_KEYRING) < 0)
+		return -1;
+	if (ADD_ALL(plan, err, STEP_INIT_BOUND) < 0)
 		return -1;
 	if (early && ADD_ALL(plan, err, STEP_INIT_FILTER_EARLY) < 0)
 		return -1;
 	if (ADD_ALL(plan, err, STEP_INIT_USER) < 0 ||
 	    plan_add(plan, STEP_INIT_CWD, 0, spec->process.cwd, err) < 0)
+		return -1;
+	if (plan->request.wait && ADD_ALL(plan, err, STEP_INIT_START) < 0)
+		return -1;
+	if (has_hooks(plan, SPEC_HOOK_START_CONTAINER) &&
+	    ADD_ALL(plan, err, STEP_INIT_HOOKS_START) < 0)
 		return -1;
 	if ((spec->process.apparmor_profile || spec->process.selinux_label) &&
 	    ADD_ALL(plan, err, STEP_INIT_LABEL) < 0)

@@ -38,15 +38,19 @@ enum step_op {
 	STEP_MASK,     /* a path is covered */
 	STEP_READONLY, /* a path is made read-only */
 	STEP_ROOT_READONLY,
-	STEP_PIVOT,   /* the new root is "/" for P and C */
-	STEP_LEAVE,   /* P returns to its own namespaces */
-	STEP_RELEASE, /* C goes on; P waits for its exec */
+	STEP_HOOKS,	      /* prestart and createRuntime, in P's own namespaces */
+	STEP_HOOKS_CONTAINER, /* C runs createContainer in its own */
+	STEP_PIVOT,	      /* the new root is "/" for P and C */
+	STEP_LEAVE,	      /* P returns to its own namespaces */
+	STEP_BORN,	      /* the caller writes down who C is */
+	STEP_RELEASE,	      /* C goes on; P waits for its exec, or until it waits to be started */
 	/* C */
-	STEP_INIT_CGROUP, /* join the v1 hierarchies */
-	STEP_INIT_OOM,	  /* out-of-memory score */
-	STEP_INIT_WAIT,	  /* for RELEASE */
-	STEP_INIT_ROOT,	  /* become root of the user namespace */
-	STEP_INIT_LOCK,	  /* a copy of the mount namespace that it owns: every mount is locked */
+	STEP_INIT_CGROUP,	   /* join the v1 hierarchies */
+	STEP_INIT_OOM,		   /* out-of-memory score */
+	STEP_INIT_HOOKS_CONTAINER, /* when P says so, before the pivot */
+	STEP_INIT_WAIT,		   /* for RELEASE */
+	STEP_INIT_ROOT,		   /* become root of the user namespace */
+	STEP_INIT_LOCK, /* a copy of the mount namespace that it owns: every mount is locked */
 	STEP_INIT_HOSTNAME,
 	STEP_INIT_SYSCTL,  /* by the owner of the namespaces: nobody else may, not even host root */
 	STEP_INIT_SESSION, /* session, terminal or pipes */
@@ -55,6 +59,8 @@ enum step_op {
 	STEP_INIT_FILTER_EARLY, /* seccomp where no_new_privs is not wanted */
 	STEP_INIT_USER,		/* groups, gid, uid, capabilities */
 	STEP_INIT_CWD,
+	STEP_INIT_START,       /* say that all is done, and wait for `start` */
+	STEP_INIT_HOOKS_START, /* startContainer */
 	STEP_INIT_LABEL,
 	STEP_INIT_FILTER, /* no_new_privs, seccomp */
 	STEP_INIT_EXEC,
@@ -89,6 +95,7 @@ struct plan {
 	struct step *steps;
 	size_t count, cap;
 	size_t child_first; /* steps from here on are C's */
+	bool host_tree;	    /* hooks want to see the host's files: no launch pad */
 	long dev_mount;	    /* index of the tmpfs on /dev, or -1 */
 	long devpts_mount;  /* index of the devpts on /dev/pts, or -1 */
 };

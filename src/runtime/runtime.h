@@ -19,6 +19,7 @@
 #include "kernel/cgroup.h"
 #include "kernel/facts.h"
 #include "runtime/place.h"
+#include "runtime/state.h"
 #include "spec/spec.h"
 
 /* One file system of the root: where it goes and what it is made of. */
@@ -47,6 +48,15 @@ struct runtime_request {
 	bool strict;		  /* what would be clamped or missing is an error */
 	int stdio[3];		  /* what becomes 0, 1, 2 without a terminal; -1: /dev/null */
 	int preserve_fds;	  /* descriptors 3 .. 2+N are passed on */
+	bool keep_keyring;	  /* the caller's session keyring, instead of a new one */
+	/* Of an OCI runtime. Where `wait` is set, runtime_create() returns when all is done but execve: the
+	 * process waits on start_fd, and answers on answer_fd (state_open_fifos). */
+	bool wait;
+	int start_fd, answer_fd;
+	const struct state *state; /* what hooks are told; NULL: there are no hooks */
+	/* The process exists in its group and has not been released: write down who it is. */
+	int (*born)(void *data, pid_t host_pid, const char *cgroup_path, struct err *err);
+	void *born_data;
 };
 
 struct plan;
@@ -70,7 +80,7 @@ struct runtime_container {
 #define RUNTIME_CONTAINER_INIT \
 	((struct runtime_container){.init = PROC_INIT, .cgroup = CGROUP_INIT, .console_fd = -1})
 
-/* Execute the plan. Returns after the container's command has been executed. On failure nothing is left: no process, mount or cgroup. Must be called from a
+/* Execute the plan. Returns after the container's command has been executed, or waits to be. On failure nothing is left: no process, mount or cgroup. Must be called from a
  * single-threaded process. ERR_CMD_NOT_FOUND and ERR_CMD_NOT_EXEC for the command itself. */
 int runtime_create(struct plan *plan, struct runtime_container *ret, struct err *err);
 /* Kill, reap and remove everything (for failures after create). */

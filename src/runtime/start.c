@@ -86,11 +86,14 @@ static int keep_own(struct start *s, enum ns_kind kind, struct err *err)
 
 static int step_pad(struct start *s, const struct step *step, struct err *err)
 {
-	own_fd int pad_fd = runtime_pad_open(s->plan->request.run_root, err);
+	own_fd int pad_fd = s->plan->host_tree ? -1
+					       : runtime_pad_open(s->plan->request.run_root, err);
 
-	if (pad_fd < 0 || keep_own(s, NS_MNT, err) < 0)
+	if ((pad_fd < 0 && !s->plan->host_tree) || keep_own(s, NS_MNT, err) < 0)
 		return -1;
 	s->moved = true;
+	if (s->plan->host_tree)
+		return mount_copy_namespace(err);
 	if (setns(pad_fd, CLONE_NEWNS) < 0)
 		return err_errno(err, "cannot enter the launch pad");
 	/* The pad's mounts are private, and so are those of the copy. */
@@ -116,6 +119,9 @@ static struct job make_job(struct start *s, int sync_fd)
 		.preserve_fds = plan->request.preserve_fds,
 		.init_fd = s->init_fd,
 		.slave_fd = -1,
+		.state = plan->request.state,
+		.start_fd = plan->request.wait ? plan->request.start_fd : -1,
+		.answer_fd = plan->request.wait ? plan->request.answer_fd : -1,
 		.lock_mounts = plan->own[NS_USER] || s->joined_ns[NS_USER] >= 0,
 		.own_cgroup_ns = plan->own[NS_CGROUP],
 	};
@@ -329,26 +335,66 @@ int await_message(int sync_fd, struct err *err)
 	return n < 0 ? err_errno(err, "cannot wait for the container") : 0;
 }
 
-/* What C left on the socket: nothing (its end was closed by execve), or its error. */
-int await_exec(int sync_fd, struct err *err)
+/* 0: n bytes other than an error; -1: the error that C sent, or that it died. */
+static int take_word(int sync_fd, void *word, size_t size, ssize_t *ret_size, struct err *err)
 {
-	struct err from_child;
+	union {
+		struct err err;
+		char word[sizeof(struct err)];
+	} message;
 	size_t none;
 
 	if (await_message(sync_fd, err) < 0)
 		return -1;
-	ssize_t got = fd_recv(sync_fd, &from_child, sizeof from_child, NULL, 0, &none, err);
-	if (got <= 0)
-		return (int)got;
-	if (got != sizeof from_child)
-		return err_set(err, ERR_INTERNAL, 0, "the container's process sent %zd bytes", got);
-	*err = from_child;
-	return -1;
+	*ret_size = fd_recv(sync_fd, &message, sizeof message, NULL, 0, &none, err);
+	if (*ret_size < 0)
+		return -1;
+	if (*ret_size == sizeof message.err) {
+		*err = message.err;
+		return -1;
+	}
+	memcpy(word, message.word, (size_t)*ret_size < size ? (size_t)*ret_size : size);
+	return 0;
+}
+
+int await_word(int sync_fd, struct err *err)
+{
+	char word = 0;
+	ssize_t size;
+
+	if (take_word(sync_fd, &word, 1, &size, err) < 0)
+		return -1;
+	if (size == 1 && word == WORD_DONE)
+		return 0;
+	return size ? err_set(err, ERR_INTERNAL, 0, "the container's process sent %zd bytes", size)
+		    : err_set(err, ERR_STATE, 0,
+			      "the container's process died while it was set up");
+}
+
+/* What C left on the socket: nothing (its end was closed by execve), or its error. */
+int await_exec(int sync_fd, struct err *err)
+{
+	char word;
+	ssize_t size;
+
+	if (take_word(sync_fd, &word, 1, &size, err) < 0)
+		return -1;
+	return size ? err_set(err, ERR_INTERNAL, 0, "the container's process sent %zd bytes", size)
+		    : 0;
+}
+
+static int step_born(struct start *s, const struct step *step, struct err *err)
+{
+	const struct runtime_request *request = &s->plan->request;
+
+	return request->born(request->born_data, s->host_pid,
+			     s->cgroup.count ? s->cgroup.name : NULL, err);
 }
 
 static int step_release(struct start *s, const struct step *step, struct err *err)
 {
-	struct release release = {.identity = s->identity};
+	struct release release = {.identity = s->identity, .host_pid = s->host_pid};
+	bool wait = s->plan->request.wait;
 	int slave = s->slave_fd;
 
 	if (fd_send(s->sync_fd, &release, sizeof release, &slave, slave >= 0 ? 1 : 0, err) < 0) {
@@ -361,7 +407,7 @@ static int step_release(struct start *s, const struct step *step, struct err *er
 	}
 	fd_close(s->slave_fd);
 	s->slave_fd = -1;
-	return await_exec(s->sync_fd, err);
+	return wait ? await_word(s->sync_fd, err) : await_exec(s->sync_fd, err);
 }
 
 typedef int step_fn(struct start *s, const struct step *step, struct err *err);
@@ -392,8 +438,11 @@ static const struct {
 	[STEP_MASK] = {start_mask, "start.mask"},
 	[STEP_READONLY] = {start_readonly, "start.readonly"},
 	[STEP_ROOT_READONLY] = {start_root_readonly, "start.root-readonly"},
+	[STEP_HOOKS] = {start_hooks, "start.hooks"},
+	[STEP_HOOKS_CONTAINER] = {start_hooks_container, "start.hooks-container"},
 	[STEP_PIVOT] = {step_pivot, "start.pivot"},
 	[STEP_LEAVE] = {step_leave, "start.leave"},
+	[STEP_BORN] = {step_born, "start.born"},
 	[STEP_RELEASE] = {step_release, "start.release"},
 };
 

@@ -23,6 +23,7 @@ struct identity {
 /* What C is released with; the terminal's slave comes as a descriptor. */
 struct release {
 	struct identity identity;
+	pid_t host_pid; /* C's own, as its hooks are told */
 };
 
 struct layer_source {
@@ -81,10 +82,14 @@ struct job {
 	int slave_fd;	  /* comes with the release */
 	bool lock_mounts; /* unshare(NEWNS): the copy that locks */
 	bool own_cgroup_ns;
+	/* of an OCI runtime */
+	const struct state *state;
+	int start_fd, answer_fd; /* -1: nobody waits for a start */
 	struct release release;
 };
 
-/* Run C's steps; never returns. An error goes to P over sync_fd. */
+/* Run C's steps; never returns. An error goes to P over sync_fd, or, once it has said that it waits to be
+ * started, into answer_fd. */
 _Noreturn void child_run(struct job *job, const struct step *steps, size_t count);
 
 /* Act on files as container root (or, back again, as ourselves) with every capability kept. */
@@ -99,6 +104,10 @@ int hand_over_pipes(const int stdio[3], uint32_t uid, uint32_t gid, struct err *
 
 /* Wait on P's end of the socket for anything, with a deadline. */
 int await_message(int sync_fd, struct err *err);
+/* C's word that it has done what it was told to. */
+#define WORD_DONE 'd'
+/* Wait on P's end of the socket for that word, or the error why not. */
+int await_word(int sync_fd, struct err *err);
 /* Wait on P's end of the socket until the other side executes its command, or sends why it cannot. */
 int await_exec(int sync_fd, struct err *err);
 
@@ -120,6 +129,19 @@ int start_readonly(struct start *s, const struct step *step, struct err *err);
 /* start_dev.c */
 int start_devices(struct start *s, const struct step *step, struct err *err);
 int start_console(struct start *s, const struct step *step, struct err *err);
+
+/* start_hooks.c */
+int start_hooks(struct start *s, const struct step *step, struct err *err);
+int start_hooks_container(struct start *s, const struct step *step, struct err *err);
+
+/* child_start.c */
+int init_hooks_container(struct job *job, struct err *err);
+int init_start(struct job *job, struct err *err);
+int init_hooks_start(struct job *job, struct err *err);
+/* Become root of the user namespace, or enter the one that is joined first. */
+int init_root(struct job *job, struct err *err);
+/* Can the command be executed, as far as can be told without doing it? */
+int command_check(const struct job *job, struct err *err);
 
 /* user.c: "name", "uid", "name:group", "uid:gid" or NULL (numbers from the specification), resolved
  * in the tree at root_fd by its own /etc/passwd and /etc/group, read as untrusted text. */

@@ -20,6 +20,7 @@
 #include <linux/capability.h>
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/own.h"
 #include "base/path.h"
 #include "kernel/caps.h"
@@ -81,12 +82,28 @@ static int fill_covers(int covers_fd, struct err *err)
 	return 0;
 }
 
+/* Where mounts are staged: in the launch pad, or below our own directory in a copy of the host's tree. */
+static int open_stage(struct start *s, struct err *err)
+{
+	own_fd int run_fd = -1;
+	int fd;
+
+	if (!s->plan->host_tree) {
+		fd = open("/" RUNTIME_PAD_STAGE, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		return fd >= 0 ? fd : err_errno(err, "cannot open the launch pad");
+	}
+	run_fd = file_open_dirs(s->plan->request.run_root, 0700, err);
+	if (run_fd < 0)
+		return -1;
+	return path_mkdirs(run_fd, RUNTIME_PAD_STAGE, PATH_BENEATH, 0700, err);
+}
+
 int start_covers(struct start *s, const struct step *step, struct err *err)
 {
 	own(strv) struct strv options = STRV_INIT;
-	own_fd int stage_fd = open("/" RUNTIME_PAD_STAGE, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	own_fd int stage_fd = open_stage(s, err);
 
-	if (act_as(s->plan->root_uid, s->plan->root_gid, err) < 0)
+	if (stage_fd < 0 || act_as(s->plan->root_uid, s->plan->root_gid, err) < 0)
 		return -1;
 	if (strv_add(&options, "mode=755", err) < 0 || strv_add(&options, "size=64k", err) < 0)
 		return -1;
@@ -94,8 +111,6 @@ int start_covers(struct start *s, const struct step *step, struct err *err)
 				 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
 	if (s->covers_fd < 0 || fill_covers(s->covers_fd, err) < 0)
 		return -1;
-	if (stage_fd < 0)
-		return err_errno(err, "cannot open the launch pad");
 	return mount_attach(s->covers_fd, stage_fd, "the launch pad", err);
 }
 
@@ -204,12 +219,23 @@ static int prepare_sources(struct start *s, const struct runtime_layer *layer,
 	return 0;
 }
 
+/* In a copy of the host's tree a bundle's root is mounted where it is, so that hooks find it there. */
+static int open_root_place(struct start *s, struct err *err)
+{
+	const char *root = s->plan->request.root_dir;
+	int fd;
+
+	if (!s->plan->host_tree || !root)
+		return path_handle(s->covers_fd, "root", PATH_BENEATH, O_DIRECTORY, err);
+	fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 ? fd : err_errno(err, "cannot open directory '%s'", root);
+}
+
 /* The container's root, or a place in it, gets the mount. */
 static int attach_layer(struct start *s, int mount_fd, const char *target, struct err *err)
 {
 	bool first = s->root_fd < 0;
-	own_fd int target_fd = first ? path_handle(s->covers_fd, "root", PATH_BENEATH, O_DIRECTORY,
-						   err)
+	own_fd int target_fd = first ? open_root_place(s, err)
 				     : path_handle(s->root_fd, target, PATH_BENEATH, O_DIRECTORY,
 						   err);
 

@@ -163,9 +163,13 @@ static int check_hooks(const struct spec *s, struct problems *found, struct err 
 	};
 
 	for (size_t i = 0; i < SPEC_HOOK_COUNT; i++)
-		if (s->hooks[i].count && spec_unsupported(members[i], err) < 0 &&
-		    problems_add(found, err) < 0)
-			return -1;
+		for (size_t k = 0; k < s->hooks[i].count; k++) {
+			if (spec_check_path(s->hooks[i].items[k].path, err) == 0)
+				continue;
+			err_wrap(err, "%s[%zu].path", members[i], k);
+			if (problems_add(found, err) < 0)
+				return -1;
+		}
 	return 0;
 }
 

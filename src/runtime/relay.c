@@ -4,7 +4,7 @@
  * after the process has ended: a terminal's master then reads EIO, or nothing more at once where a child
  * of it holds the other side.
  */
-#include "engine/relay.h"
+#include "runtime/relay.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The foreground of exec: a child of ours and what it reads and writes. Private to engine/. */
-#ifndef INSULA_ENGINE_RELAY_H
-#define INSULA_ENGINE_RELAY_H
+/* A child of ours in the foreground, and what it reads and writes. */
+#ifndef INSULA_RUNTIME_RELAY_H
+#define INSULA_RUNTIME_RELAY_H
 
 #include <stdbool.h>
 

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * insula-runtime create and run: from a bundle to a process that waits, or runs.
+ *
+ * `create` ends when everything of the container stands; its process waits for `start` (runtime/state.h).
+ * Its descriptors 0, 1 and 2 are ours, or, with process.terminal, a terminal whose other end goes over the
+ * socket that the engine listens on. `run` is the same without the wait; in the foreground it stays, hands
+ * signals on, joins a terminal to ours, and in the end removes everything.
+ *
+ * The state is written before anything is made, and again, with the process's number, before the process
+ * is released: whoever is killed in between, `delete` finds what there is.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/proc.h"
+#include "cli/oci_bundle.h"
+#include "cli/oci_foreground.h"
+#include "cli/oci_life.h"
+#include "cli/oci_socket.h"
+#include "kernel/facts.h"
+#include "kernel/seal.h"
+#include "runtime/place.h"
+#include "runtime/runtime.h"
+
+struct create_options {
+	char *bundle, *config;
+	char *console_socket, *pidfd_socket, *pid_file;
+	uint64_t preserve_fds;
+	bool no_pivot, no_new_keyring;
+	bool strict, dry_run;
+	/* run */
+	bool detach, keep, no_subreaper;
+};
+
+#define OPTION(name_, letter_, type_, field_, ...) \
+	{ \
+		.name = name_, .letter = letter_, .type = type_, \
+		.offset = offsetof(struct create_options, field_), __VA_ARGS__ \
+	}
+#define CREATE_ROWS \
+	OPTION("bundle", 'b', OPT_STRING, bundle, .value_name = "DIR", \
+	       .help = "directory of config.json and the root file system (default: .)", \
+	       .complete = "dir"), \
+		OPTION("config", 'f', OPT_STRING, config, .value_name = "FILE", \
+		       .help = "configuration to use instead of config.json", .complete = "file"), \
+		OPTION("console-socket", 0, OPT_STRING, console_socket, .value_name = "SOCKET", \
+		       .help = "unix socket that the terminal is sent to", .complete = "file"), \
+		OPTION("pidfd-socket", 0, OPT_STRING, pidfd_socket, .value_name = "SOCKET", \
+		       .help = "unix socket that a pidfd of the process is sent to", \
+		       .complete = "file"), \
+		OPTION("pid-file", 0, OPT_STRING, pid_file, .value_name = "FILE", \
+		       .help = "file that the number of the process is written to", \
+		       .complete = "file"), \
+		OPTION("preserve-fds", 0, OPT_U64, preserve_fds, .value_name = "N", .max = 50, \
+		       .help = "pass on descriptors 3 to 2 + N"), \
+		OPTION("no-pivot", 0, OPT_BOOL, no_pivot, \
+		       .help = "move the root into place instead of pivot_root(2)"), \
+		OPTION("no-new-keyring", 0, OPT_BOOL, no_new_keyring, \
+		       .help = "keep the session keyring of the caller"), \
+		OPTION("strict", 0, OPT_BOOL, strict, \
+		       .help = "fail where a limit cannot be enforced, instead of warning"), \
+		OPTION("dry-run", 0, OPT_BOOL, dry_run, \
+		       .help = "print the plan of the start, make nothing")
+
+static const struct opt create_table[] = {CREATE_ROWS, {0}};
+
+static const struct opt run_table[] = {
+	CREATE_ROWS,
+	OPTION("detach", 'd', OPT_BOOL, detach, .help = "do not wait for the process to end"),
+	OPTION("keep", 0, OPT_BOOL, keep, .help = "keep the container when its process has ended"),
+	OPTION("no-subreaper", 0, OPT_BOOL, no_subreaper,
+	       .help = "leave orphans of the container to others"),
+	{0},
+};
+
+/* What is held while a container is made. */
+struct making {
+	const struct create_options *options;
+	struct bundle bundle;
+	struct cgroup_host host;
+	struct cgroup_place place;
+	struct state_dir dir;
+	struct plan *plan;
+	struct runtime_container running;
+	char *run_root;
+	int start_fd, answer_fd;
+};
+
+static void making_done(struct making *m)
+{
+	runtime_plan_free(m->plan);
+	bundle_done(&m->bundle);
+	cgroup_host_done(&m->host);
+	cgroup_place_done(&m->place);
+	state_dir_done(&m->dir);
+	free(m->run_root);
+	fd_close(m->start_fd);
+	fd_close(m->answer_fd);
+	fd_close(m->running.console_fd);
+	cgroup_done(&m->running.cgroup);
+	proc_forget(&m->running.init);
+}
+
+#define MAKING_INIT \
+	((struct making){.dir = STATE_DIR_INIT, \
+			 .place = CGROUP_PLACE_INIT, \
+			 .running = RUNTIME_CONTAINER_INIT, \
+			 .start_fd = -1, \
+			 .answer_fd = -1})
+
+/* ---- what is asked for ---- */
+
+static int check_terminal(const struct create_options *options, bool terminal, bool detached,
+			  struct err *err)
+{
+	if (terminal && detached && !options->console_socket) {
+		err_set(err, ERR_USAGE, 0,
+			"process.terminal: nobody would hold the terminal of a detached container");
+		return err_hint(err, "give --console-socket, or set process.terminal to false");
+	}
+	if (!terminal && options->console_socket)
+		return err_set(err, ERR_USAGE, 0,
+			       "--console-socket: process.terminal of the configuration is false");
+	return 0;
+}
+
+static int load(struct making *m, const struct oci *oci, const char *id, bool detached,
+		struct err *err)
+{
+	const struct create_options *options = m->options;
+
+	if (oci_check_id(id, err) < 0 || oci_check_preserved(oci, options->preserve_fds, err) < 0 ||
+	    bundle_load(&m->bundle, options->bundle ? options->bundle : ".", options->config, err) <
+		    0)
+		return -1;
+	if (options->no_pivot)
+		return err_set(err, ERR_UNSUPPORTED, 0, "--no-pivot: is not in this version");
+	if (!m->bundle.spec.process_given)
+		return err_set(err, ERR_INVALID, 0, "process: is missing: there is nothing to run");
+	return check_terminal(options, m->bundle.spec.process.terminal, detached, err);
+}
+
+/* ---- the state ---- */
+
+static int fill_state(struct making *m, const char *id, struct state *state, struct err *err)
+{
+	const struct spec *spec = &m->bundle.spec;
+
+	state_init(state);
+	state->id = str_dup(id, err);
+	state->bundle = str_dup(m->bundle.path, err);
+	state->rootfs = str_dup(m->bundle.root, err);
+	state->created_ns = clock_real_ns();
+	state->owner = (int32_t)geteuid();
+	state->own_userns = spec->linux_.namespaces[SPEC_NS_USER].given;
+	state->place.manager = m->place.manager;
+	state->place.user = m->place.user;
+	if (m->place.unit && !(state->place.unit = str_dup(m->place.unit, err)))
+		return -1;
+	state->place.path = cgroup_place_name(&m->place, &m->host, err);
+	if (!state->id || !state->bundle || !state->rootfs)
+		return -1;
+	return strv_copy(&state->annotations, &spec->annotations, err);
+}
+
+/* The process is there, and waits to be released. */
+static int note_birth(void *data, pid_t pid, const char *cgroup_path, struct err *err)
+{
+	struct making *m = data;
+	struct state *state = &m->dir.state;
+
+	state->pid = pid;
+	state->boot_id = boot_id_read(err);
+	if (!state->boot_id || proc_start_time(pid, &state->pid_start, err) < 0)
+		return -1;
+	free(take(state->place.path));
+	if (cgroup_path && !(state->place.path = str_dup(cgroup_path, err)))
+		return -1;
+	return state_write(&m->dir, err);
+}
+
+static int claim(struct making *m, const struct oci *oci, const char *id, bool wait,
+		 struct err *err)
+{
+	struct state state;
+	own_fd int root_fd = life_open_root(oci, true, err);
+
+	if (root_fd < 0)
+		return -1;
+	int status = fill_state(m, id, &state, err);
+	if (!status)
+		status = state_create(root_fd, &state, m->bundle.text, m->bundle.text_size,
+				      life_clear, &m->dir, err);
+	state_done(&state);
+	if (status < 0 || !wait)
+		return status;
+	return state_open_fifos(&m->dir, &m->start_fd, &m->answer_fd, err);
+}
+
+/* ---- the plan ---- */
+
+static int plan(struct making *m, const struct oci *oci, const char *id, bool wait, struct err *err)
+{
+	const struct create_options *options = m->options;
+	struct facts facts;
+	struct runtime_request request = {
+		.id = id,
+		.spec = &m->bundle.spec,
+		.root_dir = m->bundle.root,
+		.place = &m->place,
+		.run_root = m->run_root,
+		.strict = options->strict,
+		.stdio = {0, 1, 2},
+		.preserve_fds = (int)options->preserve_fds,
+		.keep_keyring = options->no_new_keyring,
+		.wait = wait,
+		.start_fd = m->start_fd,
+		.answer_fd = m->answer_fd,
+		.state = &m->dir.state,
+		.born = note_birth,
+		.born_data = m,
+	};
+
+	if (facts_probe_process(AT_FDCWD, &facts, err) < 0)
+		return -1;
+	m->plan = runtime_plan(&request, &facts, &m->host, err);
+	return m->plan ? 0 : -1;
+}
+
+static int decide_place(struct making *m, const struct oci *oci, const char *id, struct err *err)
+{
+	struct facts facts;
+	bool rootless = oci->rootless == OCI_ROOTLESS_YES;
+
+	if (facts_probe_process(AT_FDCWD, &facts, err) < 0 ||
+	    cgroup_host_probe(AT_FDCWD, &m->host, err) < 0)
+		return -1;
+	if (oci->rootless == OCI_ROOTLESS_AUTO)
+		rootless = !facts.root;
+	m->run_root = life_run_root(oci, err);
+	if (!m->run_root)
+		return -1;
+	return cgroup_place_decide((enum cgroup_manager)oci->cgroup_manager, rootless, id,
+				   &m->bundle.spec, &m->host, &m->place, err);
+}
+
+static void print_warnings(const struct making *m)
+{
+	const struct strv *planned = runtime_plan_warnings(m->plan);
+	const struct strv *skipped = &m->running.cgroup.skipped;
+
+	for (size_t i = 0; i < planned->count; i++)
+		warn_emit("%s", planned->items[i]);
+	for (size_t i = 0; i < skipped->count; i++)
+		warn_emit("%s", skipped->items[i]);
+}
+
+static int print_plan(const struct making *m, struct err *err)
+{
+	own(str) struct str text = STR_INIT(1u << 20);
+
+	if (runtime_plan_print(m->plan, &text, err) < 0)
+		return -1;
+	fputs(text.data, stdout);
+	return 0;
+}
+
+/* ---- making ---- */
+
+static int write_pid_file(const char *path, pid_t pid, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	own_free char *parent = slash ? str_dup_len(path, (size_t)(slash - path + 1), err)
+				      : str_dup(".", err);
+	char text[16];
+	int n = snprintf(text, sizeof text, "%d", pid);
+
+	if (!parent)
+		return -1;
+	own_fd int dir_fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0)
+		return err_errno(err, "cannot write the pid file '%s'", path);
+	return file_write_atomic(dir_fd, slash ? slash + 1 : path, text, (size_t)n, 0644, false,
+				 err);
+}
+
+/* What the engine asked to be told: the terminal, the process, its number. */
+static int hand_out(struct making *m, struct err *err)
+{
+	const struct create_options *options = m->options;
+
+	if (options->console_socket && oci_send_descriptor(options->console_socket, "/dev/ptmx",
+							   m->running.console_fd, err) < 0)
+		return err_wrap(err, "--console-socket");
+	if (options->pidfd_socket && oci_send_descriptor(options->pidfd_socket, m->dir.state.id,
+							 m->running.init.pidfd, err) < 0)
+		return err_wrap(err, "--pidfd-socket");
+	if (options->pid_file && write_pid_file(options->pid_file, m->running.host_pid, err) < 0)
+		return err_wrap(err, "--pid-file");
+	return 0;
+}
+
+/* After this the container exists, or nothing of it does. */
+static int make(struct making *m, const struct oci *oci, const char *id, bool wait, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+
+	if (decide_place(m, oci, id, err) < 0)
+		return -1;
+	if (m->options->dry_run)
+		return plan(m, oci, id, false, err) < 0 ? -1 : print_plan(m, err);
+	if (claim(m, oci, id, wait, err) < 0)
+		return -1;
+	if (plan(m, oci, id, wait, err) < 0 || fail_point("create.planned", err) < 0 ||
+	    runtime_create(m->plan, &m->running, err) < 0) {
+		state_remove(&m->dir, &ignored);
+		return -1;
+	}
+	print_warnings(m);
+	if (hand_out(m, err) == 0 && fail_point("create.done", err) == 0)
+		return 0;
+	if (state_refresh(&m->dir, &ignored) == 0)
+		life_destroy(&m->dir, &ignored);
+	return -1;
+}
+
+/* Container root is host root here: it must not reach the file that we were started from. */
+static int seal(const struct making *m, const struct oci *oci, struct err *err)
+{
+	if (m->options->dry_run || m->bundle.spec.linux_.namespaces[SPEC_NS_USER].given)
+		return 0;
+	for (int fd = 3; fd < 3 + (int)m->options->preserve_fds; fd++)
+		if (fd_set_cloexec(fd, false, err) < 0)
+			return -1;
+	return seal_reexec(oci->argv, err);
+}
+
+static int run_create(struct oci *oci, void *options, const struct strv *operands, struct err *err)
+{
+	own(making) struct making m = MAKING_INIT;
+	const char *id = operands->items[0];
+
+	m.options = options;
+	bundle_init(&m.bundle);
+	if (load(&m, oci, id, true, err) < 0 || seal(&m, oci, err) < 0)
+		return -1;
+	return make(&m, oci, id, true, err);
+}
+
+static int run_foreground(struct making *m, struct oci *oci, struct err *err)
+{
+	struct err removing = ERR_INIT;
+	int status = oci_foreground(&m->running.init, m->running.console_fd, &oci->exit_code, err);
+
+	if (m->options->keep)
+		return status;
+	if (state_refresh(&m->dir, &removing) < 0 || life_destroy(&m->dir, &removing) < 0) {
+		if (status == 0)
+			*err = removing;
+		return -1;
+	}
+	return status;
+}
+
+static int run_run(struct oci *oci, void *values, const struct strv *operands, struct err *err)
+{
+	const struct create_options *options = values;
+	own(making) struct making m = MAKING_INIT;
+	const char *id = operands->items[0];
+	bool detached = options->detach;
+
+	m.options = options;
+	bundle_init(&m.bundle);
+	if (load(&m, oci, id, detached, err) < 0 || seal(&m, oci, err) < 0)
+		return -1;
+	if (!detached && !options->no_subreaper)
+		prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (!detached && oci_foreground_prepare(err) < 0)
+		return -1;
+	/* Poststart hooks want a container that is running: as `create` and `start`. */
+	bool wait = m.bundle.spec.hooks[SPEC_HOOK_POSTSTART].count > 0;
+	if (make(&m, oci, id, wait, err) < 0 || options->dry_run)
+		return options->dry_run && err->kind == ERR_NONE ? 0 : -1;
+	if (wait && (state_refresh(&m.dir, err) < 0 || life_start(&m.dir, err) < 0)) {
+		struct err ignored = ERR_INIT;
+
+		life_destroy(&m.dir, &ignored);
+		return -1;
+	}
+	return detached ? 0 : run_foreground(&m, oci, err);
+}
+
+const struct oci_verb oci_verb_create = {
+	.name = "create",
+	.usage = "[OPTION...] ID",
+	.help = "make a container whose process waits to be started",
+	.table = create_table,
+	.options_size = sizeof(struct create_options),
+	.min_operands = 1,
+	.max_operands = 1,
+	.run = run_create,
+};
+
+const struct oci_verb oci_verb_run = {
+	.name = "run",
+	.usage = "[OPTION...] ID",
+	.help = "make a container and start it",
+	.table = run_table,
+	.options_size = sizeof(struct create_options),
+	.min_operands = 1,
+	.max_operands = 1,
+	.run = run_run,
+};

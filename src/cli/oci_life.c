@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Finding, starting and destroying containers of insula-runtime.
+ *
+ * Nothing here waits without a deadline. A process that cannot be killed (it hangs in the kernel, state D)
+ * is named with its state, and the container stays known, so that a later `delete` can do the rest.
+ */
+#include "cli/oci_life.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "base/log.h"
+#include "base/own.h"
+#include "kernel/facts.h"
+#include "kernel/processes.h"
+#include "runtime/hooks.h"
+#include "runtime/place.h"
+
+/* Below /run where that is ours: not for an ordinary user, and not for root of a user namespace. */
+static char *runtime_dir(const char *below, struct err *err)
+{
+	const char *own = secure_getenv("XDG_RUNTIME_DIR");
+	struct facts facts;
+
+	if (geteuid() == 0 && facts_probe_process(AT_FDCWD, &facts, err) == 0 && facts.root)
+		return str_printf(err, "/run/insula%s", below);
+	if (own && *own == '/')
+		return str_printf(err, "%s/insula%s", own, below);
+	return str_printf(err, "/tmp/insula-%u%s", (unsigned int)geteuid(), below);
+}
+
+char *life_run_root(const struct oci *oci, struct err *err)
+{
+	return oci->run_root ? str_dup(oci->run_root, err) : runtime_dir("", err);
+}
+
+int life_open_root(const struct oci *oci, bool make, struct err *err)
+{
+	own_free char *root = oci->root ? str_dup(oci->root, err) : runtime_dir("/oci", err);
+
+	return root ? state_open_root(root, make, err) : -1;
+}
+
+int life_find(const struct oci *oci, const char *id, struct state_dir *ret, struct err *err)
+{
+	struct err opening = ERR_INIT;
+
+	if (oci_check_id(id, err) < 0)
+		return -1;
+	own_fd int root_fd = life_open_root(oci, false, &opening);
+	if (root_fd < 0 && opening.kind == ERR_NOT_FOUND)
+		return err_set(err, ERR_NOT_FOUND, 0, "container '%s' does not exist", id);
+	if (root_fd < 0) {
+		*err = opening;
+		return -1;
+	}
+	return state_load(root_fd, id, ret, err);
+}
+
+int life_read_spec(const struct state_dir *dir, struct spec *ret, struct err *err)
+{
+	if (spec_read(dir->fd, "config.json", ret, err) < 0)
+		return err_wrap(err, "container '%s'", dir->state.id);
+	return 0;
+}
+
+/* ---- the end ---- */
+
+static int kill_init(struct state_dir *dir, struct err *err)
+{
+	if (dir->init.pidfd < 0)
+		return 0;
+	if (proc_signal(&dir->init, SIGKILL, err) < 0)
+		return err->errnum == ESRCH ? 0 : -1;
+	return 0;
+}
+
+/* Its process is gone, or an error that says what it hangs in. */
+static int await_end(struct state_dir *dir, struct err *err)
+{
+	int ended = dir->init.pidfd < 0 ? 1 : proc_wait_end(&dir->init, LIFE_KILL_MS, err);
+
+	if (ended)
+		return ended < 0 ? -1 : 0;
+	err_set(err, ERR_TIMEOUT, 0, "process %d of container '%s' cannot be killed (state %c)",
+		dir->init.pid, dir->state.id, process_state(dir->init.pid));
+	return err_hint(err,
+			"it hangs in the kernel: see /proc/%d/stack; delete again when it is gone",
+			dir->init.pid);
+}
+
+/* A hook that fails at the end stops nobody: there is nothing left that could be undone. */
+static void run_poststop(const struct state_dir *dir)
+{
+	const struct hook_place place = {.cgroup_fd = -1};
+	struct err err = ERR_INIT;
+	struct spec spec;
+
+	spec_init(&spec);
+	if (life_read_spec(dir, &spec, &err) == 0)
+		hooks_run(&spec, SPEC_HOOK_POSTSTOP, &dir->state, STATE_STOPPED, 0, &place, &err);
+	if (err.kind != ERR_NONE && err.kind != ERR_NOT_FOUND)
+		warn_emit("%s", err.message);
+	spec_done(&spec);
+}
+
+int life_destroy(struct state_dir *dir, struct err *err)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+
+	if (kill_init(dir, err) < 0 || fail_point("delete.killed", err) < 0 ||
+	    cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+		return -1;
+	/* A frozen process dies when its group is killed, not before. */
+	if (cgroup_place_remove(&dir->state.place, &host, LIFE_KILL_MS, err) < 0)
+		return await_end(dir, err) < 0 ? -1
+					       : err_wrap(err, "container '%s'", dir->state.id);
+	if (await_end(dir, err) < 0 || fail_point("delete.group", err) < 0)
+		return -1;
+	run_poststop(dir);
+	return fail_point("delete.hooks", err) < 0 ? -1 : state_remove(dir, err);
+}
+
+int life_clear(struct state_dir *dir, struct err *err)
+{
+	return life_destroy(dir, err);
+}
+
+/* ---- the start ---- */
+
+int life_start(struct state_dir *dir, struct err *err)
+{
+	const struct hook_place place = {.cgroup_fd = -1};
+	struct err ignored = ERR_INIT;
+	struct spec spec;
+
+	if (dir->status != STATE_CREATED) {
+		err_set(err, ERR_STATE, 0, "cannot start container '%s': it is %s", dir->state.id,
+			state_status_name(dir->status));
+		return err_hint(err, "only one that was created can be started");
+	}
+	spec_init(&spec);
+	int status = state_start(dir, LIFE_START_MS, err);
+	if (status == 0)
+		status = life_read_spec(dir, &spec, err);
+	if (status == 0 && hooks_run(&spec, SPEC_HOOK_POSTSTART, &dir->state, STATE_RUNNING,
+				     dir->state.pid, &place, err) < 0) {
+		proc_signal(&dir->init, SIGKILL, &ignored);
+		status = -1;
+	}
+	spec_done(&spec);
+	return status;
+}

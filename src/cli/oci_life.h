@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the life-cycle verbs of insula-runtime share. Private to cli/. */
+#ifndef INSULA_CLI_OCI_LIFE_H
+#define INSULA_CLI_OCI_LIFE_H
+
+#include "cli/oci.h"
+#include "runtime/state.h"
+
+#define LIFE_LOCK_MS 10000   /* for another verb to be done */
+#define LIFE_START_MS 120000 /* from `start` to the command */
+#define LIFE_KILL_MS 10000   /* for a killed process to be gone */
+
+/* The state directory, of --root or the default: below /run for root, else below XDG_RUNTIME_DIR. */
+int life_open_root(const struct oci *oci, bool make, struct err *err);
+/* The directory of the launch pad; the caller's to free. */
+char *life_run_root(const struct oci *oci, struct err *err);
+/* A container by its id. */
+int life_find(const struct oci *oci, const char *id, struct state_dir *ret, struct err *err);
+/* Kill what is left, remove its group, run poststop hooks, take away its directory. It is locked. What
+ * cannot be killed within the deadline is an error that says why, and the container stays known. */
+int life_destroy(struct state_dir *dir, struct err *err);
+/* As a state_clear_fn. */
+int life_clear(struct state_dir *dir, struct err *err);
+/* Let it execute its command, then the poststart hooks; one that fails ends the container. It is locked. */
+int life_start(struct state_dir *dir, struct err *err);
+/* The configuration of `create`. */
+int life_read_spec(const struct state_dir *dir, struct spec *ret, struct err *err);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * C between `create` and `start`, and its hooks.
+ *
+ * While it waits, everything of the container stands and only execve is left to do. It may wait for ever,
+ * and its creator ends; so it keeps nothing but what it needs for the rest, closes the socket after it has
+ * said that all is done, and reads one byte from a FIFO. From then on an error goes into the other FIFO,
+ * where `start` reads it. read(2) and write(2) are all that this takes, because the filter of a container
+ * without no_new_privs is in force already.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/own.h"
+#include "runtime/hooks.h"
+#include "runtime/start.h"
+
+#define KEPT_MAX 64
+
+/* Into the user namespace: the hooks of the container are run by its root. */
+static int enter_as_root(void *data, struct err *err)
+{
+	struct job *job = data;
+
+	return job->lock_mounts ? init_root(job, err) : 0;
+}
+
+int init_hooks_container(struct job *job, struct err *err)
+{
+	const struct hook_place place = {.enter = enter_as_root, .data = job, .cgroup_fd = -1};
+	pid_t host_pid;
+	size_t none;
+	const char done = WORD_DONE;
+	ssize_t n = fd_recv(job->sync_fd, &host_pid, sizeof host_pid, NULL, 0, &none, err);
+
+	if (n != sizeof host_pid)
+		_exit(EXIT_FAILURE); /* P failed or died, and so do we, silently */
+	if (hooks_run(job->spec, SPEC_HOOK_CREATE_CONTAINER, job->state, STATE_CREATING, host_pid,
+		      &place, err) < 0)
+		return -1;
+	return fd_send(job->sync_fd, &done, 1, NULL, 0, err);
+}
+
+/* Everything else is closed: the creator's lock, its logs, its procfs where no label needs it. */
+static int let_go(const struct job *job, struct err *err)
+{
+	const struct spec_process *p = job->process;
+	bool label = p->apparmor_profile || p->selinux_label;
+	int kept[KEPT_MAX] = {0,
+			      1,
+			      2,
+			      job->sync_fd,
+			      job->start_fd,
+			      job->answer_fd,
+			      job->init_fd,
+			      label ? job->proc_fd : -1};
+	size_t count = 8;
+
+	if (job->preserve_fds > KEPT_MAX - 8)
+		return err_set(err, ERR_LIMIT, 0, "more than %d descriptors cannot be passed on",
+			       KEPT_MAX - 8);
+	for (int fd = 3; fd < 3 + job->preserve_fds; fd++)
+		kept[count++] = fd;
+	return fd_close_others(kept, count, err);
+}
+
+static int wait_for_start(int start_fd, struct err *err)
+{
+	char word;
+	ssize_t n;
+
+	do
+		n = read(start_fd, &word, 1);
+	while (n < 0 && errno == EINTR);
+	return n == 1 ? 0 : err_errno(err, "cannot wait for the start");
+}
+
+int init_start(struct job *job, struct err *err)
+{
+	const char done = WORD_DONE;
+
+	if (command_check(job, err) < 0 || let_go(job, err) < 0 ||
+	    fd_send(job->sync_fd, &done, 1, NULL, 0, err) < 0)
+		return -1;
+	fd_close(take_fd(job->sync_fd));
+	return wait_for_start(job->start_fd, err);
+}
+
+int init_hooks_start(struct job *job, struct err *err)
+{
+	const struct hook_place place = {.cgroup_fd = -1};
+
+	return hooks_run(job->spec, SPEC_HOOK_START_CONTAINER, job->state, STATE_CREATED,
+			 job->release.host_pid, &place, err);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Hooks of the specification (config.md "POSIX-platform Hooks"): programs that the configuration names,
+ * run one after the other at points of a container's life, with its state as JSON on their standard input.
+ */
+#ifndef INSULA_RUNTIME_HOOKS_H
+#define INSULA_RUNTIME_HOOKS_H
+
+#include "base/err.h"
+#include "runtime/state.h"
+#include "spec/spec.h"
+
+/* Where the programs run. */
+struct hook_place {
+	/* In the child, before the program is executed: to enter other namespaces; NULL: where we are. */
+	int (*enter)(void *data, struct err *err);
+	void *data;
+	int cgroup_fd; /* to be born in, or -1 */
+};
+
+/* Every hook of one kind. A hook's environment is exactly the one that it lists, or ours where it lists
+ * none, as runc has it. One without a timeout has HOOK_TIMEOUT_S seconds. The first that fails ends it:
+ * "hook 'PATH' (createRuntime[0]): exited with 3: LAST LINE IT WROTE". */
+#define HOOK_TIMEOUT_S 300
+int hooks_run(const struct spec *spec, enum spec_hook_kind kind, const struct state *state,
+	      enum state_status status, int32_t pid, const struct hook_place *place,
+	      struct err *err);
+const char *hooks_name(enum spec_hook_kind kind);
+
+#endif

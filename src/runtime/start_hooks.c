@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * P's hooks, and telling C to run its own.
+ *
+ * prestart and createRuntime are the host's programs and run in the host's namespaces, while P is inside
+ * the container's: the child goes back before it executes them. They find the container's mounts through
+ * the process's mount namespace, where, because there are hooks, the tree of the host is still there and
+ * the root file system is mounted in its place.
+ */
+#include <sched.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/own.h"
+#include "runtime/hooks.h"
+#include "runtime/start.h"
+
+static int enter_own(void *data, struct err *err)
+{
+	struct start *s = data;
+
+	if (act_as(0, 0, err) < 0)
+		return -1;
+	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++)
+		if (s->own_ns[kind] >= 0 && setns(s->own_ns[kind], (int)ns_flag(kind)) < 0)
+			return err_errno(err, "cannot return to our %s namespace", ns_name(kind));
+	return 0;
+}
+
+int start_hooks(struct start *s, const struct step *step, struct err *err)
+{
+	static const enum spec_hook_kind kinds[] = {SPEC_HOOK_PRESTART, SPEC_HOOK_CREATE_RUNTIME};
+	const struct hook_place place = {.enter = enter_own, .data = s, .cgroup_fd = -1};
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (hooks_run(s->plan->spec, kinds[i], s->plan->request.state, STATE_CREATING,
+			      s->host_pid, &place, err) < 0)
+			return -1;
+	return 0;
+}
+
+int start_hooks_container(struct start *s, const struct step *step, struct err *err)
+{
+	if (fd_send(s->sync_fd, &s->host_pid, sizeof s->host_pid, NULL, 0, err) < 0)
+		return -1;
+	return await_word(s->sync_fd, err);
+}
