@@ -134,6 +134,25 @@ static const char *visit(const char *name)
 	return action;
 }
 
+/* Until somebody sends SIGCONT. */
+static void stop_self(void)
+{
+	sigset_t set, saved;
+	int received;
+
+	if (getpid() != 1) {
+		kill(getpid(), SIGSTOP);
+		return;
+	}
+	/* The kernel keeps SIGSTOP away from the first process of a pid namespace that sends it to
+	 * itself: a keeper, an init. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGCONT);
+	sigprocmask(SIG_BLOCK, &set, &saved);
+	sigwait(&set, &received);
+	sigprocmask(SIG_SETMASK, &saved, NULL);
+}
+
 int fail_point(const char *name, struct err *err)
 {
 	const char *action;
@@ -149,12 +168,11 @@ int fail_point(const char *name, struct err *err)
 		return 0;
 	if (str_eq(action, "kill")) {
 		kill(getpid(), SIGKILL);
-		/* Still here: the kernel keeps this signal away from the first process of a pid
-		 * namespace that sends it to itself. */
+		/* Still here: the first process of a pid namespace is kept from this one as well. */
 		_exit(128 + SIGKILL);
 	}
 	if (str_eq(action, "stop"))
-		kill(getpid(), SIGSTOP);
+		stop_self();
 	if (!str_starts(action, "error:"))
 		return 0;
 	errno = err_errno_of_name(action + strlen("error:"));

@@ -20,6 +20,7 @@ struct cli {
 	char *const *argv;     /* the whole command line, for a sealed second start */
 	struct store store;    /* open where the verb wants it */
 	bool damaged;	       /* containers whose files are damaged are found too: rm --force */
+	bool missing_ok;       /* those that are not there are passed over: rm --force, --all */
 	int exit_code;	       /* what a verb that succeeded ends with */
 };
 

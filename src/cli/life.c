@@ -38,6 +38,7 @@ static int each(struct cli *cli, struct life_options *options, const struct strv
 		return err_set(err, ERR_USAGE, 0, "--all and names exclude each other");
 	if (!options->all)
 		return cli_each_container(cli, refs, options, fn, err);
+	cli->missing_ok = true; /* what goes away meanwhile */
 	if (store_list(&cli->store, &every, err) < 0)
 		return -1;
 	return cli_each_container(cli, &every, options, fn, err);
@@ -48,6 +49,8 @@ static int stop_one(struct cli *cli, struct container *ct, void *data, struct er
 	struct life_options *options = data;
 	int64_t timeout = options->timeout_given ? (int64_t)options->timeout_ms : -1;
 
+	if (options->all && engine_settle(ct, err) < 0)
+		return -1;
 	if (options->all && ct->status != CT_RUNNING && ct->status != CT_DEAD)
 		return 0;
 	if (engine_stop(ct, timeout, err) < 0)
@@ -151,6 +154,8 @@ static int remove_one(struct cli *cli, struct container *ct, void *data, struct 
 {
 	struct life_options *options = data;
 
+	if (options->all && !options->force && engine_settle(ct, err) < 0)
+		return -1;
 	if (options->all && ct->status == CT_RUNNING && !options->force)
 		return 0;
 	if (engine_remove(ct, options->force, err) < 0)
@@ -158,35 +163,12 @@ static int remove_one(struct cli *cli, struct container *ct, void *data, struct 
 	return said(ct);
 }
 
-/* The names that stand for something; that the others do not is no error with --force. */
-static int keep_existing(struct cli *cli, const struct strv *refs, struct strv *ret,
-			 struct err *err)
-{
-	for (size_t i = 0; i < refs->count; i++) {
-		struct container ct = {.root_fd = -1, .run_fd = -1};
-		struct err looking = ERR_INIT;
-
-		if (store_find(&cli->store, refs->items[i], &ct, &looking) == 0)
-			container_done(&ct);
-		else if (looking.kind == ERR_NOT_FOUND)
-			continue;
-		if (strv_add(ret, refs->items[i], err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 static int run_rm(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
 	struct life_options *options = data;
-	own(strv) struct strv existing = STRV_INIT;
 
-	cli->damaged = options->force;
-	if (!options->force || !operands->count)
-		return each(cli, options, operands, remove_one, err);
-	if (keep_existing(cli, operands, &existing, err) < 0)
-		return -1;
-	return existing.count ? each(cli, options, &existing, remove_one, err) : 0;
+	cli->damaged = cli->missing_ok = options->force;
+	return each(cli, options, operands, remove_one, err);
 }
 
 static const struct opt rm_table[] = {

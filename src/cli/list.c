@@ -50,6 +50,9 @@ static void status_text(const struct container *ct, char *buf, size_t size)
 	case CT_RUNNING:
 		snprintf(buf, size, "Up %s", age_text(ct->state.started_ns, age, sizeof age));
 		break;
+	case CT_STOPPING:
+		snprintf(buf, size, "Stopping");
+		break;
 	case CT_EXITED:
 		snprintf(buf, size, "Exited (%d) %s ago", ct->exit.code,
 			 age_text(ct->exit.finished_ns, age, sizeof age));

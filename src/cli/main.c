@@ -173,7 +173,7 @@ int cli_each_container(struct cli *cli, const struct strv *refs, void *options, 
 			status = fn(cli, &ct, options, err);
 			container_done(&ct);
 		}
-		if (status == 0)
+		if (status == 0 || (cli->missing_ok && err->kind == ERR_NOT_FOUND))
 			continue;
 		if (first.kind != ERR_NONE)
 			cli_print_error(&first); /* the last one is printed by main */

@@ -73,7 +73,14 @@ static enum subject_state state_of(const struct container *ct)
 		return SUBJECT_ENDED;
 	if (ct->status == CT_DEAD)
 		return SUBJECT_DEAD;
-	return SUBJECT_HALF_MADE;
+	return ct->status == CT_CREATED ? SUBJECT_HALF_MADE : SUBJECT_IN_USE;
+}
+
+static int set_label(struct doctor_subject *s, const char *id, const char *problem, struct err *err)
+{
+	s->label = str_dup(id, err);
+	s->problem = str_dup(problem, err);
+	return s->label && s->problem ? 0 : -1;
 }
 
 static int fill_subject(struct doctor *d, const char *id, struct doctor_subject *s, struct err *err)
@@ -85,13 +92,16 @@ static int fill_subject(struct doctor *d, const char *id, struct doctor_subject 
 	memcpy(s->id, id, sizeof s->id);
 	if (store_load(d->store, id, &ct, &loading) < 0) {
 		s->state = loading.kind == ERR_NOT_FOUND ? SUBJECT_IN_USE : SUBJECT_DAMAGED;
-		s->label = str_dup(id, err);
-		s->problem = str_dup(loading.message, err);
-		return s->label && s->problem ? 0 : -1;
+		return set_label(s, id, loading.message, err);
 	}
 	held = is_held(&ct, err);
 	if (held < 0)
 		return -1;
+	/* Free since we looked, perhaps: then it has become something else. */
+	if (!held && store_refresh(&ct, &loading) < 0) {
+		s->state = loading.kind == ERR_NOT_FOUND ? SUBJECT_IN_USE : SUBJECT_DAMAGED;
+		return set_label(s, id, loading.message, err);
+	}
 	s->state = held ? SUBJECT_IN_USE : state_of(&ct);
 	s->has_record = ct.record.version != 0;
 	s->leftovers = s->state == SUBJECT_ENDED && has_leftovers(&ct);
@@ -183,7 +193,9 @@ int repair_container(struct doctor *d, const char *id, struct err *err)
 	own(container) struct container ct = CONTAINER_INIT;
 	int held = hold(d, id, &ct, err);
 
-	return held <= 0 ? held : engine_repair_locked(&ct, err);
+	if (held <= 0 || engine_repair_locked(&ct, err) == 0)
+		return held < 0 ? -1 : 0;
+	return err->kind == ERR_NOT_FOUND ? 0 : -1;
 }
 
 /* ---- names ---- */

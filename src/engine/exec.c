@@ -15,6 +15,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "engine/engine.h"
+#include "engine/lifecycle.h"
 #include "runtime/relay.h"
 #include "runtime/runtime.h"
 
@@ -76,10 +77,8 @@ static int make_process(const struct container *ct, const struct exec_options *o
 
 static int check_running(const struct container *ct, struct proc *init, struct err *err)
 {
-	if (ct->status != CT_RUNNING) {
-		err_set(err, ERR_STATE, 0, "container '%s' is not running", ct->record.name);
-		return err_hint(err, "it is %s", container_status_name(ct->status));
-	}
+	if (ct->status != CT_RUNNING)
+		return engine_not_running(ct, err);
 	if (proc_open(init, ct->state.init_pid, ct->state.init_start, err) < 0)
 		return err_wrap(err, "container '%s' has just ended", ct->record.name);
 	return 0;
@@ -164,6 +163,8 @@ int engine_exec(struct container *ct, const struct exec_options *options,
 	}
 	if (options->tty && options->interactive && !isatty(STDIN_FILENO))
 		return err_set(err, ERR_USAGE, 0, "-i -t: the standard input is not a terminal");
+	if (ct->status == CT_CREATED && engine_settle(ct, err) < 0)
+		return -1;
 	say_if_upgraded(ct);
 	if (make_process(ct, options, command, &process, err) < 0 ||
 	    enter(ct, options, &process, &ours, &running, err) < 0)

@@ -12,6 +12,9 @@
  *				the keeper's lock, which is free, tells that nobody will remove them
  *	during the removal	the run directory goes last (store_exit.c)
  *
+ * While we are at it, others find the container "stopping": locked, and without a socket. The state
+ * goes last, because it tells them whom to kill should this hang.
+ *
  * A step that fails is no reason to skip the others: what it left is what `doctor` finds. The lock
  * is released after everything, so that whoever waits for it finds a container that is done.
  */
@@ -125,10 +128,8 @@ static int step_socket(struct ending *e, struct err *err)
 	k->listen_source = NULL;
 	fd_close(k->state.listen_fd);
 	k->state.listen_fd = -1;
-	if (e->ct.store && e->ct.run_fd >= 0) {
+	if (e->ct.store && e->ct.run_fd >= 0)
 		unlinkat(e->ct.run_fd, "ctl", 0);
-		unlinkat(e->ct.run_fd, "state.json", 0);
-	}
 	return 0;
 }
 
@@ -139,6 +140,8 @@ static int step_remove(struct ending *e, struct err *err)
 
 static int step_release(struct ending *e, struct err *err)
 {
+	if (e->ct.store && e->ct.run_fd >= 0)
+		unlinkat(e->ct.run_fd, "state.json", 0);
 	fd_close(e->k->state.alive_fd);
 	e->k->state.alive_fd = -1;
 	return 0;
@@ -149,8 +152,8 @@ static const struct step {
 	int (*run)(struct ending *e, struct err *err);
 } steps[] = {
 	{"keeper.exit.measure", step_measure}, {"keeper.exit.record", step_record},
-	{"keeper.exit.cgroup", step_cgroup},   {"keeper.exit.ids", step_ids},
-	{"keeper.exit.socket", step_socket},   {"keeper.exit.remove", step_remove},
+	{"keeper.exit.socket", step_socket},   {"keeper.exit.cgroup", step_cgroup},
+	{"keeper.exit.ids", step_ids},	       {"keeper.exit.remove", step_remove},
 	{"keeper.exit.release", step_release},
 };
 

@@ -30,10 +30,51 @@
 #define CGROUP_TIMEOUT_MS 5000
 #define KILLED_CODE 137
 
-static int not_running(const struct container *ct, struct err *err)
+int engine_not_running(const struct container *ct, struct err *err)
 {
 	err_set(err, ERR_STATE, 0, "container '%s' is not running", ct->record.name);
 	return err_hint(err, "it is %s", container_status_name(ct->status));
+}
+
+/* Does anybody make, keep or change it? 1, 0, -1. */
+static int is_busy(const struct container *ct, struct err *err)
+{
+	int held = ct->run_fd < 0 ? 0 : file_lock_held(ct->run_fd, "alive", err);
+
+	return held || ct->run_fd < 0 ? held : file_lock_held(ct->run_fd, "lock", err);
+}
+
+static int settles_not(const struct container *ct, struct err *err)
+{
+	if (ct->status == CT_CREATED)
+		return err_set(err, ERR_TIMEOUT, 0, "container '%s' is still being started",
+			       ct->record.name);
+	err_set(err, ERR_TIMEOUT, 0, "container '%s' has ended, and its keeper does not clear up",
+		ct->record.name);
+	return err_hint(err, "insula rm --force %s ends it", ct->record.name);
+}
+
+int engine_settle(struct container *ct, struct err *err)
+{
+	const struct timespec pause = {.tv_nsec = 2000000};
+	int64_t begin = clock_boot_ms();
+
+	while (ct->status == CT_CREATED || ct->status == CT_STOPPING) {
+		int64_t limit = ct->status == CT_STOPPING ? KEEPER_GRACE_MS : LOCK_TIMEOUT_MS;
+		int busy = is_busy(ct, err);
+
+		if (busy < 0)
+			return -1;
+		if (busy && clock_boot_ms() - begin > limit)
+			return settles_not(ct, err);
+		if (busy)
+			nanosleep(&pause, NULL);
+		if (store_refresh(ct, err) < 0)
+			return -1;
+		if (!busy && ct->status == CT_CREATED)
+			return 0; /* and nobody starts it */
+	}
+	return 0;
 }
 
 /* The last resort: the keeper's death is the container's, by the kernel. */
@@ -42,6 +83,9 @@ static int kill_keeper(struct container *ct, struct err *err)
 	struct proc keeper = PROC_INIT;
 	int status;
 
+	if (!ct->state.keeper_pid)
+		return settles_not(ct,
+				   err); /* it is about to be gone, or hangs before it was one */
 	if (proc_open(&keeper, ct->state.keeper_pid, ct->state.keeper_start, err) < 0)
 		return err->kind == ERR_NOT_FOUND ? 0 : -1;
 	status = proc_signal(&keeper, SIGKILL, err);
@@ -77,11 +121,26 @@ static int repair_after_kill(struct container *ct, struct err *err)
 	return engine_repair(ct, err);
 }
 
+static int repair_if_dead(struct container *ct, struct err *err)
+{
+	if (store_refresh(ct, err) < 0)
+		return err->kind == ERR_NOT_FOUND ? 0 : -1;
+	return ct->status == CT_DEAD ? engine_repair(ct, err) : 0;
+}
+
 int engine_stop(struct container *ct, int64_t timeout_ms, struct err *err)
 {
 	int64_t wait = timeout_ms < 0 ? (int64_t)ct->record.stop_timeout_ms : timeout_ms;
 	struct err asking = ERR_INIT;
 
+	if (engine_settle(ct, &asking) < 0) {
+		if (asking.kind == ERR_NOT_FOUND)
+			return 0;
+		if (asking.kind == ERR_TIMEOUT && ct->status == CT_STOPPING)
+			return repair_after_kill(ct, err);
+		*err = asking;
+		return -1;
+	}
 	if (ct->status == CT_DEAD)
 		return engine_repair(ct, err);
 	if (ct->status != CT_RUNNING)
@@ -92,10 +151,9 @@ int engine_stop(struct container *ct, int64_t timeout_ms, struct err *err)
 			   &asking) == 0)
 		return 0;
 	/* It ended by itself just now, or does not answer. */
-	if (asking.kind == ERR_STATE && wait_cleared(ct, err) == 0)
-		return 0;
-	if (file_lock_held(ct->run_fd, "alive", err) == 0)
-		return 0;
+	if ((asking.kind == ERR_STATE && wait_cleared(ct, err) == 0) ||
+	    file_lock_held(ct->run_fd, "alive", err) == 0)
+		return repair_if_dead(ct, err);
 	return repair_after_kill(ct, err);
 }
 
@@ -105,60 +163,74 @@ int engine_kill(struct container *ct, int signal, struct err *err)
 	struct err asking = ERR_INIT;
 	int status;
 
+	if (ct->status == CT_CREATED && engine_settle(ct, err) < 0)
+		return -1;
 	if (ct->status != CT_RUNNING)
-		return not_running(ct, err);
+		return engine_not_running(ct, err);
 	if (keeper_request(ct->run_fd, KEEPER_SIGNAL, signal, 0, SIGNAL_TIMEOUT_MS, &asking) == 0)
 		return 0;
-	if (proc_open(&init, ct->state.init_pid, ct->state.init_start, err) < 0)
-		return err->kind == ERR_NOT_FOUND ? not_running(ct, err) : -1;
+	if (proc_open(&init, ct->state.init_pid, ct->state.init_start, err) < 0) {
+		if (err->kind == ERR_NOT_FOUND)
+			ct->status = CT_STOPPING; /* since just now */
+		return err->kind == ERR_NOT_FOUND ? engine_not_running(ct, err) : -1;
+	}
 	status = proc_signal(&init, signal, err);
 	proc_forget(&init);
 	return status;
 }
 
-/* It ended while we were about to ask its keeper: what it left says how. */
-static int ended_meanwhile(struct container *ct, int *ret_code, struct err *err)
+/* What one that has ended left says how. */
+static int code_of_ended(struct container *ct, int *ret_code, struct err *err)
 {
-	if (wait_cleared(ct, err) < 0)
+	if (ct->status == CT_DEAD && engine_repair(ct, err) < 0)
 		return -1;
-	if (ct->record.remove)
+	if (ct->record.remove || store_is_gone(ct))
 		return err_set(err, ERR_NOT_FOUND, 0, "container '%s' has ended and was removed",
 			       ct->record.name);
-	ct->status = CT_DEAD;
-	if (engine_repair(ct, err) < 0)
-		return -1;
+	if (ct->status != CT_EXITED)
+		return engine_not_running(ct, err);
 	*ret_code = ct->exit.code;
 	return 0;
 }
 
-int engine_wait(struct container *ct, int timeout_ms, int *ret_code, struct err *err)
+/* 1: its keeper said the code; 0: it said nothing, and ends; -1. */
+static int ask_code(const struct container *ct, int timeout_ms, int *ret_code, struct err *err)
 {
 	struct keeper_header header = {0};
 	own_free char *data = malloc(KEEPER_DATA_MAX);
+	own_fd int fd = -1;
 
 	if (!data)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot wait");
-	if (ct->status == CT_DEAD && engine_repair(ct, err) < 0)
-		return -1;
-	if (ct->status == CT_EXITED) {
-		*ret_code = ct->exit.code;
-		return 0;
-	}
-	if (ct->status != CT_RUNNING)
-		return not_running(ct, err);
-	own_fd int fd = keeper_connect(ct->run_fd, SIGNAL_TIMEOUT_MS, err);
+	fd = keeper_connect(ct->run_fd, SIGNAL_TIMEOUT_MS, err);
 	if (fd < 0 || keeper_send(fd, KEEPER_WAIT, 0, 0, NULL, 0, err) < 0)
-		return ended_meanwhile(ct, ret_code, err);
+		return 0;
 	while (header.type != KEEPER_EXIT) {
 		int got = keeper_receive(fd, &header, data, timeout_ms, err);
 
 		if (got < 0 && err->kind == ERR_TIMEOUT)
 			return -1;
 		if (got <= 0)
-			return ended_meanwhile(ct, ret_code, err);
+			return 0;
 	}
 	*ret_code = (int)header.value;
-	return 0;
+	return 1;
+}
+
+int engine_wait(struct container *ct, int timeout_ms, int *ret_code, struct err *err)
+{
+	int asked;
+
+	if (engine_settle(ct, err) < 0)
+		return -1;
+	if (ct->status != CT_RUNNING)
+		return code_of_ended(ct, ret_code, err);
+	asked = ask_code(ct, timeout_ms, ret_code, err);
+	if (asked)
+		return asked < 0 ? -1 : 0;
+	if (wait_cleared(ct, err) < 0 || store_refresh(ct, err) < 0)
+		return -1;
+	return code_of_ended(ct, ret_code, err);
 }
 
 static int remove_cgroup(const char *id, struct err *err)
@@ -208,7 +280,7 @@ int engine_repair_locked(struct container *ct, struct err *err)
 	    store_release_ids_of(ct->store, ct->id, err) < 0)
 		return -1;
 	ct->state.id_slot = -1;
-	if (ct->record.remove || ct->root_fd < 0 || ct->status == CT_CREATED)
+	if (ct->record.remove || store_is_going(ct) || ct->status == CT_CREATED)
 		return store_remove(ct, err);
 	if (record_death(ct, err) < 0 || fail_point("repair.exit", err) < 0 ||
 	    file_unlink(ct->run_fd, "state.json", err) < 0 ||
@@ -223,7 +295,7 @@ int engine_repair(struct container *ct, struct err *err)
 	own_fd int lock_fd = store_lock(ct, LOCK_TIMEOUT_MS, err);
 
 	if (lock_fd < 0)
-		return -1;
+		return store_is_gone(ct) ? 0 : -1;
 	return engine_repair_locked(ct, err);
 }
 
@@ -234,38 +306,27 @@ int engine_discard(struct container *ct, struct err *err)
 	return store_remove(ct, err);
 }
 
-/* Its keeper is not a keeper yet, and whoever ordered it may be dead: in a moment it runs, or is no more.
- * A start has a deadline of its own. */
-static int wait_started(struct container *ct, struct err *err)
+static int end_before_removal(struct container *ct, bool force, struct err *err)
 {
-	const struct timespec pause = {.tv_nsec = 5000000};
-	int64_t end = clock_boot_ms() + LOCK_TIMEOUT_MS;
-	int held = 0;
-
-	while (ct->status == CT_CREATED && (held = file_lock_held(ct->run_fd, "alive", err)) > 0 &&
-	       clock_boot_ms() < end) {
-		nanosleep(&pause, NULL);
-		if (store_refresh(ct, err) < 0)
-			return -1;
-	}
-	return held < 0 ? -1 : 0;
+	if (force)
+		return engine_stop(ct, 0, err);
+	if (engine_settle(ct, err) < 0)
+		return err->kind == ERR_NOT_FOUND ? 0 : -1;
+	if (ct->status != CT_RUNNING)
+		return 0;
+	err_set(err, ERR_STATE, 0, "container '%s' is running", ct->record.name);
+	return err_hint(err, "stop it first, or give --force");
 }
 
 int engine_remove(struct container *ct, bool force, struct err *err)
 {
-	if (force && ct->run_fd >= 0 && wait_started(ct, err) < 0)
+	if (end_before_removal(ct, force, err) < 0)
 		return -1;
-	if (ct->status == CT_RUNNING && !force) {
-		err_set(err, ERR_STATE, 0, "container '%s' is running", ct->record.name);
-		return err_hint(err, "stop it first, or give --force");
-	}
-	if (ct->status == CT_RUNNING && engine_stop(ct, 0, err) < 0)
-		return -1;
-	if (ct->status == CT_RUNNING && ct->record.remove)
+	if (store_is_gone(ct))
 		return 0; /* its keeper has removed it */
 	own_fd int lock_fd = store_lock(ct, LOCK_TIMEOUT_MS, err);
 	if (lock_fd < 0)
-		return -1;
+		return store_is_gone(ct) ? 0 : -1;
 	int held = file_lock_held(ct->run_fd, "alive", err);
 	if (held)
 		return held < 0 ? -1

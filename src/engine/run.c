@@ -49,9 +49,12 @@ static int free_name(struct store *store, const char *name, struct err *err)
 	own_fd int names_fd = store_open_names(store, err);
 	own_free char *owner = names_fd < 0 ? NULL : store_name_owner(names_fd, name, &looking);
 
-	if (!owner || store_load(store, owner, &ct, &looking) < 0 || ct.run_fd < 0 ||
-	    file_lock_held(ct.run_fd, "lock", &looking) != 0)
+	if (!owner || store_load(store, owner, &ct, &looking) < 0 || ct.run_fd < 0)
 		return names_fd < 0 ? -1 : 0;
+	if (ct.status == CT_STOPPING && ct.record.remove && engine_settle(&ct, &looking) < 0)
+		return 0; /* free by now, or whoever claims it is told by whom it is used */
+	if (file_lock_held(ct.run_fd, "lock", &looking) != 0)
+		return 0;
 	if ((ct.status == CT_DEAD && ct.record.remove) || ct.status == CT_CREATED)
 		return engine_repair(&ct, err);
 	return 0;

@@ -169,6 +169,7 @@ const char *container_status_name(enum container_status status)
 {
 	static const char *const names[] = {[CT_CREATED] = "created",
 					    [CT_RUNNING] = "running",
+					    [CT_STOPPING] = "stopping",
 					    [CT_EXITED] = "exited",
 					    [CT_DEAD] = "dead"};
 
@@ -261,24 +262,53 @@ static enum container_status idle_status(struct container *ct, bool has_state)
 	return CT_DEAD;
 }
 
+static bool takes_requests(const struct container *ct)
+{
+	return faccessat(ct->run_fd, "ctl", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* 1: it has one, 0, -1. */
+static int read_state(struct container *ct, struct err *err)
+{
+	struct err reading = ERR_INIT;
+
+	if (ct->run_fd < 0)
+		return 0;
+	if (store_read_state(ct->run_fd, &ct->state, &reading) == 0)
+		return 1;
+	if (reading.kind == ERR_NOT_FOUND)
+		return 0;
+	*err = reading;
+	return -1;
+}
+
+/* Of one that has a keeper. "fresh" goes when the state has come, so without both the state has come
+ * since we looked for it, or has gone again. */
+static int kept_status(struct container *ct, int has_state, struct err *err)
+{
+	if (!has_state && is_fresh(ct)) {
+		ct->status = CT_CREATED;
+		return 0;
+	}
+	if (!has_state)
+		has_state = read_state(ct, err);
+	if (has_state < 0)
+		return -1;
+	ct->status = has_state && takes_requests(ct) ? CT_RUNNING : CT_STOPPING;
+	return 0;
+}
+
 /* What the files and the keeper's lock say, in the order in which they become true. */
 static int look_at_status(struct container *ct, struct err *err)
 {
-	struct err reading = ERR_INIT;
 	int held = ct->run_fd < 0 ? 0 : file_lock_held(ct->run_fd, "alive", err);
-	bool has_state;
+	int has_state = held < 0 ? -1 : read_state(ct, err);
 
-	if (held < 0)
+	if (has_state < 0)
 		return -1;
-	has_state = ct->run_fd >= 0 && store_read_state(ct->run_fd, &ct->state, &reading) == 0;
-	if (ct->run_fd >= 0 && !has_state && reading.kind != ERR_NOT_FOUND) {
-		*err = reading;
-		return -1;
-	}
 	if (held)
-		ct->status = has_state ? CT_RUNNING : CT_CREATED;
-	else
-		ct->status = idle_status(ct, has_state);
+		return kept_status(ct, has_state, err);
+	ct->status = idle_status(ct, has_state);
 	return 0;
 }
 
@@ -289,17 +319,36 @@ static void forget_status(struct container *ct)
 	ct->state = CONTAINER_INIT.state;
 }
 
-/* One that was started between two of our looks seems dead, but has a keeper by now. */
 static int find_status(struct container *ct, struct err *err)
 {
 	for (;;) {
 		if (look_at_status(ct, err) < 0)
 			return -1;
-		if (ct->status != CT_DEAD || ct->run_fd < 0 ||
+		if (ct->status != CT_DEAD && ct->status != CT_CREATED)
+			return 0;
+		/* Removed between two of our looks, of which the later ones found nothing. */
+		if (store_is_gone(ct))
+			return err_set(err, ERR_NOT_FOUND, 0, "container '%s' was removed",
+				       ct->record.name);
+		/* Started between two of our looks: it seems dead, but has a keeper by now. */
+		if (ct->status == CT_CREATED || ct->run_fd < 0 ||
 		    file_lock_held(ct->run_fd, "alive", err) <= 0)
 			return 0;
 		forget_status(ct);
 	}
+}
+
+bool store_is_going(const struct container *ct)
+{
+	char path[sizeof "containers/" + STORE_ID_LENGTH];
+
+	container_path(ct->id, path, sizeof path);
+	return faccessat(ct->store->root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+}
+
+bool store_is_gone(const struct container *ct)
+{
+	return !store_has(ct->store, ct->id);
 }
 
 int store_refresh(struct container *ct, struct err *err)

@@ -105,6 +105,7 @@ enum container_status {
 	CT_CREATED, /* being made; or, where nobody holds its lock, left by somebody who was killed
 		     * before its command ran: then nobody was told of it, and nothing in it is anybody's */
 	CT_RUNNING,
+	CT_STOPPING, /* its command has ended, and its keeper records that and clears up: for a moment */
 	CT_EXITED,
 	CT_DEAD /* keeper gone, to be repaired */
 };
@@ -139,8 +140,12 @@ int store_load(struct store *store, const char *id, struct container *ret, struc
  * id and its directories. */
 int store_find_damaged(struct store *store, const char *ref, struct container *ret,
 		       struct err *err);
-/* Look again what it is by now: for whoever waited for its lock. */
+/* Look again what it is by now: for whoever waited for its lock. ERR_NOT_FOUND where it was removed. */
 int store_refresh(struct container *ct, struct err *err);
+/* Are all its files gone? */
+bool store_is_gone(const struct container *ct);
+/* Is its directory in ROOT gone? Then whoever removes it is at it, or has died at it. */
+bool store_is_going(const struct container *ct);
 /* Every id, sorted by creation is the caller's business. */
 int store_list(struct store *store, struct strv *ret_ids, struct err *err);
 /* Remove directories, name, id slot. Not while it runs. */

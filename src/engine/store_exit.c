@@ -150,6 +150,43 @@ static int remove_directory(int store_fd, const char *id, struct err *err)
 	return path_remove_tree(fd, id, err);
 }
 
+/* As long as somebody is at it, others are to see that, and who: so these go last, in this order. */
+static const char *const go_last[] = {"state.json", "alive", "lock"};
+#define GO_LAST_COUNT (sizeof go_last / sizeof *go_last)
+
+static bool goes_last(const char *name)
+{
+	for (size_t i = 0; i < GO_LAST_COUNT; i++)
+		if (strcmp(name, go_last[i]) == 0)
+			return true;
+	return false;
+}
+
+static int remove_file(int dir_fd, const char *name, struct err *err)
+{
+	return unlinkat(dir_fd, name, 0) == 0 ? 0 : path_remove_tree(dir_fd, name, err);
+}
+
+static int remove_run_directory(int store_fd, const char *id, struct err *err)
+{
+	char path[sizeof "containers/" + STORE_ID_LENGTH];
+	own(strv) struct strv names = STRV_INIT;
+
+	snprintf(path, sizeof path, "containers/%s", id);
+	if (file_list(store_fd, path, &names, err) < 0)
+		return -1;
+	own_fd int fd = openat(store_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_errno(err, "cannot open '%s'", path);
+	for (size_t i = 0; i < names.count; i++)
+		if (!goes_last(names.items[i]) && remove_file(fd, names.items[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < GO_LAST_COUNT; i++)
+		if (remove_file(fd, go_last[i], err) < 0)
+			return -1;
+	return remove_directory(store_fd, id, err);
+}
+
 int store_remove(struct container *ct, struct err *err)
 {
 	if (fail_point("store.remove.name", err) < 0 || remove_name(ct, err) < 0)
@@ -158,7 +195,7 @@ int store_remove(struct container *ct, struct err *err)
 	if (fail_point("store.remove.root", err) < 0 ||
 	    remove_directory(ct->store->root_fd, ct->id, err) < 0 ||
 	    fail_point("store.remove.run", err) < 0 ||
-	    remove_directory(ct->store->run_fd, ct->id, err) < 0)
+	    remove_run_directory(ct->store->run_fd, ct->id, err) < 0)
 		return err_wrap(err, "cannot remove container %s", ct->id);
 	return 0;
 }

@@ -477,6 +477,86 @@ TEST(an_exit_is_read_as_it_was_written)
 	CHECK_STR(again.exit.reason, "signalled");
 }
 
+/* What there is in the run directory, and which state that is. */
+static const struct {
+	bool alive, state, ctl, fresh, exit;
+	enum container_status status;
+} states[] = {
+	{.fresh = true, .status = CT_CREATED}, /* by one that was killed */
+	{.alive = true, .fresh = true, .status = CT_CREATED},
+	{.alive = true, .fresh = true, .ctl = true, .status = CT_CREATED},
+	{.alive = true, .fresh = true, .ctl = true, .state = true, .status = CT_RUNNING},
+	{.alive = true, .ctl = true, .state = true, .status = CT_RUNNING},
+	{.alive = true, .ctl = true, .state = true, .exit = true, .status = CT_RUNNING},
+	{.alive = true, .state = true, .exit = true, .status = CT_STOPPING},
+	{.alive = true, .state = true, .status = CT_STOPPING}, /* --rm */
+	{.alive = true, .exit = true, .status = CT_STOPPING},
+	{.alive = true, .status = CT_STOPPING},
+	{.exit = true, .status = CT_EXITED},
+	{.exit = true, .state = true, .ctl = true, .status = CT_EXITED},
+	{.state = true, .ctl = true, .status = CT_DEAD},
+	{.status = CT_DEAD},
+};
+
+static void mark(const struct container *ct, bool there, const char *name)
+{
+	own_fd int fd = -1;
+
+	CHECK(unlinkat(ct->run_fd, name, 0) == 0 || errno == ENOENT);
+	if (there)
+		fd = openat(ct->run_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(!there || fd >= 0);
+}
+
+TEST(the_status_is_what_the_files_and_the_lock_say)
+{
+	own(store) struct store store = {.root_fd = -1, .run_fd = -1};
+	own(container) struct container ct = CONTAINER_INIT;
+	struct run_state state = {.version = 1, .init_pid = 2, .id_slot = -1};
+	struct exit_record end = {.version = 1, .code = 3};
+	struct record r;
+
+	open_store(&store);
+	fill(&r, make_id('a', "1"), "web");
+	CHECK_OK(store_create(&store, &r, &ct, &err));
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+		own(container) struct container read = CONTAINER_INIT;
+		own_fd int alive_fd = -1;
+
+		mark(&ct, false, "state.json");
+		if (states[i].state)
+			CHECK_OK(store_write_state(&ct, &state, &err));
+		mark(&ct, states[i].ctl, "ctl");
+		mark(&ct, states[i].fresh, STORE_FRESH);
+		CHECK(unlinkat(ct.root_fd, "exit.json", 0) == 0 || errno == ENOENT);
+		if (states[i].exit)
+			CHECK_OK(store_write_exit(&ct, &end, &err));
+		if (states[i].alive)
+			alive_fd = file_lock(ct.run_fd, "alive", LOCK_EXCLUSIVE, 0, &err);
+		CHECK_OK(store_load(&store, ct.id, &read, &err));
+		CHECK_STR(container_status_name(read.status),
+			  container_status_name(states[i].status));
+	}
+}
+
+TEST(what_was_removed_meanwhile_is_told)
+{
+	own(store) struct store store = {.root_fd = -1, .run_fd = -1};
+	own(container) struct container ct = CONTAINER_INIT;
+	own(container) struct container other = CONTAINER_INIT;
+
+	open_store(&store);
+	create(&store, make_id('a', "1"), "web");
+	CHECK_OK(store_find(&store, "web", &ct, &err));
+	CHECK_OK(store_find(&store, "web", &other, &err));
+	CHECK(!store_is_going(&ct) && !store_is_gone(&ct));
+	CHECK_OK(store_remove(&other, &err));
+	CHECK(store_is_going(&ct) && store_is_gone(&ct));
+	CHECK_ERR(store_refresh(&ct, &err), ERR_NOT_FOUND, "'web' was removed");
+	CHECK_OK(engine_remove(&ct, false, &err)); /* as wished */
+	CHECK_OK(engine_repair(&ct, &err));
+}
+
 TEST(directories_are_for_their_owner_alone)
 {
 	own(store) struct store store = {.root_fd = -1, .run_fd = -1};
