@@ -103,9 +103,9 @@ static void run_poststop(const struct state_dir *dir)
 	struct spec spec;
 
 	spec_init(&spec);
-	if (life_read_spec(dir, &spec, &err) == 0)
-		hooks_run(&spec, SPEC_HOOK_POSTSTOP, &dir->state, STATE_STOPPED, 0, &place, &err);
-	if (err.kind != ERR_NONE && err.kind != ERR_NOT_FOUND)
+	/* Of one that was half made there is no configuration, and its hooks have nothing to end. */
+	if (life_read_spec(dir, &spec, &err) == 0 &&
+	    hooks_run(&spec, SPEC_HOOK_POSTSTOP, &dir->state, STATE_STOPPED, 0, &place, &err) < 0)
 		warn_emit("%s", err.message);
 	spec_done(&spec);
 }

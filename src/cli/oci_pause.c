@@ -25,6 +25,8 @@ static int freeze(struct oci *oci, const char *id, bool pause, struct err *err)
 		return err_wrap(err, "cannot %s container '%s'", pause ? "pause" : "resume", id);
 	if (!pause && !cgroup_is_frozen(&cg))
 		return err_set(err, ERR_STATE, 0, "container not paused: '%s'", id);
+	if (pause && cgroup_is_frozen(&cg))
+		return err_set(err, ERR_STATE, 0, "container not running: '%s' is paused", id);
 	if (cgroup_freeze(&cg, pause, FREEZE_MS, err) == 0)
 		return 0;
 	if (pause) {

@@ -1,0 +1,395 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# insula-runtime as engines call it: the life of a container, verb by verb.
+
+# shellcheck disable=SC2154  # stderr is set by run --separate-stderr
+# shellcheck disable=SC2016  # expanded by the shell inside
+
+load helpers
+load oci
+
+setup_file() { file_setup; }
+teardown_file() { file_teardown; }
+setup() { oci_setup; }
+teardown() { oci_teardown; }
+
+status_of() {
+	runtime state "$1" | jq -r .status
+}
+
+has_status() {
+	[ "$(status_of "$1")" = "$2" ]
+}
+
+@test "oci: created, running, stopped, deleted" {
+	bundle '.process.args = ["sh", "-c", "echo begun; exec sleep 600"]'
+	create one
+	[ "$(status_of one)" = created ]
+	[ ! -s "$OUT" ] || fail "the command ran before start"
+	ok runtime start one
+	eventually 10 grep -q begun "$OUT"
+	[ "$(status_of one)" = running ]
+	refused_by 125 'cannot start' runtime start one
+	refused_by 125 'not stopped' runtime delete one
+	ok runtime kill one KILL
+	eventually 10 has_status one stopped
+	[ "$(runtime state one | jq .pid)" = 0 ]
+	refused_by 125 'container not running' runtime kill one
+	ok runtime delete one
+	refused_by 125 "container 'one' does not exist" runtime state one
+	[ -z "$(ls "$OCI_ROOT")" ] || fail "left: $(ls "$OCI_ROOT")"
+}
+
+@test "oci: state has what the specification asks for" {
+	bundle '.annotations = {"org.example.key": "a=b \"c\""}'
+	create one
+	ok runtime state one
+	[ "$(jq -r '.ociVersion, .id, .status, .bundle, .annotations["org.example.key"]' <<<"$output")" = \
+		"1.3.0
+one
+created
+$BUNDLE
+a=b \"c\"" ] || fail
+	pid=$(jq .pid <<<"$output")
+	[ "$(readlink "/proc/$pid/ns/pid")" != "$(readlink /proc/self/ns/pid)" ]
+}
+
+@test "oci: a created process is opaque and holds nothing of ours" {
+	bundle '.process.args = ["sleep", "600"]'
+	create one
+	pid=$(runtime state one | jq .pid)
+	held=$(find "/proc/$pid/fd" -type l -exec readlink {} + | grep -v -e '^/dev/null$' -e "^$OUT" | sort)
+	[ "$held" = "$OCI_ROOT/one/answer
+$OCI_ROOT/one/start" ] || fail "holds: $held"
+	ok runtime delete --force one
+}
+
+@test "oci: the user namespace of a container is its own, and its root file system not shifted" {
+	bundle '.linux.namespaces += [{type: "user"}]
+		| .linux.uidMappings = [{containerID: 0, hostID: 300000, size: 65536}]
+		| .linux.gidMappings = .linux.uidMappings
+		| .process.args = ["sh", "-c", "id -u; cat /proc/self/uid_map | tr -s \" \"; stat -c %u /bin"]'
+	ok runtime run --bundle "$BUNDLE" one
+	shows "0
+ 0 300000 65536
+65534"
+}
+
+@test "oci: run ends with the exit code of the command, and nothing is left" {
+	bundle '.process.args = ["sh", "-c", "echo out; echo err >&2; exit 7"]'
+	exits 7 runtime run --bundle "$BUNDLE" one
+	shows out
+	[ "$stderr" = err ] || fail
+	[ -z "$(ls "$OCI_ROOT")" ] || fail "left: $(ls "$OCI_ROOT")"
+}
+
+@test "oci: run --detach leaves it to delete, --keep to the curious" {
+	bundle '.process.args = ["sleep", "600"]'
+	runtime run --detach --bundle "$BUNDLE" one >"$OUT" 2>&1 3>&-
+	[ "$(status_of one)" = running ]
+	ok runtime delete --force one
+	bundle '.process.args = ["true"]'
+	ok runtime run --keep --bundle "$BUNDLE" two
+	[ "$(status_of two)" = stopped ]
+	ok runtime delete two
+}
+
+@test "oci: run hands signals on" {
+	bundle '.process.args = ["sh", "-c", "trap \"echo got; exit 3\" TERM; echo ready; while :; do sleep 0.1; done"]'
+	"$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" run --bundle "$BUNDLE" one >"$OUT" 2>&1 3>&- &
+	local runner=$!
+	eventually 10 grep -q ready "$OUT"
+	kill -TERM $runner
+	wait $runner && fail "ended with 0" || [ $? -eq 3 ]
+	grep -q got "$OUT"
+}
+
+@test "oci: run with a terminal joins it to ours" {
+	bundle '.process.terminal = true | .process.args = ["sh", "-c", "tty; read line; echo got $line; exit 4"]'
+	ok pty --expect '/dev/pts/0' --send 'hello\r' --expect 'got hello' -- \
+		sh -c '"$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" run --bundle "$BUNDLE" one; echo code $?'
+	contains 'code 4'
+}
+
+@test "oci: a terminal goes over the console socket, of any length of path" {
+	local dir
+	dir=$BATS_TEST_TMPDIR/$(printf 'd%.0s' $(seq 120))
+	mkdir -p "$dir"
+	bundle '.process.terminal = true | .process.args = ["sh", "-c", "tty; echo typed $(head -n1)"]'
+	refused_by 125 'console-socket' runtime create --bundle "$BUNDLE" one
+	receive_fd "$dir/console.sock" >"$BATS_TEST_TMPDIR/seen" 3>&- &
+	local receiver=$!
+	eventually 10 test -S "$dir/console.sock"
+	create one --console-socket "$dir/console.sock"
+	ok runtime start one
+	wait $receiver
+	grep -q '/dev/pts/0' "$BATS_TEST_TMPDIR/seen" || fail "seen: $(cat "$BATS_TEST_TMPDIR/seen")"
+	grep -q 'typed hello' "$BATS_TEST_TMPDIR/seen" || fail "seen: $(cat "$BATS_TEST_TMPDIR/seen")"
+	ok runtime delete --force one
+}
+
+@test "oci: a socket that nobody listens on is an error, and nothing is left" {
+	bundle '.process.terminal = true'
+	refused_by 125 "cannot connect to '$BATS_TEST_TMPDIR/none'" \
+		runtime create --bundle "$BUNDLE" --console-socket "$BATS_TEST_TMPDIR/none" one
+	bundle .
+	refused_by 125 "cannot connect to '$BATS_TEST_TMPDIR/none'" \
+		runtime create --bundle "$BUNDLE" --pidfd-socket "$BATS_TEST_TMPDIR/none" one
+	refused_by 125 "pid-file" runtime create --bundle "$BUNDLE" --pid-file /no/such/directory/pid one
+}
+
+@test "oci: --pid-file and --pidfd-socket" {
+	bundle '.process.args = ["sleep", "600"]'
+	receive_pidfd "$BATS_TEST_TMPDIR/s" >"$BATS_TEST_TMPDIR/pid" 3>&- &
+	local receiver=$!
+	eventually 10 test -S "$BATS_TEST_TMPDIR/s"
+	create one --pid-file "$BATS_TEST_TMPDIR/file" --pidfd-socket "$BATS_TEST_TMPDIR/s"
+	wait $receiver
+	pid=$(runtime state one | jq .pid)
+	[ "$(cat "$BATS_TEST_TMPDIR/file")" = "$pid" ]
+	[ "$(cat "$BATS_TEST_TMPDIR/pid")" = "$pid" ]
+	ok runtime delete --force one
+}
+
+@test "oci: --preserve-fds passes on just those" {
+	bundle '.process.args = ["sh", "-c", "cat <&3; cat <&4; ls /proc/self/fd | tr \"\\n\" \" \""]'
+	echo three >"$BATS_TEST_TMPDIR/3"
+	echo four >"$BATS_TEST_TMPDIR/4"
+	ok fds_from_3 "$BATS_TEST_TMPDIR/3" "$BATS_TEST_TMPDIR/4" "$BATS_TEST_TMPDIR/3" -- \
+		"$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" run --preserve-fds 2 --bundle "$BUNDLE" one
+	shows "three
+four
+0 1 2 3 4 5 "
+	refused_by 125 'is not open' fds_from_3 "$BATS_TEST_TMPDIR/3" -- \
+		"$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" run --preserve-fds 2 --bundle "$BUNDLE" one
+}
+
+@test "oci: a command that is not there is an error of create, in the words that engines know" {
+	bundle '.process.args = ["no-such-command"]'
+	refused_by 127 'executable file not found in $PATH' runtime create --bundle "$BUNDLE" one
+	bundle '.process.args = ["/etc/passwd"]'
+	refused_by 126 'ermission denied' runtime create --bundle "$BUNDLE" one
+	printf 'no program\n' >"$BUNDLE/rootfs/bin/text"
+	chmod 755 "$BUNDLE/rootfs/bin/text"
+	bundle '.process.args = ["/bin/text"]'
+	create one
+	refused_by 126 "cannot run '/bin/text'" runtime start one
+	eventually 10 has_status one stopped
+	ok runtime delete one
+}
+
+@test "oci: the log has errors as engines parse them" {
+	bundle '.process.args = ["no-such-command"]'
+	exits 127 runtime --log "$BATS_TEST_TMPDIR/log" --log-format json create --bundle "$BUNDLE" one
+	[[ $(jq -r 'select(.level == "error") | .msg' "$BATS_TEST_TMPDIR/log") == *'executable file not found'* ]] || fail
+	jq -e '.time | test("^[0-9]{4}-")' "$BATS_TEST_TMPDIR/log" >/dev/null
+	exits 125 runtime --log "$BATS_TEST_TMPDIR/text" state none
+	grep -q "^time=\"[^\"]*\" level=error msg=\"container 'none' does not exist\"$" "$BATS_TEST_TMPDIR/text"
+}
+
+@test "oci: called runc or crun, errors are 1" {
+	ln -s "$INSULA_BIN/insula-runtime" "$BATS_TEST_TMPDIR/runc"
+	ln -s "$INSULA_BIN/insula-runtime" "$BATS_TEST_TMPDIR/crun"
+	exits 1 "$BATS_TEST_TMPDIR/runc" --root "$OCI_ROOT" state none
+	[[ $stderr == time=*"level=error msg=\"container 'none' does not exist\"" ]] || fail
+	exits 1 "$BATS_TEST_TMPDIR/crun" --root "$OCI_ROOT" state none
+	[[ $stderr == "crun: container 'none' does not exist"* ]] || fail
+	ok "$BATS_TEST_TMPDIR/runc" --version
+	contains 'runc '
+	bundle '.process.args = ["sleep", "600"]'
+	create one
+	exits 0 "$BATS_TEST_TMPDIR/runc" --root "$OCI_ROOT" delete one # a created one, as runc does
+}
+
+@test "oci: an id is taken once, and two that are made at the same time are one" {
+	bundle '.process.args = ["sleep", "600"]'
+	create one
+	refused_by 125 'already exists' runtime create --bundle "$BUNDLE" one
+	ok runtime delete --force one
+	local pids=() made=0 i
+	for i in 1 2 3 4 5 6; do
+		"$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" create --bundle "$BUNDLE" two >/dev/null 2>&1 </dev/null 3>&- &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		if wait "$i"; then made=$((made + 1)); fi
+	done
+	[ $made -eq 1 ] || fail "made: $made"
+	[ "$(runtime list -q)" = two ]
+	ok runtime delete --force two
+}
+
+@test "oci: ids that are no names" {
+	bundle .
+	local id
+	for id in '' . .. ../x -rf a/b $'a\nb' 'ä' "$(printf 'x%.0s' $(seq 256))"; do
+		refused_by 125 'is not a container id' runtime create --bundle "$BUNDLE" -- "$id"
+	done
+	bundle '.process.args = ["true"]'
+	ok runtime run --bundle "$BUNDLE" "$(printf 'x%.0s' $(seq 255))"
+}
+
+@test "oci: list, ps, pause and resume" {
+	bundle '.process.args = ["sh", "-c", "while :; do echo x >>/tmp/ticks; sleep 0.05; done"]'
+	create one
+	ok runtime start one
+	create two
+	ok runtime list
+	[ "${#lines[@]}" -eq 3 ] || fail
+	[ "$(runtime list --format json | jq -r '.[] | .id + " " + .status' | sort)" = "one running
+two created" ] || fail
+	[ "$(runtime list -q | sort)" = "one
+two" ]
+	ok runtime ps one
+	contains 'sh -c while'
+	ok runtime ps --format json one
+	[ "$(jq '.[0]' <<<"$output")" = "$(runtime state one | jq .pid)" ]
+	ok runtime ps one -o pid,comm
+	[[ ${lines[0]} =~ PID\ +COMMAND ]] || fail
+	ok runtime pause one
+	[ "$(status_of one)" = paused ]
+	before=$(wc -c <"$BUNDLE/rootfs/tmp/ticks")
+	sleep 0.3
+	[ "$(wc -c <"$BUNDLE/rootfs/tmp/ticks")" = "$before" ] || fail "it goes on"
+	refused_by 125 'not running' runtime pause one
+	ok runtime resume one
+	refused_by 125 'not paused' runtime resume one
+	[ "$(status_of one)" = running ]
+	ok runtime delete --force one
+	ok runtime delete --force two
+	ok runtime delete --force two # there is none
+}
+
+@test "oci: one that is paused can be killed and deleted" {
+	bundle '.process.args = ["sleep", "600"]'
+	create one
+	ok runtime start one
+	ok runtime pause one
+	ok runtime kill one KILL
+	eventually 10 has_status one stopped
+	ok runtime delete one
+	create one
+	ok runtime start one
+	ok runtime pause one
+	ok runtime delete --force one
+}
+
+@test "oci: kill --all, and by expression" {
+	bundle '.process.args = ["sh", "-c", "sleep 600 & sleep 600"]'
+	create one
+	ok runtime start one
+	eventually 10 sh -c '[ "$("$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" ps --format json one | jq length)" -ge 2 ]'
+	ok runtime kill --all one KILL
+	eventually 10 has_status one stopped
+	bundle '.process.args = ["sleep", "600"]'
+	create group-1
+	create group-2
+	create other
+	ok runtime kill --regex '^group-' KILL
+	eventually 10 has_status group-1 stopped
+	eventually 10 has_status group-2 stopped
+	[ "$(status_of other)" = created ]
+	refused_by 125 'not a regular expression' runtime delete --regex '('
+	ok runtime delete --force --regex '.'
+	[ -z "$(runtime list -q)" ]
+}
+
+@test "oci: hooks run in their order, each in its namespaces, with the state" {
+	cat >"$BATS_TEST_TMPDIR/hook" <<-'HOOK'
+		#!/bin/sh
+		state=$(cat)
+		sees=no
+		[ ! -e "$2/rootfs/proc/1" ] || sees=yes
+		echo "$1 $(echo "$state" | jq -r '.id + " " + .status') $(readlink /proc/self/ns/net) $sees $3" >>"$4"
+	HOOK
+	chmod 755 "$BATS_TEST_TMPDIR/hook"
+	local log=$BATS_TEST_TMPDIR/log
+	hook() {
+		echo "{path: \"$BATS_TEST_TMPDIR/hook\", args: [\"hook\", \"$1\", \"$BUNDLE\", \"second\", \"$log\"]}"
+	}
+	bundle ".hooks = {
+			prestart: [$(hook prestart)], createRuntime: [$(hook createRuntime)],
+			createContainer: [$(hook createContainer)], poststart: [$(hook poststart)],
+			poststop: [$(hook poststop)],
+			startContainer: [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"cat >/tmp/state\"]}]}
+		| .process.args = [\"sleep\", \"600\"]"
+	create one
+	pid=$(runtime state one | jq .pid)
+	local host inside
+	host=$(readlink /proc/self/ns/net)
+	inside=$(readlink "/proc/$pid/ns/net")
+	[ "$(cat "$log")" = "prestart one creating $host no second
+createRuntime one creating $host no second
+createContainer one creating $inside yes second" ] || fail "$(cat "$log")"
+	[ ! -e "$BUNDLE/rootfs/tmp/state" ]
+	ok runtime start one
+	[ "$(jq -r '.status + " " + (.pid | tostring)' "$BUNDLE/rootfs/tmp/state")" = "created $pid" ]
+	ok runtime delete --force one
+	[ "$(tail -n 2 "$log")" = "poststart one running $host no second
+poststop one stopped $host no second" ] || fail "$(cat "$log")"
+	run grep "$BUNDLE" /proc/self/mountinfo
+	[ "$status" -eq 1 ] || fail "mounted on the host"
+}
+
+@test "oci: a hook that fails says so, and ends what it belongs to" {
+	local kind
+	for kind in prestart createRuntime createContainer; do
+		bundle ".hooks.$kind = [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"echo one; echo the reason >&2; exit 3\"]}]"
+		refused_by 125 "hook '/bin/sh' ($kind[0]): exited with 3: the reason" runtime create --bundle "$BUNDLE" one
+	done
+	bundle '.hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "kill -9 $$"]}]'
+	create one
+	refused_by 125 "hook '/bin/sh' (startContainer[0]): was ended by signal 9" runtime start one
+	ok runtime delete --force one
+	bundle '.hooks.poststart = [{path: "/bin/false"}] | .process.args = ["sleep", "600"]'
+	create one
+	refused_by 125 "(poststart[0]): exited with 1" runtime start one
+	eventually 10 has_status one stopped
+	ok runtime delete one
+	bundle '.hooks.poststop = [{path: "/no/such/hook"}] | .process.args = ["true"]'
+	ok runtime run --bundle "$BUNDLE" one
+	[[ $stderr == *"warning: hook '/no/such/hook' (poststop[0])"* ]] || fail
+	bundle '.hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "60"], timeout: 1}]'
+	refused_by 125 "did not end within 1 s, and was killed" runtime create --bundle "$BUNDLE" one
+}
+
+@test "oci: a hook has the environment that it lists, and no descriptor of ours" {
+	bundle ".hooks.createRuntime = [{path: \"/bin/sh\", env: [\"ONLY=this\"],
+		args: [\"sh\", \"-c\", \"env | grep -v -e ^PWD -e ^SHLVL -e ^_= >$BATS_TEST_TMPDIR/env; ls /proc/self/fd | wc -l >>$BATS_TEST_TMPDIR/env\"]}]"
+	create one
+	[ "$(cat "$BATS_TEST_TMPDIR/env")" = "ONLY=this
+4" ] || fail "$(cat "$BATS_TEST_TMPDIR/env")"
+	ok runtime delete --force one
+}
+
+@test "oci: container root that is host root does not reach our program" {
+	local before
+	before=$(sha256sum <"$INSULA_BIN/insula-runtime")
+	printf '#!/proc/self/exe\n' >"$BUNDLE/rootfs/bin/again"
+	chmod 755 "$BUNDLE/rootfs/bin/again"
+	bundle '.process.args = ["/bin/again"]'
+	run runtime run --bundle "$BUNDLE" one
+	bundle '.process.args = ["sleep", "600"]'
+	create one
+	pid=$(runtime state one | jq .pid)
+	[[ $(readlink "/proc/$pid/exe") == /memfd:* ]] || fail "$(readlink "/proc/$pid/exe")"
+	(echo x >"/proc/$pid/exe") 2>/dev/null && fail "written"
+	[ "$(sha256sum <"$INSULA_BIN/insula-runtime")" = "$before" ]
+	ok runtime delete --force one
+}
+
+@test "oci: what a killed create left is removed by delete, and by the next create" {
+	bundle '.process.args = ["sleep", "600"]'
+	local point
+	for point in state.claimed state.written create.planned start.cgroup start.clone start.mount \
+		start.pivot start.born start.release create.done; do
+		INSULA_FAIL="$point=kill" runtime create --bundle "$BUNDLE" one >/dev/null 2>&1 3>&- &&
+			fail "was not killed at $point"
+		ok runtime delete --force one
+		[ -z "$(runtime list -q)" ] || fail "left after $point"
+		[ -z "$(find /sys/fs/cgroup -maxdepth 3 -name "insula-$UNIQUE-one")" ] || fail "group left after $point"
+	done
+	INSULA_FAIL="start.clone=kill" runtime create --bundle "$BUNDLE" one >/dev/null 2>&1 3>&- && fail "was not killed"
+	create one
+	ok runtime delete --force one
+}
