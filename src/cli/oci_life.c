@@ -20,6 +20,7 @@
 #include "kernel/facts.h"
 #include "kernel/processes.h"
 #include "runtime/hooks.h"
+#include "runtime/runtime.h"
 #include "runtime/place.h"
 
 /* Below /run where that is ours: not for an ordinary user, and not for root of a user namespace. */
@@ -95,8 +96,9 @@ static int await_end(struct state_dir *dir, struct err *err)
 			dir->init.pid);
 }
 
-/* A hook that fails at the end stops nobody: there is nothing left that could be undone. */
-static void run_poststop(const struct state_dir *dir)
+/* What only the configuration tells of: groups of resctrl, and the last hooks. One that fails stops nobody:
+ * there is nothing left that could be undone. */
+static void end_by_spec(const struct state_dir *dir)
 {
 	const struct hook_place place = {.cgroup_fd = -1};
 	struct err err = ERR_INIT;
@@ -105,7 +107,8 @@ static void run_poststop(const struct state_dir *dir)
 	spec_init(&spec);
 	/* Of one that was half made there is no configuration, and its hooks have nothing to end. */
 	if (life_read_spec(dir, &spec, &err) == 0 &&
-	    hooks_run(&spec, SPEC_HOOK_POSTSTOP, &dir->state, STATE_STOPPED, 0, &place, &err) < 0)
+	    (runtime_resctrl_remove(&spec, dir->state.id, NULL, &err) < 0 ||
+	     hooks_run(&spec, SPEC_HOOK_POSTSTOP, &dir->state, STATE_STOPPED, 0, &place, &err) < 0))
 		warn_emit("%s", err.message);
 	spec_done(&spec);
 }
@@ -123,7 +126,7 @@ int life_destroy(struct state_dir *dir, struct err *err)
 					       : err_wrap(err, "container '%s'", dir->state.id);
 	if (await_end(dir, err) < 0 || fail_point("delete.group", err) < 0)
 		return -1;
-	run_poststop(dir);
+	end_by_spec(dir);
 	return fail_point("delete.hooks", err) < 0 ? -1 : state_remove(dir, err);
 }
 

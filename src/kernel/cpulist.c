@@ -56,7 +56,7 @@ static bool read_number(const char **text, unsigned int *ret)
 
 static int malformed(const char *list, struct err *err)
 {
-	err_set(err, ERR_INVALID, 0, "'%s' is not a list of CPUs", list);
+	err_set(err, ERR_INVALID, 0, "'%s' is not a list of CPUs or nodes", list);
 	return err_hint(err, "write numbers and ranges, for example 0-3,8");
 }
 
@@ -112,6 +112,21 @@ int cpu_list_count(const char *list, struct err *err)
 	struct cpu_bits bits;
 
 	return parse_list(list, &bits, err) < 0 ? -1 : (int)count_cpus(&bits);
+}
+
+int cpu_list_bits(const char *list, uint64_t *ret_words, size_t count, struct err *err)
+{
+	struct cpu_bits bits;
+
+	if (parse_list(list, &bits, err) < 0)
+		return -1;
+	for (size_t i = count; i < CPU_LIMIT / 64; i++)
+		if (bits.words[i])
+			return err_set(err, ERR_LIMIT, 0, "'%s' has a number above %zu", list,
+				       count * 64 - 1);
+	for (size_t i = 0; i < count; i++)
+		ret_words[i] = i < CPU_LIMIT / 64 ? bits.words[i] : 0;
+	return 0;
 }
 
 int cpu_list_subset(const char *inner, const char *outer, struct err *err)

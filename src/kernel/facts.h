@@ -9,6 +9,7 @@
 #define INSULA_KERNEL_FACTS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -46,6 +47,8 @@ int cpu_list_pick(const char *list, unsigned int count, unsigned int start,
 		  struct cpu_set_text *ret, struct err *err);
 /* Number of CPUs in a list; ERR_INVALID if malformed. */
 int cpu_list_count(const char *list, struct err *err);
+/* As a bit set for system calls, CPU n in bit n % 64 of word n / 64. ERR_LIMIT where one does not fit. */
+int cpu_list_bits(const char *list, uint64_t *ret_words, size_t count, struct err *err);
 /* Is every CPU of `inner` in `outer`? 1, 0, -1. */
 int cpu_list_subset(const char *inner, const char *outer, struct err *err);
 

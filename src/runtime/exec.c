@@ -109,17 +109,17 @@ static int open_terminal(const struct spec_process *process, int *ret_master, in
 }
 
 static const struct step exec_steps[] = {
-	{.op = STEP_INIT_WAIT},	   {.op = STEP_INIT_ROOT},  {.op = STEP_INIT_SESSION},
-	{.op = STEP_INIT_KEYRING}, {.op = STEP_INIT_BOUND}, {.op = STEP_INIT_USER},
-	{.op = STEP_INIT_CWD},	   {.op = STEP_INIT_LABEL}, {.op = STEP_INIT_FILTER},
-	{.op = STEP_INIT_EXEC},
+	{.op = STEP_INIT_WAIT},	   {.op = STEP_INIT_ROOT},	  {.op = STEP_INIT_SESSION},
+	{.op = STEP_INIT_KEYRING}, {.op = STEP_INIT_PERSONALITY}, {.op = STEP_INIT_MEMORY_POLICY},
+	{.op = STEP_INIT_BOUND},   {.op = STEP_INIT_USER},	  {.op = STEP_INIT_CWD},
+	{.op = STEP_INIT_LABEL},   {.op = STEP_INIT_FILTER},	  {.op = STEP_INIT_EXEC},
 };
 
 static const struct step exec_steps_early[] = {
-	{.op = STEP_INIT_WAIT},	   {.op = STEP_INIT_ROOT},  {.op = STEP_INIT_SESSION},
-	{.op = STEP_INIT_KEYRING}, {.op = STEP_INIT_BOUND}, {.op = STEP_INIT_FILTER_EARLY},
-	{.op = STEP_INIT_USER},	   {.op = STEP_INIT_CWD},   {.op = STEP_INIT_LABEL},
-	{.op = STEP_INIT_EXEC},
+	{.op = STEP_INIT_WAIT},	   {.op = STEP_INIT_ROOT},	   {.op = STEP_INIT_SESSION},
+	{.op = STEP_INIT_KEYRING}, {.op = STEP_INIT_PERSONALITY},  {.op = STEP_INIT_MEMORY_POLICY},
+	{.op = STEP_INIT_BOUND},   {.op = STEP_INIT_FILTER_EARLY}, {.op = STEP_INIT_USER},
+	{.op = STEP_INIT_CWD},	   {.op = STEP_INIT_LABEL},	   {.op = STEP_INIT_EXEC},
 };
 
 static bool has_label(const struct spec_process *process)
@@ -325,6 +325,29 @@ static int start_joiner(struct exec *x, int flags, struct err *err)
 	return pid < 0 ? -1 : 0;
 }
 
+/* execCPUAffinity.initial is "a list of CPUs a runtime parent process to be run on initially, before the
+ * transition to container's cgroup": A is born with ours. */
+static int start_joiner_on(struct exec *x, int flags, struct err *err)
+{
+	const char *cpus = x->request->process->affinity_initial;
+	struct affinity before = {.size = 0};
+	struct err ignored = ERR_INIT;
+
+	if (cpus && (affinity_save(&before, err) < 0 || affinity_apply(0, cpus, err) < 0))
+		return err_wrap(err, "process.execCPUAffinity.initial");
+	int status = start_joiner(x, flags, err);
+	affinity_restore(&before, &ignored);
+	return status;
+}
+
+/* What the newborn may not do to itself, once it is in the container's control groups. */
+static int set_scheduling(const struct spec_process *p, pid_t pid, struct err *err)
+{
+	if (p->affinity_final && affinity_apply(pid, p->affinity_final, err) < 0)
+		return err_wrap(err, "process.execCPUAffinity.final");
+	return apply_scheduler(pid, p, err) < 0 ? -1 : apply_io_priority(pid, p, err);
+}
+
 int runtime_exec(const struct runtime_exec *request, const struct cgroup_host *host,
 		 struct proc *ret, int *ret_console_fd, struct err *err)
 {
@@ -341,8 +364,9 @@ int runtime_exec(const struct runtime_exec *request, const struct cgroup_host *h
 	own_fd int slave = -1;
 	int flags;
 
-	if (prepare(&x, request, &flags, err) < 0 || start_joiner(&x, flags, err) < 0 ||
-	    receive_newborn(&x, &born, &master, &slave, err) < 0)
+	if (prepare(&x, request, &flags, err) < 0 || start_joiner_on(&x, flags, err) < 0 ||
+	    receive_newborn(&x, &born, &master, &slave, err) < 0 ||
+	    set_scheduling(request->process, born.pid, err) < 0)
 		return -1;
 	struct release release = {.identity = x.identity};
 	if (fail_point("exec.release", err) < 0 ||

@@ -226,15 +226,17 @@ static int plan_parent_steps(struct plan *plan, struct err *err)
 {
 	if (plan->has_cgroup && plan_add(plan, STEP_CGROUP, 0, plan->cgroup.name, err) < 0)
 		return -1;
-	if (plan_add_sources(plan, err) < 0)
+	if (plan_add_sources(plan, err) < 0 || plan_add_field_sources(plan, err) < 0)
 		return -1;
 	if (ADD_ALL(plan, err, STEP_PAD, STEP_CLONE) < 0)
 		return -1;
 	if (plan->own[NS_USER] && ADD_ALL(plan, err, STEP_MAPS) < 0)
 		return -1;
-	if (ADD_ALL(plan, err, STEP_LIMITS, STEP_COVERS) < 0)
+	if (ADD_ALL(plan, err, STEP_LIMITS) < 0)
 		return -1;
-	if (plan_add_mounts(plan, err) < 0)
+	if (plan->spec->linux_.intel_rdt && ADD_ALL(plan, err, STEP_RESCTRL_JOIN) < 0)
+		return -1;
+	if (ADD_ALL(plan, err, STEP_COVERS) < 0 || plan_add_mounts(plan, err) < 0)
 		return -1;
 	if ((has_hooks(plan, SPEC_HOOK_PRESTART) || has_hooks(plan, SPEC_HOOK_CREATE_RUNTIME)) &&
 	    ADD_ALL(plan, err, STEP_HOOKS) < 0)
@@ -243,6 +245,8 @@ static int plan_parent_steps(struct plan *plan, struct err *err)
 	    ADD_ALL(plan, err, STEP_HOOKS_CONTAINER) < 0)
 		return -1;
 	if (ADD_ALL(plan, err, STEP_PIVOT, STEP_LEAVE) < 0)
+		return -1;
+	if (plan_add_scheduling(plan, err) < 0)
 		return -1;
 	if (plan->request.born && ADD_ALL(plan, err, STEP_BORN) < 0)
 		return -1;
@@ -262,6 +266,8 @@ static int plan_child_steps(struct plan *plan, struct err *err)
 	if (has_hooks(plan, SPEC_HOOK_CREATE_CONTAINER) &&
 	    ADD_ALL(plan, err, STEP_INIT_HOOKS_CONTAINER) < 0)
 		return -1;
+	if (spec->process.scheduler && ADD_ALL(plan, err, STEP_INIT_REPORT) < 0)
+		return -1;
 	if (ADD_ALL(plan, err, STEP_INIT_WAIT) < 0)
 		return -1;
 	if ((plan->own[NS_USER] || spec->linux_.namespaces[SPEC_NS_USER].given) &&
@@ -278,7 +284,7 @@ static int plan_child_steps(struct plan *plan, struct err *err)
 		return -1;
 	if (!plan->request.keep_keyring && ADD_ALL(plan, err, STEP_INIT_KEYRING) < 0)
 		return -1;
-	if (ADD_ALL(plan, err, STEP_INIT_BOUND) < 0)
+	if (plan_add_child_fields(plan, err) < 0 || ADD_ALL(plan, err, STEP_INIT_BOUND) < 0)
 		return -1;
 	if (early && ADD_ALL(plan, err, STEP_INIT_FILTER_EARLY) < 0)
 		return -1;

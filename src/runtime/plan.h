@@ -21,33 +21,40 @@ enum step_op {
 	STEP_BIND_SOURCE,  /* a bind mount's source as a detached copy */
 	STEP_CGROUP_VIEW,  /* the group's directories as detached copies */
 	STEP_OWN_INIT,	   /* our init program, opened */
+	STEP_RESCTRL,	   /* groups for caches and memory bandwidth */
+	STEP_NET_SOURCE,   /* a network device that is to be the container's, looked for */
 	/* P, in a private copy of the launch pad */
 	STEP_PAD,
-	STEP_CLONE,    /* C is born, shares P's mount namespace, waits */
-	STEP_MAPS,     /* its id maps are written */
-	STEP_LIMITS,   /* its resource limits are set */
-	STEP_COVERS,   /* the small file system that covers come from */
-	STEP_LAYER,    /* an overlay of one layer's copies, attached */
-	STEP_ROOT_DIR, /* the copy of root_dir, attached */
-	STEP_JOIN,     /* P enters C's net, uts and ipc namespaces */
-	STEP_MOUNT,    /* one of the specification's mounts */
-	STEP_DEVICES,  /* device nodes and links in our /dev */
-	STEP_CONSOLE,  /* a terminal pair from the container's devpts */
-	STEP_USER,     /* who the command runs as, by the container's own passwd */
-	STEP_CWD,      /* its working directory exists */
-	STEP_MASK,     /* a path is covered */
-	STEP_READONLY, /* a path is made read-only */
+	STEP_CLONE,  /* C is born, shares P's mount namespace, waits */
+	STEP_MAPS,   /* its id maps are written */
+	STEP_LIMITS, /* its resource limits are set */
+	STEP_RESCTRL_JOIN,
+	STEP_COVERS,	 /* the small file system that covers come from */
+	STEP_LAYER,	 /* an overlay of one layer's copies, attached */
+	STEP_ROOT_DIR,	 /* the copy of root_dir, attached */
+	STEP_JOIN,	 /* P enters C's net, uts and ipc namespaces */
+	STEP_NET_DEVICE, /* a network device moves into the container */
+	STEP_MOUNT,	 /* one of the specification's mounts */
+	STEP_DEVICES,	 /* device nodes and links in our /dev */
+	STEP_CONSOLE,	 /* a terminal pair from the container's devpts */
+	STEP_USER,	 /* who the command runs as, by the container's own passwd */
+	STEP_CWD,	 /* its working directory exists */
+	STEP_MASK,	 /* a path is covered */
+	STEP_READONLY,	 /* a path is made read-only */
 	STEP_ROOT_READONLY,
 	STEP_HOOKS,	      /* prestart and createRuntime, in P's own namespaces */
 	STEP_HOOKS_CONTAINER, /* C runs createContainer in its own */
 	STEP_PIVOT,	      /* the new root is "/" for P and C */
 	STEP_LEAVE,	      /* P returns to its own namespaces */
-	STEP_BORN,	      /* the caller writes down who C is */
-	STEP_RELEASE,	      /* C goes on; P waits for its exec, or until it waits to be started */
+	STEP_SCHEDULER,	      /* scheduling policy of C, which may not raise itself */
+	STEP_IO_PRIORITY,
+	STEP_BORN,    /* the caller writes down who C is */
+	STEP_RELEASE, /* C goes on; P waits for its exec, or until it waits to be started */
 	/* C */
 	STEP_INIT_CGROUP,	   /* join the v1 hierarchies */
 	STEP_INIT_OOM,		   /* out-of-memory score */
 	STEP_INIT_HOOKS_CONTAINER, /* when P says so, before the pivot */
+	STEP_INIT_REPORT,	   /* tell P that it is in its control groups */
 	STEP_INIT_WAIT,		   /* for RELEASE */
 	STEP_INIT_ROOT,		   /* become root of the user namespace */
 	STEP_INIT_LOCK, /* a copy of the mount namespace that it owns: every mount is locked */
@@ -55,6 +62,8 @@ enum step_op {
 	STEP_INIT_SYSCTL,  /* by the owner of the namespaces: nobody else may, not even host root */
 	STEP_INIT_SESSION, /* session, terminal or pipes */
 	STEP_INIT_KEYRING,
+	STEP_INIT_PERSONALITY,
+	STEP_INIT_MEMORY_POLICY,
 	STEP_INIT_BOUND,	/* bounding set */
 	STEP_INIT_FILTER_EARLY, /* seccomp where no_new_privs is not wanted */
 	STEP_INIT_USER,		/* groups, gid, uid, capabilities */
@@ -107,6 +116,12 @@ int plan_add(struct plan *plan, enum step_op op, unsigned int index, const char 
 /* The part of the plan that is about mounts (plan_mounts.c). */
 int plan_add_sources(struct plan *plan, struct err *err);
 int plan_add_mounts(struct plan *plan, struct err *err);
+/* The part that is about scheduling, memory policy, resctrl and network devices (plan_fields.c). */
+int plan_add_field_sources(struct plan *plan, struct err *err);
+int plan_add_net_devices(struct plan *plan, struct err *err);
+int plan_add_scheduling(struct plan *plan, struct err *err);
+int plan_add_child_fields(struct plan *plan, struct err *err);
+void plan_print_field(const struct plan *plan, const struct step *step, struct str *out);
 /* /dev, /proc, /sys and what is below them: never through a symbolic link of the image. */
 bool plan_is_own_place(const char *destination);
 

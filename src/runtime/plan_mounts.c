@@ -112,7 +112,8 @@ int plan_add_mounts(struct plan *plan, struct err *err)
 {
 	const struct spec *spec = plan->spec;
 
-	if (add_root(plan, err) < 0 || plan_add(plan, STEP_JOIN, 0, "", err) < 0)
+	if (add_root(plan, err) < 0 || plan_add(plan, STEP_JOIN, 0, "", err) < 0 ||
+	    plan_add_net_devices(plan, err) < 0)
 		return -1;
 	for (size_t i = 0; i < spec->mount_count; i++)
 		if (plan_add(plan, STEP_MOUNT, (unsigned int)i, spec->mounts[i].destination, err) <

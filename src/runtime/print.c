@@ -11,14 +11,18 @@ static const char *const names[STEP_COUNT] = {
 	[STEP_BIND_SOURCE] = "take-bind",
 	[STEP_CGROUP_VIEW] = "take-cgroup-view",
 	[STEP_OWN_INIT] = "take-init",
+	[STEP_RESCTRL] = "resctrl",
+	[STEP_NET_SOURCE] = "take-net-device",
 	[STEP_PAD] = "enter-pad",
 	[STEP_CLONE] = "clone",
 	[STEP_MAPS] = "map-ids",
 	[STEP_LIMITS] = "set-limits",
+	[STEP_RESCTRL_JOIN] = "resctrl-join",
 	[STEP_COVERS] = "covers",
 	[STEP_LAYER] = "layer",
 	[STEP_ROOT_DIR] = "root",
 	[STEP_JOIN] = "join",
+	[STEP_NET_DEVICE] = "net-device",
 	[STEP_MOUNT] = "mount",
 	[STEP_DEVICES] = "devices",
 	[STEP_CONSOLE] = "console",
@@ -31,11 +35,14 @@ static const char *const names[STEP_COUNT] = {
 	[STEP_HOOKS_CONTAINER] = "container-hooks",
 	[STEP_PIVOT] = "pivot",
 	[STEP_LEAVE] = "leave",
+	[STEP_SCHEDULER] = "scheduler",
+	[STEP_IO_PRIORITY] = "io-priority",
 	[STEP_BORN] = "record",
 	[STEP_RELEASE] = "release",
 	[STEP_INIT_CGROUP] = "join-cgroup",
 	[STEP_INIT_OOM] = "oom-score",
 	[STEP_INIT_HOOKS_CONTAINER] = "container-hooks",
+	[STEP_INIT_REPORT] = "report",
 	[STEP_INIT_WAIT] = "wait",
 	[STEP_INIT_ROOT] = "become-root",
 	[STEP_INIT_LOCK] = "lock-mounts",
@@ -43,6 +50,8 @@ static const char *const names[STEP_COUNT] = {
 	[STEP_INIT_SYSCTL] = "sysctl",
 	[STEP_INIT_SESSION] = "session",
 	[STEP_INIT_KEYRING] = "keyring",
+	[STEP_INIT_PERSONALITY] = "personality",
+	[STEP_INIT_MEMORY_POLICY] = "memory-policy",
 	[STEP_INIT_BOUND] = "bounding-set",
 	[STEP_INIT_FILTER_EARLY] = "seccomp",
 	[STEP_INIT_USER] = "become-user",
@@ -150,6 +159,7 @@ static void print_detail(const struct plan *plan, const struct step *step, struc
 			str_addf(out, " %u instructions", plan->filter.count);
 		break;
 	default:
+		plan_print_field(plan, step, out);
 		break;
 	}
 }

@@ -45,12 +45,13 @@ struct runtime_request {
 	const char *cgroup_name;
 	const char *run_root;	  /* "/run/insula": the launch pad is pinned below it */
 	const char *init_program; /* insula-init, for a specification that wants one; else NULL */
-	bool strict;		  /* what would be clamped or missing is an error */
-	int stdio[3];		  /* what becomes 0, 1, 2 without a terminal; -1: /dev/null */
-	int preserve_fds;	  /* descriptors 3 .. 2+N are passed on */
-	bool keep_keyring;	  /* the caller's session keyring, instead of a new one */
+	const char *resctrl; /* a recorded tree in place of /sys/fs/resctrl, for tests; or NULL */
+	bool strict;	     /* what would be clamped or missing is an error */
+	int stdio[3];	     /* what becomes 0, 1, 2 without a terminal; -1: /dev/null */
+	int preserve_fds;    /* descriptors 3 .. 2+N are passed on */
+	bool keep_keyring;   /* the caller's session keyring, instead of a new one */
 	/* Of an OCI runtime. Where `wait` is set, runtime_create() returns when all is done but execve: the
-	 * process waits on start_fd, and answers on answer_fd (state_make_fifos). */
+	 * process waits on start_fd, and answers on answer_fd (state_open_fifos). */
 	bool wait;
 	int start_fd, answer_fd;
 	const struct state *state; /* what hooks are told; NULL: there are no hooks */
@@ -85,6 +86,11 @@ struct runtime_container {
 int runtime_create(struct plan *plan, struct runtime_container *ret, struct err *err);
 /* Kill, reap and remove everything (for failures after create). */
 void runtime_container_done(struct runtime_container *container);
+
+/* Remove the resctrl groups that a start with this specification made. Success where there are none. `place`
+ * as in the request. */
+int runtime_resctrl_remove(const struct spec *spec, const char *id, const char *place,
+			   struct err *err);
 
 /* A further process in a running container. */
 struct runtime_exec {

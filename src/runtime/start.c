@@ -422,14 +422,18 @@ static const struct {
 	[STEP_BIND_SOURCE] = {start_bind_source, "start.bind-source"},
 	[STEP_CGROUP_VIEW] = {start_cgroup_view, "start.cgroup-view"},
 	[STEP_OWN_INIT] = {step_own_init, "start.own-init"},
+	[STEP_RESCTRL] = {start_resctrl, "start.resctrl"},
+	[STEP_NET_SOURCE] = {start_net_source, "start.net-source"},
 	[STEP_PAD] = {step_pad, "start.pad"},
 	[STEP_CLONE] = {step_clone, "start.clone"},
 	[STEP_MAPS] = {step_maps, "start.maps"},
 	[STEP_LIMITS] = {step_limits, "start.limits"},
+	[STEP_RESCTRL_JOIN] = {start_resctrl_join, "start.resctrl-join"},
 	[STEP_COVERS] = {start_covers, "start.covers"},
 	[STEP_LAYER] = {start_layer, "start.layer"},
 	[STEP_ROOT_DIR] = {start_root_dir, "start.root-dir"},
 	[STEP_JOIN] = {step_join, "start.join"},
+	[STEP_NET_DEVICE] = {start_net_device, "start.net-device"},
 	[STEP_MOUNT] = {start_mount, "start.mount"},
 	[STEP_DEVICES] = {start_devices, "start.devices"},
 	[STEP_CONSOLE] = {start_console, "start.console"},
@@ -442,6 +446,8 @@ static const struct {
 	[STEP_HOOKS_CONTAINER] = {start_hooks_container, "start.hooks-container"},
 	[STEP_PIVOT] = {step_pivot, "start.pivot"},
 	[STEP_LEAVE] = {step_leave, "start.leave"},
+	[STEP_SCHEDULER] = {start_scheduler, "start.scheduler"},
+	[STEP_IO_PRIORITY] = {start_io_priority, "start.io-priority"},
 	[STEP_BORN] = {step_born, "start.born"},
 	[STEP_RELEASE] = {step_release, "start.release"},
 };
@@ -497,6 +503,7 @@ static void start_done(struct start *s)
 {
 	struct err ignored = ERR_INIT;
 
+	start_fields_done(s);
 	if (s->moved)
 		leave(s, &ignored);
 	umask(s->umask);
@@ -530,7 +537,8 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 			    .devpts_fd = -1,
 			    .console_fd = -1,
 			    .slave_fd = -1,
-			    .init_fd = -1};
+			    .init_fd = -1,
+			    .fields = START_FIELDS_INIT};
 	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++)
 		s->own_ns[kind] = s->joined_ns[kind] = -1;
 	for (size_t i = 0; i < CGROUP_MAX_HIERARCHIES; i++)
@@ -568,6 +576,7 @@ int runtime_create(struct plan *plan, struct runtime_container *ret, struct err 
 	ret->console_fd = take_fd(s.console_fd);
 	s.child = PROC_INIT;
 	s.cgroup = CGROUP_INIT;
+	start_fields_keep(&s.fields);
 	return 0;
 }
 

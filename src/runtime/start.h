@@ -37,6 +37,18 @@ struct bind_source {
 	bool directory;
 };
 
+/* What start_fields.c holds. */
+struct start_fields {
+	int resctrl_fd;	   /* the file system; its groups are ours to remove */
+	int net_fd;	   /* netlink socket of the network namespace that P came from */
+	int inside_net_fd; /* and of the container's */
+	struct netdev *net_devices;
+	size_t net_device_count;
+};
+
+#define START_FIELDS_INIT \
+	((struct start_fields){.resctrl_fd = -1, .net_fd = -1, .inside_net_fd = -1})
+
 struct start {
 	struct plan *plan;
 	int proc_fd;		 /* a procfs of the host, for ever valid */
@@ -63,6 +75,7 @@ struct start {
 	int console_fd, slave_fd;
 	int init_fd; /* our init program, or -1 */
 	struct identity identity;
+	struct start_fields fields;
 };
 
 /* The same data for a first process (container) and a further one (exec). */
@@ -142,6 +155,26 @@ int init_hooks_start(struct job *job, struct err *err);
 int init_root(struct job *job, struct err *err);
 /* Can the command be executed, as far as can be told without doing it? */
 int command_check(const struct job *job, struct err *err);
+
+/* start_fields.c */
+int start_resctrl(struct start *s, const struct step *step, struct err *err);
+int start_resctrl_join(struct start *s, const struct step *step, struct err *err);
+int start_net_source(struct start *s, const struct step *step, struct err *err);
+int start_net_device(struct start *s, const struct step *step, struct err *err);
+int start_scheduler(struct start *s, const struct step *step, struct err *err);
+int start_io_priority(struct start *s, const struct step *step, struct err *err);
+/* After success: what was moved and made stays. */
+void start_fields_keep(struct start_fields *f);
+/* While the container's namespaces are still there: undo, and release. */
+void start_fields_done(struct start *s);
+
+/* child_fields.c */
+int init_report(struct job *job, struct err *err);
+int init_personality(struct job *job, struct err *err);
+int init_memory_policy(struct job *job, struct err *err);
+/* Scheduling of a process that cannot raise itself; members that are absent change nothing. */
+int apply_scheduler(pid_t pid, const struct spec_process *process, struct err *err);
+int apply_io_priority(pid_t pid, const struct spec_process *process, struct err *err);
 
 /* user.c: "name", "uid", "name:group", "uid:gid" or NULL (numbers from the specification), resolved
  * in the tree at root_fd by its own /etc/passwd and /etc/group, read as untrusted text. */

@@ -9,7 +9,6 @@
  * the row's custom_done whether the rest of the document was acceptable or not; a converter that
  * fails has released its own part and left the slot empty.
  */
-#include <linux/sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +16,7 @@
 #include "kernel/caps.h"
 #include "kernel/limits.h"
 #include "spec/fields.h"
+#include "spec/names.h"
 
 int spec_want(const struct json *doc, json_node n, enum json_type type, struct err *err)
 {
@@ -156,19 +156,13 @@ void spec_write_rlimit_type(struct json_writer *w, const char *key, const void *
 
 /* ---- linux.namespaces ---- */
 
-static const struct json_name namespace_names[] = {
-	{"user", SPEC_NS_USER},	    {"mount", SPEC_NS_MNT}, {"pid", SPEC_NS_PID},
-	{"network", SPEC_NS_NET},   {"uts", SPEC_NS_UTS},   {"ipc", SPEC_NS_IPC},
-	{"cgroup", SPEC_NS_CGROUP}, {"time", SPEC_NS_TIME}, {NULL, 0},
-};
-
 struct namespace_item {
 	int type;
 	char *path;
 };
 
 static const struct json_field namespace_fields[] = {
-	FIELD("type", ENUM, namespace_item, type, REQUIRED, .names = namespace_names),
+	FIELD("type", ENUM, namespace_item, type, REQUIRED, .names = spec_namespace_names),
 	FIELD("path", STRING, namespace_item, path),
 	{0},
 };
@@ -211,7 +205,7 @@ void spec_write_namespaces(struct json_writer *w, const char *key, const void *s
 
 	json_write_key(w, key);
 	json_write_array(w);
-	for (const struct json_name *name = namespace_names; name->name; name++) {
+	for (const struct json_name *name = spec_namespace_names; name->name; name++) {
 		if (!all[name->value].given)
 			continue;
 		json_write_object(w);
@@ -299,59 +293,73 @@ void spec_write_access(struct json_writer *w, const char *key, const void *slot)
 	json_write_member(w, key, slot);
 }
 
-/* ---- process.scheduler.flags, linux.personality.flags ---- */
+/* ---- process.scheduler.flags, linux.memoryPolicy.flags, linux.personality.flags ---- */
 
-static const struct json_name sched_flag_names[] = {
-	{"SCHED_FLAG_RESET_ON_FORK", SCHED_FLAG_RESET_ON_FORK},
-	{"SCHED_FLAG_RECLAIM", SCHED_FLAG_RECLAIM},
-	{"SCHED_FLAG_DL_OVERRUN", SCHED_FLAG_DL_OVERRUN},
-	{"SCHED_FLAG_KEEP_POLICY", SCHED_FLAG_KEEP_POLICY},
-	{"SCHED_FLAG_KEEP_PARAMS", SCHED_FLAG_KEEP_PARAMS},
-	{"SCHED_FLAG_UTIL_CLAMP_MIN", SCHED_FLAG_UTIL_CLAMP_MIN},
-	{"SCHED_FLAG_UTIL_CLAMP_MAX", SCHED_FLAG_UTIL_CLAMP_MAX},
-	{NULL, 0},
-};
-
-static int sched_flag(const struct json *doc, json_node n, uint64_t *flags, struct err *err)
+static int bind_flag(const struct json *doc, json_node n, const struct json_name *names,
+		     const char *what, unsigned int *flags, struct err *err)
 {
 	const char *text = spec_want_string(doc, n, err);
-	const struct json_name *name = sched_flag_names;
 
 	if (!text)
 		return -1;
-	while (name->name && strcmp(name->name, text) != 0)
-		name++;
-	if (!name->name)
-		return json_error(doc, n, err, "'%s' is not a scheduler flag", text);
-	*flags |= (unsigned int)name->value;
+	while (names->name && strcmp(names->name, text) != 0)
+		names++;
+	if (!names->name)
+		return json_error(doc, n, err, "'%s' is not a %s flag", text, what);
+	*flags |= (unsigned int)names->value;
 	return 0;
 }
 
-int spec_bind_sched_flags(const struct json *doc, json_node n, void *slot, struct err *err)
+static int bind_flags(const struct json *doc, json_node n, const struct json_name *names,
+		      const char *what, unsigned int *ret, struct err *err)
 {
-	uint64_t flags = 0;
+	unsigned int flags = 0;
 
 	if (spec_want(doc, n, JSON_ARRAY, err) < 0)
 		return -1;
 	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i))
-		if (sched_flag(doc, i, &flags, err) < 0 && json_note(doc, err) < 0)
+		if (bind_flag(doc, i, names, what, &flags, err) < 0 && json_note(doc, err) < 0)
 			return -1;
+	*ret = flags;
+	return 0;
+}
+
+static void write_flags(struct json_writer *w, const char *key, const struct json_name *names,
+			unsigned int flags)
+{
+	if (!flags)
+		return;
+	json_write_key(w, key);
+	json_write_array(w);
+	for (; names->name; names++)
+		if (flags & (unsigned int)names->value)
+			json_write_string(w, names->name);
+	json_write_end(w, ']');
+}
+
+int spec_bind_sched_flags(const struct json *doc, json_node n, void *slot, struct err *err)
+{
+	unsigned int flags;
+
+	if (bind_flags(doc, n, spec_sched_flags, "scheduler", &flags, err) < 0)
+		return -1;
 	*(uint64_t *)slot = flags;
 	return 0;
 }
 
 void spec_write_sched_flags(struct json_writer *w, const char *key, const void *slot)
 {
-	uint64_t flags = *(const uint64_t *)slot;
+	write_flags(w, key, spec_sched_flags, (unsigned int)*(const uint64_t *)slot);
+}
 
-	if (!flags)
-		return;
-	json_write_key(w, key);
-	json_write_array(w);
-	for (const struct json_name *name = sched_flag_names; name->name; name++)
-		if (flags & (unsigned int)name->value)
-			json_write_string(w, name->name);
-	json_write_end(w, ']');
+int spec_bind_mempolicy_flags(const struct json *doc, json_node n, void *slot, struct err *err)
+{
+	return bind_flags(doc, n, spec_mempolicy_flags, "memory policy", slot, err);
+}
+
+void spec_write_mempolicy_flags(struct json_writer *w, const char *key, const void *slot)
+{
+	write_flags(w, key, spec_mempolicy_flags, *(const unsigned int *)slot);
 }
 
 int spec_bind_no_flags(const struct json *doc, json_node n, void *slot, struct err *err)
@@ -361,25 +369,6 @@ int spec_bind_no_flags(const struct json *doc, json_node n, void *slot, struct e
 	if (json_count(doc, n) > 0)
 		return json_error(doc, n, err, "must be empty: the specification defines no flag");
 	return 0;
-}
-
-/* ---- members that are only noted ---- */
-
-int spec_bind_presence(const struct json *doc, json_node n, void *slot, struct err *err)
-{
-	if (spec_want(doc, n, JSON_OBJECT, err) < 0)
-		return -1;
-	*(bool *)slot = true;
-	return 0;
-}
-
-void spec_write_presence(struct json_writer *w, const char *key, const void *slot)
-{
-	if (!*(const bool *)slot)
-		return;
-	json_write_key(w, key);
-	json_write_object(w);
-	json_write_end(w, '}');
 }
 
 /* ---- linux.netDevices ---- */
@@ -401,6 +390,8 @@ static int net_device(const struct json *doc, json_node n, struct strv *list, st
 		inside = spec_want_string(doc, name, err);
 	if (!inside)
 		return -1;
+	if (!*inside)
+		inside = host;
 	if (strchr(host, '='))
 		return json_error(doc, n, err, "is not the name of a network device");
 	return strv_addf(list, err, "%s=%s", host, inside);

@@ -10,10 +10,8 @@
  * Ranges here are those that the kernel's interfaces have whatever else the document says; rules
  * that span two members are in validate*.c.
  */
-#include <linux/ioprio.h>
-#include <linux/sched.h>
-
 #include "spec/fields.h"
+#include "spec/names.h"
 
 const struct json_field spec_idmap_fields[] = {
 	FIELD("containerID", U32, spec_idmap, container_id, REQUIRED),
@@ -58,38 +56,20 @@ static const struct json_field rlimit_fields[] = {
 	{0},
 };
 
-static const struct json_name sched_policies[] = {
-	{"SCHED_OTHER", SCHED_NORMAL},
-	{"SCHED_FIFO", SCHED_FIFO},
-	{"SCHED_RR", SCHED_RR},
-	{"SCHED_BATCH", SCHED_BATCH},
-	{"SCHED_ISO", 4},
-	{"SCHED_IDLE", SCHED_IDLE},
-	{"SCHED_DEADLINE", SCHED_DEADLINE},
-	{NULL, 0},
-};
-
 static const struct json_field scheduler_fields[] = {
-	FIELD("policy", ENUM, spec_scheduler, policy, REQUIRED, .names = sched_policies),
-	FIELD("nice", INT, spec_scheduler, nice, RANGE(-20, 19)),
-	FIELD("priority", INT, spec_scheduler, priority, RANGE(0, 99)),
-	FIELD_OWN("flags", sched_flags, spec_scheduler, flags),
-	FIELD("runtime", U64, spec_scheduler, runtime),
-	FIELD("deadline", U64, spec_scheduler, deadline),
-	FIELD("period", U64, spec_scheduler, period),
+	FIELD("policy", ENUM, scheduler, policy, REQUIRED, UNSET(-1), .names = spec_sched_policies),
+	FIELD("nice", INT, scheduler, nice, RANGE(-20, 19)),
+	FIELD("priority", INT, scheduler, priority, RANGE(0, 99)),
+	FIELD_OWN("flags", sched_flags, scheduler, flags),
+	FIELD("runtime", U64, scheduler, runtime),
+	FIELD("deadline", U64, scheduler, deadline),
+	FIELD("period", U64, scheduler, period),
 	{0},
 };
 
-static const struct json_name io_classes[] = {
-	{"IOPRIO_CLASS_RT", IOPRIO_CLASS_RT},
-	{"IOPRIO_CLASS_BE", IOPRIO_CLASS_BE},
-	{"IOPRIO_CLASS_IDLE", IOPRIO_CLASS_IDLE},
-	{NULL, 0},
-};
-
 static const struct json_field io_priority_fields[] = {
-	FIELD("class", ENUM, spec_io_priority, class, REQUIRED, .names = io_classes),
-	FIELD("priority", INT, spec_io_priority, priority, RANGE(0, 7)),
+	FIELD("class", ENUM, io_priority, class, REQUIRED, .names = spec_io_classes),
+	FIELD("priority", INT, io_priority, level, REQUIRED, RANGE(0, 7)),
 	{0},
 };
 
@@ -115,9 +95,9 @@ const struct json_field spec_process_fields[] = {
 	FIELD("oomScoreAdj", INT, spec_process, oom_score_adj, GIVEN(spec_process, oom_given),
 	      RANGE(-1000, 1000)),
 	FIELD("scheduler", POINTER, spec_process, scheduler, .fields = scheduler_fields,
-	      .item_size = sizeof(struct spec_scheduler)),
+	      .item_size = sizeof(struct scheduler)),
 	FIELD("ioPriority", POINTER, spec_process, io_priority, .fields = io_priority_fields,
-	      .item_size = sizeof(struct spec_io_priority)),
+	      .item_size = sizeof(struct io_priority)),
 	FIELD_FLAT("execCPUAffinity", affinity_fields),
 	{0},
 };

@@ -57,16 +57,16 @@ extern const struct json_field spec_idmap_fields[];	/* struct spec_idmap */
 	void spec_write_##name_(struct json_writer *w, const char *key, const void *slot)
 
 /* convert.c */
-CONVERTER(capabilities); /* uint64_t, array of names */
-CONVERTER(gids);	 /* struct spec_user: additional_gids */
-CONVERTER(rlimit_type);	 /* int */
-CONVERTER(namespaces);	 /* struct spec_namespace[SPEC_NS_COUNT] */
-CONVERTER(device_type);	 /* char of "c", "u", "b", "p" */
-CONVERTER(rule_type);	 /* char of "a", "b", "c" */
-CONVERTER(access);	 /* char[4], subset of "rwm" */
-CONVERTER(sched_flags);	 /* uint64_t, array of names */
-CONVERTER(presence);	 /* bool: an object is there, whatever is in it */
-CONVERTER(net_devices);	 /* struct strv "host name=name inside" */
+CONVERTER(capabilities);    /* uint64_t, array of names */
+CONVERTER(gids);	    /* struct spec_user: additional_gids */
+CONVERTER(rlimit_type);	    /* int */
+CONVERTER(namespaces);	    /* struct spec_namespace[SPEC_NS_COUNT] */
+CONVERTER(device_type);	    /* char of "c", "u", "b", "p" */
+CONVERTER(rule_type);	    /* char of "a", "b", "c" */
+CONVERTER(access);	    /* char[4], subset of "rwm" */
+CONVERTER(sched_flags);	    /* uint64_t, array of names */
+CONVERTER(mempolicy_flags); /* unsigned int, array of names */
+CONVERTER(net_devices);	    /* struct strv "host name=name inside" */
 /* An array that must be empty: personality has flags to come. */
 int spec_bind_no_flags(const struct json *doc, json_node n, void *slot, struct err *err);
 void spec_gids_done(void *slot);

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The `linux` object as a table; see fields.c for how the tables work, and fields_resources.c for
- * `linux.resources`. Two members are only noted as given (intelRdt, memoryPolicy): what is in them
- * has no meaning before this program can do it, and validation refuses them by name.
+ * `linux.resources`.
  */
-#include <sys/personality.h>
-
 #include "spec/fields.h"
+#include "spec/names.h"
 #include "spec/seccomp.h"
 
 static const struct json_field device_fields[] = {
@@ -20,15 +18,25 @@ static const struct json_field device_fields[] = {
 	{0},
 };
 
-static const struct json_name domains[] = {
-	{"LINUX", PER_LINUX},
-	{"LINUX32", PER_LINUX32},
-	{NULL, 0},
+static const struct json_field personality_fields[] = {
+	FIELD("domain", ENUM, spec_linux, personality, REQUIRED, .names = spec_personality_domains),
+	{.key = "flags", .kind = JSON_F_CUSTOM, .custom = spec_bind_no_flags},
+	{0},
 };
 
-static const struct json_field personality_fields[] = {
-	FIELD("domain", ENUM, spec_linux, personality, REQUIRED, .names = domains),
-	{.key = "flags", .kind = JSON_F_CUSTOM, .custom = spec_bind_no_flags},
+static const struct json_field rdt_fields[] = {
+	FIELD("closID", STRING, resctrl, group),
+	FIELD("schemata", STRINGS, resctrl, lines),
+	FIELD("l3CacheSchema", STRING, resctrl, l3_cache),
+	FIELD("memBwSchema", STRING, resctrl, mem_bw),
+	FIELD("enableMonitoring", BOOL, resctrl, monitoring, UNSET(false)),
+	{0},
+};
+
+static const struct json_field memory_policy_fields[] = {
+	FIELD("mode", ENUM, mempolicy, mode, REQUIRED, UNSET(-1), .names = spec_mempolicy_modes),
+	FIELD("nodes", STRING, mempolicy, nodes),
+	FIELD_OWN("flags", mempolicy_flags, mempolicy, flags),
 	{0},
 };
 
@@ -68,8 +76,10 @@ const struct json_field spec_linux_fields[] = {
 	 .kind = JSON_F_OBJECT,
 	 .fields = personality_fields,
 	 GIVEN(spec_linux, personality_given)},
-	FIELD_OWN("intelRdt", presence, spec_linux, intel_rdt_given),
-	FIELD_OWN("memoryPolicy", presence, spec_linux, memory_policy_given),
+	FIELD("intelRdt", POINTER, spec_linux, intel_rdt, .fields = rdt_fields,
+	      .item_size = sizeof(struct resctrl)),
+	FIELD("memoryPolicy", POINTER, spec_linux, memory_policy, .fields = memory_policy_fields,
+	      .item_size = sizeof(struct mempolicy)),
 	{0},
 };
 

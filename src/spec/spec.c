@@ -89,14 +89,25 @@ static void settle_amounts(struct cgroup_resources *r)
 			*amounts[i] = CGROUP_UNSET;
 }
 
+static void settle_string(char **text)
+{
+	if (*text && !**text) {
+		free(*text);
+		*text = NULL;
+	}
+}
+
 /* "" is what Go's encoding/json writes for a string that was left alone. */
 static void settle_strings(struct spec *s)
 {
+	struct resctrl *rdt = s->linux_.intel_rdt;
 	char **const texts[] = {
 		&s->hostname,
 		&s->domainname,
 		&s->process.apparmor_profile,
 		&s->process.selinux_label,
+		&s->process.affinity_initial,
+		&s->process.affinity_final,
 		&s->linux_.mount_label,
 		&s->linux_.rootfs_propagation,
 		&s->linux_.cgroups_path,
@@ -104,11 +115,14 @@ static void settle_strings(struct spec *s)
 		&s->linux_.resources.cpuset_mems,
 	};
 
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		if (*texts[i] && !**texts[i]) {
-			free(*texts[i]);
-			*texts[i] = NULL;
-		}
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		settle_string(texts[i]);
+	if (s->linux_.memory_policy)
+		settle_string(&s->linux_.memory_policy->nodes);
+	if (rdt) {
+		settle_string(&rdt->group);
+		settle_string(&rdt->l3_cache);
+		settle_string(&rdt->mem_bw);
 	}
 }
 

@@ -22,6 +22,9 @@
 #include "kernel/caps.h"
 #include "kernel/cgroup.h"
 #include "kernel/limits.h"
+#include "kernel/mempolicy.h"
+#include "kernel/resctrl.h"
+#include "kernel/scheduler.h"
 #include "kernel/seccomp.h"
 
 #define SPEC_OCI_VERSION "1.3.0" /* of what we write */
@@ -98,15 +101,8 @@ struct spec_user {
 	char *name; /* the engine's: "name[:group]" still to be resolved inside; NULL from OCI */
 };
 
-struct spec_scheduler {
-	int policy; /* SCHED_* */
-	int32_t nice, priority;
-	uint64_t flags, runtime, deadline, period;
-};
-
-struct spec_io_priority {
-	int class, priority;
-};
+#define SPEC_SCHED_ISO \
+	4 /* a name of the specification, and a number that no kernel has a policy for */
 
 struct spec_process {
 	bool terminal;
@@ -122,8 +118,8 @@ struct spec_process {
 	char *apparmor_profile, *selinux_label;
 	bool oom_given;
 	int oom_score_adj;
-	struct spec_scheduler *scheduler;	 /* NULL: not given */
-	struct spec_io_priority *io_priority;	 /* NULL: not given */
+	struct scheduler *scheduler;		 /* NULL: not given */
+	struct io_priority *io_priority;	 /* NULL: not given */
 	char *affinity_initial, *affinity_final; /* execCPUAffinity, CPU lists */
 };
 
@@ -149,7 +145,8 @@ struct spec_linux {
 	struct spec_time_offset time_monotonic, time_boottime;
 	bool personality_given;
 	uint32_t personality;
-	bool intel_rdt_given, memory_policy_given; /* not supported yet: refused by validation */
+	struct resctrl *intel_rdt;	 /* NULL: not given */
+	struct mempolicy *memory_policy; /* NULL: not given */
 };
 
 struct spec {

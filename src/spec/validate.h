@@ -43,6 +43,12 @@ spec_rule_fn spec_validate_process;
 spec_rule_fn spec_validate_mounts;
 spec_rule_fn spec_validate_linux;
 spec_rule_fn spec_validate_resources;
+/* validate_fields.c */
+spec_rule_fn spec_check_scheduler;
+spec_rule_fn spec_check_affinity;
+spec_rule_fn spec_check_memory_policy;
+spec_rule_fn spec_check_resctrl;
+spec_rule_fn spec_check_net_devices;
 /* spec_validate with a place to note more than the first problem. */
 spec_rule_fn spec_validate_all;
 /* Entries are not empty, stay below 2^32 and overlap on neither side. `member` is for messages: the

@@ -301,25 +301,6 @@ static int check_mount_label(const struct spec *s, struct problems *found, struc
 	return 0;
 }
 
-static int check_not_yet(const struct spec *s, struct problems *found, struct err *err)
-{
-	const struct spec_linux *l = &s->linux_;
-	const struct {
-		bool given;
-		const char *member;
-	} members[] = {
-		{l->net_devices.count, "linux.netDevices"},
-		{l->intel_rdt_given, "linux.intelRdt"},
-		{l->memory_policy_given, "linux.memoryPolicy"},
-	};
-
-	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-		if (members[i].given && spec_unsupported(members[i].member, err) < 0 &&
-		    problems_add(found, err) < 0)
-			return -1;
-	return 0;
-}
-
 int spec_validate_linux(const struct spec *s, struct problems *found, struct err *err)
 {
 	static spec_rule_fn *const rules[] = {
@@ -336,7 +317,9 @@ int spec_validate_linux(const struct spec *s, struct problems *found, struct err
 		check_masked,
 		check_readonly,
 		check_time,
-		check_not_yet,
+		spec_check_memory_policy,
+		spec_check_resctrl,
+		spec_check_net_devices,
 		NULL,
 	};
 

@@ -173,31 +173,13 @@ static int check_selinux(const struct spec *s, struct problems *found, struct er
 	return 0;
 }
 
-static int check_not_yet(const struct spec *s, struct problems *found, struct err *err)
-{
-	const struct spec_process *p = &s->process;
-	const struct {
-		bool given;
-		const char *member;
-	} members[] = {
-		{p->scheduler, "process.scheduler"},
-		{p->io_priority, "process.ioPriority"},
-		{p->affinity_initial, "process.execCPUAffinity.initial"},
-		{p->affinity_final, "process.execCPUAffinity.final"},
-	};
-
-	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-		if (members[i].given && spec_unsupported(members[i].member, err) < 0 &&
-		    problems_add(found, err) < 0)
-			return -1;
-	return 0;
-}
-
 int spec_validate_process(const struct spec *s, struct problems *found, struct err *err)
 {
 	static spec_rule_fn *const rules[] = {
-		check_uid,  check_gid,	   check_groups,   check_args,	  check_env,	 check_cwd,
-		check_caps, check_rlimits, check_apparmor, check_selinux, check_not_yet, NULL,
+		check_uid,	check_gid,     check_groups,	     check_args,
+		check_env,	check_cwd,     check_caps,	     check_rlimits,
+		check_apparmor, check_selinux, spec_check_scheduler, spec_check_affinity,
+		NULL,
 	};
 
 	return s->process_given ? spec_check_rules(rules, s, found, err) : 0;

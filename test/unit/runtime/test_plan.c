@@ -210,6 +210,34 @@ TEST(everything_that_has_a_step_of_its_own)
 	check_plan("everything");
 }
 
+static void read_fields(void)
+{
+	static const char text[] =
+		"{\"ociVersion\":\"1.3.0\",\"process\":{\"args\":[\"true\"],\"cwd\":\"/"
+		"\",\"scheduler\":"
+		"{\"policy\":\"SCHED_DEADLINE\",\"runtime\":2000,\"deadline\":3000,\"period\":4000,"
+		"\"flags\":[\"SCHED_FLAG_RECLAIM\"]},\"ioPriority\":{\"class\":\"IOPRIO_CLASS_RT\","
+		"\"priority\":3}},\"root\":{\"path\":\"r\"},\"linux\":{\"namespaces\":[{\"type\":"
+		"\"mount\"},"
+		"{\"type\":\"network\"}],\"netDevices\":{\"eth1\":{\"name\":\"in%d\"},\"eth2\":{}},"
+		"\"personality\":{\"domain\":\"LINUX32\"},\"memoryPolicy\":{\"mode\":\"MPOL_BIND\","
+		"\"nodes\":\"0-1\",\"flags\":[\"MPOL_F_STATIC_NODES\"]},\"intelRdt\":{"
+		"\"l3CacheSchema\":"
+		"\"L3:0=f\",\"memBwSchema\":\"MB:0=10\",\"schemata\":[\"L2:0=3\"],"
+		"\"enableMonitoring\":true}}}";
+
+	spec_done(&spec);
+	CHECK_OK(spec_parse(text, sizeof text - 1, "config.json", &spec, &err));
+	CHECK_OK(spec_validate(&spec, &err));
+}
+
+TEST(scheduling_memory_policy_resctrl_and_network_devices)
+{
+	use("debian12-v2", "v2-systemd");
+	read_fields();
+	check_plan("fields");
+}
+
 TEST(without_a_terminal_or_no_new_privs)
 {
 	use("debian12-v2", "v2-systemd");

@@ -1,0 +1,215 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Members of runtime-spec that few configurations have: each is looked for in the running container, the
+# way a program would find it.
+
+# shellcheck disable=SC2154  # output and stderr are set by run
+# shellcheck disable=SC2016  # expanded by the shell inside
+
+load helpers
+load oci
+
+setup_file() { file_setup; }
+teardown_file() { file_teardown; }
+setup() { oci_setup; }
+teardown() { oci_teardown; }
+
+# shows TEXT FILTER: the container of that configuration prints TEXT and ends well.
+shows() {
+	bundle "$2"
+	ok runtime run --bundle "$BUNDLE" one
+	[ "$output" = "$1" ] || fail "expected: $1"
+}
+
+# with_userns FILTER: the same with a user namespace.
+with_userns() {
+	echo ".linux.namespaces += [{\"type\": \"user\"}] |
+		.linux.uidMappings = [{\"containerID\": 0, \"hostID\": 700000, \"size\": 65536}] |
+		.linux.gidMappings = .linux.uidMappings | $1"
+}
+
+# run_refused CODE TEXT FILTER
+run_refused() {
+	bundle "$3"
+	refused_by "$1" "$2" runtime run --bundle "$BUNDLE" one
+}
+
+# Field N of stat(5), of a program that prints its own: 18 priority, 19 nice, 41 policy.
+stat_of_self() {
+	echo ".process.args = [\"sh\", \"-c\", \"exec cat /proc/self/stat\"] | $1"
+}
+
+@test "fields: process.scheduler SCHED_BATCH with a negative nice value, in a user namespace" {
+	bundle "$(with_userns "$(stat_of_self '
+		.process.scheduler = {"policy": "SCHED_BATCH", "nice": -7}')")"
+	ok runtime run --bundle "$BUNDLE" one
+	[ "$(cut -d' ' -f19,41 <<<"$output")" = "-7 3" ] || fail
+}
+
+@test "fields: process.scheduler SCHED_IDLE and SCHED_OTHER" {
+	bundle "$(stat_of_self '.process.scheduler = {"policy": "SCHED_IDLE"}')"
+	ok runtime run --bundle "$BUNDLE" one
+	[ "$(cut -d' ' -f41 <<<"$output")" = 5 ] || fail
+	bundle "$(stat_of_self '.process.scheduler = {"policy": "SCHED_OTHER", "nice": 11}')"
+	ok runtime run --bundle "$BUNDLE" one
+	[ "$(cut -d' ' -f19,41 <<<"$output")" = "11 0" ] || fail
+}
+
+@test "fields: process.scheduler SCHED_DEADLINE, whose children are ordinary" {
+	bundle '.process.args = ["sh", "-c", "cat /proc/$$/stat; cat /proc/self/stat; true"] |
+		.process.scheduler = {"policy": "SCHED_DEADLINE", "runtime": 5000000, "deadline": 20000000,
+			"period": 20000000, "flags": ["SCHED_FLAG_RESET_ON_FORK"]}'
+	ok runtime run --bundle "$BUNDLE" one
+	[ "$(cut -d' ' -f41 <<<"$output" | paste -sd' ')" = "6 0" ] || fail
+}
+
+# A group of cgroup v1 has real-time time only where it is given some.
+@test "fields: process.scheduler SCHED_FIFO and SCHED_RR, and why they are refused" {
+	if [ -e /sys/fs/cgroup/cpu/cpu.rt_runtime_us ]; then
+		run_refused 125 'process.scheduler: SCHED_FIFO: cannot set the scheduling policy' \
+			'.process.scheduler = {"policy": "SCHED_FIFO", "priority": 42}'
+		[[ $stderr == *realtimeRuntime* ]] || fail
+	fi
+	bundle "$(stat_of_self '.linux.resources.cpu = {"realtimeRuntime": 1000, "realtimePeriod": 1000000} |
+		.process.scheduler = {"policy": "SCHED_FIFO", "priority": 42}')"
+	ok runtime run --bundle "$BUNDLE" one
+	[ "$(cut -d' ' -f18,41 <<<"$output")" = "-43 1" ] || fail
+	bundle "$(stat_of_self '.linux.resources.cpu = {"realtimeRuntime": 1000, "realtimePeriod": 1000000} |
+		.process.scheduler = {"policy": "SCHED_RR", "priority": 1}')"
+	ok runtime run --bundle "$BUNDLE" one
+	[ "$(cut -d' ' -f18,41 <<<"$output")" = "-2 2" ] || fail
+}
+
+@test "fields: a scheduling flag that this kernel cannot do is named with what it lacks" {
+	zgrep -q CONFIG_UCLAMP_TASK=y /proc/config.gz 2>/dev/null && skip "this kernel has CONFIG_UCLAMP_TASK"
+	run_refused 125 'process.scheduler: SCHED_OTHER' \
+		'.process.scheduler = {"policy": "SCHED_OTHER", "flags": ["SCHED_FLAG_UTIL_CLAMP_MAX"]}'
+	[[ $stderr == *CONFIG_UCLAMP_TASK* ]] || fail
+}
+
+@test "fields: process.ioPriority, of every process of the container" {
+	shows "realtime: prio 3
+realtime: prio 3" "$(with_userns '.process.args = ["sh", "-c", "ionice -p 1; ionice"] |
+		.process.ioPriority = {"class": "IOPRIO_CLASS_RT", "priority": 3}')"
+	shows "idle" '.process.args = ["ionice"] |
+		.process.ioPriority = {"class": "IOPRIO_CLASS_IDLE", "priority": 0}'
+	shows "best-effort: prio 6" '.process.args = ["ionice"] |
+		.process.ioPriority = {"class": "IOPRIO_CLASS_BE", "priority": 6}'
+}
+
+@test "fields: process.user.umask" {
+	shows "0027" '.process.args = ["sh", "-c", "umask"] | .process.user.umask = 23'
+	shows "0000" '.process.args = ["sh", "-c", "umask"] | .process.user.umask = 0'
+}
+
+@test "fields: linux.personality" {
+	[ "$(uname -m)" = x86_64 ] || skip "the machine's 32-bit name is not known here"
+	shows "i686" '.process.args = ["uname", "-m"] | .linux.personality = {"domain": "LINUX32"}'
+	shows "x86_64" '.process.args = ["uname", "-m"] | .linux.personality = {"domain": "LINUX", "flags": []}'
+}
+
+@test "fields: linux.memoryPolicy" {
+	[ -e /proc/self/numa_maps ] || skip "this kernel has no CONFIG_NUMA"
+	bundle "$(with_userns '.process.args = ["head", "-n1", "/proc/self/numa_maps"] |
+		.linux.memoryPolicy = {"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]}')"
+	ok runtime run --bundle "$BUNDLE" one
+	[[ $output == *" bind=static:0 "* ]] || fail
+	bundle '.process.args = ["sh", "-c", "head -n1 /proc/self/numa_maps"] |
+		.linux.memoryPolicy = {"mode": "MPOL_INTERLEAVE", "nodes": "0"}'
+	ok runtime run --bundle "$BUNDLE" one
+	[[ $output == *" interleave:0 "* ]] || fail
+	run_refused 125 "linux.memoryPolicy: MPOL_BIND: cannot set the memory policy for nodes '1000'" \
+		'.linux.memoryPolicy = {"mode": "MPOL_BIND", "nodes": "1000"}'
+}
+
+@test "fields: linux.timeOffsets" {
+	shows "monotonic 86400 500
+boottime -10 0" '.process.args = ["sh", "-c", "tr -s \" \" </proc/self/timens_offsets"] |
+		.linux.namespaces += [{"type": "time"}] |
+		.linux.timeOffsets = {"monotonic": {"secs": 86400, "nanosecs": 500}, "boottime": {"secs": -10}}'
+}
+
+@test "fields: linux.intelRdt where there is no resctrl file system" {
+	[ ! -e /sys/fs/resctrl/schemata ] || skip "there is one here"
+	run_refused 125 "linux.intelRdt: no resctrl file system is mounted on '/sys/fs/resctrl'" \
+		'.linux.intelRdt = {"closID": "gold"}'
+	[[ $stderr == *"mount -t resctrl"* ]] || fail
+}
+
+# ---- network devices, in a network namespace that stands for the host's ----
+
+# on_host SCRIPT: with veth pairs va-vb and vc-vd, va with addresses of all kinds.
+on_host() {
+	unshare -n bash -ec '
+		ip link set lo up
+		ip link add va index 77 type veth peer name vb
+		ip link add vc type veth peer name vd
+		ip link set vb up
+		ip addr add 10.9.0.2/24 dev va
+		ip addr add 10.9.0.3/24 dev va
+		ip addr add 10.8.0.1/16 brd 10.8.9.9 dev va label va:x
+		ip addr add 169.254.3.3/16 dev va scope link
+		ip addr add fd00::5/64 dev va nodad
+		ip link set va mtu 1400 address 02:00:00:00:00:77 up
+		runtime() { "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" "$@"; }
+		'"$1"
+}
+
+@test "fields: linux.netDevices moves a device with its attributes and global addresses" {
+	bundle "$(with_userns '.process.args = ["sh", "-c", "ip addr show inside; ip link show vc"] |
+		.linux.netDevices = {"va": {"name": "inside"}, "vc": {}}')"
+	ok on_host 'runtime run --bundle "$BUNDLE" one; ip -o link show va && exit 1 || true'
+	[[ $output == *"77: inside"*"UP"*"mtu 1400"*"02:00:00:00:00:77"* ]] || fail
+	[[ $output == *"inet 10.9.0.2/24 scope global inside"* ]] || fail
+	[[ $output == *"inet 10.9.0.3/24 scope global secondary inside"* ]] || fail
+	[[ $output == *"inet 10.8.0.1/16 brd 10.8.9.9 scope global inside:x"* ]] || fail
+	[[ $output == *"inet6 fd00::5/64 scope global"* ]] || fail
+	[[ $output != *169.254.3.3* ]] || fail "an address of link scope was taken along"
+	[[ $output == *": vc@"*UP* ]] || fail "a device that was down must be up inside"
+}
+
+@test "fields: linux.netDevices lets the kernel number a template" {
+	bundle '.process.args = ["sh", "-c", "ls /sys/class/net"] |
+		.linux.netDevices = {"va": {"name": "eth%d"}, "vc": {"name": "eth%d"}}'
+	ok on_host 'runtime run --bundle "$BUNDLE" one'
+	[ "$output" = "eth0
+eth1
+lo" ] || fail
+}
+
+@test "fields: linux.netDevices into a network namespace that is joined" {
+	bundle '.process.args = ["cat", "/sys/class/net/in/address"] |
+		.linux.namespaces |= map(select(.type != "network")) |
+		.linux.namespaces += [{"type": "network", "path": "/proc/OTHER/ns/net"}] |
+		.linux.netDevices = {"va": {"name": "in"}}'
+	ok on_host 'unshare -n sleep 60 3>&- & other=$!
+		until [ "$(readlink /proc/$other/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.1; done
+		sed -i "s/OTHER/$other/" "$BUNDLE/config.json"
+		runtime run --bundle "$BUNDLE" one
+		nsenter -t $other -n ip -br addr show in
+		kill $other'
+	[[ $output == *02:00:00:00:00:77* && $output == *10.9.0.2/24* ]] || fail
+}
+
+@test "fields: a start that fails gives the network devices back as they were" {
+	bundle '.process.args = ["/nowhere"] | .linux.netDevices = {"va": {"name": "in"}, "vc": {"name": "x%d"}}'
+	ok on_host 'ip addr show va >"$OUT.before"; ip -br link | sort >>"$OUT.before"
+		runtime run --bundle "$BUNDLE" one 2>/dev/null && exit 1
+		ip addr show va >"$OUT.after"; ip -br link | sort >>"$OUT.after"'
+	# What nobody set, the kernel sets anew.
+	diff <(sed '/169.254\|fe80/,+1d' "$OUT.before") <(sed '/169.254\|fe80/,+1d' "$OUT.after") || fail
+}
+
+@test "fields: linux.netDevices says which device, and why not" {
+	bundle '.linux.netDevices = {"nope": {}}'
+	exits 125 on_host 'runtime run --bundle "$BUNDLE" one'
+	[[ $stderr == *"linux.netDevices: there is no network device 'nope'"* ]] || fail
+	bundle '.linux.netDevices = {"va": {"name": "lo"}}'
+	exits 125 on_host 'runtime run --bundle "$BUNDLE" one'
+	[[ $stderr == *"linux.netDevices: the container has a network device 'lo' already"* ]] || fail
+	bundle '.linux.netDevices = {"va": {}, "lo": {"name": "other"}}'
+	ok on_host '! runtime run --bundle "$BUNDLE" one 2>"$OUT.err"; ip -br addr show va'
+	[[ $output == va*10.9.0.2/24* ]] || fail "the device that had moved is not back"
+	grep -q "cannot move network device 'lo' into the container as 'other'" "$OUT.err"
+	[ -z "$(runtime list -q)" ]
+}

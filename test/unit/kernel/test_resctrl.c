@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * resctrl against a recorded tree, a copy of which each test makes for itself. What the kernel would put
+ * into a new group (schemata, tasks, mon_groups) the tests put there, between the calls.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/own.h"
+#include "kernel/resctrl.h"
+#include "test.h"
+
+static char place[64];
+static struct err err;
+
+static void put(const char *name, const char *text)
+{
+	char path[256];
+
+	snprintf(path, sizeof path, "%s/%s", place, name);
+	FILE *file = fopen(path, "we");
+	CHECK(file && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+static void make(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof path, "%s/%s", place, name);
+	CHECK(mkdir(path, 0755) == 0);
+}
+
+/* What a file begins with: in the kernel's a write is a command, in these it goes over what was there. */
+static void check_content(const char *name, const char *want)
+{
+	char path[256], text[512] = "";
+
+	snprintf(path, sizeof path, "%s/%s", place, name);
+	FILE *file = fopen(path, "re");
+	CHECK(file);
+	text[fread(text, 1, sizeof text - 1, file)] = '\0';
+	fclose(file);
+	text[strlen(want) < sizeof text ? strlen(want) : 0] = '\0';
+	CHECK_STR(text, want);
+}
+
+static bool exists(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof path, "%s/%s", place, name);
+	return access(path, F_OK) == 0;
+}
+
+/* The root of a machine with two sockets, and one group that somebody has set up. */
+static int use_tree(void)
+{
+	snprintf(place, sizeof place, "/tmp/resctrl.XXXXXX");
+	CHECK(mkdtemp(place));
+	make("info");
+	put("info/last_cmd_status", "ok\n");
+	make("mon_groups");
+	put("tasks", "");
+	put("schemata", "    MB:0= 100;1= 100\n    L3:0=7ff;1=7ff\n");
+	make("gold");
+	make("gold/mon_groups");
+	put("gold/tasks", "");
+	put("gold/schemata", "    MB:0=  20;1=  70\n    L3:0=7f0;1=01f\n");
+	int fd = resctrl_open(place, true, &err);
+	CHECK_OK(fd);
+	return fd;
+}
+
+static void done(int fd)
+{
+	char command[128];
+
+	fd_close(fd);
+	snprintf(command, sizeof command, "rm -r %s", place);
+	CHECK(system(command) == 0);
+}
+
+TEST(what_is_not_resctrl_is_refused)
+{
+	CHECK_ERR(resctrl_open("/tmp", false, &err), ERR_UNSUPPORTED,
+		  "no resctrl file system is mounted on '/tmp'");
+	CHECK(strstr(err.hint, "mount -t resctrl"));
+	CHECK_ERR(resctrl_open("/nowhere", false, &err), ERR_UNSUPPORTED, "'/nowhere'");
+}
+
+TEST(a_group_of_the_container_is_made_and_removed)
+{
+	struct resctrl config = {0};
+	int fd = use_tree();
+
+	CHECK_OK(resctrl_prepare(fd, &config, "box", &err));
+	CHECK(exists("box"));
+	put("box/tasks", "");
+	CHECK_OK(resctrl_assign(fd, &config, "box", 4711, &err));
+	check_content("box/tasks", "4711");
+	CHECK_ERR(resctrl_prepare(fd, &config, "box", &err), ERR_EXISTS, "'box' exists already");
+	CHECK(unlinkat(fd, "box/tasks", 0) == 0); /* the kernel's rmdir(2) takes the files along */
+	CHECK_OK(resctrl_remove(fd, &config, "box", &err));
+	CHECK(!exists("box"));
+	CHECK_OK(resctrl_remove(fd, &config, "box", &err));
+	done(fd);
+}
+
+TEST(a_group_whose_schemata_are_refused_does_not_stay)
+{
+	struct resctrl config = {.l3_cache = (char *)"L3:0=f"};
+	int fd = use_tree();
+
+	put("info/last_cmd_status", "mask f has non-consecutive 1-bits\n");
+	CHECK_ERR(resctrl_prepare(fd, &config, "box", &err), ERR_NOT_FOUND, "schemata");
+	CHECK(!exists("box"));
+	done(fd);
+}
+
+TEST(a_named_group_without_schemata_must_be_there)
+{
+	struct resctrl config = {.group = (char *)"gold"}, absent = {.group = (char *)"silver"};
+	int fd = use_tree();
+
+	CHECK_OK(resctrl_prepare(fd, &config, "box", &err));
+	CHECK_OK(resctrl_assign(fd, &config, "box", 12, &err));
+	check_content("gold/tasks", "12");
+	CHECK_OK(resctrl_remove(fd, &config, "box", &err));
+	CHECK(exists("gold"));
+	CHECK_ERR(resctrl_prepare(fd, &absent, "box", &err), ERR_NOT_FOUND,
+		  "there is no resctrl group 'silver'");
+	CHECK(!exists("silver"));
+	done(fd);
+}
+
+TEST(a_named_group_keeps_what_it_has)
+{
+	struct resctrl same = {.group = (char *)"gold",
+			       .l3_cache = (char *)"L3:1=1f;0=7f0",
+			       .mem_bw = (char *)"MB:0=20"};
+	struct resctrl other = {.group = (char *)"gold", .l3_cache = (char *)"L3:0=7f0;1=1e"};
+	struct resctrl more = {.group = (char *)"gold", .mem_bw = (char *)"MB:2=20"};
+	int fd = use_tree();
+
+	CHECK_OK(resctrl_prepare(fd, &same, "box", &err));
+	check_content("gold/schemata", "L3:1=1f;0=7f0\nMB:0=20\n");
+	done(fd);
+	fd = use_tree();
+	CHECK_ERR(resctrl_prepare(fd, &other, "box", &err), ERR_INVALID,
+		  "'gold' is there already and has not 'L3:0=7f0;1=1e'");
+	CHECK_ERR(resctrl_prepare(fd, &more, "box", &err), ERR_INVALID, "has not 'MB:2=20'");
+	done(fd);
+}
+
+TEST(schemata_are_written_in_the_order_that_is_specified)
+{
+	char *lines[] = {(char *)"L2:0=3", (char *)"MB:0=50", NULL};
+	struct resctrl config = {.group = (char *)"/",
+				 .l3_cache = (char *)"L3:0=7ff",
+				 .mem_bw = (char *)"MB:0=100",
+				 .lines = {.items = lines, .count = 2}};
+	int fd = use_tree();
+
+	CHECK_OK(resctrl_prepare(fd, &config, "box", &err));
+	check_content("schemata", "L3:0=7ff\nMB:0=100\nL2:0=3\nMB:0=50\n");
+	CHECK_OK(resctrl_assign(fd, &config, "box", 3, &err));
+	check_content("tasks", "3");
+	CHECK_OK(resctrl_remove(fd, &config, "box", &err));
+	CHECK(exists("schemata"));
+	done(fd);
+}
+
+TEST(a_monitoring_group_of_the_container)
+{
+	struct resctrl config = {.group = (char *)"gold", .monitoring = true};
+	int fd = use_tree();
+
+	CHECK_OK(resctrl_prepare(fd, &config, "box", &err));
+	CHECK(exists("gold/mon_groups/box"));
+	put("gold/mon_groups/box/tasks", "");
+	CHECK_OK(resctrl_assign(fd, &config, "box", 99, &err));
+	check_content("gold/tasks", "99");
+	check_content("gold/mon_groups/box/tasks", "99");
+	CHECK(unlinkat(fd, "gold/mon_groups/box/tasks", 0) == 0);
+	CHECK_OK(resctrl_remove(fd, &config, "box", &err));
+	CHECK(!exists("gold/mon_groups/box"));
+	done(fd);
+}
+
+TEST(a_processor_that_cannot_monitor)
+{
+	struct resctrl config = {.group = (char *)"gold", .monitoring = true};
+	int fd = use_tree();
+
+	CHECK(unlinkat(fd, "gold/mon_groups", AT_REMOVEDIR) == 0);
+	CHECK_ERR(resctrl_prepare(fd, &config, "box", &err), ERR_NOT_FOUND,
+		  "cannot make the resctrl monitoring group");
+	CHECK(strstr(err.hint, "cannot monitor"));
+	done(fd);
+}
+
+TEST(the_kernel_says_why)
+{
+	struct resctrl config = {.group = (char *)"gold"};
+	int fd = use_tree();
+
+	put("info/last_cmd_status", "task 1 does not exist\n");
+	CHECK(unlinkat(fd, "gold/tasks", 0) == 0 && symlinkat("/dev/full", fd, "gold/tasks") == 0);
+	CHECK_ERR(resctrl_assign(fd, &config, "box", 1, &err), ERR_IO,
+		  "cannot write '1' to 'tasks'");
+	CHECK_STR(err.hint, "the kernel says: task 1 does not exist");
+	done(fd);
+}
+
+TEST_MAIN()
