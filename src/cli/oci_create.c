@@ -27,9 +27,9 @@
 #include "cli/oci_life.h"
 #include "cli/oci_socket.h"
 #include "kernel/facts.h"
-#include "kernel/seal.h"
 #include "runtime/place.h"
 #include "runtime/runtime.h"
+#include "runtime/sealed.h"
 
 struct create_options {
 	char *bundle, *config;
@@ -192,6 +192,7 @@ static int claim(struct making *m, const struct oci *oci, const char *id, bool w
 		 struct err *err)
 {
 	struct state state;
+	struct err ignored = ERR_INIT;
 	own_fd int root_fd = life_open_root(oci, true, err);
 
 	if (root_fd < 0)
@@ -203,7 +204,10 @@ static int claim(struct making *m, const struct oci *oci, const char *id, bool w
 	state_done(&state);
 	if (status < 0 || !wait)
 		return status;
-	return state_open_fifos(&m->dir, &m->start_fd, &m->answer_fd, err);
+	status = state_make_fifos(&m->dir, &m->start_fd, &m->answer_fd, err);
+	if (status < 0)
+		state_remove(&m->dir, &ignored);
+	return status;
 }
 
 /* ---- the plan ---- */
@@ -341,7 +345,8 @@ static int seal(const struct making *m, const struct oci *oci, struct err *err)
 	for (int fd = 3; fd < 3 + (int)m->options->preserve_fds; fd++)
 		if (fd_set_cloexec(fd, false, err) < 0)
 			return -1;
-	return seal_reexec(oci->argv, err);
+	own_free char *run_root = life_run_root(oci, err);
+	return run_root ? runtime_seal(run_root, oci->argv, err) : -1;
 }
 
 static int run_create(struct oci *oci, void *options, const struct strv *operands, struct err *err)

@@ -380,3 +380,15 @@ int mount_copy_namespace(struct err *err)
 		return err_errno(err, "cannot keep the mounts of the container from the host");
 	return 0;
 }
+
+int mount_freeze_super(int mount_fd, struct err *err)
+{
+	own_fd int fs_fd = fspick(mount_fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+
+	if (fs_fd < 0)
+		return err_errno(err, "cannot pick the file system");
+	if (fsconfig(fs_fd, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
+		return err_errno(err, "cannot make the file system read-only");
+	return 0;
+}

@@ -51,6 +51,9 @@ int mount_attach_in(int mount_fd, int dir_fd, const char *name, struct err *err)
 /* The descriptor of the new root becomes "/", what was there is detached. The caller's mount namespace
  * must be private. */
 int mount_pivot(int root_fd, struct err *err);
+/* Make the whole file system read-only, not just this mount of it: no remount of a mount undoes that. */
+int mount_freeze_super(int mount_fd, struct err *err);
+
 /* A mount namespace of our own with the same tree, nothing of which reaches the one that was copied. */
 int mount_copy_namespace(struct err *err);
 

@@ -11,8 +11,8 @@
  * In a user namespace the file on disk belongs to nobody the container could be, so the copy (about
  * a millisecond and the size of the program) is made only where container root is host root.
  *
- * Whether we are sealed is asked of the kernel (F_GET_SEALS), never of the environment. The
- * environment only carries the guard against running for ever: a process that was already started
+ * Whether we are sealed is asked of the kernel (F_GET_SEALS; or that the file is on a tmpfs that is
+ * read-only as a whole), never of the environment. The environment only carries the guard against running for ever: a process that was already started
  * from a copy and still does not look sealed stops with an error. A user who sets that variable gets
  * the error, nothing else.
  */
@@ -26,6 +26,9 @@
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <linux/magic.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -49,11 +52,20 @@ static bool sealed(int fd)
 	return seals >= 0 && (seals & SEALS) == SEALS;
 }
 
+/* Of a tmpfs that is read-only as a whole: see runtime/sealed.c. */
+static bool on_frozen_tmpfs(int fd)
+{
+	struct statfs fs;
+
+	return getenv(GUARD) && fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC &&
+	       fs.f_flags & ST_RDONLY;
+}
+
 bool seal_active(void)
 {
 	own_fd int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
-	return fd >= 0 && sealed(fd);
+	return fd >= 0 && (sealed(fd) || on_frozen_tmpfs(fd));
 }
 
 /* From Linux 6.3 a memfd says at birth whether it may be executed; before, the flag is EINVAL. */
@@ -126,29 +138,41 @@ static void restore_name(const char *argv0)
 		prctl(PR_SET_NAME, slash ? slash + 1 : argv0, 0, 0, 0);
 }
 
-int seal_reexec(char *const argv[], struct err *err)
+int seal_begun(char *const argv[], struct err *err)
 {
 	bool again = getenv(GUARD) != NULL;
-	own_fd int copy = -1;
 
 	if (seal_active()) {
 		if (again) {
 			unsetenv(GUARD);
 			restore_name(argv[0]);
 		}
-		return 0;
+		return 1;
 	}
 	if (again)
 		return err_set(
 			err, ERR_UNSUPPORTED, 0,
 			"cannot run from a sealed copy: started from one, and it is not sealed");
-	copy = copy_ourselves(err);
-	if (copy < 0)
-		return -1;
+	return 0;
+}
+
+int seal_execute(int program_fd, char *const argv[], struct err *err)
+{
 	if (setenv(GUARD, "1", 1) < 0)
 		return err_errno(err, "cannot mark the environment");
-	execveat(copy, "", argv, environ, AT_EMPTY_PATH);
+	execveat(program_fd, "", argv, environ, AT_EMPTY_PATH);
 	err_errno(err, "cannot execute the sealed copy of ourselves");
 	unsetenv(GUARD);
 	return -1;
+}
+
+int seal_reexec(char *const argv[], struct err *err)
+{
+	int begun = seal_begun(argv, err);
+	own_fd int copy = -1;
+
+	if (begun)
+		return begun < 0 ? -1 : 0;
+	copy = copy_ourselves(err);
+	return copy < 0 ? -1 : seal_execute(copy, argv, err);
 }

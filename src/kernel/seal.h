@@ -14,10 +14,16 @@
 /* A sealed copy in memory of the program that is open at program_fd, to be executed by execveat(2). */
 int seal_copy(int program_fd, struct err *err);
 
-/* Is our executable a sealed memfd already? */
+/* Is our executable a sealed memfd, or, after seal_execute, a file that nobody can write? */
 bool seal_active(void);
 /* If not, copy /proc/self/exe into a sealed memfd and execve it with the same arguments and
  * environment; returns 0 only where it was sealed already. */
 int seal_reexec(char *const argv[], struct err *err);
+/* Execute the copy of ourselves that is open at program_fd, on a tmpfs that is read-only as a whole. There
+ * seal_begun() tells it from the first start. */
+int seal_execute(int program_fd, char *const argv[], struct err *err);
+/* True once in a process that was started from a copy: forgets the mark in the environment and gives the
+ * process its name back. An error where it claims to be one and is not. 1, 0, -1. */
+int seal_begun(char *const argv[], struct err *err);
 
 #endif

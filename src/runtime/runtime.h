@@ -51,7 +51,7 @@ struct runtime_request {
 	int preserve_fds;    /* descriptors 3 .. 2+N are passed on */
 	bool keep_keyring;   /* the caller's session keyring, instead of a new one */
 	/* Of an OCI runtime. Where `wait` is set, runtime_create() returns when all is done but execve: the
-	 * process waits on start_fd, and answers on answer_fd (state_open_fifos). */
+	 * process waits on start_fd, and answers on answer_fd (state_make_fifos). */
 	bool wait;
 	int start_fd, answer_fd;
 	const struct state *state; /* what hooks are told; NULL: there are no hooks */

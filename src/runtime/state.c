@@ -281,21 +281,12 @@ int state_list(int root_fd, struct strv *ret_ids, struct err *err)
 
 /* ---- making one ---- */
 
-static int make_fifos(struct state_dir *dir, struct err *err)
-{
-	if (mkfifoat(dir->fd, "start", 0600) < 0 || mkfifoat(dir->fd, "answer", 0600) < 0)
-		return err_errno(err, "cannot make the FIFOs of container '%s'", dir->state.id);
-	return 0;
-}
-
 static int fill_dir(struct state_dir *dir, const char *config, size_t size, struct err *err)
 {
 	if (fail_point("state.claimed", err) < 0 || state_write(dir, err) < 0 ||
 	    fail_point("state.written", err) < 0)
 		return -1;
-	if (file_write_atomic(dir->fd, CONFIG_NAME, config, size, 0600, false, err) < 0)
-		return -1;
-	return make_fifos(dir, err);
+	return file_write_atomic(dir->fd, CONFIG_NAME, config, size, 0600, false, err);
 }
 
 /* The directory is there already: taken, or left by somebody who died while he made it. */
@@ -353,10 +344,13 @@ int state_create(int root_fd, struct state *state, const char *config, size_t co
 
 /* ---- the start ---- */
 
-int state_open_fifos(const struct state_dir *dir, int *ret_start_fd, int *ret_answer_fd,
+int state_make_fifos(const struct state_dir *dir, int *ret_start_fd, int *ret_answer_fd,
 		     struct err *err)
 {
 	const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY;
+
+	if (mkfifoat(dir->fd, "start", 0600) < 0 || mkfifoat(dir->fd, "answer", 0600) < 0)
+		return err_errno(err, "cannot make the FIFOs of container '%s'", dir->state.id);
 	own_fd int start_fd = openat(dir->fd, "start", flags);
 	own_fd int answer_fd = openat(dir->fd, "answer", flags);
 

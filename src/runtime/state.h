@@ -64,7 +64,7 @@ void state_dir_done(struct state_dir *dir);
 
 /* ROOT, made where it is absent if `make`. -1: it is absent (ERR_NOT_FOUND), or cannot be opened. */
 int state_open_root(const char *root, bool make, struct err *err);
-/* Claim the id, take the lock, write state and configuration, make the FIFOs. What somebody left who was
+/* Claim the id, take the lock, write state and configuration. What somebody left who was
  * killed while he made one of that id is removed by `clear` first. ERR_EXISTS where the id is taken; on
  * failure nothing is left. `state` is taken over. */
 typedef int state_clear_fn(struct state_dir *dir, struct err *err);
@@ -84,8 +84,8 @@ int state_list(int root_fd, struct strv *ret_ids, struct err *err);
 /* What the process writes into the answer before it executes its command; an error follows where it cannot. */
 #define STATE_EXECUTES 'x'
 
-/* The two FIFOs for the container's process, each held for reading and writing, so that neither waits. */
-int state_open_fifos(const struct state_dir *dir, int *ret_start_fd, int *ret_answer_fd,
+/* Make the two FIFOs for the container's process, each held for reading and writing, so that neither waits. */
+int state_make_fifos(const struct state_dir *dir, int *ret_start_fd, int *ret_answer_fd,
 		     struct err *err);
 /* Let it execute its command. 0: it has; an error: the one that it met, or that it died. */
 int state_start(struct state_dir *dir, int timeout_ms, struct err *err);

@@ -335,7 +335,7 @@ poststop one stopped $host no second" ] || fail "$(cat "$log")"
 	local kind
 	for kind in prestart createRuntime createContainer; do
 		bundle ".hooks.$kind = [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"echo one; echo the reason >&2; exit 3\"]}]"
-		refused_by 125 "hook '/bin/sh' ($kind[0]): exited with 3: the reason" runtime create --bundle "$BUNDLE" one
+		refused_by 125 "hook '/bin/sh' (${kind}[0]): exited with 3: the reason" runtime create --bundle "$BUNDLE" one
 	done
 	bundle '.hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "kill -9 $$"]}]'
 	create one
@@ -372,8 +372,30 @@ poststop one stopped $host no second" ] || fail "$(cat "$log")"
 	bundle '.process.args = ["sleep", "600"]'
 	create one
 	pid=$(runtime state one | jq .pid)
-	[[ $(readlink "/proc/$pid/exe") == /memfd:* ]] || fail "$(readlink "/proc/$pid/exe")"
-	(echo x >"/proc/$pid/exe") 2>/dev/null && fail "written"
+	[ "$(stat -L -c %d:%i "/proc/$pid/exe")" != "$(stat -c %d:%i "$INSULA_BIN/insula-runtime")" ] || fail
+	cmp "/proc/$pid/exe" "$INSULA_BIN/insula-runtime"
+	[ "$(stat -f -L -c %T "/proc/$pid/exe")" = tmpfs ] || fail "$(stat -f -L -c %T "/proc/$pid/exe")"
+	run sh -c 'echo x >"/proc/$1/exe"' sh "$pid"
+	[[ $output == *'Read-only file system'* ]] || fail
+	run python3 - "$pid" <<-'PYTHON'
+		# Whoever has every capability in the container's mount namespace: make that mount writable again.
+		import ctypes, os, struct, sys
+		libc = ctypes.CDLL(None, use_errno=True)
+		ns = os.open("/proc/%s/ns/mnt" % sys.argv[1], os.O_RDONLY)
+		exe = os.open("/proc/%s/exe" % sys.argv[1], os.O_PATH)
+		assert libc.setns(ns, 0x20000) == 0
+		attr = struct.pack("QQQQ", 0, 1, 0, 0)  # clear MOUNT_ATTR_RDONLY
+		print(libc.syscall(442, exe, b"", 0x1000, attr, len(attr)))
+		print(libc.syscall(433, exe, b"", 0x8))  # fspick, FSPICK_EMPTY_PATH
+		try:
+		    os.open("/proc/self/fd/%d" % exe, os.O_WRONLY)
+		    print("opened")
+		except OSError as e:
+		    print("refused")
+	PYTHON
+	[ "$output" = "-1
+-1
+refused" ] || fail
 	[ "$(sha256sum <"$INSULA_BIN/insula-runtime")" = "$before" ]
 	ok runtime delete --force one
 }
