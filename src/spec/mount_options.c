@@ -13,9 +13,13 @@
  * because mount_setattr(2) treats them as one field: naming any of them puts the whole field
  * MOUNT_ATTR__ATIME into "clear" and the value into "set" (relatime is the value 0).
  *
- * What can go wrong: a text with control characters, an empty one, or an "idmap=..." extension of
- * another runtime, all refused by name; more data than a file system takes is left to the kernel.
+ * What mount(8) takes from fstab(5) for itself ("nofail", "x-systemd.automount") has no effect on a
+ * mount and is neither an attribute nor the file system's; mount(8) drops it, and so do we.
+ *
+ * What can go wrong: a text with control characters, or an empty one, both refused by name; more data
+ * than a file system takes is left to the kernel.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 
@@ -124,6 +128,7 @@ const char *mount_option_name_at(size_t i)
 void mount_options_done(struct mount_options *o)
 {
 	strv_done(&o->data);
+	free(o->idmap);
 	*o = (struct mount_options){0};
 }
 
@@ -165,7 +170,8 @@ static void option_apply(const struct option *opt, struct mount_options *o)
 		atime_change(&o->rec_set, &o->rec_clear, opt->value);
 		break;
 	case EFFECT_SB:
-		o->sb_flags = opt->clear ? o->sb_flags & ~opt->value : o->sb_flags | opt->value;
+		*(opt->clear ? &o->sb_clear : &o->sb_flags) |= opt->value;
+		*(opt->clear ? &o->sb_flags : &o->sb_clear) &= ~opt->value;
 		break;
 	case EFFECT_PROPAGATION:
 		o->propagation = opt->value & ~(unsigned long)MS_REC;
@@ -190,26 +196,60 @@ static int data_check(const char *text, struct err *err)
 	if (strlen(text) >= OPTION_MAX)
 		return err_set(err, ERR_LIMIT, 0, "mount option '%.32s...' is longer than %d bytes",
 			       text, OPTION_MAX - 1);
-	if (!str_starts(text, "idmap=") && !str_starts(text, "ridmap="))
+	return 0;
+}
+
+/* mount(8) reads these itself, and tells neither the kernel nor the file system. */
+static bool is_fstab_only(const char *text)
+{
+	static const char *const names[] = {"auto", "noauto", "nofail", "_netdev"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (str_eq(names[i], text))
+			return true;
+	return str_starts(text, "x-") || str_starts(text, "X-") || str_starts(text, "comment=");
+}
+
+static int option_take(const char *text, struct mount_options *o, struct err *err)
+{
+	const struct option *opt = option_find(text);
+	bool whole = str_starts(text, "ridmap=");
+
+	if (opt) {
+		option_apply(opt, o);
 		return 0;
-	err_set(err, ERR_UNSUPPORTED, 0, "mount option '%s' is not supported", text);
-	return err_hint(err, "give the mount uidMappings and gidMappings, and the option 'idmap'");
+	}
+	if (data_check(text, err) < 0)
+		return -1;
+	if (is_fstab_only(text))
+		return 0;
+	if (!whole && !str_starts(text, "idmap="))
+		return strv_add(&o->data, text, err);
+	o->flags |= whole ? MOUNT_OPT_RIDMAP : MOUNT_OPT_IDMAP;
+	free(o->idmap);
+	o->idmap = str_dup(strchr(text, '=') + 1, err);
+	return o->idmap ? 0 : -1;
 }
 
 int mount_options_parse(const struct strv *texts, struct mount_options *ret, struct err *err)
 {
 	own(mount_options) struct mount_options o = {0};
 
-	for (size_t i = 0; i < texts->count; i++) {
-		const struct option *opt = option_find(texts->items[i]);
-
-		if (opt)
-			option_apply(opt, &o);
-		else if (data_check(texts->items[i], err) < 0 ||
-			 strv_add(&o.data, texts->items[i], err) < 0)
+	for (size_t i = 0; i < texts->count; i++)
+		if (option_take(texts->items[i], &o, err) < 0)
 			return -1;
-	}
 	*ret = o;
 	o = (struct mount_options){0};
+	return 0;
+}
+
+int mount_options_of(const struct spec_mount *m, struct mount_options *ret, struct err *err)
+{
+	if (mount_options_parse(&m->options, ret, err) < 0)
+		return -1;
+	if (str_eq(m->type, "bind"))
+		ret->flags |= MOUNT_OPT_BIND;
+	if (str_eq(m->type, "rbind"))
+		ret->flags |= MOUNT_OPT_BIND | MOUNT_OPT_RECURSIVE;
 	return 0;
 }

@@ -50,6 +50,7 @@ static int settle_mounts(struct spec *s, struct err *err)
 			return -1;
 		free(m->destination);
 		m->destination = absolute;
+		m->was_relative = true;
 	}
 	return 0;
 }

@@ -58,6 +58,7 @@ struct spec_idmaps {
 
 struct spec_mount {
 	char *destination; /* absolute in the container */
+	bool was_relative; /* before it was made absolute: deprecated, and worth a warning */
 	char *type;	   /* "bind", "tmpfs", "proc", ...; NULL: from options */
 	char *source;
 	struct strv options; /* as written; parsed by spec/mount_options.h */

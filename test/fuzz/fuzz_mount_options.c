@@ -4,7 +4,8 @@
  *
  * What must hold: an attribute is asked to be set or cleared, never both (the access-time field is
  * cleared before it is set); data for the file system is exactly the options that the table does not
- * know, unchanged and in order; a refusal has a message of one printable line.
+ * know and that are neither id maps nor fstab(5)'s, unchanged and in order; id maps are read whole or
+ * refused; a refusal has a message of one printable line.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,15 @@ static void split_lines(const uint8_t *data, size_t size, struct strv *ret)
 
 static bool in_table(const char *option)
 {
+	static const char *const whole[] = {"auto", "noauto", "nofail", "_netdev"};
+	static const char *const parts[] = {"x-", "X-", "comment=", "idmap=", "ridmap="};
+
+	for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+		if (str_eq(whole[i], option))
+			return true;
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		if (str_starts(option, parts[i]))
+			return true;
 	for (size_t i = 0; mount_option_name_at(i); i++)
 		if (str_eq(mount_option_name_at(i), option))
 			return true;
@@ -58,6 +68,23 @@ static void check_attributes(uint64_t set, uint64_t clear)
 	MUST(!(set & MOUNT_ATTR__ATIME) || (clear & MOUNT_ATTR__ATIME) == MOUNT_ATTR__ATIME);
 }
 
+static void check_maps(const struct mount_options *o)
+{
+	static struct spec_idmap line = {0, 100000, 65536};
+	const struct spec_linux linux_ = {.uid_maps = {&line, 1}, .gid_maps = {&line, 1}};
+	const struct spec_mount m = {0};
+	own(mount_maps) struct mount_maps maps = {0};
+	struct err err = ERR_INIT;
+
+	if (mount_maps_of(&linux_, &m, o, &maps, &err) < 0) {
+		MUST(*err.message && !str_has_control(err.message));
+		MUST(!maps.uids.items && !maps.gids.items);
+		return;
+	}
+	MUST((maps.kind == MOUNT_MAP_OWN) == (o->idmap != NULL));
+	MUST(!o->idmap || (maps.uids.count && maps.gids.count));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	own(mount_options) struct mount_options o = {0};
@@ -75,5 +102,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_data(&options, &o.data);
 	check_attributes(o.attr_set, o.attr_clear);
 	check_attributes(o.rec_set, o.rec_clear);
+	check_maps(&o);
 	return 0;
 }
