@@ -142,8 +142,6 @@ static int load(struct making *m, const struct oci *oci, const char *id, bool de
 	    bundle_load(&m->bundle, options->bundle ? options->bundle : ".", options->config, err) <
 		    0)
 		return -1;
-	if (options->no_pivot)
-		return err_set(err, ERR_UNSUPPORTED, 0, "--no-pivot: is not in this version");
 	if (!m->bundle.spec.process_given)
 		return err_set(err, ERR_INVALID, 0, "process: is missing: there is nothing to run");
 	return check_terminal(options, m->bundle.spec.process.terminal, detached, err);
@@ -220,6 +218,8 @@ static int plan(struct making *m, const struct oci *oci, const char *id, bool wa
 		.id = id,
 		.spec = &m->bundle.spec,
 		.root_dir = m->bundle.root,
+		.bundle = m->bundle.path,
+		.no_pivot = options->no_pivot,
 		.place = &m->place,
 		.run_root = m->run_root,
 		.strict = options->strict,

@@ -54,15 +54,33 @@ static int clone_tree(int dir_fd, const char *path, bool recursive, struct err *
 			     AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
 	int fd = open_tree(dir_fd, path, flags);
 
-	if (fd < 0)
-		return err_errno(err, "cannot copy the mount of '%s'", *path ? path : ".");
-	return fd;
+	if (fd >= 0)
+		return fd;
+	bool refused = errno == EINVAL;
+	err_errno(err, "cannot copy the mount of '%s'", *path ? path : ".");
+	return refused ? err_hint(err, recursive ? "an unbindable mount cannot be bound"
+						 : "it is unbindable, or has mounts below it that "
+						   "only 'rbind' may copy")
+		       : -1;
 }
 
 static int set_attributes(int mount_fd, struct mount_attr *attr, bool recursive)
 {
 	return mount_setattr(mount_fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), attr,
 			     sizeof *attr);
+}
+
+/* A copy is born a peer of its original, and so is everything below it in a recursive copy. */
+static int propagate_copy(int fd, bool recursive, unsigned long propagation, struct err *err)
+{
+	unsigned long kind = propagation & ~(unsigned long)MS_REC;
+	bool whole = propagation & MS_REC;
+
+	if (kind == MS_SHARED)
+		return mount_propagate(fd, MS_SHARED, whole, err);
+	if (mount_propagate(fd, kind == MS_SLAVE ? MS_SLAVE : MS_PRIVATE, recursive, err) < 0)
+		return -1;
+	return kind == MS_UNBINDABLE ? mount_propagate(fd, MS_UNBINDABLE, whole, err) : 0;
 }
 
 int mount_clone(int dir_fd, const char *path, bool recursive, unsigned long propagation,
@@ -72,8 +90,7 @@ int mount_clone(int dir_fd, const char *path, bool recursive, unsigned long prop
 
 	if (fd < 0)
 		return -1;
-	if (propagation != MS_SHARED &&
-	    mount_propagate(fd, propagation ? propagation : MS_PRIVATE, recursive, err) < 0)
+	if (propagate_copy(fd, recursive, propagation, err) < 0)
 		return err_wrap(err, "copy of '%s'", path);
 	return take_fd(fd);
 }
@@ -111,20 +128,40 @@ static int set_option(int fs_fd, const char *option)
 	return fsconfig(fs_fd, FSCONFIG_SET_STRING, key, equals + 1, 0);
 }
 
+/* MS_SILENT only quiets the kernel's log, and MS_I_VERSION is what every file system that can do so does
+ * by itself: fsconfig(2) has no name for either. */
 static const struct {
 	unsigned long flag;
-	const char *option;
+	const char *set, *clear;
 } superblock_options[] = {
-	{MS_SYNCHRONOUS, "sync"}, {MS_DIRSYNC, "dirsync"}, {MS_LAZYTIME, "lazytime"},
-	{MS_MANDLOCK, "mand"},	  {MS_RDONLY, "ro"},
+	{MS_SYNCHRONOUS, "sync", "async"},
+	{MS_DIRSYNC, "dirsync", NULL},
+	{MS_LAZYTIME, "lazytime", "nolazytime"},
+	{MS_MANDLOCK, "mand", "nomand"},
+	{MS_RDONLY, "ro", "rw"},
 };
 
-static int set_superblock_flags(int fs_fd, unsigned long flags)
+static int set_superblock_flags(int fs_fd, unsigned long set, unsigned long clear)
 {
-	for (size_t i = 0; i < sizeof superblock_options / sizeof *superblock_options; i++)
-		if (flags & superblock_options[i].flag &&
-		    fsconfig(fs_fd, FSCONFIG_SET_FLAG, superblock_options[i].option, NULL, 0) < 0)
+	for (size_t i = 0; i < sizeof superblock_options / sizeof *superblock_options; i++) {
+		unsigned long flag = superblock_options[i].flag;
+		const char *option = set & flag	    ? superblock_options[i].set
+				     : clear & flag ? superblock_options[i].clear
+						    : NULL;
+
+		if (option && fsconfig(fs_fd, FSCONFIG_SET_FLAG, option, NULL, 0) < 0)
 			return -1;
+	}
+	return 0;
+}
+
+static int set_options(int fs_fd, const char *type, const struct strv *options, struct err *err)
+{
+	for (size_t i = 0; options && i < options->count; i++)
+		if (set_option(fs_fd, options->items[i]) < 0) {
+			context_error(fs_fd, type, "set an option of ", err);
+			return err_wrap(err, "option '%s'", options->items[i]);
+		}
 	return 0;
 }
 
@@ -147,14 +184,26 @@ int mount_new(const char *type, const char *source, const struct strv *options,
 		return err_errno(err, "cannot open a file system of type '%s'", type);
 	if (source && fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source, 0) < 0)
 		return context_error(fs_fd, type, "set the source of ", err);
-	for (size_t i = 0; options && i < options->count; i++)
-		if (set_option(fs_fd, options->items[i]) < 0) {
-			context_error(fs_fd, type, "set an option of ", err);
-			return err_wrap(err, "option '%s'", options->items[i]);
-		}
-	if (set_superblock_flags(fs_fd, sb_flags) < 0)
+	if (set_options(fs_fd, type, options, err) < 0)
+		return -1;
+	if (set_superblock_flags(fs_fd, sb_flags, 0) < 0)
 		return context_error(fs_fd, type, "set flags of ", err);
 	return create_and_mount(fs_fd, type, attrs, err);
+}
+
+int mount_reconfigure(int fd, const struct strv *options, unsigned long sb_set,
+		      unsigned long sb_clear, struct err *err)
+{
+	own_fd int fs_fd = fspick(fd, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
+
+	if (fs_fd < 0)
+		return err_errno(err, "cannot take up a mounted file system");
+	if (set_options(fs_fd, "the file system", options, err) < 0)
+		return -1;
+	if (set_superblock_flags(fs_fd, sb_set, sb_clear) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
+		return context_error(fs_fd, "the file system", "reconfigure ", err);
+	return 0;
 }
 
 int mount_set(int mount_fd, uint64_t set, uint64_t clear, bool recursive, struct err *err)
@@ -218,6 +267,21 @@ int mount_pivot(int root_fd, struct err *err)
 	return 0;
 }
 
+int mount_move_root(int root_fd, struct err *err)
+{
+	if (move_mount(root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_errno(err, "cannot move the new root on '/'");
+	return 0;
+}
+
+/* "/" is still the directory below; its ".." is the top of what is mounted on it. */
+int mount_enter_moved(struct err *err)
+{
+	if (chdir("/..") < 0 || chroot(".") < 0 || chdir("/") < 0)
+		return err_errno(err, "cannot enter the root that was moved");
+	return 0;
+}
+
 int mount_bind_path(const char *source, const char *target, struct err *err)
 {
 	if (mount(source, target, NULL, MS_BIND, NULL) < 0)
@@ -234,7 +298,8 @@ int mount_unmount_path(const char *target, struct err *err)
 
 /* The child enters the pid namespace only by being born after our setns; it shares our descriptor
  * table, so that the mount it makes is ours, and its exit status is the descriptor's number. */
-static int proc_by_helper(int pidfd, int host_proc_fd, uint64_t attrs, struct err *err)
+static int proc_by_helper(int pidfd, int host_proc_fd, const struct strv *options, uint64_t attrs,
+			  struct err *err)
 {
 	own_fd int mine = ns_open(host_proc_fd, 0, NS_PID, err);
 
@@ -245,7 +310,7 @@ static int proc_by_helper(int pidfd, int host_proc_fd, uint64_t attrs, struct er
 	struct clone_args args = {.flags = CLONE_FILES | CLONE_VFORK, .exit_signal = SIGCHLD};
 	pid_t child = (pid_t)syscall(SYS_clone3, &args, sizeof args);
 	if (child == 0) {
-		int fd = mount_new("proc", "proc", NULL, 0, attrs, err);
+		int fd = mount_new("proc", "proc", options, 0, attrs, err);
 		_exit(fd >= 0 && fd < 255 ? fd : 255);
 	}
 	int status = 0, clone_errno = errno;
@@ -261,7 +326,8 @@ static int proc_by_helper(int pidfd, int host_proc_fd, uint64_t attrs, struct er
 	return WEXITSTATUS(status);
 }
 
-int mount_proc_of(int pidfd, pid_t pid, int host_proc_fd, uint64_t attrs, struct err *err)
+int mount_proc_of(int pidfd, pid_t pid, int host_proc_fd, const struct strv *options,
+		  uint64_t attrs, struct err *err)
 {
 	own_fd int fs_fd = fsopen("proc", FSOPEN_CLOEXEC);
 	if (fs_fd < 0)
@@ -269,9 +335,11 @@ int mount_proc_of(int pidfd, pid_t pid, int host_proc_fd, uint64_t attrs, struct
 	own_fd int ns_fd = ns_open(host_proc_fd, pid, NS_PID, err);
 	if (ns_fd < 0)
 		return -1;
-	if (fsconfig(fs_fd, FSCONFIG_SET_FD, "pidns", NULL, ns_fd) == 0)
-		return create_and_mount(fs_fd, "proc", attrs, err);
-	return proc_by_helper(pidfd, host_proc_fd, attrs, err);
+	if (fsconfig(fs_fd, FSCONFIG_SET_FD, "pidns", NULL, ns_fd) < 0)
+		return proc_by_helper(pidfd, host_proc_fd, options, attrs, err);
+	if (set_options(fs_fd, "proc", options, err) < 0)
+		return -1;
+	return create_and_mount(fs_fd, "proc", attrs, err);
 }
 
 static int set_layer(int fs_fd, const char *key, int fd)

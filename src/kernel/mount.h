@@ -19,8 +19,9 @@
 
 /* A detached copy of what is at dir_fd/path ("" for dir_fd itself). propagation: MS_PRIVATE (0 means
  * that too: a copy of a shared mount would be the host's peer, and mounts made below it would appear
- * there), or MS_SLAVE or MS_SHARED where the user asked for it. A symlink in the last component is not
- * followed. Must be called in the mount namespace that the path is in. */
+ * there), or MS_SLAVE, MS_SHARED or MS_UNBINDABLE where the user asked for it; all of a recursive copy
+ * is private or slave, and MS_REC says whether it is shared or unbindable as a whole. A symlink in the
+ * last component is not followed. Must be called in the mount namespace that the path is in. */
 int mount_clone(int dir_fd, const char *path, bool recursive, unsigned long propagation,
 		struct err *err);
 
@@ -45,6 +46,21 @@ int mount_idmap(int mount_fd, int userns_fd, bool recursive, struct err *err);
 
 /* Put a detached mount where target_fd (O_PATH) is. */
 int mount_attach(int mount_fd, int target_fd, const char *what, struct err *err);
+/* What mount events a mount takes part in, by mountinfo of our own mount namespace: 0, or a combination
+ * of MS_SHARED (it sends them) and MS_SLAVE (it receives them). proc_fd: a procfs that shows ourselves;
+ * fd: anything on the mount. */
+int mount_peers(int proc_fd, int fd, struct err *err);
+
+/* Is the descriptor (O_PATH) the top of a mount? */
+bool mount_is_top(int fd);
+/* Do both lead to the same place of the same mount? */
+bool mount_same_place(int a, int b);
+
+/* Change options of the file system that is mounted where fd (O_PATH) is: those of its superblock, which
+ * every mount of it has. sb_set, sb_clear: MS_*. */
+int mount_reconfigure(int fd, const struct strv *options, unsigned long sb_set,
+		      unsigned long sb_clear, struct err *err);
+
 /* The same for a name in a directory of ours that nobody else can write to. */
 int mount_attach_in(int mount_fd, int dir_fd, const char *name, struct err *err);
 
@@ -56,15 +72,20 @@ int mount_freeze_super(int mount_fd, struct err *err);
 
 /* A mount namespace of our own with the same tree, nothing of which reaches the one that was copied. */
 int mount_copy_namespace(struct err *err);
+/* The other way: the mount is moved on top of "/" and stays above what was there. Whoever shares the mount
+ * namespace enters it by mount_enter_moved. */
+int mount_move_root(int root_fd, struct err *err);
+int mount_enter_moved(struct err *err);
 
 /* Plain mount(2)/umount2(2) for the few host paths that are ours (the pin of the launch pad). */
 int mount_bind_path(const char *source, const char *target, struct err *err);
 int mount_unmount_path(const char *target, struct err *err);
 
 /* procfs of the pid namespace that `pidfd`'s process is in; host_proc_fd: a procfs that shows that
- * process, as `pid`. By the "pidns" option where the kernel has it (6.17), else by a short-lived child
+ * process, as `pid`; options: "hidepid=2" and its like. By the "pidns" option where the kernel has it (6.17), else by a short-lived child
  * that enters the namespace. */
-int mount_proc_of(int pidfd, pid_t pid, int host_proc_fd, uint64_t attrs, struct err *err);
+int mount_proc_of(int pidfd, pid_t pid, int host_proc_fd, const struct strv *options,
+		  uint64_t attrs, struct err *err);
 
 struct overlay {
 	const int *lower_fds; /* topmost first, O_PATH or mount descriptors */

@@ -115,6 +115,58 @@ int ns_make_user(int proc_fd, const struct id_map *uids, size_t uid_count,
 	return ns_open(proc_fd, host_pid, NS_USER, err);
 }
 
+static int read_map(int proc_fd, pid_t pid, const char *file, struct id_map *ret, size_t *ret_count,
+		    struct err *err)
+{
+	char name[48];
+
+	snprintf(name, sizeof name, "%d/%s", pid, file);
+	own_fd int fd = openat(proc_fd, name, O_RDONLY | O_CLOEXEC);
+	own_file FILE *map = fd < 0 ? NULL : fdopen(fd, "r");
+	if (!map)
+		return err_errno(err, "cannot read '/proc/%s'", name);
+	fd = -1; /* belongs to map */
+	*ret_count = 0;
+	while (*ret_count < NS_MAP_MAX &&
+	       fscanf(map, "%u %u %u", &ret[*ret_count].inside, &ret[*ret_count].outside,
+		      &ret[*ret_count].size) == 3)
+		++*ret_count;
+	return 0;
+}
+
+/* Only a process in it has the files: one that enters, says so, and waits to be killed. */
+static _Noreturn void hold_user(int userns_fd, int ready_fd)
+{
+	if (setns(userns_fd, CLONE_NEWUSER) < 0 || write(ready_fd, "x", 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+int ns_read_maps(int proc_fd, int userns_fd, struct id_map *ret_uids, size_t *ret_uid_count,
+		 struct id_map *ret_gids, size_t *ret_gid_count, struct err *err)
+{
+	own(proc) struct proc holder = PROC_INIT;
+	int ready[2];
+	char byte;
+
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return err_errno(err, "cannot make a pipe");
+	own_fd int read_end = ready[0], write_end = ready[1];
+	pid_t pid = proc_clone(&holder, 0, -1, err);
+	if (pid < 0)
+		return -1;
+	if (pid == 0)
+		hold_user(userns_fd, write_end);
+	fd_close(take_fd(write_end));
+	if (read(read_end, &byte, 1) != 1)
+		return err_set(err, ERR_DENIED, 0, "cannot enter the user namespace to be joined");
+	pid_t host_pid = proc_pid_of_fd(proc_fd, holder.pidfd);
+	if (read_map(proc_fd, host_pid, "uid_map", ret_uids, ret_uid_count, err) < 0)
+		return -1;
+	return read_map(proc_fd, host_pid, "gid_map", ret_gids, ret_gid_count, err);
+}
+
 int ns_raise_loopback(struct err *err)
 {
 	own_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -31,6 +31,12 @@ int ns_write_maps(int proc_fd, pid_t pid, const struct id_map *uids, size_t uid_
 int ns_make_user(int proc_fd, const struct id_map *uids, size_t uid_count,
 		 const struct id_map *gids, size_t gid_count, struct err *err);
 
+#define NS_MAP_MAX 340 /* lines of a map, user_namespaces(7) */
+
+/* The maps of a user namespace, outside ids as our own namespace has them. Arrays of NS_MAP_MAX. */
+int ns_read_maps(int proc_fd, int userns_fd, struct id_map *ret_uids, size_t *ret_uid_count,
+		 struct id_map *ret_gids, size_t *ret_gid_count, struct err *err);
+
 /* Bring up the loopback interface of the network namespace we are in: a new one has it down. */
 int ns_raise_loopback(struct err *err);
 

@@ -244,7 +244,7 @@ static int plan_parent_steps(struct plan *plan, struct err *err)
 	if (has_hooks(plan, SPEC_HOOK_CREATE_CONTAINER) &&
 	    ADD_ALL(plan, err, STEP_HOOKS_CONTAINER) < 0)
 		return -1;
-	if (ADD_ALL(plan, err, STEP_PIVOT, STEP_LEAVE) < 0)
+	if (ADD_ALL(plan, err, plan->request.no_pivot ? STEP_MOVE : STEP_PIVOT, STEP_LEAVE) < 0)
 		return -1;
 	if (plan_add_scheduling(plan, err) < 0)
 		return -1;
@@ -270,10 +270,15 @@ static int plan_child_steps(struct plan *plan, struct err *err)
 		return -1;
 	if (ADD_ALL(plan, err, STEP_INIT_WAIT) < 0)
 		return -1;
+	if (plan->request.no_pivot && ADD_ALL(plan, err, STEP_INIT_MOVED) < 0)
+		return -1;
 	if ((plan->own[NS_USER] || spec->linux_.namespaces[SPEC_NS_USER].given) &&
 	    ADD_ALL(plan, err, STEP_INIT_ROOT) < 0)
 		return -1;
 	if (ADD_ALL(plan, err, STEP_INIT_LOCK) < 0)
+		return -1;
+	if (plan_needs_share(plan) &&
+	    plan_add(plan, STEP_INIT_SHARE, 0, spec->linux_.rootfs_propagation, err) < 0)
 		return -1;
 	if ((spec->hostname || spec->domainname) &&
 	    plan_add(plan, STEP_INIT_HOSTNAME, 0, spec->hostname ? spec->hostname : "", err) < 0)
@@ -308,9 +313,7 @@ void runtime_plan_free(struct plan *plan)
 {
 	if (!plan)
 		return;
-	for (size_t i = 0; plan->options && i < plan->spec->mount_count; i++)
-		mount_options_done(&plan->options[i]);
-	free(plan->options);
+	plan_mounts_done(plan);
 	free(plan->rlimits);
 	free(plan->device_rules);
 	free(plan->steps);
@@ -343,7 +346,8 @@ struct plan *runtime_plan(const struct runtime_request *request, const struct fa
 	plan->request = *request;
 	plan->spec = request->spec;
 	plan->host = host;
-	plan->dev_mount = plan->devpts_mount = -1;
+	plan->devpts_mount = -1;
+	plan->bind_nodes = !facts->initial_userns; /* mknod(2) is refused there */
 	if (plan_fill(plan, facts, err) < 0) {
 		runtime_plan_free(plan);
 		return NULL;

@@ -19,6 +19,8 @@ enum step_op {
 	STEP_ROOT_SOURCE,  /* root_dir as a detached copy */
 	STEP_LAYER_SOURCE, /* host directories of a layer as detached copies */
 	STEP_BIND_SOURCE,  /* a bind mount's source as a detached copy */
+	STEP_FS_SOURCE,	   /* a file system that is made of host paths, mounted detached */
+	STEP_NODE_SOURCE,  /* host device nodes as detached copies, where we may make none */
 	STEP_CGROUP_VIEW,  /* the group's directories as detached copies */
 	STEP_OWN_INIT,	   /* our init program, opened */
 	STEP_RESCTRL,	   /* groups for caches and memory bandwidth */
@@ -29,22 +31,24 @@ enum step_op {
 	STEP_MAPS,   /* its id maps are written */
 	STEP_LIMITS, /* its resource limits are set */
 	STEP_RESCTRL_JOIN,
-	STEP_COVERS,	 /* the small file system that covers come from */
-	STEP_LAYER,	 /* an overlay of one layer's copies, attached */
-	STEP_ROOT_DIR,	 /* the copy of root_dir, attached */
-	STEP_JOIN,	 /* P enters C's net, uts and ipc namespaces */
-	STEP_NET_DEVICE, /* a network device moves into the container */
-	STEP_MOUNT,	 /* one of the specification's mounts */
-	STEP_DEVICES,	 /* device nodes and links in our /dev */
-	STEP_CONSOLE,	 /* a terminal pair from the container's devpts */
-	STEP_USER,	 /* who the command runs as, by the container's own passwd */
-	STEP_CWD,	 /* its working directory exists */
-	STEP_MASK,	 /* a path is covered */
-	STEP_READONLY,	 /* a path is made read-only */
+	STEP_COVERS,	     /* the small file system that covers come from */
+	STEP_LAYER,	     /* an overlay of one layer's copies, attached */
+	STEP_ROOT_DIR,	     /* the copy of root_dir, attached */
+	STEP_JOIN,	     /* P enters C's net, uts and ipc namespaces */
+	STEP_NET_DEVICE,     /* a network device moves into the container */
+	STEP_MOUNT,	     /* one of the specification's mounts */
+	STEP_DEVICES,	     /* device nodes and links in our /dev */
+	STEP_CONSOLE,	     /* a terminal pair from the container's devpts */
+	STEP_USER,	     /* who the command runs as, by the container's own passwd */
+	STEP_CWD,	     /* its working directory exists */
+	STEP_MOUNT_READONLY, /* a tmpfs that had to be written to until here */
+	STEP_MASK,	     /* a path is covered */
+	STEP_READONLY,	     /* a path is made read-only */
 	STEP_ROOT_READONLY,
 	STEP_HOOKS,	      /* prestart and createRuntime, in P's own namespaces */
 	STEP_HOOKS_CONTAINER, /* C runs createContainer in its own */
 	STEP_PIVOT,	      /* the new root is "/" for P and C */
+	STEP_MOVE,	      /* or it is moved on "/", and C enters it by itself */
 	STEP_LEAVE,	      /* P returns to its own namespaces */
 	STEP_SCHEDULER,	      /* scheduling policy of C, which may not raise itself */
 	STEP_IO_PRIORITY,
@@ -56,8 +60,10 @@ enum step_op {
 	STEP_INIT_HOOKS_CONTAINER, /* when P says so, before the pivot */
 	STEP_INIT_REPORT,	   /* tell P that it is in its control groups */
 	STEP_INIT_WAIT,		   /* for RELEASE */
+	STEP_INIT_MOVED,	   /* enter the root that P moved on "/" */
 	STEP_INIT_ROOT,		   /* become root of the user namespace */
-	STEP_INIT_LOCK, /* a copy of the mount namespace that it owns: every mount is locked */
+	STEP_INIT_LOCK,	 /* a copy of the mount namespace that it owns: every mount is locked */
+	STEP_INIT_SHARE, /* propagation of the root, and what the copy took from shared mounts */
 	STEP_INIT_HOSTNAME,
 	STEP_INIT_SYSCTL,  /* by the owner of the namespaces: nobody else may, not even host root */
 	STEP_INIT_SESSION, /* session, terminal or pipes */
@@ -84,6 +90,25 @@ struct step {
 
 #define PLAN_MAX_STEPS 4096
 
+/* One of the specification's mounts, as it is going to be made. */
+struct planned_mount {
+	struct mount_options options;
+	struct mount_maps maps;
+	char *target; /* the destination, absolute and clean */
+	bool bind;
+	bool from_host;		   /* a file system that the host's paths are needed for */
+	bool remount;		   /* changes what an earlier one has mounted there */
+	bool readonly_later;	   /* by STEP_MOUNT_READONLY */
+	unsigned long propagation; /* MS_SHARED, ... with MS_REC; 0: private */
+};
+
+/* What /dev is: who makes the nodes in it, and how. */
+enum plan_dev {
+	DEV_OURS,  /* a tmpfs of the specification: made in it */
+	DEV_IMAGE, /* whatever the root file system has there: made in it, or mounted on it */
+	DEV_BOUND, /* the host's, or whatever the specification binds there: left alone */
+};
+
 struct plan {
 	struct runtime_request request; /* what it points at is borrowed */
 	const struct spec *spec;
@@ -93,7 +118,7 @@ struct plan {
 	struct cgroup_device *device_rules; /* the specification's and the default ones */
 	struct seccomp_filter filter;
 	bool has_filter;
-	struct mount_options *options; /* one per spec mount */
+	struct planned_mount *mounts; /* one per spec mount */
 	struct rlimit_entry *rlimits;
 	size_t rlimit_count;
 	int oom_score_adj;
@@ -103,10 +128,13 @@ struct plan {
 	uint32_t root_uid, root_gid; /* container root on the host */
 	struct step *steps;
 	size_t count, cap;
-	size_t child_first; /* steps from here on are C's */
-	bool host_tree;	    /* hooks want to see the host's files: no launch pad */
-	long dev_mount;	    /* index of the tmpfs on /dev, or -1 */
-	long devpts_mount;  /* index of the devpts on /dev/pts, or -1 */
+	size_t child_first;	  /* steps from here on are C's */
+	bool host_tree;		  /* hooks want to see the host's files: no launch pad */
+	const char *label_option; /* "context": how linux.mountLabel is given to a file system */
+	enum plan_dev dev;
+	bool bind_nodes;		/* we may not make device nodes: the host's are bound */
+	long devpts_mount;		/* index of the devpts on /dev/pts, or -1 */
+	unsigned long root_propagation; /* MS_SHARED, ... with MS_REC; 0: private */
 };
 
 /* "mount", "pivot" ... */
@@ -124,5 +152,8 @@ int plan_add_child_fields(struct plan *plan, struct err *err);
 void plan_print_field(const struct plan *plan, const struct step *step, struct str *out);
 /* /dev, /proc, /sys and what is below them: never through a symbolic link of the image. */
 bool plan_is_own_place(const char *destination);
+void plan_mounts_done(struct plan *plan);
+/* Is what is mounted at this index shared with the container's user namespace between? */
+bool plan_needs_share(const struct plan *plan);
 
 #endif

@@ -39,6 +39,8 @@ struct runtime_request {
 	const struct runtime_layer *layers;
 	size_t layer_count;
 	const char *root_dir;
+	const char *bundle; /* where relative sources of binds begin; NULL: there are none */
+	bool no_pivot;	    /* the root is moved on "/" and entered by chroot(2): see runc(8) */
 	/* Where its control group is: a place, or a directory below each hierarchy ("insula-<id>"); both
 	 * NULL: it has none of its own. */
 	const struct cgroup_place *place;

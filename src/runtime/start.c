@@ -107,6 +107,7 @@ static struct job make_job(struct start *s, int sync_fd)
 	struct plan *plan = s->plan;
 
 	struct job job = {
+		.plan = plan,
 		.spec = plan->spec,
 		.process = &plan->spec->process,
 		.caps = &plan->caps,
@@ -304,6 +305,11 @@ static int step_pivot(struct start *s, const struct step *step, struct err *err)
 	return mount_pivot(s->root_fd, err);
 }
 
+static int step_move(struct start *s, const struct step *step, struct err *err)
+{
+	return mount_move_root(s->root_fd, err);
+}
+
 /* Return to every namespace that was left. Must not fail half-way: the caller ends otherwise. */
 static int leave(struct start *s, struct err *err)
 {
@@ -420,6 +426,8 @@ static const struct {
 	[STEP_ROOT_SOURCE] = {start_root_source, "start.root-source"},
 	[STEP_LAYER_SOURCE] = {start_layer_source, "start.layer-source"},
 	[STEP_BIND_SOURCE] = {start_bind_source, "start.bind-source"},
+	[STEP_FS_SOURCE] = {start_fs_source, "start.fs-source"},
+	[STEP_NODE_SOURCE] = {start_node_source, "start.node-source"},
 	[STEP_CGROUP_VIEW] = {start_cgroup_view, "start.cgroup-view"},
 	[STEP_OWN_INIT] = {step_own_init, "start.own-init"},
 	[STEP_RESCTRL] = {start_resctrl, "start.resctrl"},
@@ -439,12 +447,14 @@ static const struct {
 	[STEP_CONSOLE] = {start_console, "start.console"},
 	[STEP_USER] = {step_user, "start.user"},
 	[STEP_CWD] = {step_cwd, "start.cwd"},
+	[STEP_MOUNT_READONLY] = {start_mount_readonly, "start.mount-readonly"},
 	[STEP_MASK] = {start_mask, "start.mask"},
 	[STEP_READONLY] = {start_readonly, "start.readonly"},
 	[STEP_ROOT_READONLY] = {start_root_readonly, "start.root-readonly"},
 	[STEP_HOOKS] = {start_hooks, "start.hooks"},
 	[STEP_HOOKS_CONTAINER] = {start_hooks_container, "start.hooks-container"},
 	[STEP_PIVOT] = {step_pivot, "start.pivot"},
+	[STEP_MOVE] = {step_move, "start.move"},
 	[STEP_LEAVE] = {step_leave, "start.leave"},
 	[STEP_SCHEDULER] = {start_scheduler, "start.scheduler"},
 	[STEP_IO_PRIORITY] = {start_io_priority, "start.io-priority"},
@@ -491,12 +501,18 @@ static void close_sources(struct start *s)
 			fd_close(s->layers[i].lower_fds[k]);
 		fd_close(s->layers[i].writable_fd);
 	}
-	for (size_t i = 0; s->binds && i < s->plan->spec->mount_count; i++)
-		fd_close(s->binds[i].fd);
+	for (size_t i = 0; s->mounts && i < s->plan->spec->mount_count; i++) {
+		fd_close(s->mounts[i].source_fd);
+		fd_close(s->mounts[i].kept_fd);
+		free(s->mounts[i].link);
+	}
 	for (size_t i = 0; i < CGROUP_MAX_HIERARCHIES; i++)
 		fd_close(s->view.fds[i]);
 	free(s->layers);
-	free(s->binds);
+	free(s->mounts);
+	for (size_t i = 0; i < s->node_count; i++)
+		fd_close(s->node_fds[i]);
+	free(s->node_fds);
 }
 
 static void start_done(struct start *s)
@@ -508,12 +524,14 @@ static void start_done(struct start *s)
 		leave(s, &ignored);
 	umask(s->umask);
 	close_sources(s);
+	start_ids_done(s);
 	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++) {
 		fd_close(s->own_ns[kind]);
 		fd_close(s->joined_ns[kind]);
 	}
-	int fds[] = {s->init_fd,   s->proc_fd, s->root_source_fd, s->sync_fd,	 s->userns_fd,
-		     s->covers_fd, s->root_fd, s->devpts_fd,	  s->console_fd, s->slave_fd};
+	int fds[] = {s->init_fd,    s->proc_fd,	  s->root_source_fd, s->sync_fd,
+		     s->userns_fd,  s->covers_fd, s->root_fd,	     s->devpts_fd,
+		     s->console_fd, s->slave_fd,  s->nodes_fd};
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		fd_close(fds[i]);
 	proc_done(&s->child);
@@ -533,6 +551,7 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 			    .sync_fd = -1,
 			    .userns_fd = -1,
 			    .covers_fd = -1,
+			    .nodes_fd = -1,
 			    .root_fd = -1,
 			    .devpts_fd = -1,
 			    .console_fd = -1,
@@ -544,21 +563,22 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 	for (size_t i = 0; i < CGROUP_MAX_HIERARCHIES; i++)
 		s->view.fds[i] = -1;
 	s->layers = calloc(plan->request.layer_count + 1, sizeof *s->layers);
-	s->binds = calloc(plan->spec->mount_count + 1, sizeof *s->binds);
-	if (!s->layers || !s->binds)
+	s->mounts = calloc(plan->spec->mount_count + 1, sizeof *s->mounts);
+	if (!s->layers || !s->mounts)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot start '%s'", plan->request.id);
 	for (size_t i = 0; i < plan->request.layer_count; i++)
 		s->layers[i].writable_fd = -1;
 	for (size_t i = 0; i < plan->spec->mount_count; i++)
-		s->binds[i].fd = -1;
+		s->mounts[i].source_fd = s->mounts[i].kept_fd = -1;
 	s->proc_fd = procfs_open(err);
 	if (s->proc_fd < 0)
 		return -1;
 	/* Group 0 of ours must not open what the guard of a host image closes. */
 	if (geteuid() == 0 && setgroups(0, NULL) < 0)
 		return err_errno(err, "cannot drop supplementary groups");
+	s->labelled = plan->spec->linux_.mount_label && lsm_active() == LSM_SELINUX;
 	s->umask = umask(0);
-	return open_joined(s, err);
+	return open_joined(s, err) < 0 ? -1 : start_ids(s, err);
 }
 
 #define own_start __attribute__((cleanup(start_done)))

@@ -32,9 +32,12 @@ struct layer_source {
 	int writable_fd;
 };
 
-struct bind_source {
-	int fd;
+/* One of the specification's mounts, while it is made. */
+struct mount_state {
+	int source_fd; /* detached: a copy of a bind's source, or a file system of the host's; -1 */
 	bool directory;
+	char *link;  /* what the symbolic link says that is copied, not mounted; NULL */
+	int kept_fd; /* attached, for what comes later; -1 */
 };
 
 /* What start_fields.c holds. */
@@ -56,13 +59,20 @@ struct start {
 	int joined_ns[NS_COUNT]; /* namespaces joined by path, -1 */
 	struct cgroup cgroup;
 	struct layer_source *layers;
-	struct bind_source *binds; /* one per spec mount */
+	struct mount_state *mounts; /* one per spec mount */
+	int *node_fds; /* host's device nodes: the default ones, then linux.devices; NULL: none */
+	size_t node_count;
+	int nodes_fd; /* where our nodes are that are mounted on files, or -1 */
+	/* ids of the container's user namespace, NULL where it is the host's */
+	const struct spec_idmaps *uid_maps, *gid_maps;
+	struct spec_idmaps joined_uids, joined_gids; /* of one that is joined */
 	struct cgroup_view {
 		int fds[CGROUP_MAX_HIERARCHIES];
 	} view;
 	int root_source_fd;
-	mode_t umask; /* P's, to return to */
-	bool moved;   /* P is not in its own namespaces */
+	bool labelled; /* the mounts get linux.mountLabel: SELinux is active */
+	mode_t umask;  /* P's, to return to */
+	bool moved;    /* P is not in its own namespaces */
 	struct proc child;
 	pid_t host_pid; /* the child's, in proc_fd */
 	int sync_fd;	/* P's end */
@@ -80,6 +90,7 @@ struct start {
 
 /* The same data for a first process (container) and a further one (exec). */
 struct job {
+	const struct plan *plan; /* NULL: a further process */
 	const struct spec *spec;
 	const struct spec_process *process;
 	const struct caps *caps;
@@ -124,6 +135,15 @@ int await_word(int sync_fd, struct err *err);
 /* Wait on P's end of the socket until the other side executes its command, or sends why it cannot. */
 int await_exec(int sync_fd, struct err *err);
 
+/* start_ids.c: the maps of the container's user namespace, also of one that is joined (userns_fd). */
+int start_ids(struct start *s, struct err *err);
+void start_ids_done(struct start *s);
+/* What an id of the container is on the host. */
+int start_host_id(const struct start *s, bool group, uint32_t id, uint32_t *ret, struct err *err);
+
+/* Does somebody in the container have this id of the host? */
+bool start_has_id(const struct start *s, bool group, uint32_t host_id);
+
 /* start_root.c */
 int start_layer_source(struct start *s, const struct step *step, struct err *err);
 int start_root_source(struct start *s, const struct step *step, struct err *err);
@@ -131,15 +151,33 @@ int start_covers(struct start *s, const struct step *step, struct err *err);
 int start_layer(struct start *s, const struct step *step, struct err *err);
 int start_root_dir(struct start *s, const struct step *step, struct err *err);
 int start_root_readonly(struct start *s, const struct step *step, struct err *err);
+/* Attach a mount where nothing of the container sees it; it falls away at the pivot. */
+int start_stage(struct start *s, int mount_fd, struct err *err);
+
+/* start_source.c */
+int start_bind_source(struct start *s, const struct step *step, struct err *err);
+int start_fs_source(struct start *s, const struct step *step, struct err *err);
+int start_cgroup_view(struct start *s, const struct step *step, struct err *err);
+int start_node_source(struct start *s, const struct step *step, struct err *err);
+
+/* start_target.c: where a mount goes, as O_PATH; made where it is absent (*ret_made). */
+int start_target(struct start *s, const struct planned_mount *m, bool directory, bool *ret_made,
+		 struct err *err);
+/* A symbolic link instead of a mount. */
+int start_link(struct start *s, const struct planned_mount *m, const char *text, struct err *err);
 
 /* start_mount.c */
-int start_bind_source(struct start *s, const struct step *step, struct err *err);
-int start_cgroup_view(struct start *s, const struct step *step, struct err *err);
 int start_mount(struct start *s, const struct step *step, struct err *err);
+int start_mount_readonly(struct start *s, const struct step *step, struct err *err);
+/* The options of a file system with the host's ids in place of the container's, and its label. */
+int start_options(struct start *s, unsigned int i, struct strv *ret, struct err *err);
+
+/* start_cover.c */
 int start_mask(struct start *s, const struct step *step, struct err *err);
 int start_readonly(struct start *s, const struct step *step, struct err *err);
 
 /* start_dev.c */
+extern const struct spec_device start_default_nodes[]; /* path NULL ends */
 int start_devices(struct start *s, const struct step *step, struct err *err);
 int start_console(struct start *s, const struct step *step, struct err *err);
 
@@ -155,6 +193,9 @@ int init_hooks_start(struct job *job, struct err *err);
 int init_root(struct job *job, struct err *err);
 /* Can the command be executed, as far as can be told without doing it? */
 int command_check(const struct job *job, struct err *err);
+/* child_mounts.c */
+int child_enter_moved(struct job *job, struct err *err);
+int child_share(struct job *job, struct err *err);
 
 /* start_fields.c */
 int start_resctrl(struct start *s, const struct step *step, struct err *err);

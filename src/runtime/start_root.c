@@ -66,10 +66,21 @@ int start_layer_source(struct start *s, const struct step *step, struct err *err
 	return source->writable_fd < 0 ? -1 : 0;
 }
 
+/* A bundle's root is taken as it is: what its files' owners are to the container is for the engine to
+ * have arranged. A slave root receives what the host mounts in it later. */
 int start_root_source(struct start *s, const struct step *step, struct err *err)
 {
-	s->root_source_fd = copy_directory(step->subject, true, 0, err);
-	return s->root_source_fd < 0 ? -1 : 0;
+	own_fd int dir_fd = open(step->subject, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	own_fd int host_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir_fd < 0)
+		return err_errno(err, "cannot open the root file system '%s'", step->subject);
+	if (mount_same_place(dir_fd, host_fd))
+		return err_set(err, ERR_INVALID, 0, "the root file system '%s' is the host's own",
+			       step->subject);
+	s->root_source_fd = mount_clone(dir_fd, "", true, s->plan->root_propagation & MS_SLAVE,
+					err);
+	return s->root_source_fd < 0 ? err_wrap(err, "root file system '%s'", step->subject) : 0;
 }
 
 static int fill_covers(int covers_fd, struct err *err)
@@ -115,7 +126,7 @@ int start_covers(struct start *s, const struct step *step, struct err *err)
 }
 
 /* Attach a layer's part in the next staging directory: 0, 1, 2 ... of the covers. */
-static int stage(struct start *s, int mount_fd, struct err *err)
+int start_stage(struct start *s, int mount_fd, struct err *err)
 {
 	char name[16];
 
@@ -174,7 +185,7 @@ static int guard_last(struct start *s, struct layer_source *source, struct err *
 		return err_wrap(err, "guard of the host's files");
 	fd_close(*last);
 	*last = fd;
-	return stage(s, fd, err);
+	return start_stage(s, fd, err);
 }
 
 static int mount_layer(struct start *s, const struct runtime_layer *layer,
@@ -209,10 +220,10 @@ static int prepare_sources(struct start *s, const struct runtime_layer *layer,
 {
 	for (unsigned int i = 0; i < source->lower_count; i++)
 		if (map_owners(s, source->lower_fds[i], err) < 0 ||
-		    stage(s, source->lower_fds[i], err) < 0)
+		    start_stage(s, source->lower_fds[i], err) < 0)
 			return err_wrap(err, "layer '%s'", layer->lowers[i]);
-	if (source->writable_fd >= 0 &&
-	    (map_owners(s, source->writable_fd, err) < 0 || stage(s, source->writable_fd, err) < 0))
+	if (source->writable_fd >= 0 && (map_owners(s, source->writable_fd, err) < 0 ||
+					 start_stage(s, source->writable_fd, err) < 0))
 		return err_wrap(err, "writable layer '%s'", layer->writable);
 	if (layer->guard)
 		return guard_last(s, source, err);
@@ -261,8 +272,29 @@ int start_layer(struct start *s, const struct step *step, struct err *err)
 	return 0;
 }
 
+/* The capabilities of container root count where the container has the owner's ids, and the mode does
+ * otherwise. Without a right to enter, every command would be "not found". */
+static int check_enterable(struct start *s, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(s->root_source_fd, &st) < 0)
+		return err_errno(err, "cannot look at '%s'", path);
+	if (st.st_mode & S_IXOTH ||
+	    (start_has_id(s, false, st.st_uid) && start_has_id(s, true, st.st_gid)))
+		return 0;
+	err_set(err, ERR_DENIED, 0,
+		"'%s' has owner %u:%u and mode %03o: the container's root, %u:%u on the host, may "
+		"not enter it",
+		path, st.st_uid, st.st_gid, st.st_mode & 07777, s->plan->root_uid,
+		s->plan->root_gid);
+	return err_hint(err, "chown it to an id of linux.uidMappings, or chmod o+x");
+}
+
 int start_root_dir(struct start *s, const struct step *step, struct err *err)
 {
+	if (check_enterable(s, step->subject, err) < 0)
+		return err_wrap(err, "root file system");
 	if (attach_layer(s, s->root_source_fd, "/", err) < 0)
 		return err_wrap(err, "root file system");
 	s->root_fd = take_fd(s->root_source_fd);

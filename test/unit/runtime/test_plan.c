@@ -6,8 +6,11 @@
  */
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -360,24 +363,179 @@ TEST(a_terminal_needs_devpts)
 	done(plan);
 }
 
-TEST(devices_need_our_dev)
+static struct spec_mount *add_mount(const char *destination, const char *type, const char *source,
+				    const char *first, ...)
+{
+	struct spec_mount *m = spec_add_mount(&spec, destination, type, source, &err);
+	va_list ap;
+
+	CHECK_OK(m);
+	va_start(ap, first);
+	for (const char *text = first; text; text = va_arg(ap, const char *))
+		CHECK_OK(strv_add(&m->options, text, &err));
+	va_end(ap);
+	return m;
+}
+
+/* subject NULL: whatever it is about */
+static bool has_step(const struct plan *plan, enum step_op op, const char *subject)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->steps[i].op == op &&
+		    (!subject || str_eq(plan->steps[i].subject, subject)))
+			return true;
+	return false;
+}
+
+static bool warns(const struct plan *plan, const char *part)
+{
+	for (size_t i = 0; i < plan->warnings.count; i++)
+		if (strstr(plan->warnings.items[i], part))
+			return true;
+	return false;
+}
+
+TEST(every_kind_of_mount)
 {
 	use("debian12-v2", "v2-systemd");
 	spec.process.terminal = false;
-	remove_mounts_on("/dev");
-	CHECK_OK(spec_add_device(&spec, "/dev/fuse", 'c', 10, 229, &err));
-	CHECK_ERR(make_plan(), ERR_UNSUPPORTED, "linux.devices");
+	add_mount("/ro", "tmpfs", "tmpfs", "ro", "size=1m", NULL);
+	add_mount("/ro/inside", "none", "/srv/inside", "rbind", "rslave", NULL);
+	add_mount("/shared/", "bind", "/srv/shared", "rshared", NULL);
+	add_mount("/shared/below", "tmpfs", "tmpfs", NULL);
+	add_mount("/var/run", "", "relative", "bind", NULL)->was_relative = true;
+	add_mount("/overlay", "overlay", "overlay", "lowerdir=/a:/b", NULL);
+	add_mount("/ro", "none", NULL, "remount", "size=2m", NULL);
+	spec.linux_.rootfs_propagation = str_dup("rshared", &err);
+	check_plan("mounts");
 }
 
-TEST(unknown_and_unsupported_mount_options_name_the_mount)
+TEST(what_slash_dev_is)
 {
-	struct spec_mount *m;
+	static const struct {
+		const char *type, *option;
+		enum plan_dev dev;
+	} kinds[] = {{"tmpfs", "mode=755", DEV_OURS},
+		     {"bind", "rbind", DEV_BOUND},
+		     {"none", "bind", DEV_BOUND},
+		     {"devtmpfs", "ro", DEV_BOUND},
+		     {"ramfs", "ro", DEV_IMAGE}};
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		struct plan *plan;
+
+		use("debian12-v2", "v2-systemd");
+		spec.process.terminal = false;
+		add_mount("/dev", kinds[i].type, "/dev", kinds[i].option, NULL);
+		plan = make_plan();
+		CHECK_OK(plan);
+		CHECK_INT(plan->dev, kinds[i].dev);
+		CHECK_INT(has_step(plan, STEP_DEVICES, "/dev"), kinds[i].dev != DEV_BOUND);
+		done(plan);
+	}
+}
+
+TEST(nodes_are_taken_from_the_host_where_none_can_be_made)
+{
+	struct plan *plan;
 
 	use("debian12-v2", "v2-systemd");
-	m = spec_add_mount(&spec, "/data", "tmpfs", "tmpfs", &err);
-	CHECK_OK(m);
-	CHECK_OK(strv_add(&m->options, "tmpcopyup", &err));
-	CHECK_ERR(make_plan(), ERR_UNSUPPORTED, "'/data'");
+	facts.initial_userns = false;
+	plan = make_plan();
+	CHECK_OK(plan);
+	CHECK(has_step(plan, STEP_NODE_SOURCE, "/dev"));
+	done(plan);
+}
+
+TEST(a_mount_that_would_reach_the_host_through_a_user_namespace)
+{
+	struct plan *plan;
+
+	use("debian12-v2", "v2-systemd");
+	use_userns();
+	add_mount("/data", "bind", "/srv/data", "rbind", "rshared", NULL);
+	plan = make_plan();
+	CHECK_OK(plan);
+	CHECK(warns(plan, "'/data': shared in one direction only"));
+	CHECK(has_step(plan, STEP_INIT_SHARE, NULL));
+	runtime_plan_free(plan);
+	request.strict = true;
+	CHECK_ERR(make_plan(), ERR_UNSUPPORTED, "cannot reach the host");
+}
+
+/* A bind that says nothing of propagation. */
+TEST(the_root_decides_where_a_bind_does_not)
+{
+	static const struct {
+		const char *root;
+		unsigned long bind;
+	} cases[] = {{NULL, 0},	     {"rslave", MS_SLAVE | MS_REC},
+		     {"slave", 0},   {"rshared", 0},
+		     {"private", 0}, {"unbindable", 0}};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct plan *plan;
+
+		use("debian12-v2", "v2-systemd");
+		add_mount("/data", "bind", "/srv/data", NULL);
+		if (cases[i].root)
+			spec.linux_.rootfs_propagation = str_dup(cases[i].root, &err);
+		plan = make_plan();
+		CHECK_OK(plan);
+		CHECK_INT(plan->mounts[spec.mount_count - 1].propagation, cases[i].bind);
+		done(plan);
+	}
+}
+
+TEST(a_remount_needs_something_to_change)
+{
+	struct plan *plan;
+
+	use("debian12-v2", "v2-systemd");
+	add_mount("/data", "bind", "/srv/data", "bind", "remount", "ro", NULL);
+	plan = make_plan(); /* runc's way to say it: there is nothing yet */
+	CHECK_OK(plan);
+	CHECK(plan->mounts[spec.mount_count - 1].bind);
+	runtime_plan_free(plan);
+	add_mount("/data", NULL, NULL, "remount", "bind", "rw", NULL);
+	plan = make_plan();
+	CHECK_OK(plan);
+	CHECK(plan->mounts[spec.mount_count - 1].remount);
+	runtime_plan_free(plan);
+	add_mount("/data", NULL, NULL, "remount", "size=1m", NULL);
+	CHECK_ERR(make_plan(), ERR_INVALID, "would change the host's own mount");
+	spec_done(&spec);
+	cgroup_host_done(&host);
+	use("debian12-v2", "v2-systemd");
+	add_mount("/data", "tmpfs", NULL, "remount", NULL);
+	CHECK_ERR(make_plan(), ERR_INVALID, "nothing is mounted there before");
+}
+
+TEST(the_kind_of_label)
+{
+	struct plan *plan;
+
+	use("debian12-v2", "v2-systemd");
+	CHECK_OK(strv_add(&spec.annotations, "run.oci.mount_context_type=rootcontext", &err));
+	plan = make_plan();
+	CHECK_OK(plan);
+	CHECK_STR(plan->label_option, "rootcontext");
+	runtime_plan_free(plan);
+	CHECK_OK(strv_env_set(&spec.annotations, "run.oci.mount_context_type", "ctx", &err));
+	CHECK_ERR(make_plan(), ERR_INVALID, "'ctx' is not a kind of label");
+}
+
+TEST(without_pivot_root)
+{
+	struct plan *plan;
+
+	use("debian12-v2", "v2-systemd");
+	request.no_pivot = true;
+	plan = make_plan();
+	CHECK_OK(plan);
+	CHECK(has_step(plan, STEP_MOVE, "") && !has_step(plan, STEP_PIVOT, ""));
+	CHECK(has_step(plan, STEP_INIT_MOVED, ""));
+	done(plan);
 }
 
 TEST(more_mounts_than_a_plan_holds)

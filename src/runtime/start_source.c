@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is taken from the host before P leaves its mount namespace: copies of the sources of binds, file
+ * systems that are made of host paths, the views of control groups, and device nodes where we may make
+ * none. All are detached mounts; the launch pad has no path to any of them.
+ *
+ * A source is named by whoever asks for the container: its links are followed, once, in the host's tree.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/own.h"
+#include "base/path.h"
+#include "kernel/mount.h"
+#include "runtime/start.h"
+
+/* ---- binds ---- */
+
+static int open_source(struct start *s, const char *source, int nofollow, struct err *err)
+{
+	const char *bundle = s->plan->request.bundle;
+	own_fd int base_fd = -1;
+
+	if (source[0] != '/') {
+		base_fd = open(bundle ? bundle : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (base_fd < 0)
+			return err_errno(err, "cannot open the bundle");
+	}
+	int fd = openat(base_fd, source, O_PATH | O_CLOEXEC | nofollow);
+	return fd >= 0 ? fd : err_errno(err, "cannot open '%s'", source);
+}
+
+/* "copy-symlink": the text of a source that is a symbolic link. 1: it is one, 0: it is something else. */
+static int read_link(int fd, struct mount_state *m, struct err *err)
+{
+	char text[PATH_MAX];
+	ssize_t n = readlinkat(fd, "", text, sizeof text);
+
+	if (n < 0 && (errno == EINVAL || errno == ENOENT))
+		return 0;
+	if (n < 0 || n == sizeof text)
+		return err_errno(err, "cannot read the symbolic link");
+	m->link = str_dup_len(text, (size_t)n, err);
+	return m->link ? 1 : -1;
+}
+
+/* A mount that was asked to propagate, of a source that does not, would be silently less. */
+static int check_peers(struct start *s, unsigned int i, int fd, struct err *err)
+{
+	const struct planned_mount *m = &s->plan->mounts[i];
+	const char *source = s->plan->spec->mounts[i].source;
+	bool sends = m->propagation & MS_SHARED;
+
+	if (!(m->propagation & (MS_SHARED | MS_SLAVE)) || !m->options.propagation)
+		return 0;
+	int peers = mount_peers(s->proc_fd, fd, err);
+	if (peers < 0)
+		return -1;
+	if (peers & MS_SHARED || (!sends && peers & MS_SLAVE))
+		return 0;
+	if (!s->plan->request.strict)
+		return strv_addf(&s->plan->warnings, err,
+				 "mount on '%s': the host's mount of '%s' is not shared, so mounts "
+				 "propagate neither way",
+				 m->target, source);
+	err_set(err, ERR_INVALID, 0, "the host's mount of '%s' is not shared", source);
+	return err_hint(err, "mount --make-rshared on the host's mount point first");
+}
+
+static int take_bind(struct start *s, unsigned int i, struct err *err)
+{
+	const struct planned_mount *m = &s->plan->mounts[i];
+	const char *source = s->plan->spec->mounts[i].source;
+	struct mount_state *state = &s->mounts[i];
+	unsigned int flags = m->options.flags;
+	struct stat st;
+	own_fd int fd = open_source(
+		s, source,
+		flags & (MOUNT_OPT_SRC_NOFOLLOW | MOUNT_OPT_COPY_SYMLINK) ? O_NOFOLLOW : 0, err);
+
+	if (fd < 0)
+		return -1;
+	if (flags & MOUNT_OPT_COPY_SYMLINK) {
+		int link = read_link(fd, state, err);
+
+		if (link)
+			return link < 0 ? -1 : 0;
+	}
+	if (fstat(fd, &st) < 0)
+		return err_errno(err, "cannot look at '%s'", source);
+	state->directory = S_ISDIR(st.st_mode);
+	if (check_peers(s, i, fd, err) < 0)
+		return -1;
+	state->source_fd = mount_clone(fd, "", flags & MOUNT_OPT_RECURSIVE, m->propagation, err);
+	return state->source_fd < 0 ? err_wrap(err, "'%s'", source) : 0;
+}
+
+int start_bind_source(struct start *s, const struct step *step, struct err *err)
+{
+	if (take_bind(s, step->index, err) < 0)
+		return err_wrap(err, "source of the mount on '%s'",
+				s->plan->mounts[step->index].target);
+	return 0;
+}
+
+/* ---- file systems of host paths ---- */
+
+int start_fs_source(struct start *s, const struct step *step, struct err *err)
+{
+	unsigned int i = step->index;
+	const struct spec_mount *m = &s->plan->spec->mounts[i];
+	const struct mount_options *options = &s->plan->mounts[i].options;
+	own(strv) struct strv data = STRV_INIT;
+
+	if (start_options(s, i, &data, err) < 0)
+		return err_wrap(err, "mount on '%s'", s->plan->mounts[i].target);
+	s->mounts[i].directory = true;
+	s->mounts[i].source_fd = mount_new(m->type, m->source ? m->source : m->type, &data,
+					   options->sb_flags, options->attr_set, err);
+	if (s->mounts[i].source_fd < 0)
+		return err_wrap(err, "mount on '%s'", s->plan->mounts[i].target);
+	return 0;
+}
+
+/* ---- control groups ---- */
+
+/* Without a cgroup namespace of its own, a container sees its group by the path that it has on the host,
+ * so on v2 it gets the hierarchy as it is there. */
+static int view_source(struct start *s, size_t i)
+{
+	const struct cgroup_hierarchy *h =
+		&s->plan->host->hierarchies[s->cgroup.members[i].hierarchy];
+	bool whole = s->plan->host->mode == CGROUP_V2 &&
+		     !s->plan->spec->linux_.namespaces[SPEC_NS_CGROUP].given;
+
+	return whole ? h->dir_fd : s->cgroup.members[i].dir_fd;
+}
+
+int start_cgroup_view(struct start *s, const struct step *step, struct err *err)
+{
+	uint64_t attrs = s->plan->mounts[step->index].options.attr_set;
+
+	for (size_t i = 0; i < s->cgroup.count; i++) {
+		fd_close(s->view.fds[i]);
+		s->view.fds[i] = mount_clone_with(view_source(s, i), "", false, attrs, err);
+		if (s->view.fds[i] < 0)
+			return err_wrap(err, "view of cgroup '%s'", s->cgroup.name);
+	}
+	return 0;
+}
+
+/* ---- device nodes ---- */
+
+/* The host's node of that path, if it is what the specification says. A FIFO is made, not taken. */
+static int take_node(const struct spec_device *d, struct err *err)
+{
+	own_fd int fd = open(d->path, O_PATH | O_CLOEXEC);
+	mode_t type = d->type == 'b' ? S_IFBLK : S_IFCHR;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(err, "cannot open the host's '%s'", d->path);
+	if ((st.st_mode & S_IFMT) != type ||
+	    st.st_rdev != makedev((unsigned int)d->major, (unsigned int)d->minor)) {
+		err_set(err, ERR_INVALID, 0, "the host's '%s' is not device %c %lld:%lld", d->path,
+			d->type, (long long)d->major, (long long)d->minor);
+		return err_hint(err, "in a user namespace device nodes cannot be made, only those "
+				     "of the host be used");
+	}
+	return mount_clone(fd, "", false, 0, err);
+}
+
+int start_node_source(struct start *s, const struct step *step, struct err *err)
+{
+	const struct spec_linux *linux_ = &s->plan->spec->linux_;
+	size_t count = 0, total;
+
+	while (start_default_nodes[count].path)
+		count++;
+	total = count + linux_->device_count;
+	s->node_fds = malloc(total * sizeof *s->node_fds);
+	if (!s->node_fds)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot take device nodes");
+	for (size_t i = 0; i < total; i++)
+		s->node_fds[i] = -1;
+	s->node_count = total;
+	for (size_t i = 0; i < total; i++) {
+		const struct spec_device *d = i < count ? &start_default_nodes[i]
+							: &linux_->devices[i - count];
+
+		if (d->type == 'p')
+			continue;
+		s->node_fds[i] = take_node(d, err);
+		if (s->node_fds[i] < 0)
+			return -1;
+	}
+	return 0;
+}
