@@ -80,9 +80,10 @@ script() {
 # apart SCRIPT: in a mount namespace of its own that nothing leaves, with these functions.
 apart() {
 	export -f insula-runtime change mount_on box script userns fail
+	export E2E_STATE B S FLAGS=${FLAGS:-}
 	mkdir -p "$E2E_STATE/apart"
 	# shellcheck disable=SC2016  # expanded by that shell
-	E2E_STATE=$E2E_STATE B=$B S=$S FLAGS=${FLAGS:-} INSULA_RUNROOT=$E2E_STATE/apart \
+	INSULA_RUNROOT=$E2E_STATE/apart \
 		unshare --mount --propagation private \
 		bash -euc 'mount -t tmpfs run "$INSULA_RUNROOT"; '"$1"
 }
