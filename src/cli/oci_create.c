@@ -28,6 +28,7 @@
 #include "cli/oci_socket.h"
 #include "kernel/facts.h"
 #include "runtime/place.h"
+#include "runtime/rootless.h"
 #include "runtime/runtime.h"
 #include "runtime/sealed.h"
 
@@ -92,6 +93,9 @@ struct making {
 	struct plan *plan;
 	struct runtime_container running;
 	char *run_root;
+	int root_fd; /* of the state directories */
+	int32_t owner;
+	bool entered; /* the user namespace of an ordinary user's containers */
 	int start_fd, answer_fd;
 };
 
@@ -103,6 +107,7 @@ static void making_done(struct making *m)
 	cgroup_place_done(&m->place);
 	state_dir_done(&m->dir);
 	free(m->run_root);
+	fd_close(m->root_fd);
 	fd_close(m->start_fd);
 	fd_close(m->answer_fd);
 	fd_close(m->running.console_fd);
@@ -114,6 +119,7 @@ static void making_done(struct making *m)
 	((struct making){.dir = STATE_DIR_INIT, \
 			 .place = CGROUP_PLACE_INIT, \
 			 .running = RUNTIME_CONTAINER_INIT, \
+			 .root_fd = -1, \
 			 .start_fd = -1, \
 			 .answer_fd = -1})
 
@@ -158,7 +164,7 @@ static int fill_state(struct making *m, const char *id, struct state *state, str
 	state->bundle = str_dup(m->bundle.path, err);
 	state->rootfs = str_dup(m->bundle.root, err);
 	state->created_ns = clock_real_ns();
-	state->owner = (int32_t)geteuid();
+	state->owner = m->owner;
 	state->own_userns = spec->linux_.namespaces[SPEC_NS_USER].given;
 	state->place.manager = m->place.manager;
 	state->place.user = m->place.user;
@@ -186,18 +192,14 @@ static int note_birth(void *data, pid_t pid, const char *cgroup_path, struct err
 	return state_write(&m->dir, err);
 }
 
-static int claim(struct making *m, const struct oci *oci, const char *id, bool wait,
-		 struct err *err)
+static int claim(struct making *m, const char *id, bool wait, struct err *err)
 {
 	struct state state;
 	struct err ignored = ERR_INIT;
-	own_fd int root_fd = life_open_root(oci, true, err);
-
-	if (root_fd < 0)
-		return -1;
 	int status = fill_state(m, id, &state, err);
+
 	if (!status)
-		status = state_create(root_fd, &state, m->bundle.text, m->bundle.text_size,
+		status = state_create(m->root_fd, &state, m->bundle.text, m->bundle.text_size,
 				      life_clear, &m->dir, err);
 	state_done(&state);
 	if (status < 0 || !wait)
@@ -226,6 +228,7 @@ static int plan(struct making *m, const struct oci *oci, const char *id, bool wa
 		.stdio = {0, 1, 2},
 		.preserve_fds = (int)options->preserve_fds,
 		.keep_keyring = options->no_new_keyring,
+		.entered = m->entered,
 		.wait = wait,
 		.start_fd = m->start_fd,
 		.answer_fd = m->answer_fd,
@@ -250,9 +253,6 @@ static int decide_place(struct making *m, const struct oci *oci, const char *id,
 		return -1;
 	if (oci->rootless == OCI_ROOTLESS_AUTO)
 		rootless = !facts.root;
-	m->run_root = life_run_root(oci, err);
-	if (!m->run_root)
-		return -1;
 	return cgroup_place_decide((enum cgroup_manager)oci->cgroup_manager, rootless, id,
 				   &m->bundle.spec, &m->host, &m->place, err);
 }
@@ -313,16 +313,30 @@ static int hand_out(struct making *m, struct err *err)
 	return 0;
 }
 
+/* Our own directories are found as who we are, before an ordinary user becomes root of a namespace. */
+static int enter_directories(struct making *m, const struct oci *oci, struct err *err)
+{
+	m->owner = (int32_t)geteuid();
+	m->run_root = life_run_root(oci, err);
+	if (!m->run_root || m->options->dry_run)
+		return m->run_root ? 0 : -1;
+	m->root_fd = life_open_root(oci, true, err);
+	if (m->root_fd < 0)
+		return -1;
+	m->entered = rootless_is_needed();
+	return m->entered ? rootless_enter(&m->bundle.spec, err) : 0;
+}
+
 /* After this the container exists, or nothing of it does. */
 static int make(struct making *m, const struct oci *oci, const char *id, bool wait, struct err *err)
 {
 	struct err ignored = ERR_INIT;
 
-	if (decide_place(m, oci, id, err) < 0)
+	if (enter_directories(m, oci, err) < 0 || decide_place(m, oci, id, err) < 0)
 		return -1;
 	if (m->options->dry_run)
 		return plan(m, oci, id, false, err) < 0 ? -1 : print_plan(m, err);
-	if (claim(m, oci, id, wait, err) < 0)
+	if (claim(m, id, wait, err) < 0)
 		return -1;
 	if (plan(m, oci, id, wait, err) < 0 || fail_point("create.planned", err) < 0 ||
 	    runtime_create(m->plan, &m->running, err) < 0) {

@@ -80,7 +80,10 @@ static int write_map(int proc_fd, pid_t pid, const char *file, const struct id_m
 		str_addf(&text, "%u %u %u\n", map[i].inside, map[i].outside, map[i].size);
 	if (str_check(&text, file, err) < 0)
 		return -1;
-	snprintf(name, sizeof name, "%d/%s", pid, file);
+	if (pid)
+		snprintf(name, sizeof name, "%d/%s", pid, file);
+	else
+		snprintf(name, sizeof name, "self/%s", file);
 	own_fd int fd = openat(proc_fd, name, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(err, "cannot open '/proc/%s'", name);
@@ -88,6 +91,15 @@ static int write_map(int proc_fd, pid_t pid, const char *file, const struct id_m
 	if (write(fd, text.data, text.len) != (ssize_t)text.len)
 		return err_errno(err, "cannot write the %s", file);
 	return 0;
+}
+
+int ns_deny_groups(int proc_fd, struct err *err)
+{
+	own_fd int fd = openat(proc_fd, "self/setgroups", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(err, "cannot open '/proc/self/setgroups'");
+	return fd_write_all(fd, "deny", 4, "setgroups", err);
 }
 
 int ns_write_maps(int proc_fd, pid_t pid, const struct id_map *uids, size_t uid_count,

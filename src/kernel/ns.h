@@ -23,9 +23,13 @@ struct id_map {
 	uint32_t inside, outside, size;
 };
 
-/* Write uid_map and gid_map of a process in a new user namespace (user_namespaces(7)). */
+/* Write uid_map and gid_map of a process (0: ourselves) in a new user namespace (user_namespaces(7)). */
 int ns_write_maps(int proc_fd, pid_t pid, const struct id_map *uids, size_t uid_count,
 		  const struct id_map *gids, size_t gid_count, struct err *err);
+
+/* Give up setgroups(2) in our user namespace, which has no map yet: then our own group may be mapped by
+ * ourselves. */
+int ns_deny_groups(int proc_fd, struct err *err);
 
 /* A user namespace that exists only as a descriptor, for idmapped mounts. */
 int ns_make_user(int proc_fd, const struct id_map *uids, size_t uid_count,

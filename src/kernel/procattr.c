@@ -17,6 +17,7 @@
 #include "kernel/procattr.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/keyctl.h>
 #include <linux/magic.h>
 #include <stddef.h>
@@ -249,5 +250,31 @@ int lsm_exec_label(int proc_fd, enum lsm_kind kind, const char *label, struct er
 	snprintf(text, sizeof(text), "%s%s", kind == LSM_APPARMOR ? "exec " : "", label);
 	if (write_once(fd, text) < 0)
 		return err_errno(err, "cannot apply security label '%s'", label);
+	return 0;
+}
+
+bool groups_are_fixed(int proc_fd, pid_t pid)
+{
+	char path[48], text[16];
+	struct err ignored;
+
+	if (pid)
+		snprintf(path, sizeof path, "%d/setgroups", pid);
+	else
+		snprintf(path, sizeof path, "self/setgroups");
+	own_fd int fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && fd_read_buf(fd, text, sizeof text, "setgroups", &ignored) > 0 &&
+	       str_starts(text, "deny");
+}
+
+int groups_set(bool are_fixed, size_t count, const uint32_t *groups, struct err *err)
+{
+	if (are_fixed && count) {
+		err_set(err, ERR_DENIED, 0,
+			"cannot set supplementary groups: this user namespace has but one group");
+		return err_hint(err, "an entry in /etc/subgid would give it more");
+	}
+	if (!are_fixed && setgroups(count, groups) < 0)
+		return err_errno(err, "cannot set supplementary groups");
 	return 0;
 }

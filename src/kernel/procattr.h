@@ -8,6 +8,9 @@
 #define INSULA_KERNEL_PROCATTR_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/str.h"
@@ -34,6 +37,12 @@ int sysctl_read(int proc_fd, const char *name, char *buf, size_t size, struct er
  * name would be to enter whatever keyring of that name somebody else had prepared. EDQUOT and ENOSYS
  * are ERR_LIMIT and ERR_UNSUPPORTED. */
 int keyring_new_session(struct err *err);
+
+/* May nobody in the user namespace of a process (0: ours) change supplementary groups? So it is where an
+ * ordinary user mapped his own group alone (user_namespaces(7), /proc/PID/setgroups). */
+bool groups_are_fixed(int proc_fd, pid_t pid);
+/* Exactly these. Where they are fixed: none is what there is already, and more is ERR_DENIED. */
+int groups_set(bool are_fixed, size_t count, const uint32_t *groups, struct err *err);
 
 enum lsm_kind { LSM_NONE, LSM_APPARMOR, LSM_SELINUX };
 /* Which label module is active and usable here. */

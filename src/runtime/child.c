@@ -63,7 +63,9 @@ int init_root(struct job *job, struct err *err)
 {
 	if (job->userns_fd >= 0 && setns(job->userns_fd, CLONE_NEWUSER) < 0)
 		return err_errno(err, "cannot enter the user namespace");
-	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+	if (groups_set(job->groups_are_fixed, 0, NULL, err) < 0)
+		return -1;
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_errno(err, "cannot become root of the user namespace");
 	stay_opaque();
 	return 0;
@@ -190,8 +192,8 @@ static int init_user(struct job *job, struct err *err)
 	const struct identity *who = &job->release.identity;
 	int64_t mask = job->process->user.umask;
 
-	if (setgroups(who->group_count, who->groups) < 0)
-		return err_errno(err, "cannot set supplementary groups");
+	if (groups_set(job->groups_are_fixed, who->group_count, who->groups, err) < 0)
+		return -1;
 	if (setresgid(who->gid, who->gid, who->gid) < 0)
 		return err_errno(err, "cannot become gid %u", who->gid);
 	if (setresuid(who->uid, who->uid, who->uid) < 0)
@@ -374,7 +376,10 @@ _Noreturn void child_run(struct job *job, const struct step *steps, size_t count
 {
 	struct err err = ERR_INIT, ignored = ERR_INIT;
 
-	stay_opaque();
+	/* Our memory is still that of a program of the host's user namespace: once it is opaque, an ordinary
+	 * user's P may not write our maps any more. Then become-root is where it begins. */
+	if (!job->opaque_late)
+		stay_opaque();
 	for (size_t i = 0; i < count; i++)
 		if (fail_point(rows[steps[i].op].failpoint, &err) < 0 ||
 		    rows[steps[i].op].run(job, &err) < 0)

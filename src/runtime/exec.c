@@ -39,6 +39,7 @@ struct exec {
 	struct seccomp_filter filter;
 	bool has_filter;
 	struct identity identity;
+	bool groups_are_fixed; /* in the container's user namespace */
 	struct proc joiner;
 	struct rlimit_entry *rlimits; /* clamped to what we may set */
 	int sync_fd, joiner_fd;	      /* P's and A's end */
@@ -134,6 +135,7 @@ static _Noreturn void newborn(struct exec *x)
 			  .process = r->process,
 			  .caps = &r->process->caps,
 			  .filter = x->has_filter ? &x->filter : NULL,
+			  .groups_are_fixed = x->groups_are_fixed,
 			  .proc_fd = x->proc_fd,
 			  .sync_fd = x->joiner_fd,
 			  .userns_fd = -1,
@@ -273,8 +275,8 @@ static int resolve_user(struct exec *x, struct err *err)
 	int found;
 
 	/* Group 0 of ours would count. */
-	if (geteuid() == 0 && setgroups(0, NULL) < 0)
-		return err_errno(err, "cannot drop supplementary groups");
+	if (geteuid() == 0 && groups_set(groups_are_fixed(x->proc_fd, 0), 0, NULL, err) < 0)
+		return -1;
 	found = identity_resolve_as(x->root_fd, root, root, &x->request->process->user,
 				    &x->identity, err);
 	return act_as(0, 0, err) < 0 ? -1 : found;
@@ -293,7 +295,9 @@ static int prepare(struct exec *x, const struct runtime_exec *request, int *ret_
 		err_set(err, ERR_STATE, 0, "the container is frozen: nothing can run in it");
 		return err_hint(err, "thaw its cgroup '%s' first", x->cgroup.name);
 	}
-	snprintf(root, sizeof root, "%d/root", proc_pid_of_fd(x->proc_fd, request->init->pidfd));
+	pid_t init = proc_pid_of_fd(x->proc_fd, request->init->pidfd);
+	x->groups_are_fixed = groups_are_fixed(x->proc_fd, init);
+	snprintf(root, sizeof root, "%d/root", init);
 	x->root_fd = openat(x->proc_fd, root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (x->root_fd < 0)
 		return err_errno(err, "cannot open the container's root");

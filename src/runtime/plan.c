@@ -66,7 +66,7 @@ static bool has_hooks(const struct plan *plan, enum spec_hook_kind kind)
 	return plan->request.state && plan->spec->hooks[kind].count;
 }
 
-static int plan_namespaces(struct plan *plan, struct err *err)
+static int plan_namespaces(struct plan *plan, const struct facts *facts, struct err *err)
 {
 	const struct spec_linux *linux_ = &plan->spec->linux_;
 
@@ -77,7 +77,7 @@ static int plan_namespaces(struct plan *plan, struct err *err)
 			"linux.namespaces: a mount namespace of its own is required");
 		return err_hint(err, "add {\"type\": \"mount\"} without a path");
 	}
-	plan->host_tree = has_hooks(plan, SPEC_HOOK_PRESTART) ||
+	plan->host_tree = !facts->initial_userns || has_hooks(plan, SPEC_HOOK_PRESTART) ||
 			  has_hooks(plan, SPEC_HOOK_CREATE_RUNTIME) ||
 			  has_hooks(plan, SPEC_HOOK_CREATE_CONTAINER);
 	plan->root_uid = root_of(&linux_->uid_maps);
@@ -325,7 +325,7 @@ void runtime_plan_free(struct plan *plan)
 
 static int plan_fill(struct plan *plan, const struct facts *facts, struct err *err)
 {
-	if (plan_namespaces(plan, err) < 0 || plan_cgroup(plan, err) < 0 ||
+	if (plan_namespaces(plan, facts, err) < 0 || plan_cgroup(plan, err) < 0 ||
 	    plan_caps(plan, facts, err) < 0 || plan_filter(plan, err) < 0 ||
 	    plan_limits(plan, err) < 0)
 		return -1;

@@ -128,8 +128,9 @@ struct plan {
 	uint32_t root_uid, root_gid; /* container root on the host */
 	struct step *steps;
 	size_t count, cap;
-	size_t child_first;	  /* steps from here on are C's */
-	bool host_tree;		  /* hooks want to see the host's files: no launch pad */
+	size_t child_first; /* steps from here on are C's */
+	bool host_tree;	    /* no launch pad: hooks want to see the host's files, or no pad can be
+ * pinned, in a user namespace whose mounts end with it */
 	const char *label_option; /* "context": how linux.mountLabel is given to a file system */
 	enum plan_dev dev;
 	bool bind_nodes;		/* we may not make device nodes: the host's are bound */

@@ -52,6 +52,7 @@ struct runtime_request {
 	int stdio[3];	     /* what becomes 0, 1, 2 without a terminal; -1: /dev/null */
 	int preserve_fds;    /* descriptors 3 .. 2+N are passed on */
 	bool keep_keyring;   /* the caller's session keyring, instead of a new one */
+	bool entered;	     /* we are in a user namespace that we have made: rootless_enter() */
 	/* Of an OCI runtime. Where `wait` is set, runtime_create() returns when all is done but execve: the
 	 * process waits on start_fd, and answers on answer_fd (state_make_fifos). */
 	bool wait;

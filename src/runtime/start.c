@@ -123,6 +123,8 @@ static struct job make_job(struct start *s, int sync_fd)
 		.state = plan->request.state,
 		.start_fd = plan->request.wait ? plan->request.start_fd : -1,
 		.answer_fd = plan->request.wait ? plan->request.answer_fd : -1,
+		.groups_are_fixed = s->groups_are_fixed,
+		.opaque_late = plan->request.entered,
 		.lock_mounts = plan->own[NS_USER] || s->joined_ns[NS_USER] >= 0,
 		.own_cgroup_ns = plan->own[NS_CGROUP],
 	};
@@ -574,8 +576,9 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 	if (s->proc_fd < 0)
 		return -1;
 	/* Group 0 of ours must not open what the guard of a host image closes. */
-	if (geteuid() == 0 && setgroups(0, NULL) < 0)
-		return err_errno(err, "cannot drop supplementary groups");
+	s->groups_are_fixed = groups_are_fixed(s->proc_fd, 0);
+	if (geteuid() == 0 && groups_set(s->groups_are_fixed, 0, NULL, err) < 0)
+		return -1;
 	s->labelled = plan->spec->linux_.mount_label && lsm_active() == LSM_SELINUX;
 	s->umask = umask(0);
 	return open_joined(s, err) < 0 ? -1 : start_ids(s, err);

@@ -73,6 +73,7 @@ struct start {
 	bool labelled; /* the mounts get linux.mountLabel: SELinux is active */
 	mode_t umask;  /* P's, to return to */
 	bool moved;    /* P is not in its own namespaces */
+	bool groups_are_fixed;
 	struct proc child;
 	pid_t host_pid; /* the child's, in proc_fd */
 	int sync_fd;	/* P's end */
@@ -106,6 +107,8 @@ struct job {
 	int slave_fd;	  /* comes with the release */
 	bool lock_mounts; /* unshare(NEWNS): the copy that locks */
 	bool own_cgroup_ns;
+	bool groups_are_fixed;
+	bool opaque_late; /* not before its id maps are written: see child_run() */
 	/* of an OCI runtime */
 	const struct state *state;
 	int start_fd, answer_fd; /* -1: nobody waits for a start */

@@ -90,6 +90,22 @@ void state_dir_done(struct state_dir *dir)
 	proc_forget(&dir->init);
 }
 
+/* What others may write in they could have prepared: the default of a user without XDG_RUNTIME_DIR is below
+ * /tmp. */
+static int check_owner(int fd, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_errno(err, "cannot look at the state directory '%s'", path);
+	if (st.st_uid == geteuid() && !(st.st_mode & 022))
+		return 0;
+	err_set(err, ERR_DENIED, 0,
+		"the state directory '%s' is not ours alone: owner %u, mode %03o", path, st.st_uid,
+		st.st_mode & 07777);
+	return err_hint(err, "give another with --root");
+}
+
 int state_open_root(const char *root, bool make, struct err *err)
 {
 	own_free char *clean = NULL;
@@ -102,10 +118,11 @@ int state_open_root(const char *root, bool make, struct err *err)
 	}
 	if (path_clean(absolute ? absolute : root, &clean, err) < 0)
 		return err_wrap(err, "state directory '%s'", root);
-	if (make)
-		return file_open_dirs(clean, 0700, err);
-	int fd = open(clean, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd >= 0 ? fd : err_errno(err, "cannot open the state directory '%s'", clean);
+	own_fd int fd = make ? file_open_dirs(clean, 0700, err)
+			     : open(clean, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return make ? -1 : err_errno(err, "cannot open the state directory '%s'", clean);
+	return check_owner(fd, clean, err) < 0 ? -1 : take_fd(fd);
 }
 
 /* ---- what it is by now ---- */

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A container of an ordinary user. The start wants rights over a mount namespace of which the container's
+ * will be a copy, so that the copy is locked (docs/architecture.md). Root has them over the host's; an
+ * ordinary user gets them over one of a user namespace U1 that we enter here, with his own id as root and
+ * whatever other ids the container's maps name. The container's own user namespace is nested in U1: as
+ * root's is nested in the host's.
+ *
+ * From outside, the user who owns U1 has every right over what is below it (user_namespaces(7)), so kill,
+ * delete and exec need not enter it.
+ */
+#include "runtime/rootless.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <linux/capability.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/own.h"
+#include "base/proc.h"
+#include "kernel/caps.h"
+#include "kernel/ns.h"
+#include "kernel/procattr.h"
+
+#define MAP_TIMEOUT_MS 10000
+
+/* U1's map: our id as 0, then what else the container's map has, one after the other. */
+struct outer_map {
+	struct id_map lines[341];
+	size_t count;
+};
+
+bool rootless_is_needed(void)
+{
+	struct caps mine;
+	struct err ignored;
+
+	return caps_get(&mine, &ignored) < 0 || !(mine.effective & UINT64_C(1) << CAP_SYS_ADMIN);
+}
+
+/* One extent of the container's map becomes a line of U1's, less our own id, which is there already; its
+ * host ids are changed to the names that they have in U1. An extent that has our id and others is
+ * refused: it would have to be torn apart. */
+static int nest_extent(struct outer_map *outer, struct spec_idmap *map, uint32_t own,
+		       const char *what, size_t i, struct err *err)
+{
+	uint32_t next = 1;
+
+	if (map->host_id == own && map->size == 1) {
+		map->host_id = 0;
+		return 0;
+	}
+	if (map->host_id <= own && own - map->host_id < map->size) {
+		err_set(err, ERR_INVALID, 0, "linux.%s[%zu]: has our own id %u and others", what, i,
+			own);
+		return err_hint(err, "give it an entry of its own, of size 1");
+	}
+	for (size_t k = 1; k < outer->count; k++)
+		next += outer->lines[k].size;
+	outer->lines[outer->count++] = (struct id_map){next, map->host_id, map->size};
+	map->host_id = next;
+	return 0;
+}
+
+static int nest(struct outer_map *outer, struct spec_idmaps *maps, uint32_t own, const char *what,
+		struct err *err)
+{
+	outer->lines[0] = (struct id_map){0, own, 1};
+	outer->count = 1;
+	for (size_t i = 0; i < maps->count; i++)
+		if (nest_extent(outer, &maps->items[i], own, what, i, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* newuidmap PID INSIDE OUTSIDE SIZE ... */
+static int map_by_tool(const char *tool, pid_t pid, const struct outer_map *map, struct err *err)
+{
+	own(strv) struct strv argv = STRV_INIT;
+	own(str) struct str output = STR_INIT(4096);
+	int code;
+
+	if (strv_add(&argv, tool, err) < 0 || strv_addf(&argv, err, "%d", pid) < 0)
+		return -1;
+	for (size_t i = 0; i < map->count; i++)
+		if (strv_addf(&argv, err, "%u", map->lines[i].inside) < 0 ||
+		    strv_addf(&argv, err, "%u", map->lines[i].outside) < 0 ||
+		    strv_addf(&argv, err, "%u", map->lines[i].size) < 0)
+			return -1;
+	if (proc_run(argv.items, MAP_TIMEOUT_MS, &output, &code, err) < 0)
+		return err_hint(err, "Debian's package is uidmap; a single id needs none");
+	if (code == 0)
+		return 0;
+	err_set(err, ERR_DENIED, 0, "%s refuses the ids of the container's user namespace", tool);
+	return err_hint(err, "they must be yours by /etc/sub%s: see sub%s(5)",
+			tool[3] == 'u' ? "uid" : "gid", tool[3] == 'u' ? "uid" : "gid");
+}
+
+struct mapper {
+	struct proc proc;
+	int go_fd, result_fd; /* our ends */
+};
+
+static void mapper_done(struct mapper *m)
+{
+	proc_done(&m->proc);
+	fd_close(m->go_fd);
+	fd_close(m->result_fd);
+}
+
+/* Stays outside, and maps us when we are inside. */
+static _Noreturn void be_mapper(pid_t pid, int go_fd, int result_fd, const struct outer_map *uids,
+				const struct outer_map *gids)
+{
+	struct err err = ERR_INIT, ignored;
+	char byte;
+
+	if (read(go_fd, &byte, 1) != 1)
+		_exit(EXIT_FAILURE);
+	if (map_by_tool("newuidmap", pid, uids, &err) == 0)
+		map_by_tool("newgidmap", pid, gids, &err);
+	fd_write_all(result_fd, &err, sizeof err, "the result", &ignored);
+	_exit(EXIT_SUCCESS);
+}
+
+static int start_mapper(struct mapper *m, const struct outer_map *uids,
+			const struct outer_map *gids, struct err *err)
+{
+	int go_read, result_write;
+	pid_t parent = getpid();
+
+	if (fd_pipe(&go_read, &m->go_fd, err) < 0)
+		return -1;
+	own_fd int go = go_read;
+	if (fd_pipe(&m->result_fd, &result_write, err) < 0)
+		return -1;
+	own_fd int result = result_write;
+	pid_t pid = proc_clone(&m->proc, 0, -1, err);
+	if (pid == 0) {
+		close(m->go_fd);
+		be_mapper(parent, go, result, uids, gids);
+	}
+	return pid < 0 ? -1 : 0;
+}
+
+static int await_maps(struct mapper *m, struct err *err)
+{
+	struct err said = ERR_INIT;
+
+	if (fd_write_all(m->go_fd, "g", 1, "a helper", err) < 0)
+		return -1;
+	if (read(m->result_fd, &said, sizeof said) != sizeof said)
+		return err_set(err, ERR_IO, 0, "the helper that maps ids died");
+	if (said.kind == ERR_NONE)
+		return 0;
+	*err = said;
+	return -1;
+}
+
+static int unshare_user(struct err *err)
+{
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0)
+		return 0;
+	err_errno(err, "cannot make a user namespace");
+	if (err->errnum == ENOSPC)
+		return err_hint(err, "sysctl user.max_user_namespaces limits them");
+	return err_hint(err, "this system forbids them to ordinary users: sysctls "
+			     "kernel.unprivileged_userns_clone and "
+			     "kernel.apparmor_restrict_unprivileged_userns");
+}
+
+/* Our own id alone needs nobody's help, but no supplementary group can be given up then. */
+static int map_alone(const struct outer_map *uids, const struct outer_map *gids, struct err *err)
+{
+	own_fd int proc_fd = procfs_open(err);
+
+	if (proc_fd < 0 || ns_deny_groups(proc_fd, err) < 0)
+		return -1;
+	return ns_write_maps(proc_fd, 0, uids->lines, 1, gids->lines, 1, err);
+}
+
+static int enter(const struct outer_map *uids, const struct outer_map *gids, struct err *err)
+{
+	own(mapper) struct mapper mapper = {.proc = PROC_INIT, .go_fd = -1, .result_fd = -1};
+	bool alone = uids->count == 1 && gids->count == 1;
+
+	if (!alone && start_mapper(&mapper, uids, gids, err) < 0)
+		return -1;
+	if (unshare_user(err) < 0)
+		return -1;
+	if ((alone ? map_alone(uids, gids, err) : await_maps(&mapper, err)) < 0)
+		return -1;
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_errno(err, "cannot become root of our user namespace");
+	return 0;
+}
+
+int rootless_enter(struct spec *spec, struct err *err)
+{
+	struct spec_linux *l = &spec->linux_;
+	struct outer_map uids, gids;
+
+	if (!l->namespaces[SPEC_NS_USER].given || l->namespaces[SPEC_NS_USER].path) {
+		err_set(err, ERR_INVALID, 0,
+			"linux.namespaces: an ordinary user's container needs a user namespace of "
+			"its own");
+		return err_hint(err,
+				"'insula-runtime spec --rootless' writes such a configuration");
+	}
+	if (nest(&uids, &l->uid_maps, geteuid(), "uidMappings", err) < 0 ||
+	    nest(&gids, &l->gid_maps, getegid(), "gidMappings", err) < 0)
+		return -1;
+	return enter(&uids, &gids, err);
+}
