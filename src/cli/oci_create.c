@@ -354,7 +354,7 @@ static int make(struct making *m, const struct oci *oci, const char *id, bool wa
 /* Container root is host root here: it must not reach the file that we were started from. */
 static int seal(const struct making *m, const struct oci *oci, struct err *err)
 {
-	if (m->options->dry_run || m->bundle.spec.linux_.namespaces[SPEC_NS_USER].given)
+	if (m->options->dry_run || !spec_root_is_hosts(&m->bundle.spec))
 		return 0;
 	for (int fd = 3; fd < 3 + (int)m->options->preserve_fds; fd++)
 		if (fd_set_cloexec(fd, false, err) < 0)

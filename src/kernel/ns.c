@@ -149,18 +149,28 @@ static int read_map(int proc_fd, pid_t pid, const char *file, struct id_map *ret
 /* Only a process in it has the files: one that enters, says so, and waits to be killed. */
 static _Noreturn void hold_user(int userns_fd, int ready_fd)
 {
-	if (setns(userns_fd, CLONE_NEWUSER) < 0 || write(ready_fd, "x", 1) != 1)
+	int error = setns(userns_fd, CLONE_NEWUSER) < 0 ? errno : 0;
+
+	if (write(ready_fd, &error, sizeof error) != sizeof error)
 		_exit(1);
 	for (;;)
 		pause();
+}
+
+static int cannot_enter(int error, struct err *err)
+{
+	errno = error;
+	if (error != EINVAL)
+		return err_errno(err, "cannot enter the user namespace to be joined");
+	err_set(err, ERR_INVALID, 0, "the user namespace to be joined is our own already");
+	return err_hint(err, "leave it out of linux.namespaces");
 }
 
 int ns_read_maps(int proc_fd, int userns_fd, struct id_map *ret_uids, size_t *ret_uid_count,
 		 struct id_map *ret_gids, size_t *ret_gid_count, struct err *err)
 {
 	own(proc) struct proc holder = PROC_INIT;
-	int ready[2];
-	char byte;
+	int ready[2], error = EIO;
 
 	if (pipe2(ready, O_CLOEXEC) < 0)
 		return err_errno(err, "cannot make a pipe");
@@ -171,8 +181,8 @@ int ns_read_maps(int proc_fd, int userns_fd, struct id_map *ret_uids, size_t *re
 	if (pid == 0)
 		hold_user(userns_fd, write_end);
 	fd_close(take_fd(write_end));
-	if (read(read_end, &byte, 1) != 1)
-		return err_set(err, ERR_DENIED, 0, "cannot enter the user namespace to be joined");
+	if (read(read_end, &error, sizeof error) != sizeof error || error)
+		return cannot_enter(error, err);
 	pid_t host_pid = proc_pid_of_fd(proc_fd, holder.pidfd);
 	if (read_map(proc_fd, host_pid, "uid_map", ret_uids, ret_uid_count, err) < 0)
 		return -1;

@@ -61,8 +61,6 @@ static void stay_opaque(void)
 
 int init_root(struct job *job, struct err *err)
 {
-	if (job->userns_fd >= 0 && setns(job->userns_fd, CLONE_NEWUSER) < 0)
-		return err_errno(err, "cannot enter the user namespace");
 	if (groups_set(job->groups_are_fixed, 0, NULL, err) < 0)
 		return -1;
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)

@@ -138,7 +138,6 @@ static _Noreturn void newborn(struct exec *x)
 			  .groups_are_fixed = x->groups_are_fixed,
 			  .proc_fd = x->proc_fd,
 			  .sync_fd = x->joiner_fd,
-			  .userns_fd = -1,
 			  .init_fd = -1,
 			  .slave_fd = -1,
 			  .start_fd = -1,

@@ -197,7 +197,8 @@ static int plan_limits(struct plan *plan, struct err *err)
 static int plan_caps(struct plan *plan, const struct facts *facts, struct err *err)
 {
 	uint64_t all = caps_all();
-	uint64_t possible = plan->own[NS_USER] ? all : facts->caps_effective & all;
+	bool userns = plan->spec->linux_.namespaces[SPEC_NS_USER].given;
+	uint64_t possible = userns ? all : facts->caps_effective & all;
 	struct caps wanted = plan->spec->process.caps;
 
 	plan->caps = (struct caps){

@@ -67,7 +67,7 @@ static int step_cgroup(struct start *s, const struct step *step, struct err *err
  * root that is nobody on the host gets the file itself. */
 static int step_own_init(struct start *s, const struct step *step, struct err *err)
 {
-	bool harmless = s->plan->own[NS_USER];
+	bool harmless = !spec_root_is_hosts(s->plan->spec);
 	own_fd int fd = open(step->subject, (harmless ? O_PATH : O_RDONLY) | O_CLOEXEC);
 
 	if (fd < 0)
@@ -116,7 +116,6 @@ static struct job make_job(struct start *s, int sync_fd)
 		.oom_score_adj = plan->oom_score_adj,
 		.proc_fd = s->proc_fd,
 		.sync_fd = sync_fd,
-		.userns_fd = s->joined_ns[NS_USER],
 		.preserve_fds = plan->request.preserve_fds,
 		.init_fd = s->init_fd,
 		.slave_fd = -1,
@@ -132,12 +131,14 @@ static struct job make_job(struct start *s, int sync_fd)
 	return job;
 }
 
-/* Namespaces joined by path, but for the user namespace, which C enters itself: P goes in so that C
- * is born there. */
+/* Namespaces joined by path: P goes in so that C is born there. Into a user namespace, and with it the pid
+ * namespace, goes only a helper (start_userns.c). */
 static int enter_joined(struct start *s, struct err *err)
 {
 	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++) {
-		if (s->joined_ns[kind] < 0 || kind == NS_USER)
+		bool inside = s->joined_ns[NS_USER] >= 0 && kind == NS_PID;
+
+		if (s->joined_ns[kind] < 0 || kind == NS_USER || inside)
 			continue;
 		if (keep_own(s, kind, err) < 0)
 			return -1;
@@ -191,9 +192,29 @@ static uint64_t clone_flags(const struct plan *plan)
 	return flags;
 }
 
-static int step_clone(struct start *s, const struct step *step, struct err *err)
+static _Noreturn void run_child(struct start *s, int child_end)
 {
 	struct plan *plan = s->plan;
+	struct job job = make_job(s, child_end);
+
+	close(s->sync_fd);
+	child_run(&job, plan->steps + plan->child_first, plan->count - plan->child_first);
+}
+
+static int bear_child(struct start *s, int child_end, struct err *err)
+{
+	uint64_t flags = clone_flags(s->plan);
+
+	if (s->joined_ns[NS_USER] >= 0)
+		return start_clone_inside(s, flags, child_end, run_child, err);
+	pid_t pid = proc_clone(&s->child, flags, s->cgroup.v2_fd, err);
+	if (pid == 0)
+		run_child(s, child_end);
+	return pid < 0 ? -1 : 0;
+}
+
+static int step_clone(struct start *s, const struct step *step, struct err *err)
+{
 	int pair[2];
 
 	if (enter_joined(s, err) < 0 || make_time_namespace(s, err) < 0)
@@ -202,15 +223,8 @@ static int step_clone(struct start *s, const struct step *step, struct err *err)
 		return err_errno(err, "cannot make a socket pair");
 	s->sync_fd = pair[0];
 	own_fd int child_end = pair[1];
-	pid_t pid = proc_clone(&s->child, clone_flags(plan), s->cgroup.v2_fd, err);
-	if (pid < 0)
+	if (bear_child(s, child_end, err) < 0)
 		return err_wrap(err, "cannot make the container's namespaces");
-	if (pid == 0) {
-		struct job job = make_job(s, child_end);
-
-		close(s->sync_fd);
-		child_run(&job, plan->steps + plan->child_first, plan->count - plan->child_first);
-	}
 	s->host_pid = proc_pid_of_fd(s->proc_fd, s->child.pidfd);
 	return 0;
 }

@@ -75,9 +75,9 @@ struct start {
 	bool moved;    /* P is not in its own namespaces */
 	bool groups_are_fixed;
 	struct proc child;
-	pid_t host_pid; /* the child's, in proc_fd */
-	int sync_fd;	/* P's end */
-	int userns_fd;
+	pid_t host_pid;	     /* the child's, in proc_fd */
+	int sync_fd;	     /* P's end */
+	int userns_fd;	     /* the container's, where it is not ours; or -1 */
 	int covers_fd;	     /* mount of the covers, with the staging directories */
 	unsigned int staged; /* of those */
 	bool covers_closed;
@@ -99,9 +99,8 @@ struct job {
 	const struct cgroup *cgroup;
 	int oom_score_adj;
 	int proc_fd;
-	int sync_fd;   /* C's end */
-	int userns_fd; /* to enter, or -1 */
-	int stdio[3];  /* -1: the container's /dev/null */
+	int sync_fd;  /* C's end */
+	int stdio[3]; /* -1: the container's /dev/null */
 	int preserve_fds;
 	int init_fd;	  /* our init program, to be executed in place of the command; -1: none */
 	int slave_fd;	  /* comes with the release */
@@ -199,6 +198,12 @@ int command_check(const struct job *job, struct err *err);
 /* child_mounts.c */
 int child_enter_moved(struct job *job, struct err *err);
 int child_share(struct job *job, struct err *err);
+
+/* start_userns.c */
+typedef void start_child_fn(struct start *s, int child_end); /* never returns */
+/* The child, born in it. */
+int start_clone_inside(struct start *s, uint64_t flags, int child_end, start_child_fn *run_child,
+		       struct err *err);
 
 /* start_fields.c */
 int start_resctrl(struct start *s, const struct step *step, struct err *err);

@@ -47,13 +47,10 @@ static int own_map(struct start *s, const struct mount_maps *maps, struct err *e
 
 static int map_bind(struct start *s, const struct planned_mount *m, int mount_fd, struct err *err)
 {
-	int joined = s->joined_ns[NS_USER];
-
 	if (m->maps.kind == MOUNT_MAP_NONE)
 		return 0;
 	if (m->maps.kind == MOUNT_MAP_USERNS)
-		return mount_idmap(mount_fd, joined >= 0 ? joined : s->userns_fd, m->maps.recursive,
-				   err);
+		return mount_idmap(mount_fd, s->userns_fd, m->maps.recursive, err);
 	own_fd int map_fd = own_map(s, &m->maps, err);
 	return map_fd < 0 ? -1 : mount_idmap(mount_fd, map_fd, m->maps.recursive, err);
 }

@@ -138,7 +138,7 @@ int start_stage(struct start *s, int mount_fd, struct err *err)
 
 static int map_owners(struct start *s, int mount_fd, struct err *err)
 {
-	if (!s->plan->own[NS_USER])
+	if (s->userns_fd < 0)
 		return 0;
 	return mount_idmap(mount_fd, s->userns_fd, false, err);
 }

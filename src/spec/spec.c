@@ -213,6 +213,19 @@ int spec_print(const struct spec *s, unsigned int indent, struct str *out, struc
 	return str_check(out, "the configuration as JSON", err);
 }
 
+bool spec_root_is_hosts(const struct spec *s)
+{
+	const struct spec_namespace *user = &s->linux_.namespaces[SPEC_NS_USER];
+	const struct spec_idmaps *maps = &s->linux_.uid_maps;
+
+	if (!user->given || user->path)
+		return true;
+	for (size_t i = 0; i < maps->count; i++)
+		if (maps->items[i].host_id == 0)
+			return true;
+	return false;
+}
+
 /* ---- builders ---- */
 
 /* One more zeroed item at the end of a counted array. Grows by one: these lists are short, and what

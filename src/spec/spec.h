@@ -194,6 +194,10 @@ int spec_validate(const struct spec *s, struct err *err);
 int spec_find(const char *text, size_t size, const char *name, struct spec *ret,
 	      struct problems *found, struct err *err);
 
+/* May container root be the host's root, to files at least? Then it must not reach the file of a program of
+ * ours. So where there is no user namespace, one that is joined, or one whose maps have host id 0. */
+bool spec_root_is_hosts(const struct spec *s);
+
 /* JSON of the whole spec (for spec, inspect and tests: parse(print(x)) equals x). */
 int spec_print(const struct spec *s, unsigned int indent, struct str *out, struct err *err);
 

@@ -3,9 +3,9 @@
  * Rules of the `linux` object.
  *
  * Namespaces decide most of them. Without a mount namespace there is nothing that could be called a
- * container's root, so one is required. Id maps belong to a user namespace that is made here: one
- * that is joined has its own, and without one they have no meaning. Names, clocks and sysctls may
- * only be set where they are the container's own and not the host's.
+ * container's root, so one is required. Id maps belong to a user namespace: one that is joined has its
+ * own, which are compared at the start, and without one they have no meaning. Names, clocks and sysctls
+ * may only be set where they are the container's own and not the host's.
  *
  * Id maps are checked as the kernel will check them (user_namespaces(7): at most 340 lines, no
  * overlap on either side), because writing them happens after the first process exists.
@@ -76,9 +76,6 @@ static int check_maps_given(const struct spec *s, struct problems *found, struct
 
 	if (given && !user->given)
 		return err_set(err, ERR_INVALID, 0, "%s: there is no user namespace", given);
-	if (given && user->path)
-		return err_set(err, ERR_INVALID, 0,
-			       "%s: the user namespace that is joined has its own", given);
 	if (user->given && !user->path && (!l->uid_maps.count || !l->gid_maps.count))
 		return err_set(err, ERR_INVALID, 0,
 			       "linux.%sMappings: a new user namespace needs one",
@@ -108,7 +105,16 @@ int spec_validate_userns(const struct spec *s, struct problems *found, struct er
 
 static int check_mount_namespace(const struct spec *s, struct problems *found, struct err *err)
 {
-	if (s->linux_.namespaces[SPEC_NS_MNT].given)
+	const struct spec_namespace *mount = &s->linux_.namespaces[SPEC_NS_MNT];
+
+	if (mount->path) {
+		err_set(err, ERR_UNSUPPORTED, 0,
+			"linux.namespaces: a mount namespace cannot be joined: its root would be "
+			"taken from those who are in it");
+		return err_hint(err, "leave its path out, and share directories by mounts with "
+				     "propagation");
+	}
+	if (mount->given)
 		return 0;
 	err_set(err, ERR_UNSUPPORTED, 0,
 		"linux.namespaces: a container without a mount namespace is not possible");

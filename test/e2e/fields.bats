@@ -213,3 +213,106 @@ lo" ] || fail
 	grep -q "cannot move network device 'lo' into the container as 'other'" "$OUT.err"
 	[ -z "$(runtime list -q)" ]
 }
+
+# ---- namespaces by path ----
+
+# other_namespaces OPTION...: a process in namespaces of its own; its number in $other.
+other_namespaces() {
+	unshare --kill-child -f "$@" sleep 300 3>&- &
+	eventually 10 started $!
+	other=$(pgrep -P $!)
+}
+
+started() {
+	[ "$(cat "/proc/$(pgrep -P "$1")/comm" 2>/dev/null)" = sleep ]
+}
+
+# joined TYPE FILE: a jq filter that joins a namespace of $other.
+joined() {
+	echo ".linux.namespaces |= map(select(.type != \"$1\")) |
+		.linux.namespaces += [{\"type\": \"$1\", \"path\": \"/proc/$other/ns/$2\"}]"
+}
+
+@test "fields: namespaces of every kind are joined by path" {
+	other_namespaces -p -n -i -u -C -T -m
+	bundle "$(joined pid pid) | $(joined network net) | $(joined ipc ipc) | $(joined uts uts) |
+		$(joined cgroup cgroup) | $(joined time time) | del(.hostname) | .linux.maskedPaths = [] |
+		.process.args = [\"sh\", \"-c\", \"for n in pid net ipc uts cgroup time; do readlink /proc/self/ns/\$n; done\"]"
+	ok runtime run --bundle "$BUNDLE" one
+	[ "$output" = "$(for n in pid net ipc uts cgroup time; do readlink "/proc/$other/ns/$n"; done)" ] || fail
+	kill "$other"
+}
+
+@test "fields: /proc of a pid namespace that is joined shows that one, not the host's" {
+	other_namespaces -p
+	bundle "$(joined pid pid) | .process.args = [\"sh\", \"-c\", \"cat /proc/1/comm; ls -d /proc/[0-9]* | wc -l\"]"
+	ok runtime run --bundle "$BUNDLE" one
+	[ "${lines[0]}" = sleep ] || fail
+	[ "${lines[1]}" -lt 8 ] || fail
+	kill "$other"
+}
+
+# other_userns: with ids of 600000 and up.
+other_userns() {
+	unshare -U sleep 300 3>&- &
+	other=$!
+	eventually 10 apart "$other" user
+	echo 0 600000 65536 >"/proc/$other/uid_map"
+	echo 0 610000 65536 >"/proc/$other/gid_map"
+}
+
+apart() {
+	[ "$(readlink "/proc/$1/ns/$2")" != "$(readlink "/proc/self/ns/$2")" ]
+}
+
+@test "fields: a user namespace that is joined owns the container's other namespaces" {
+	other_userns
+	bundle "$(joined user user) | .hostname = \"inner\" |
+		.process.capabilities.bounding += [\"CAP_SYS_ADMIN\"] |
+		.process.capabilities.effective += [\"CAP_SYS_ADMIN\"] |
+		.process.capabilities.permitted += [\"CAP_SYS_ADMIN\"] |
+		.process.args = [\"sh\", \"-c\", \"readlink /proc/self/ns/user; tr -s \\\" \\\" </proc/self/uid_map; id -u; \" +
+			\"stat -c %u /dev/null; hostname; hostname other && hostname; mount -t tmpfs x /srv && echo mounted\"]"
+	ok runtime run --bundle "$BUNDLE" one
+	[ "$output" = "$(readlink "/proc/$other/ns/user")
+ 0 600000 65536
+0
+0
+inner
+other
+mounted" ] || fail
+	bundle "$(joined user user) | .process.args = [\"sleep\", \"600\"]"
+	create two
+	pid=$(runtime state two | jq .pid)
+	[ "$(stat -c '%u %g' "/proc/$pid")" = "600000 610000" ] || fail
+	kill "$other"
+}
+
+@test "fields: maps beside a user namespace that is joined must be its own" {
+	other_userns
+	shows 0 "$(joined user user) | .process.args = [\"id\", \"-u\"] |
+		.linux.uidMappings = [{\"containerID\": 0, \"hostID\": 600000, \"size\": 65536}]"
+	run_refused 125 'linux.gidMappings: the user namespace that is joined has others' \
+		"$(joined user user) | .linux.gidMappings = [{\"containerID\": 0, \"hostID\": 600000, \"size\": 65536}]"
+	kill "$other"
+}
+
+@test "fields: a namespace that cannot be joined" {
+	run_refused 125 'linux.namespaces: a mount namespace cannot be joined' \
+		'.linux.namespaces |= map(if .type == "mount" then .path = "/proc/self/ns/mnt" else . end)'
+	run_refused 125 "'/proc/self/ns/uts' is not a net namespace" \
+		'.linux.namespaces |= map(if .type == "network" then .path = "/proc/self/ns/uts" else . end)'
+	run_refused 125 "'/etc/passwd' is not a net namespace" \
+		'.linux.namespaces |= map(if .type == "network" then .path = "/etc/passwd" else . end)'
+	run_refused 125 "cannot open namespace '/nowhere'" \
+		'.linux.namespaces |= map(if .type == "ipc" then .path = "/nowhere" else . end)'
+	run_refused 125 'the user namespace to be joined is our own already' \
+		'.linux.namespaces += [{"type": "user", "path": "/proc/self/ns/user"}]'
+}
+
+@test "fields: without namespaces of its own but the mount namespace" {
+	shows "$(readlink /proc/self/ns/pid) $(readlink /proc/self/ns/net) $(readlink /proc/self/ns/uts)" \
+		'del(.hostname) | .linux.namespaces = [{"type": "mount"}] | .linux.maskedPaths = [] |
+		.mounts |= map(select(.type != "sysfs" and .type != "cgroup" and .type != "mqueue")) |
+		.process.args = ["sh", "-c", "echo $(readlink /proc/self/ns/pid) $(readlink /proc/self/ns/net) $(readlink /proc/self/ns/uts)"]'
+}
