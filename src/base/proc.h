@@ -58,6 +58,8 @@ int proc_run(char *const argv[], int timeout_ms, struct str *out, int *ret_code,
 
 /* A program of ours: the path that the environment variable holds, or NAME beside our own executable,
  * or in ../libexec/insula/ from there. */
+/* Where our own executable is, for one that runs from a copy in memory (kernel/seal). */
+void proc_set_program(const char *path);
 int proc_find_ours(const char *name, const char *variable, char *buf, size_t size, struct err *err);
 
 /* Every signal at its default and nothing blocked: what a new program expects. */

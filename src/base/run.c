@@ -200,17 +200,37 @@ static bool try_program(const char *dir, const char *name, char *buf, size_t siz
 	return snprintf(buf, size, "%s/%s", dir, name) < (int)size && access(buf, X_OK) == 0;
 }
 
+static char program_path[PATH_MAX];
+
+void proc_set_program(const char *path)
+{
+	snprintf(program_path, sizeof(program_path), "%s", path);
+}
+
+static int own_program(char self[static PATH_MAX], struct err *err)
+{
+	ssize_t length;
+
+	if (*program_path) {
+		memcpy(self, program_path, sizeof(program_path));
+		return 0;
+	}
+	length = readlink("/proc/self/exe", self, PATH_MAX - 1);
+	if (length < 0)
+		return err_errno(err, "cannot find our own program");
+	self[length] = '\0';
+	return 0;
+}
+
 int proc_find_ours(const char *name, const char *variable, char *buf, size_t size, struct err *err)
 {
 	const char *named = secure_getenv(variable);
 	char self[PATH_MAX], libexec[PATH_MAX + 32];
-	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (named && snprintf(buf, size, "%s", named) < (int)size)
 		return 0;
-	if (length < 0)
-		return err_errno(err, "cannot find our own program");
-	self[length] = '\0';
+	if (own_program(self, err) < 0)
+		return -1;
 	*strrchr(self, '/') = '\0';
 	snprintf(libexec, sizeof(libexec), "%s/../libexec/insula", self);
 	if (try_program(self, name, buf, size) || try_program(libexec, name, buf, size))

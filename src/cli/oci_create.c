@@ -177,7 +177,7 @@ static int fill_state(struct making *m, const char *id, struct state *state, str
 }
 
 /* The process is there, and waits to be released. */
-static int note_birth(void *data, pid_t pid, const char *cgroup_path, struct err *err)
+static int note_birth(void *data, pid_t pid, const struct cgroup *cgroup, struct err *err)
 {
 	struct making *m = data;
 	struct state *state = &m->dir.state;
@@ -186,8 +186,7 @@ static int note_birth(void *data, pid_t pid, const char *cgroup_path, struct err
 	state->boot_id = boot_id_read(err);
 	if (!state->boot_id || proc_start_time(pid, &state->pid_start, err) < 0)
 		return -1;
-	free(take(state->place.path));
-	if (cgroup_path && !(state->place.path = str_dup(cgroup_path, err)))
+	if (cgroup_place_note(&state->place, cgroup, err) < 0)
 		return -1;
 	return state_write(&m->dir, err);
 }

@@ -158,6 +158,10 @@ void cgroup_plan_done(struct cgroup_plan *plan);
 void cgroup_plan_print(const struct cgroup_host *host, const struct cgroup_plan *plan,
 		       struct str *out);
 
+/* The conversions themselves: cpu.shares to cpu.weight, blkio.weight to io.weight. */
+uint64_t cgroup_shares_to_weight(uint64_t shares);
+uint64_t cgroup_blkio_to_io_weight(uint64_t weight);
+
 /* ---- execute ---- */
 struct cgroup_member {
 	unsigned int hierarchy;

@@ -53,7 +53,6 @@ int cgroup_pair_split(const char *pair, const char *what, size_t *ret_len, struc
 
 int cgroup_plan_v1(struct cgroup_planner *p, struct err *err);
 int cgroup_plan_v2(struct cgroup_planner *p, struct err *err);
-uint64_t cgroup_shares_to_weight(uint64_t shares);
 
 /* v1: devices.deny and devices.allow, as exceptions to one default. */
 int cgroup_device_plan_v1(struct cgroup_planner *p, int hierarchy, struct err *err);

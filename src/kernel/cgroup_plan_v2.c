@@ -96,7 +96,7 @@ uint64_t cgroup_shares_to_weight(uint64_t shares)
 	return (uint64_t)ceil(pow(10, (l * l + 125 * l) / 612.0 - 7.0 / 34.0));
 }
 
-static uint64_t io_weight_from_blkio(uint64_t weight)
+uint64_t cgroup_blkio_to_io_weight(uint64_t weight)
 {
 	return 1 + (weight - 10) * 9999 / 990;
 }
@@ -214,7 +214,7 @@ static int plan_io_weight(struct cgroup_planner *p, int h, const char *prefix, u
 				 (unsigned long long)weight) < 0)
 		return -1;
 	return cgroup_planner_write(p, h, CGW_ALTERNATIVE, "io.weight", err, "%s%llu", key,
-				    (unsigned long long)io_weight_from_blkio(weight));
+				    (unsigned long long)cgroup_blkio_to_io_weight(weight));
 }
 
 static int plan_io_weights(struct cgroup_planner *p, int h, struct err *err)

@@ -19,6 +19,7 @@
 #include "kernel/seal.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/memfd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
+#include "base/proc.h"
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U /* Linux 6.3 */
@@ -144,6 +146,7 @@ int seal_begun(char *const argv[], struct err *err)
 
 	if (seal_active()) {
 		if (again) {
+			proc_set_program(getenv(GUARD));
 			unsetenv(GUARD);
 			restore_name(argv[0]);
 		}
@@ -158,7 +161,14 @@ int seal_begun(char *const argv[], struct err *err)
 
 int seal_execute(int program_fd, char *const argv[], struct err *err)
 {
-	if (setenv(GUARD, "1", 1) < 0)
+	char path[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	/* Programs of ours are looked for beside it, and the copy is nowhere. */
+	if (length < 0)
+		return err_errno(err, "cannot find our own program");
+	path[length] = '\0';
+	if (setenv(GUARD, path, 1) < 0)
 		return err_errno(err, "cannot mark the environment");
 	execveat(program_fd, "", argv, environ, AT_EMPTY_PATH);
 	err_errno(err, "cannot execute the sealed copy of ourselves");

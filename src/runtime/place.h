@@ -4,9 +4,9 @@
  *
  * cgroup_place_decide() turns linux.cgroupsPath, the annotations and the caller's choice of a manager into
  * a place; runtime_plan() takes it (runtime_request.place), runtime_create() makes the group there, and
- * puts what later verbs need into runtime_container.cgroup.name. A caller that keeps state records four
- * things of it, with the field names below: manager, path (= cgroup.name), unit, user. Every later verb
- * works from those:
+ * puts what later verbs need into runtime_container.cgroup. A caller that keeps state takes that over with
+ * cgroup_place_note(), and records five things: manager, path, unit, user, made_parents. Every later
+ * verb works from those:
  *
  *	kill, pause, resume, ps, events, update, exec:   cgroup_open(host, path, ...); no manager is asked,
  *	                                                 but by runtime_update (runtime/update.h)
@@ -30,6 +30,7 @@
 #define INSULA_RUNTIME_PLACE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/str.h"
@@ -48,6 +49,8 @@ struct cgroup_place {
 		     * systemd before the start, when only the service manager knows it */
 	char *unit; /* systemd: "crio-0123.scope"; else NULL */
 	bool user;  /* systemd: the user's manager on the session bus, not the system's */
+	uint32_t
+		made_parents; /* directories above the group that were made with it, to go with it */
 	/* what only a start needs */
 	char *slice;	/* systemd: "machine.slice", "system.slice" where none was given */
 	char *subgroup; /* systemd: directory of the scope for the container, "" the scope itself */
@@ -71,6 +74,9 @@ void cgroup_place_done(struct cgroup_place *place);
  * answer. NULL: none. */
 char *cgroup_place_name(const struct cgroup_place *place, const struct cgroup_host *host,
 			struct err *err);
+
+/* What a start made of it: the group's path, or none. */
+int cgroup_place_note(struct cgroup_place *place, const struct cgroup *cgroup, struct err *err);
 
 /* delete: kill what is left, remove the group with all that is below it, stop and forget the unit.
  * Succeeds where it is gone already. Ends within timeout_ms, with the reason in *err. */

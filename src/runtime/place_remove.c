@@ -1,25 +1,98 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Taking a container's control group away: see place.h. */
+/*
+ * Taking a container's control group away: see place.h.
+ *
+ * Ours goes first, by our own means, which do not depend on a bus that may be gone by now; then the
+ * service manager is told to stop its unit. What it does not know (v1 hierarchies without a controller
+ * of its own) it does not remove, so the directory of the scope is removed by us wherever it is left.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/loop.h"
 #include "base/own.h"
 #include "runtime/place.h"
+#include "runtime/scope.h"
 
-int cgroup_place_remove(const struct cgroup_place *place, const struct cgroup_host *host,
+#define STOP_LEAST_MS 2000
+
+int cgroup_place_note(struct cgroup_place *place, const struct cgroup *cgroup, struct err *err)
+{
+	own_free char *path = cgroup->count ? str_dup(cgroup->name, err) : NULL;
+
+	if (cgroup->count && !path)
+		return -1;
+	free(place->path);
+	place->path = take(path);
+	place->made_parents = 0;
+	for (size_t i = 0; i < cgroup->count; i++)
+		if (cgroup->members[i].made_parents > place->made_parents)
+			place->made_parents = cgroup->members[i].made_parents;
+	return 0;
+}
+
+static int remove_group(const struct cgroup_place *place, const struct cgroup_host *host,
 			int timeout_ms, struct err *err)
 {
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
 	struct err opening = ERR_INIT;
 
-	if (!place->path)
-		return 0;
 	if (cgroup_open(host, place->path, &cg, &opening) < 0) {
 		if (opening.kind == ERR_NOT_FOUND)
 			return 0;
 		*err = opening;
 		return -1;
 	}
+	for (size_t i = 0; i < cg.count; i++)
+		cg.members[i].made_parents = place->made_parents;
 	if (cgroup_remove_empty(&cg))
 		return 0;
 	if (cgroup_kill(&cg, timeout_ms, err) < 0)
 		return -1;
 	return cgroup_remove(&cg, timeout_ms, err);
+}
+
+static int stop_unit(const struct cgroup_place *place, int timeout_ms, struct err *err)
+{
+	struct scope_request request = {.verb = SCOPE_STOP,
+					.user = place->user,
+					.unit = place->unit,
+					.timeout_ms = (uint64_t)timeout_ms};
+
+	return scope_ask(&request, NULL, NULL, err);
+}
+
+/* Up to and with the last directory that is called like the unit. */
+static int remove_scope(const struct cgroup_place *place, const struct cgroup_host *host,
+			int timeout_ms, struct err *err)
+{
+	const char *unit = strstr(place->path, place->unit);
+	struct cgroup_place scope = {.manager = CGROUP_MANAGER_CGROUPFS};
+	int status;
+
+	if (!unit)
+		return 0;
+	scope.path = str_dup_len(place->path, (size_t)(unit - place->path) + strlen(place->unit),
+				 err);
+	status = scope.path ? remove_group(&scope, host, timeout_ms, err) : -1;
+	free(scope.path);
+	return status;
+}
+
+int cgroup_place_remove(const struct cgroup_place *place, const struct cgroup_host *host,
+			int timeout_ms, struct err *err)
+{
+	int64_t deadline_ms = clock_boot_ms() + timeout_ms;
+	int64_t left_ms;
+
+	if (place->path && remove_group(place, host, timeout_ms, err) < 0)
+		return -1;
+	if (place->manager != CGROUP_MANAGER_SYSTEMD || !place->unit)
+		return 0;
+	left_ms = deadline_ms - clock_boot_ms();
+	if (left_ms < STOP_LEAST_MS)
+		left_ms = STOP_LEAST_MS;
+	if (stop_unit(place, (int)left_ms, err) < 0)
+		return -1;
+	return place->path ? remove_scope(place, host, (int)left_ms, err) : 0;
 }

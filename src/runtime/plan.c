@@ -124,6 +124,38 @@ static int plan_without_cgroup(struct plan *plan, const struct cgroup_resources 
 	return 0;
 }
 
+/* Long enough for a loaded host, short enough to be noticed. */
+#define SCOPE_TIMEOUT_MS 30000
+
+static int plan_scope(struct plan *plan, const struct cgroup_resources *r, struct err *err)
+{
+	const struct cgroup_place *place = plan->request.place;
+	struct scope_request *scope = &plan->scope;
+
+	*scope = (struct scope_request){
+		.verb = SCOPE_START,
+		.user = place->user,
+		.unit = str_dup(place->unit, err),
+		.slice = str_dup(place->slice, err),
+		.description = str_printf(err, "insula container %s", plan->request.id),
+		.timeout_ms = SCOPE_TIMEOUT_MS,
+	};
+	if (!scope->unit || !scope->slice || !scope->description ||
+	    scope_add_resources(&scope->properties, plan->host, r, err) < 0)
+		return -1;
+	for (size_t i = 0; i < place->properties.count; i++) {
+		const char *item = place->properties.items[i];
+		size_t len = strcspn(item, "=");
+		own_free char *name = str_dup_len(item, len, err);
+
+		if (!name ||
+		    scope_add_annotation(&scope->properties, name, item + len + 1, err) < 0)
+			return -1;
+	}
+	plan->cgroup.adopt = true;
+	return 0;
+}
+
 static int plan_cgroup(struct plan *plan, struct err *err)
 {
 	struct cgroup_resources resources = plan->spec->linux_.resources;
@@ -142,6 +174,9 @@ static int plan_cgroup(struct plan *plan, struct err *err)
 	if (!name || plan_devices(plan, &resources, err) < 0 ||
 	    cgroup_plan_make(plan->host, name, &resources, plan->request.strict, &plan->cgroup,
 			     err) < 0)
+		return -1;
+	if (place && place->manager == CGROUP_MANAGER_SYSTEMD &&
+	    plan_scope(plan, &resources, err) < 0)
 		return -1;
 	plan->has_cgroup = true;
 	for (size_t i = 0; i < plan->cgroup.missing.count; i++)
@@ -225,6 +260,8 @@ static int plan_caps(struct plan *plan, const struct facts *facts, struct err *e
 
 static int plan_parent_steps(struct plan *plan, struct err *err)
 {
+	if (plan->scope.unit && plan_add(plan, STEP_SCOPE, 0, plan->scope.unit, err) < 0)
+		return -1;
 	if (plan->has_cgroup && plan_add(plan, STEP_CGROUP, 0, plan->cgroup.name, err) < 0)
 		return -1;
 	if (plan_add_sources(plan, err) < 0 || plan_add_field_sources(plan, err) < 0)
@@ -321,6 +358,7 @@ void runtime_plan_free(struct plan *plan)
 	strv_done(&plan->warnings);
 	seccomp_filter_done(&plan->filter);
 	cgroup_plan_done(&plan->cgroup);
+	scope_request_done(&plan->scope);
 	free(plan);
 }
 

@@ -11,10 +11,12 @@
 
 #include "kernel/ns.h"
 #include "runtime/runtime.h"
+#include "runtime/scope.h"
 #include "spec/mount_options.h"
 
 enum step_op {
 	/* P, in the host's mount namespace */
+	STEP_SCOPE,	   /* the service manager makes a scope for it */
 	STEP_CGROUP,	   /* make the group, write its limits */
 	STEP_ROOT_SOURCE,  /* root_dir as a detached copy */
 	STEP_LAYER_SOURCE, /* host directories of a layer as detached copies */
@@ -115,6 +117,7 @@ struct plan {
 	const struct cgroup_host *host;
 	struct cgroup_plan cgroup;
 	bool has_cgroup;
+	struct scope_request scope;	    /* where the place's manager is systemd */
 	struct cgroup_device *device_rules; /* the specification's and the default ones */
 	struct seccomp_filter filter;
 	bool has_filter;

@@ -5,6 +5,7 @@
 #include "runtime/plan.h"
 
 static const char *const names[STEP_COUNT] = {
+	[STEP_SCOPE] = "scope",
 	[STEP_CGROUP] = "cgroup",
 	[STEP_ROOT_SOURCE] = "take-root",
 	[STEP_LAYER_SOURCE] = "take-layer",

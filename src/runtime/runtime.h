@@ -59,7 +59,7 @@ struct runtime_request {
 	int start_fd, answer_fd;
 	const struct state *state; /* what hooks are told; NULL: there are no hooks */
 	/* The process exists in its group and has not been released: write down who it is. */
-	int (*born)(void *data, pid_t host_pid, const char *cgroup_path, struct err *err);
+	int (*born)(void *data, pid_t host_pid, const struct cgroup *cgroup, struct err *err);
 	void *born_data;
 };
 

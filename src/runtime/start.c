@@ -53,16 +53,6 @@ int act_as(uint32_t uid, uint32_t gid, struct err *err)
 	return 0;
 }
 
-static int step_cgroup(struct start *s, const struct step *step, struct err *err)
-{
-	if (cgroup_create(s->plan->host, &s->plan->cgroup, &s->cgroup, err) < 0)
-		return -1;
-	for (size_t i = 0; i < s->cgroup.skipped.count; i++)
-		if (strv_add(&s->plan->warnings, s->cgroup.skipped.items[i], err) < 0)
-			return -1;
-	return 0;
-}
-
 /* What the container's root could write on the host goes in as a sealed copy: /proc/1/exe leads to it. A
  * root that is nobody on the host gets the file itself. */
 static int step_own_init(struct start *s, const struct step *step, struct err *err)
@@ -223,10 +213,12 @@ static int step_clone(struct start *s, const struct step *step, struct err *err)
 		return err_errno(err, "cannot make a socket pair");
 	s->sync_fd = pair[0];
 	own_fd int child_end = pair[1];
-	if (bear_child(s, child_end, err) < 0)
+	if (bear_child(s, child_end, err) < 0) {
+		cgroup_explain(&s->cgroup, err);
 		return err_wrap(err, "cannot make the container's namespaces");
+	}
 	s->host_pid = proc_pid_of_fd(s->proc_fd, s->child.pidfd);
-	return 0;
+	return start_cgroup_entered(s, err);
 }
 
 static size_t copy_maps(const struct spec_idmaps *maps, struct id_map *ret, size_t max)
@@ -409,8 +401,7 @@ static int step_born(struct start *s, const struct step *step, struct err *err)
 {
 	const struct runtime_request *request = &s->plan->request;
 
-	return request->born(request->born_data, s->host_pid,
-			     s->cgroup.count ? s->cgroup.name : NULL, err);
+	return request->born(request->born_data, s->host_pid, &s->cgroup, err);
 }
 
 static int step_release(struct start *s, const struct step *step, struct err *err)
@@ -438,7 +429,8 @@ static const struct {
 	step_fn *run;
 	const char *failpoint;
 } rows[STEP_INIT_CGROUP] = {
-	[STEP_CGROUP] = {step_cgroup, "start.cgroup"},
+	[STEP_SCOPE] = {start_scope, "start.scope"},
+	[STEP_CGROUP] = {start_cgroup, "start.cgroup"},
 	[STEP_ROOT_SOURCE] = {start_root_source, "start.root-source"},
 	[STEP_LAYER_SOURCE] = {start_layer_source, "start.layer-source"},
 	[STEP_BIND_SOURCE] = {start_bind_source, "start.bind-source"},
@@ -551,9 +543,7 @@ static void start_done(struct start *s)
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		fd_close(fds[i]);
 	proc_done(&s->child);
-	if (s->cgroup.count)
-		cgroup_remove(&s->cgroup, CGROUP_REMOVE_MS, &ignored);
-	cgroup_done(&s->cgroup);
+	start_cgroup_undo(s);
 }
 
 static int start_init(struct start *s, struct plan *plan, struct err *err)
@@ -562,6 +552,7 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 			    .umask = 022,
 			    .proc_fd = -1,
 			    .cgroup = CGROUP_INIT,
+			    .scope = SCOPE_INIT,
 			    .root_source_fd = -1,
 			    .child = PROC_INIT,
 			    .sync_fd = -1,
@@ -613,6 +604,7 @@ int runtime_create(struct plan *plan, struct runtime_container *ret, struct err 
 	ret->console_fd = take_fd(s.console_fd);
 	s.child = PROC_INIT;
 	s.cgroup = CGROUP_INIT;
+	s.scope_made = false;
 	start_fields_keep(&s.fields);
 	return 0;
 }

@@ -58,6 +58,8 @@ struct start {
 	int own_ns[NS_COUNT];	 /* P's own, to return to; -1 where never left */
 	int joined_ns[NS_COUNT]; /* namespaces joined by path, -1 */
 	struct cgroup cgroup;
+	struct scope scope;
+	bool scope_made; /* and settled: nobody but us takes it away */
 	struct layer_source *layers;
 	struct mount_state *mounts; /* one per spec mount */
 	int *node_fds; /* host's device nodes: the default ones, then linux.devices; NULL: none */
@@ -145,6 +147,14 @@ int start_host_id(const struct start *s, bool group, uint32_t id, uint32_t *ret,
 
 /* Does somebody in the container have this id of the host? */
 bool start_has_id(const struct start *s, bool group, uint32_t host_id);
+
+/* start_cgroup.c */
+int start_scope(struct start *s, const struct step *step, struct err *err);
+int start_cgroup(struct start *s, const struct step *step, struct err *err);
+/* C has been born into the group. */
+int start_cgroup_entered(struct start *s, struct err *err);
+/* A start that failed: everything of it goes. */
+void start_cgroup_undo(struct start *s);
 
 /* start_root.c */
 int start_layer_source(struct start *s, const struct step *step, struct err *err);

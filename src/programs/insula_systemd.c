@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * insula-systemd: makes, changes and stops transient scopes of systemd, for the programs that are linked
+ * statically and start it for one request. The one program that is linked dynamically, because libsystemd
+ * is. It runs with its caller's privilege.
+ */
+#include "runtime/scope_bus.h"
+
+int main(void)
+{
+	return scope_helper_main();
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The container's control group: made by us, or in a scope of the service manager. With a scope, the order
+ * is: the manager makes it around a process that only holds the place; that process is moved into the
+ * directory that becomes ours, because v2 allows no limits below a directory with processes; the limits
+ * are written; C is born into it; the placeholder goes.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/own.h"
+#include "runtime/start.h"
+
+#define REMOVE_MS 2000
+#define SCOPE_STOP_MS 5000
+
+/* The plan was made with a guess of where the manager puts the scope. */
+static int take_path(struct plan *plan, const char *path, struct err *err)
+{
+	const char *subgroup = plan->request.place->subgroup;
+	struct cgroup_plan *cgroup = &plan->cgroup;
+
+	if (path[0] != '/' || !path[1])
+		return err_set(err, ERR_IO, 0, "systemd gave unit '%s' no control group",
+			       plan->scope.unit);
+	if (snprintf(cgroup->name, sizeof(cgroup->name), "%s%s%s", path + 1, *subgroup ? "/" : "",
+		     subgroup) >= (int)sizeof(cgroup->name))
+		return err_set(err, ERR_LIMIT, 0, "cgroup '%s' has a name that is too long", path);
+	cgroup->foreign = 1;
+	for (const char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/'))
+		cgroup->foreign++;
+	return 0;
+}
+
+int start_scope(struct start *s, const struct step *step, struct err *err)
+{
+	struct plan *plan = s->plan;
+	const char *subgroup = plan->request.place->subgroup;
+	struct scope_reply reply;
+
+	if (scope_ask(&plan->scope, &s->scope, &reply, err) < 0 ||
+	    take_path(plan, reply.path, err) < 0)
+		return -1;
+	if (!*subgroup)
+		return 0;
+	return cgroup_move_below(plan->host, reply.path, subgroup, reply.placeholder, err);
+}
+
+int start_cgroup(struct start *s, const struct step *step, struct err *err)
+{
+	if (cgroup_create(s->plan->host, &s->plan->cgroup, &s->cgroup, err) < 0)
+		return -1;
+	for (size_t i = 0; i < s->cgroup.skipped.count; i++)
+		if (strv_add(&s->plan->warnings, s->cgroup.skipped.items[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+int start_cgroup_entered(struct start *s, struct err *err)
+{
+	/* On v1 C joins by itself, at some moment from now: the placeholder must not go before. */
+	if (s->scope.sock_fd >= 0 && s->cgroup.count > 1 &&
+	    cgroup_join_all(&s->cgroup, s->child.pid, err) < 0)
+		return -1;
+	if (cgroup_finish(&s->plan->cgroup, &s->cgroup, err) < 0)
+		return -1;
+	if (s->scope.sock_fd < 0)
+		return 0;
+	s->scope_made = true;
+	return scope_settle(&s->scope, err);
+}
+
+void start_cgroup_undo(struct start *s)
+{
+	const struct scope_request *made = &s->plan->scope;
+	struct scope_request stop = {.verb = SCOPE_STOP,
+				     .user = made->user,
+				     .unit = made->unit,
+				     .timeout_ms = SCOPE_STOP_MS};
+	struct err ignored = ERR_INIT;
+
+	if (s->cgroup.count)
+		cgroup_remove(&s->cgroup, REMOVE_MS, &ignored);
+	cgroup_done(&s->cgroup);
+	scope_done(&s->scope);
+	if (s->scope_made)
+		scope_ask(&stop, NULL, NULL, &ignored);
+}
