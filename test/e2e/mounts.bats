@@ -20,6 +20,7 @@ setup() {
 	S=$BATS_TEST_TMPDIR/source
 	mkdir "$B" "$S"
 	cp -a "$E2E_ROOT" "$B/rootfs"
+	mkdir "$B/rootfs/copy" "$B/rootfs/m"
 	# Every capability, no filter: what holds, holds against that.
 	insula-runtime spec | jq '.process.terminal = false | .root.readonly = false
 		| .process.noNewPrivileges = false
@@ -72,14 +73,22 @@ script() {
 	# flags PATH: attributes of the mount; super PATH: of its file system
 	flags() { line \"\$1\" | cut -d' ' -f6; }
 	super() { line \"\$1\" | sed 's/.* - [^ ]* [^ ]* //; s/,inode64//'; }
+	# await FILE: until the other side has made it
+	await() { i=0; until [ -e \"\$1\" ] || [ \$i -gt 500 ]; do i=\$((i + 1)); sleep 0.02; done; }
 	# tags PATH: shared, master, unbindable
 	tags() { line \"\$1\" | sed 's/ - .*//' | cut -d' ' -f7- | sed 's/:[0-9]*//g'; }
 	$1"
 }
 
+# await FILE: until the other side has made it; 10 seconds.
+await() {
+	local end=$((SECONDS + 10))
+	until [ -e "$1" ] || [ $SECONDS -ge $end ]; do sleep 0.02; done
+}
+
 # apart SCRIPT: in a mount namespace of its own that nothing leaves, with these functions.
 apart() {
-	export -f insula-runtime change mount_on box script userns fail
+	export -f insula-runtime change mount_on box script userns fail await
 	export E2E_STATE B S FLAGS=${FLAGS:-}
 	mkdir -p "$E2E_STATE/apart"
 	# shellcheck disable=SC2016  # expanded by that shell
@@ -364,4 +373,406 @@ file-b'
 	run --separate-stderr box true
 	[ "$status" -ne 0 ] || fail "accepted"
 	[[ $stderr == *"mount on '/t': option 'size=1m,mode=0'"* ]] || fail "message"
+}
+
+# ---- propagation ----
+
+# two_ways OPTION...: a tree that the (private) host shares is bound on /data with these options; what each
+# side sees of a mount that the other makes while the container runs, and what the mount's tags are.
+two_ways() {
+	export OPTIONS=$*
+	# shellcheck disable=SC2016  # expanded by those shells
+	apart '
+	mount -t tmpfs source "$S"
+	mount --make-rshared "$S"
+	mkdir "$S/below" "$S/late" "$S/inner" "$S/below/late" "$S/below/inner"
+	mount -t tmpfs source "$S/below"
+	mkdir "$S/below/late" "$S/below/inner"
+	mount_on /data bind "$S" $OPTIONS
+	outside() {
+		await "$S/ready"
+		mount -t tmpfs late "$S/late" && touch "$S/late/file"
+		mount -t tmpfs late "$S/below/late" && touch "$S/below/late/file"
+		touch "$S/go"
+		await "$S/made"
+		for f in inner below/inner; do [ ! -e "$S/$f/file" ] || echo "outside: $f"; done >"$S/outside"
+		touch "$S/seen"
+	}
+	outside &
+	script "
+	tags /data; tags /data/below; tags /
+	touch /data/ready
+	await /data/go
+	for f in late below/late; do [ ! -e /data/\$f/file ] || echo inside: \$f; done
+	mount -t tmpfs inner /data/inner && touch /data/inner/file
+	[ ! -d /data/below/inner ] || { mount -t tmpfs inner /data/below/inner && touch /data/below/inner/file; }
+	mount --rbind /data /copy && mount -t tmpfs x /data/late && touch /data/late/x
+	[ ! -e /copy/late/x ] || echo copy: late
+	touch /data/made
+	await /data/seen"
+	wait
+	cat "$S/outside"
+	! grep -q "$S/proc" /proc/self/mountinfo' | grep . || true
+}
+
+@test "rshared: mounts propagate to the host and from it" {
+	ok two_ways rbind rshared
+	shows 'shared
+shared
+inside: late
+inside: below/late
+copy: late
+outside: inner
+outside: below/inner'
+}
+
+@test "rslave: mounts propagate from the host, and not to it" {
+	ok two_ways rbind rslave
+	shows 'master
+master
+inside: late
+inside: below/late'
+}
+
+@test "slave and shared, without what is below" {
+	ok two_ways bind slave
+	shows 'master
+inside: late'
+	ok two_ways bind shared
+	shows 'shared
+inside: late
+copy: late
+outside: inner'
+}
+
+@test "private, rprivate and nothing: mounts propagate neither way" {
+	for o in private rprivate ''; do
+		# shellcheck disable=SC2086  # words
+		ok two_ways rbind $o
+		shows ''
+	done
+}
+
+@test "unbindable: cannot be bound inside" {
+	mount_on /one bind "$S" rbind unbindable
+	mount_on /all bind "$S" rbind runbindable
+	ok script 'tags /one; tags /all; mount --bind /one /m 2>/dev/null; mount --bind /all /m 2>/dev/null; grep -c " /m " /proc/self/mountinfo || true'
+	shows 'unbindable
+unbindable
+0'
+}
+
+@test "with a user namespace: rslave receives; rshared receives, shares inside, and what it cannot is said" {
+	userns
+	ok two_ways rbind rslave
+	shows 'master
+master
+inside: late
+inside: below/late'
+	ok two_ways rbind rshared
+	shows 'shared master
+shared master
+inside: late
+inside: below/late
+copy: late'
+	[[ $stderr == *"mount on '/data': shared in one direction only"* ]] || fail "no warning"
+	export FLAGS=--strict
+	run --separate-stderr two_ways rbind rshared
+	[[ $stderr == *"cannot reach the host"* ]] || fail "not refused"
+}
+
+@test "a source that the host does not share: a warning, and an error when strict" {
+	ok apart 'mount -t tmpfs source "$S"; mount_on /data bind "$S" rbind rshared; script "tags /data"'
+	shows shared
+	[[ $stderr == *"the host's mount of '$S' is not shared, so mounts propagate neither way"* ]] || fail "no warning"
+	FLAGS=--strict
+	run --separate-stderr apart 'mount -t tmpfs source "$S"; script true'
+	[[ $stderr == *"the host's mount of '$S' is not shared"* ]] || fail "not refused"
+}
+
+@test "what is mounted below a shared mount shows up on the host, and that is said" {
+	ok apart '
+	mount -t tmpfs source "$S" && mount --make-shared "$S"
+	mkdir "$S/deep"
+	mount_on /data bind "$S" rshared
+	mount_on /data/deep tmpfs tmpfs
+	script true
+	grep -c "$S/deep" /proc/self/mountinfo'
+	shows 1
+	[[ $stderr == *"mount on '/data/deep': it is below '/data', which is shared with the host"* ]] || fail "no warning"
+}
+
+@test "rootfsPropagation: shared is a group of the container's own" {
+	for p in shared rshared; do
+		change '.linux.rootfsPropagation = $p' --arg p $p
+		ok apart '
+		mount --make-rshared /
+		before=$(cut -d" " -f5 /proc/self/mountinfo)
+		script "
+		echo root: \$(tags /), proc: \$(tags /proc)
+		mount --bind / /copy; mount -t tmpfs t /m; touch /m/file; ls /copy/m"
+		after=$(cut -d" " -f5 /proc/self/mountinfo | grep -v "/pad$")
+		[ "$before" = "$after" ] || echo "on the host: $after"'
+		if [ $p = shared ]; then
+			shows $'root: shared, proc:\nfile'
+		else
+			shows $'root: shared, proc: shared\nfile'
+		fi
+	done
+}
+
+@test "rootfsPropagation: slave receives what the host mounts in the root" {
+	change '.linux.rootfsPropagation = "rslave"'
+	mkdir "$B/rootfs/mnt" "$B/rootfs/wait"
+	for mode in host private; do
+		[ $mode = host ] || userns
+		rm -f "$B/rootfs/wait/"*
+		ok apart '
+		mount --bind "$B" "$B" && mount --make-rshared "$B"
+		outside() {
+			await "$B/rootfs/wait/ready"
+			mount -t tmpfs late "$B/rootfs/mnt" && touch "$B/rootfs/mnt/late"
+			touch "$B/rootfs/wait/go"
+		}
+		outside &
+		chmod 777 "$B/rootfs/wait"
+		script "
+		tags /
+		touch /wait/ready
+		await /wait/go
+		ls /mnt"
+		wait'
+		shows $'master\nlate'
+	done
+}
+
+@test "rootfsPropagation: private and unbindable" {
+	change '.linux.rootfsPropagation = "private"'
+	ok script 'echo root: $(tags /); mount --bind / /copy && echo bound'
+	shows $'root:\nbound'
+	for mode in host private; do
+		[ $mode = host ] || userns
+		change '.linux.rootfsPropagation = "unbindable"'
+		ok script 'tags /; mount --bind / /copy 2>&1 || true'
+		shows $'unbindable\nmount: mounting / on /copy failed: Invalid argument'
+	done
+}
+
+# ---- owners ----
+
+# owned UID GID NAME: a file of theirs in the source, which is a tmpfs (every kernel that has idmapped
+# mounts of it), in a namespace of the test's.
+@test "idmap: a mount's own maps, seen inside and on disk" {
+	local maps='{uidMappings: [{containerID: 0, hostID: 1000, size: 1}, {containerID: 500, hostID: 5000, size: 10}],
+		gidMappings: [{containerID: 0, hostID: 2000, size: 1}, {containerID: 500, hostID: 6000, size: 10}]}'
+	mount_on /data bind "$S" bind idmap
+	change ".mounts[-1] += $maps"
+	ok apart '
+	mount -t tmpfs source "$S" && chmod 777 "$S"
+	touch "$S/root" "$S/five" "$S/other" && chown 500:500 "$S/five" && chown 77:77 "$S/other"
+	change ".process.user = {uid: 5003, gid: 6003}"
+	script "stat -c \"%n %u %g\" /data/*; touch /data/new"
+	stat -c "%n %u %g" "$S/new"'
+	shows "/data/five 5000 6000
+/data/other 65534 65534
+/data/root 1000 2000
+$S/new 503 503"
+}
+
+@test "idmap: that of the user namespace, and crun's way to write maps" {
+	userns
+	mount_on /own bind "$S" bind idmap
+	mount_on /crun bind "$S" bind 'idmap=uids=@0-7-1;gids=@0-8-1'
+	mount_on /absolute bind "$S" bind 'idmap=uids=0-100009-1;gids=0-200010-1'
+	mount_on /plain bind "$S" bind
+	ok apart '
+	mount -t tmpfs source "$S"
+	touch "$S/file"
+	script "stat -c \"%n %u %g\" /*/file; echo x >/own/new; stat -c \"%u\" /own/new"
+	stat -c "%u %g" "$S/new"'
+	shows '/absolute/file 9 10
+/crun/file 7 8
+/own/file 0 0
+/plain/file 65534 65534
+0
+0 0'
+}
+
+@test "idmap is for one mount, ridmap for the tree" {
+	userns
+	mount_on /one bind "$S" rbind idmap
+	mount_on /all bind "$S" rbind ridmap
+	ok apart '
+	mount -t tmpfs source "$S" && mkdir "$S/below" && mount -t tmpfs source "$S/below"
+	touch "$S/file" "$S/below/file"
+	script "stat -c \"%n %u\" /one/file /one/below/file /all/file /all/below/file"'
+	shows '/one/file 0
+/one/below/file 65534
+/all/file 0
+/all/below/file 0'
+}
+
+@test "idmap: a file system that does not have it is an error that says so" {
+	userns
+	mkdir "$S"/{lower,upper,work}
+	mount_on /data bind "$S/merged" bind idmap
+	mkdir "$S/merged"
+	run --separate-stderr apart 'mount -t overlay -o "lowerdir=$S/lower,upperdir=$S/upper,workdir=$S/work" o "$S/merged"
+	script true'
+	[ "$status" -ne 0 ] || fail "accepted"
+	[[ $stderr == *"mount on '/data': cannot map the owners of a mount: its file system does not support it"* ]] || fail "message"
+}
+
+@test "a user namespace that is joined: its root owns what is made for it" {
+	userns
+	change '.process.args = ["sleep", "100"]'
+	insula-runtime create --bundle "$B" --pid-file "$E2E_STATE/pid" holder
+	pid=$(cat "$E2E_STATE/pid")
+	change 'del(.linux.uidMappings, .linux.gidMappings)
+		| (.linux.namespaces[] | select(.type == "user")) += {path: $p}' --arg p "/proc/$pid/ns/user"
+	mount_on /owned tmpfs tmpfs uid=7 gid=8
+	run --separate-stderr script 'id -u; stat -c "%n %u %g" /dev/null /owned /dev/pts/ptmx; cut -c-40 /proc/self/uid_map'
+	insula-runtime delete --force holder
+	[ "$status" -eq 0 ] || fail "failed"
+	shows '0
+/dev/null 0 0
+/owned 7 8
+/dev/pts/ptmx 0 0
+         0     100000      65536'
+}
+
+# ---- the root ----
+
+@test "root: '.', a link, an absolute path, a mount that is read-only, the host's own" {
+	mkdir "$B/m2"
+	ln -s rootfs "$B/link"
+	for path in link "$B/rootfs" ./rootfs/../rootfs; do
+		change '.root.path = $p' --arg p "$path"
+		ok box cat /etc/os-release
+		contains 'ID=e2e'
+	done
+	cp "$B/config.json" "$B/rootfs/"
+	B=$B/rootfs
+	change '.root.path = "."'
+	ok box cat /etc/os-release
+	B=${B%/rootfs}
+	ln -s / "$B/host"
+	change '.root.path = "host"'
+	run --separate-stderr box true
+	[[ $stderr == *"is the host's own"* ]] || fail "message"
+	touch "$B/file"
+	change '.root.path = "file"'
+	run --separate-stderr box true
+	[[ $stderr == *"cannot open the root file system '$B/file': not a directory"* ]] || fail "message"
+	change '.root.path = "rootfs"'
+	ok apart 'mount --bind "$B/rootfs" "$B/rootfs" && mount -o remount,bind,ro "$B/rootfs"
+	mkdir "$S/x"
+	script "touch /x 2>&1; flags /"'
+	shows "touch: /x: Read-only file system
+ro,relatime"
+}
+
+@test "root: read-only, and what is mounted in it is not" {
+	change '.root.readonly = true'
+	mount_on /data bind "$S" bind
+	ok script 'touch /x 2>&1; touch /data/x /dev/shm/x; flags / | cut -d, -f1'
+	shows "touch: /x: Read-only file system
+ro"
+}
+
+@test "root: is not mapped; one that the container may not enter is an error that says why" {
+	userns
+	ok box stat -c '%u %g' /bin/busybox
+	shows '65534 65534'
+	chmod 700 "$B/rootfs"
+	run --separate-stderr box true
+	[[ $stderr == *"has owner 0:0 and mode 700: the container's root, 100000:200000 on the host, may not enter it"* ]] || fail "message"
+	chown 100000:200000 "$B/rootfs"
+	ok box stat -c '%u %g' /
+	shows '0 0'
+}
+
+@test "--no-pivot: the same root by chroot, and nothing of the host behind it" {
+	FLAGS=--no-pivot
+	for mode in host private; do
+		[ $mode = host ] || userns
+		ok script 'cat /etc/os-release | tail -1; pwd; touch /dev/shm/x; grep -c "$B" /proc/self/mountinfo || true
+			mkdir /m/x 2>/dev/null; chroot /m /bin/true 2>/dev/null; ls -d /stage 2>/dev/null || echo none'
+		contains 'ID=e2e
+/'
+		contains none
+	done
+}
+
+# ---- kernel file systems ----
+
+@test "proc and sysfs of namespaces that are the host's or joined" {
+	change '(.linux.namespaces[] | select(.type == "network")) += {path: "/proc/1/ns/net"}
+		| .linux.namespaces |= map(select(.type != "pid")) | .linux.maskedPaths = []'
+	ok script 'ls /sys/class/net | wc -l; ls -d /proc/1 /proc/self'
+	[ "${lines[0]}" -eq "$(ls /sys/class/net | wc -l)" ] || fail "network devices"
+	userns
+	ok script 'ls /sys/class/net | wc -l; ls -d /proc/1 /proc/self'
+	sleep 100 3>&- &
+	pid=$!
+	change '.linux.namespaces += [{type: "pid", path: $p}]' --arg p "/proc/$pid/ns/pid"
+	run --separate-stderr script 'grep NSpid /proc/self/status | wc -w; readlink /proc/self'
+	kill $pid
+	[ "$status" -eq 0 ] || fail "failed"
+}
+
+@test "proc takes its own options" {
+	(change '(.mounts[] | select(.destination == "/proc")) += {options: ["hidepid=2", "nosuid"]}'
+	) && ok script 'flags /proc; super /proc'
+	shows 'rw,nosuid,relatime
+rw,hidepid=invisible'
+}
+
+@test "a bind of the host's /sys and /proc" {
+	change '.mounts |= map(select(.destination | startswith("/sys") | not))'
+	mount_on /sys bind /sys rbind rro nosuid
+	for mode in host private; do
+		[ $mode = host ] || userns
+		ok script 'flags /sys; ls /sys/fs/cgroup | wc -l; touch /sys/fs/cgroup/x 2>/dev/null || echo read-only; ls -d /sys/kernel'
+		contains 'ro,nosuid'
+		contains read-only
+		[ "${lines[1]}" -ge "$(ls /sys/fs/cgroup | wc -l)" ] || fail "not recursive"
+	done
+}
+
+@test "control groups: the container's own, named as the host has them, read-only or not" {
+	ok script 'flags /sys/fs/cgroup; ls /sys/fs/cgroup; cat /proc/self/cgroup | cut -d: -f3 | sort -u'
+	contains ro
+	[ "${lines[-1]}" = / ] || fail "not in a namespace of its own"
+	change '(.mounts[] | select(.destination == "/sys/fs/cgroup") | .options) -= ["ro"]'
+	ok script 'cd /sys/fs/cgroup; [ -e cgroup.procs ] || cd pids; mkdir below && echo made'
+	shows made
+	change '.linux.namespaces |= map(select(.type != "cgroup"))'
+	ok script 'cat /proc/self/cgroup | cut -d: -f3 | sort -u | tail -1; ls /sys/fs/cgroup | wc -l'
+	[ "${lines[0]}" != / ] || fail "in a namespace of its own"
+}
+
+@test "mqueue, devpts and shm with their options" {
+	mount_on /q mqueue mqueue nosuid noexec nodev
+	mount_on /p devpts devpts newinstance mode=0600 ptmxmode=0640 gid=5
+	ok script 'flags /q; super /p; stat -c %a /p/ptmx; ls /q | wc -l'
+	shows 'rw,nosuid,nodev,noexec,relatime
+rw,gid=5,mode=600,ptmxmode=640
+640
+0'
+	userns
+	ok script 'super /p; stat -c "%a %g" /p/ptmx'
+	shows 'rw,gid=200005,mode=600,ptmxmode=640
+640 0'
+}
+
+@test "mountLabel means nothing without SELinux; an unknown kind of label is refused" {
+	[ ! -d /sys/fs/selinux ] || skip "SELinux is active"
+	change '.linux.mountLabel = "system_u:object_r:container_file_t:s0:c1,c2"'
+	mount_on /t tmpfs tmpfs
+	ok script 'super /t'
+	shows rw
+	change '.annotations = {"run.oci.mount_context_type": "nothing"}'
+	run --separate-stderr box true
+	[[ $stderr == *"'nothing' is not a kind of label"* ]] || fail "message"
 }
