@@ -707,8 +707,9 @@ ro"
 # ---- kernel file systems ----
 
 @test "proc and sysfs of namespaces that are the host's or joined" {
-	change '(.linux.namespaces[] | select(.type == "network")) += {path: "/proc/1/ns/net"}
-		| .linux.namespaces |= map(select(.type != "pid")) | .linux.maskedPaths = []'
+	change '(.linux.namespaces[] | select(.type == "network")) += {path: $p}
+		| .linux.namespaces |= map(select(.type != "pid")) | .linux.maskedPaths = []' \
+		--arg p "/proc/$$/ns/net"
 	ok script 'ls /sys/class/net | wc -l; ls -d /proc/1 /proc/self'
 	[ "${lines[0]}" -eq "$(ls /sys/class/net | wc -l)" ] || fail "network devices"
 	userns
