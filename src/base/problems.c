@@ -81,6 +81,16 @@ static bool is_silenced(const struct problems *found, const char *path)
 	return false;
 }
 
+static bool is_noted(const struct problems *found, enum problem_severity severity, const char *path,
+		     const char *message)
+{
+	for (size_t i = 0; i < found->count; i++)
+		if (found->items[i].severity == severity && str_eq(found->items[i].path, path) &&
+		    str_eq(found->items[i].message, message))
+			return true;
+	return false;
+}
+
 static struct problem *grow(struct problems *found, struct err *err)
 {
 	size_t cap = found->cap ? found->cap * 2 : 16;
@@ -136,7 +146,7 @@ static int note(struct problems *found, enum problem_severity severity, struct e
 	path = str_dup_len(text, len, err);
 	if (!path)
 		return -1;
-	if (is_silenced(found, path))
+	if (is_silenced(found, path) || is_noted(found, severity, path, text + (len ? len + 2 : 0)))
 		return 0;
 	found->full = found->count >= PROBLEMS_MAX;
 	return found->full ? -1 : keep(found, severity, path, text + (len ? len + 2 : 0), err);

@@ -49,7 +49,7 @@ struct problems {
 
 void problems_done(struct problems *found);
 
-/* Note *err and make it as good as new: 0. -1 with *err as it was where `found` is NULL or full, or
+/* Note *err, unless the same is there already, and make it as good as new: 0. -1 with *err as it was where `found` is NULL or full, or
  * memory has run out. An error of kind ERR_NONE has been noted already. */
 int problems_add(struct problems *found, struct err *err);
 int problems_add_warning(struct problems *found, struct err *err);

@@ -167,8 +167,8 @@ static const struct json_field namespace_fields[] = {
 	{0},
 };
 
-static int namespace_add(const struct json *doc, json_node n, struct spec_namespace *all,
-			 struct err *err)
+static int namespace_add(const struct json *doc, json_node n, unsigned int index,
+			 struct spec_namespace *all, struct err *err)
 {
 	struct namespace_item item = {0};
 
@@ -182,16 +182,18 @@ static int namespace_add(const struct json *doc, json_node n, struct spec_namesp
 	/* Go's encoding/json writers leave "" where there is no path. */
 	if (item.path && !item.path[0])
 		json_bind_done(namespace_fields, &item);
-	all[item.type] = (struct spec_namespace){.given = true, .path = item.path};
+	all[item.type] = (struct spec_namespace){.given = true, .path = item.path, .index = index};
 	return 0;
 }
 
 int spec_bind_namespaces(const struct json *doc, json_node n, void *slot, struct err *err)
 {
+	unsigned int index = 0;
+
 	if (spec_want(doc, n, JSON_ARRAY, err) < 0)
 		return -1;
 	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i)) {
-		if (namespace_add(doc, i, slot, err) < 0 && json_note(doc, err) < 0) {
+		if (namespace_add(doc, i, index++, slot, err) < 0 && json_note(doc, err) < 0) {
 			spec_namespaces_done(slot);
 			return -1;
 		}

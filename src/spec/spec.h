@@ -43,8 +43,9 @@ enum spec_ns {
 };
 
 struct spec_namespace {
-	bool given; /* listed: a new one, or the one at path */
-	char *path; /* NULL: new */
+	bool given;	    /* listed: a new one, or the one at path */
+	char *path;	    /* NULL: new */
+	unsigned int index; /* in the document's list, for messages */
 };
 
 struct spec_idmap {

@@ -51,8 +51,9 @@ spec_rule_fn spec_check_resctrl;
 spec_rule_fn spec_check_net_devices;
 /* spec_validate with a place to note more than the first problem. */
 spec_rule_fn spec_validate_all;
-/* Entries are not empty, stay below 2^32 and overlap on neither side. `member` is for messages: the
- * first problem ends it. */
-int spec_validate_idmaps(const struct spec_idmaps *maps, const char *member, struct err *err);
+/* Entries are not empty, stay below 2^32 and overlap on neither side. `member` is for messages, and with
+ * `found` has to be the whole path. */
+int spec_validate_idmaps(const struct spec_idmaps *maps, const char *member, struct problems *found,
+			 struct err *err);
 
 #endif

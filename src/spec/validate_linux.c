@@ -55,13 +55,14 @@ static int idmap_check(const struct spec_idmaps *maps, const char *member, size_
 	return 0;
 }
 
-int spec_validate_idmaps(const struct spec_idmaps *maps, const char *member, struct err *err)
+int spec_validate_idmaps(const struct spec_idmaps *maps, const char *member, struct problems *found,
+			 struct err *err)
 {
 	if (maps->count > IDMAP_LINES_MAX)
 		return err_set(err, ERR_INVALID, 0, "%s: has %zu entries, the kernel takes %d",
 			       member, maps->count, IDMAP_LINES_MAX);
 	for (size_t i = 0; i < maps->count; i++)
-		if (idmap_check(maps, member, i, err) < 0)
+		if (idmap_check(maps, member, i, err) < 0 && problems_add(found, err) < 0)
 			return -1;
 	return 0;
 }
@@ -85,12 +86,12 @@ static int check_maps_given(const struct spec *s, struct problems *found, struct
 
 static int check_uid_maps(const struct spec *s, struct problems *found, struct err *err)
 {
-	return spec_validate_idmaps(&s->linux_.uid_maps, "linux.uidMappings", err);
+	return spec_validate_idmaps(&s->linux_.uid_maps, "linux.uidMappings", found, err);
 }
 
 static int check_gid_maps(const struct spec *s, struct problems *found, struct err *err)
 {
-	return spec_validate_idmaps(&s->linux_.gid_maps, "linux.gidMappings", err);
+	return spec_validate_idmaps(&s->linux_.gid_maps, "linux.gidMappings", found, err);
 }
 
 int spec_validate_userns(const struct spec *s, struct problems *found, struct err *err)
@@ -127,7 +128,8 @@ static int check_namespaces(const struct spec *s, struct problems *found, struct
 
 	for (size_t i = 0; i < SPEC_NS_COUNT; i++)
 		if (all[i].path && spec_check_path(all[i].path, err) < 0 &&
-		    err_wrap(err, "linux.namespaces.path") < 0 && problems_add(found, err) < 0)
+		    err_wrap(err, "linux.namespaces[%u].path", all[i].index) < 0 &&
+		    problems_add(found, err) < 0)
 			return -1;
 	return 0;
 }

@@ -114,10 +114,11 @@ static int check_maps(const struct spec *s, const struct spec_mount *m,
 	if (maps.kind == MOUNT_MAP_USERNS && !s->linux_.namespaces[SPEC_NS_USER].given)
 		return err_set(err, ERR_INVALID, 0,
 			       "options: idmap needs uidMappings or a user namespace");
-	if (spec_validate_idmaps(&maps.uids, given ? "uidMappings" : "options: idmap uids", err) <
-	    0)
+	if (spec_validate_idmaps(&maps.uids, given ? "uidMappings" : "options: idmap uids", NULL,
+				 err) < 0)
 		return -1;
-	return spec_validate_idmaps(&maps.gids, given ? "gidMappings" : "options: idmap gids", err);
+	return spec_validate_idmaps(&maps.gids, given ? "gidMappings" : "options: idmap gids", NULL,
+				    err);
 }
 
 /* One problem of one mount. */
@@ -125,6 +126,30 @@ static int mount_note(size_t i, struct problems *found, struct err *err)
 {
 	spec_within(err, "mounts[%zu]", i);
 	return problems_add(found, err);
+}
+
+/* The parser has stopped at the first bad option: without a list that is the error, with one each option
+ * is asked about by itself. */
+static int note_options(const struct spec_mount *m, size_t i, struct problems *found,
+			struct err *err)
+{
+	struct err first = *err;
+	size_t noted = found ? found->noted : 0;
+
+	for (size_t n = 0; found && n < m->options.count; n++) {
+		struct spec_mount one = *m;
+		own(mount_options) struct mount_options o = {0};
+
+		one.options = (struct strv){.items = m->options.items + n, .count = 1};
+		if (mount_options_of(&one, &o, err) < 0 && err_wrap(err, "options") < 0 &&
+		    mount_note(i, found, err) < 0)
+			return -1;
+	}
+	if (found && found->noted != noted)
+		return 0;
+	*err = first;
+	err_wrap(err, "options");
+	return mount_note(i, found, err);
 }
 
 /* Where there is something wrong with the options, what else they say cannot be known. */
@@ -138,10 +163,8 @@ static int check_mount(const struct spec *s, size_t i, struct problems *found, s
 		if (mount_note(i, found, err) < 0)
 			return -1;
 	}
-	if (mount_options_of(m, &o, err) < 0) {
-		err_wrap(err, "options");
-		return mount_note(i, found, err);
-	}
+	if (mount_options_of(m, &o, err) < 0)
+		return note_options(m, i, found, err);
 	if ((check_flags(m, &o, err) < 0 || check_type(m, &o, err) < 0) &&
 	    mount_note(i, found, err) < 0)
 		return -1;

@@ -67,7 +67,7 @@ static bool is_mapped(const struct spec_linux *l, const struct spec_idmaps *maps
 		if (id >= maps->items[i].container_id &&
 		    id - maps->items[i].container_id < maps->items[i].size)
 			return true;
-	return !maps->count || spec_validate_idmaps(maps, "", &reason) < 0;
+	return !maps->count || spec_validate_idmaps(maps, "", NULL, &reason) < 0;
 }
 
 static int check_id(const struct spec *s, bool group, uint32_t id, struct err *err)

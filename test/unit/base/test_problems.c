@@ -95,8 +95,13 @@ TEST(a_full_list_ends_the_check)
 {
 	own(problems) struct problems found = {0};
 
-	for (int i = 0; i < PROBLEMS_MAX; i++)
-		CHECK_INT(add(&found, "a: b"), 0);
+	for (int i = 0; i < PROBLEMS_MAX; i++) {
+		char message[32];
+
+		snprintf(message, sizeof(message), "a[%d]: b", i);
+		CHECK_INT(add(&found, message), 0);
+		CHECK_INT(add(&found, message), 0); /* the same again */
+	}
 	CHECK(!found.full);
 	CHECK_INT(add(&found, "a: b"), -1);
 	CHECK(found.full);
