@@ -26,6 +26,8 @@
 #include "base/proc.h"
 #include "kernel/ns.h"
 
+#define FSCONFIG_VALUE_MAX 255
+
 /* The last message of a file-system context, without its level prefix ("e "), or "". */
 static const char *context_log(int fs_fd, char *buf, size_t size)
 {
@@ -289,6 +291,18 @@ int mount_bind_path(const char *source, const char *target, struct err *err)
 	return 0;
 }
 
+int mount_private_path(const char *path, struct err *err)
+{
+	if (mount_bind_path(path, path, err) < 0)
+		return -1;
+	if (mount(NULL, path, NULL, MS_PRIVATE, NULL) < 0) {
+		err_errno(err, "cannot make the mount of '%s' private", path);
+		umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+		return -1;
+	}
+	return 0;
+}
+
 int mount_unmount_path(const char *target, struct err *err)
 {
 	if (umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
@@ -363,23 +377,32 @@ static int set_layers(int fs_fd, const struct overlay *o, struct err *err)
 	return 0;
 }
 
-/* A name that leads to the descriptor. Overlay resolves it relative to the working directory, which is
- * the procfs handle's while this runs. */
+/* A context of a kernel before 6.5 stores whatever it is told, and overlay sees it when the file system
+ * is created; so it alone takes an option that no file system has. */
+static bool takes_anything(const char *type)
+{
+	own_fd int fs_fd = fsopen(type, FSOPEN_CLOEXEC);
+
+	return fs_fd >= 0 && fsconfig(fs_fd, FSCONFIG_SET_FLAG, "no-such-option", NULL, 0) == 0;
+}
+
+/* The descriptor's name in /proc/self/fd, which is the working directory while this runs: the value of
+ * fsconfig(2) has 255 bytes, and so there is room for more layers. */
 static int set_name(int fs_fd, const char *key, int fd)
 {
-	char name[64];
+	char name[16];
 
-	snprintf(name, sizeof name, "self/fd/%d", fd);
+	snprintf(name, sizeof name, "%d", fd);
 	return fsconfig(fs_fd, FSCONFIG_SET_STRING, key, name, 0);
 }
 
 /* Linux before 6.5: overlay has only the "lowerdir=a:b" of mount(2), through the same context. */
 static int set_lowers_joined(int fs_fd, const struct overlay *o, struct err *err)
 {
-	own(str) struct str names = STR_INIT(4000);
+	own(str) struct str names = STR_INIT(FSCONFIG_VALUE_MAX);
 
 	for (unsigned int i = 0; i < o->lower_count; i++)
-		str_addf(&names, "%sself/fd/%d", i ? ":" : "", o->lower_fds[i]);
+		str_addf(&names, "%s%d", i ? ":" : "", o->lower_fds[i]);
 	if (str_check(&names, "list of layers", err) < 0)
 		return -1;
 	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir", names.data, 0) < 0)
@@ -387,15 +410,20 @@ static int set_lowers_joined(int fs_fd, const struct overlay *o, struct err *err
 	return 0;
 }
 
+static int set_lowers_named(int fs_fd, const struct overlay *o, struct err *err)
+{
+	if (takes_anything("overlay"))
+		return set_lowers_joined(fs_fd, o, err);
+	for (unsigned int i = 0; i < o->lower_count; i++)
+		if (set_name(fs_fd, "lowerdir+", o->lower_fds[i]) < 0)
+			return context_error(fs_fd, "overlay", "set a lower layer of ", err);
+	return 0;
+}
+
 static int set_layers_named(int fs_fd, const struct overlay *o, struct err *err)
 {
-	unsigned int done = 0;
-
-	while (done < o->lower_count && set_name(fs_fd, "lowerdir+", o->lower_fds[done]) == 0)
-		done++;
-	if (done < o->lower_count && (done > 0 || set_lowers_joined(fs_fd, o, err) < 0))
-		return done > 0 ? context_error(fs_fd, "overlay", "set a lower layer of ", err)
-				: -1;
+	if (set_lowers_named(fs_fd, o, err) < 0)
+		return -1;
 	if (o->upper_fd >= 0 && (set_name(fs_fd, "upperdir", o->upper_fd) < 0 ||
 				 set_name(fs_fd, "workdir", o->work_fd) < 0))
 		return context_error(fs_fd, "overlay", "set the writable layer of ", err);
@@ -417,9 +445,10 @@ static int overlay_create(int fs_fd, const struct overlay *o, uint64_t attrs, st
 static int overlay_by_names(int fs_fd, const struct overlay *o, uint64_t attrs, struct err *err)
 {
 	own_fd int cwd_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	own_fd int names_fd = openat(o->proc_fd, "self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (cwd_fd < 0 || fchdir(o->proc_fd) < 0)
-		return err_errno(err, "cannot enter the procfs handle");
+	if (cwd_fd < 0 || names_fd < 0 || fchdir(names_fd) < 0)
+		return err_errno(err, "cannot enter the directory of our descriptors");
 	own_fd int fd = set_layers_named(fs_fd, o, err) < 0 ? -1
 							    : overlay_create(fs_fd, o, attrs, err);
 	if (fchdir(cwd_fd) < 0)

@@ -79,6 +79,8 @@ int mount_enter_moved(struct err *err);
 
 /* Plain mount(2)/umount2(2) for the few host paths that are ours (the pin of the launch pad). */
 int mount_bind_path(const char *source, const char *target, struct err *err);
+/* The path on itself, as a mount of its own that nothing is propagated from. */
+int mount_private_path(const char *path, struct err *err);
 int mount_unmount_path(const char *target, struct err *err);
 
 /* procfs of the pid namespace that `pidfd`'s process is in; host_proc_fd: a procfs that shows that

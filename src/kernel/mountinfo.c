@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Reading mountinfo, a line at a time: hosts with thousands of mounts are common. Only for commands
- * that look at the whole host; a start never reads it, which costs a microsecond for every mount.
+ * that look at the whole host, and once per boot to place the launch pad; a start never reads it, which
+ * costs a microsecond for every mount.
  */
 #include "kernel/mountinfo.h"
 
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -53,16 +55,27 @@ static bool is_below(const char *path, const char *directory)
 	return strncmp(path, directory, length) == 0 && path[length] == '/';
 }
 
-int mount_points_below(int proc_fd, const char *directory, struct strv *ret, struct err *err)
+static FILE *open_mountinfo(int proc_fd, struct err *err)
 {
 	own_fd int fd = openat(proc_fd, "self/mountinfo", O_RDONLY | O_CLOEXEC);
-	own_file FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (!file) {
+		err_errno(err, "cannot read the list of mounts");
+		return NULL;
+	}
+	take_fd(fd); /* belongs to file */
+	return file;
+}
+
+int mount_points_below(int proc_fd, const char *directory, struct strv *ret, struct err *err)
+{
+	own_file FILE *file = open_mountinfo(proc_fd, err);
 	own_free char *line = NULL;
 	size_t size = 0;
 
 	if (!file)
-		return err_errno(err, "cannot read the list of mounts");
-	fd = -1; /* belongs to file */
+		return -1;
 	while (getline(&line, &size, file) > 0) {
 		const char *path = mount_point(line);
 
@@ -70,4 +83,41 @@ int mount_points_below(int proc_fd, const char *directory, struct strv *ret, str
 			return -1;
 	}
 	return ferror(file) ? err_errno(err, "cannot read the list of mounts") : 0;
+}
+
+int mount_id_of(int dir_fd, const char *name, uint64_t *ret, struct err *err)
+{
+	struct statx stx;
+
+	if (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_MNT_ID,
+		  &stx) < 0)
+		return err_errno(err, "cannot tell which mount '%s' is on", name);
+	*ret = stx.stx_mnt_id;
+	return 0;
+}
+
+/* "36 35 98:0 / /run rw,nosuid shared:15 master:1 - tmpfs ...": the tags end at the lone hyphen. */
+static bool has_shared_tag(const char *line)
+{
+	const char *end = strstr(line, " - ");
+	const char *tag = strstr(line, " shared:");
+
+	return tag && end && tag < end;
+}
+
+int mount_is_shared(int proc_fd, uint64_t mount_id, struct err *err)
+{
+	own_file FILE *file = open_mountinfo(proc_fd, err);
+	own_free char *line = NULL;
+	size_t size = 0;
+
+	if (!file)
+		return -1;
+	while (getline(&line, &size, file) > 0)
+		if (strtoull(line, NULL, 10) == mount_id)
+			return has_shared_tag(line);
+	return ferror(file)
+		       ? err_errno(err, "cannot read the list of mounts")
+		       : err_set(err, ERR_NOT_FOUND, 0, "mount %llu is not in the list of mounts",
+				 (unsigned long long)mount_id);
 }

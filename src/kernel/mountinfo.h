@@ -3,11 +3,18 @@
 #ifndef INSULA_KERNEL_MOUNTINFO_H
 #define INSULA_KERNEL_MOUNTINFO_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 #include "base/str.h"
 
 /* Mount points strictly below the directory (an absolute path without a trailing slash), appended in
  * the order in which they were mounted. proc_fd: a procfs, or a recorded tree. */
 int mount_points_below(int proc_fd, const char *directory, struct strv *ret, struct err *err);
+
+/* The mount that a name in a directory is on, as statx(2) numbers it; a symlink is not followed. */
+int mount_id_of(int dir_fd, const char *name, uint64_t *ret, struct err *err);
+/* 1 where what is mounted on that mount appears in other namespaces too ("shared:"), 0 where not. */
+int mount_is_shared(int proc_fd, uint64_t mount_id, struct err *err);
 
 #endif

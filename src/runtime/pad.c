@@ -11,6 +11,10 @@
  * numbers, and Linux 6.18 hands those out in blocks to each CPU: in a mount namespace other than the
  * initial one, a newer namespace may count as older, depending on the CPU it was made on. Then the
  * bind fails with EINVAL, and the child tries each CPU in turn.
+ *
+ * Nor can it be bound where mounts are propagated from (EINVAL again), as they are everywhere on a
+ * host with systemd: a copy of it must not appear in another namespace. There the file RUN_ROOT/pad
+ * is first bound on itself, as a private mount, and the pin goes on top of that.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -28,6 +32,7 @@
 #include "base/own.h"
 #include "base/proc.h"
 #include "kernel/mount.h"
+#include "kernel/mountinfo.h"
 #include "kernel/ns.h"
 #include "kernel/procattr.h"
 #include "runtime/start.h"
@@ -68,19 +73,39 @@ static _Noreturn void build_pad(int ready_fd, int cpu)
 		pause();
 }
 
-static int pin_pad(int run_fd, pid_t host_pid, const char *target, struct err *err)
+static int make_pin_file(int run_fd, const char *target, struct err *err)
 {
-	char source[48];
 	own_fd int file_fd = openat(run_fd, "pad", O_CREAT | O_RDONLY | O_CLOEXEC | O_NOFOLLOW,
 				    0600);
 
 	if (file_fd < 0)
 		return err_errno(err, "cannot make '%s'", target);
+	return 0;
+}
+
+/* A place for the pin that nothing is propagated from. */
+static int make_pin_private(int run_fd, const char *target, struct err *err)
+{
+	own_fd int proc_fd = procfs_open(err);
+	uint64_t mount_id;
+
+	if (proc_fd < 0 || mount_id_of(run_fd, "pad", &mount_id, err) < 0)
+		return -1;
+	int shared = mount_is_shared(proc_fd, mount_id, err);
+	if (shared <= 0)
+		return shared;
+	return mount_private_path(target, err);
+}
+
+static int pin_pad(pid_t host_pid, const char *target, struct err *err)
+{
+	char source[48];
+
 	snprintf(source, sizeof source, "/proc/%d/ns/mnt", host_pid);
 	return mount_bind_path(source, target, err);
 }
 
-static int make_pad_on(int cpu, int run_fd, const char *target, struct err *err)
+static int make_pad_on(int cpu, const char *target, struct err *err)
 {
 	own(proc) struct proc builder = PROC_INIT;
 	int ready[2];
@@ -101,15 +126,17 @@ static int make_pad_on(int cpu, int run_fd, const char *target, struct err *err)
 	}
 	if (fail_point("pad.pin", err) < 0)
 		return -1;
-	return pin_pad(run_fd, proc_pid_of_fd(-1, builder.pidfd), target, err);
+	return pin_pad(proc_pid_of_fd(-1, builder.pidfd), target, err);
 }
 
 static int make_pad(int run_fd, const char *target, struct err *err)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_CONF);
 
+	if (make_pin_file(run_fd, target, err) < 0 || make_pin_private(run_fd, target, err) < 0)
+		return -1;
 	for (int cpu = -1; cpu < cpus && cpu < CPU_SETSIZE; cpu++) {
-		if (make_pad_on(cpu, run_fd, target, err) == 0)
+		if (make_pad_on(cpu, target, err) == 0)
 			return 0;
 		if (err->errnum != EINVAL)
 			break;
@@ -182,6 +209,23 @@ int runtime_pad_is_debris(const char *run_root, struct err *err)
 	return pinned_fd < 0 && faccessat(run_fd, "pad", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* The pin, and what it may lie on. */
+static int unmount_pin(int run_fd, const char *target, struct err *err)
+{
+	uint64_t here, there;
+
+	if (mount_id_of(run_fd, "", &here, err) < 0)
+		return -1;
+	for (;;) {
+		if (mount_id_of(run_fd, "pad", &there, err) < 0)
+			return err->errnum == ENOENT ? 0 : -1;
+		if (there == here)
+			return 0;
+		if (mount_unmount_path(target, err) < 0)
+			return -1;
+	}
+}
+
 /* unpin: also where it is pinned. Makers are kept out by their lock. */
 static int remove_pad(const char *run_root, bool unpin, struct err *err)
 {
@@ -199,7 +243,7 @@ static int remove_pad(const char *run_root, bool unpin, struct err *err)
 	fd_close(pinned_fd);
 	if (pinned_fd >= 0 && !unpin)
 		return 0;
-	if (pinned_fd >= 0 && mount_unmount_path(target, err) < 0)
+	if (unmount_pin(run_fd, target, err) < 0)
 		return -1;
 	return file_unlink(run_fd, "pad", err);
 }

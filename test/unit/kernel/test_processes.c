@@ -117,6 +117,22 @@ TEST(mount_points_below_a_directory)
 	CHECK_STR(found.items[1], "/run/insula/a b/c\\d");
 }
 
+TEST(a_shared_mount_is_told_by_its_tag)
+{
+	static const char text[] = "21 1 0:5 / /a rw shared:7 - tmpfs shared:9 rw\n"
+				   "22 1 0:6 / /b rw - tmpfs none rw\n"
+				   "23 1 0:7 / /c rw master:7 - tmpfs shared:9 rw\n"
+				   "24 1 0:8 / /d rw master:7 shared:8 - tmpfs none rw\n";
+
+	CHECK_INT(mkdirat(test_dir(), "self", 0700), 0);
+	put("self/mountinfo", text, sizeof(text) - 1);
+	CHECK_INT(mount_is_shared(test_dir(), 21, &err), 1);
+	CHECK_INT(mount_is_shared(test_dir(), 22, &err), 0);
+	CHECK_INT(mount_is_shared(test_dir(), 23, &err), 0);
+	CHECK_INT(mount_is_shared(test_dir(), 24, &err), 1);
+	CHECK_ERR(mount_is_shared(test_dir(), 2, &err), ERR_NOT_FOUND, "mount 2");
+}
+
 TEST(no_list_of_mounts)
 {
 	own(strv) struct strv found = STRV_INIT;
