@@ -19,9 +19,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -52,6 +54,34 @@ void test_fail(const char *file, int line, const char *format, ...)
 	printf("\n");
 	fflush(stdout);
 	_exit(STATUS_FAILED);
+}
+
+int test_slowed(int amount)
+{
+	const char *factor = getenv("INSULA_TEST_SLOW");
+
+	return factor && atoi(factor) > 0 ? amount * atoi(factor) : amount;
+}
+
+void test_sleep_ms(int ms)
+{
+	usleep((unsigned int)test_slowed(ms) * 1000);
+}
+
+void test_terminal(int *ret_master_fd, int *ret_slave_fd)
+{
+	int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC), unlocked = 0, slave;
+	struct termios settings;
+
+	if (master < 0 || ioctl(master, TIOCSPTLCK, &unlocked) < 0)
+		test_fail(__FILE__, __LINE__, "/dev/ptmx: %s", strerror(errno));
+	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave < 0 || tcgetattr(slave, &settings) < 0)
+		test_fail(__FILE__, __LINE__, "the other end of /dev/ptmx: %s", strerror(errno));
+	settings.c_oflag &= ~(tcflag_t)ONLCR;
+	tcsetattr(slave, TCSANOW, &settings);
+	*ret_master_fd = master;
+	*ret_slave_fd = slave;
 }
 
 void test_skip(const char *format, ...)
@@ -140,7 +170,7 @@ static _Noreturn void run_child(const struct test *test)
 
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	alarm(DEADLINE_SECONDS);
+	alarm((unsigned int)test_slowed(DEADLINE_SECONDS));
 	before = fd_count_open();
 	test->run();
 	if (dir_fd >= 0)

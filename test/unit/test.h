@@ -50,6 +50,15 @@ _Noreturn void test_skip(const char *format, ...) __attribute__((format(printf, 
 int test_dir(void);
 const char *test_dir_path(void);
 
+/* The amount times INSULA_TEST_SLOW, which says how much slower than usual this machine is (the guest's
+ * emulation is): for every bound on time, and every sleep that only hopes that something has happened. */
+int test_slowed(int amount);
+void test_sleep_ms(int ms);
+
+/* Both ends of a new terminal that passes output through unchanged. By /dev/ptmx, which everybody may
+ * open, unlike the ptmx of a host's own devpts. */
+void test_terminal(int *ret_master_fd, int *ret_slave_fd);
+
 /* From here on, in this test and its children, the system call fails with this errno. */
 void test_fail_syscall(long number, int errnum);
 

@@ -49,13 +49,9 @@ static void make_directories(struct kept *k)
 
 static void make_ends(struct ends *e, const struct kept_options *options)
 {
-	struct err err = ERR_INIT;
-
 	*e = (struct ends){{-1, -1}, {-1, -1}, {-1, -1}, -1, -1};
 	if (options->terminal) {
-		own_fd int devpts_fd = open("/dev/pts", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		CHECK_OK(tty_open_pair(devpts_fd, &e->master, &e->slave, &err));
+		test_terminal(&e->master, &e->slave);
 		return;
 	}
 	CHECK(pipe2(e->output, O_CLOEXEC) == 0 && pipe2(e->errors, O_CLOEXEC) == 0);

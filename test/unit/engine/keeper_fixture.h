@@ -13,8 +13,9 @@
 
 #include "base/str.h"
 #include "engine/keeper.h"
+#include "test.h"
 
-#define KEPT_WAIT_MS 20000
+#define KEPT_WAIT_MS test_slowed(20000)
 
 struct kept_options {
 	const char *script;

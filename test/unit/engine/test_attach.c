@@ -94,10 +94,9 @@ static void start_on_terminal(struct user *u, bool sig_proxy)
 {
 	struct attach_options options = {
 		.terminal = true, .interactive = true, .sig_proxy = sig_proxy};
-	own_fd int devpts_fd = open("/dev/pts", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct err err = ERR_INIT;
 
-	CHECK_OK(tty_open_pair(devpts_fd, &u->master_fd, &u->slave_fd, &err));
+	test_terminal(&u->master_fd, &u->slave_fd);
 	CHECK_OK(tty_set_size(u->master_fd, 25, 81, &err));
 	start(u, (int[]){u->slave_fd, u->slave_fd, u->slave_fd}, &options);
 }

@@ -321,7 +321,7 @@ TEST(a_slow_client_gets_everything)
 	own(str) struct str out = STR_INIT(8 << 20);
 
 	kept_start(&k, &(struct kept_options){.script = "seq 1 300000", .attached = true});
-	usleep(300000); /* meanwhile the pipe is full, and seq waits */
+	test_sleep_ms(300); /* meanwhile the pipe is full, and seq waits */
 	CHECK_INT(waitpid(k.pid, NULL, WNOHANG), 0);
 	CHECK_INT(kept_until(k.client_fd, KEEPER_EXIT, &out, NULL).value, 0);
 	check_numbers(out.data, 300000);
@@ -336,7 +336,7 @@ TEST(who_asks_late_is_told_at_once)
 	struct err err = ERR_INIT;
 
 	kept_start(&k, &(struct kept_options){.script = "seq 1 300000", .attached = true});
-	usleep(100000);
+	test_sleep_ms(100);
 	late_fd = kept_connect(&k);
 	CHECK_OK(keeper_request(k.run_fd, KEEPER_STOP, SIGKILL, 0, KEPT_WAIT_MS, &err));
 	kept_send(late_fd, KEEPER_WAIT, 0, 0, NULL, 0);
@@ -355,7 +355,7 @@ TEST(a_stuck_client_does_not_hold_up_the_end)
 	struct err err = ERR_INIT;
 
 	kept_start(&k, &(struct kept_options){.script = "seq 1 300000", .attached = true});
-	usleep(100000);
+	test_sleep_ms(100);
 	fd = kept_connect(&k);
 	kept_send(fd, KEEPER_STOP, SIGKILL, 0, NULL, 0);
 	CHECK_INT(kept_until(fd, KEEPER_EXIT, NULL, NULL).value, 128 + SIGKILL);
@@ -376,7 +376,7 @@ TEST(a_keeper_that_waits_does_not_spin)
 
 	kept_start(&k,
 		   &(struct kept_options){.script = "seq 1 300000; sleep 1000", .attached = true});
-	usleep(200000);
+	test_sleep_ms(200);
 	before = kept_cpu_ticks(k.pid);
 	usleep(500000);
 	CHECK(kept_cpu_ticks(k.pid) - before <= 5);
@@ -394,7 +394,7 @@ TEST(the_death_of_a_stuck_client_frees_the_output)
 	own(kept) struct kept k = KEPT_INIT;
 
 	kept_start(&k, &(struct kept_options){.script = "seq 1 300000", .attached = true});
-	usleep(100000);
+	test_sleep_ms(100);
 	CHECK_INT(waitpid(k.pid, NULL, WNOHANG), 0);
 	close(k.client_fd);
 	k.client_fd = -1;
@@ -407,9 +407,9 @@ TEST(requests_are_answered_while_output_is_stuck)
 	struct err err = ERR_INIT;
 
 	kept_start(&k, &(struct kept_options){.script = "yes", .attached = true});
-	usleep(200000);
-	CHECK_OK(keeper_request(k.run_fd, KEEPER_PING, 0, 0, 1000, &err));
-	CHECK_OK(keeper_request(k.run_fd, KEEPER_STOP, SIGKILL, 0, 5000, &err));
+	test_sleep_ms(200);
+	CHECK_OK(keeper_request(k.run_fd, KEEPER_PING, 0, 0, test_slowed(1000), &err));
+	CHECK_OK(keeper_request(k.run_fd, KEEPER_STOP, SIGKILL, 0, test_slowed(5000), &err));
 }
 
 /* Numbers written without a break while the keeper is replaced under them, five times: neither the
@@ -460,7 +460,7 @@ TEST(replacement_waits_for_nobody)
 	}
 	kept_send(k.client_fd, KEEPER_STDIN, 0, 0, block, sizeof(block));
 	kept_send(k.client_fd, KEEPER_STDIN_EOF, 0, 0, NULL, 0);
-	usleep(200000);
+	test_sleep_ms(200);
 	for (int i = 0; i < 3; i++)
 		CHECK_OK(keeper_replace(k.run_fd, getenv("INSULA_KEEPER"), KEPT_WAIT_MS, &err));
 	CHECK_INT(kept_until(k.client_fd, KEEPER_EXIT, &out, &errors).value, 0);

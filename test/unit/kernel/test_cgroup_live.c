@@ -226,7 +226,7 @@ static void bomb_and_kill(void)
 	CHECK_OK(create());
 	struct proc child = spawn(fork_bomb);
 
-	usleep(50000);
+	test_sleep_ms(50);
 	CHECK_OK(cgroup_stats(&host, &cg, &stats, &err));
 	CHECK_INT(stats.pids_limit, 50);
 	CHECK(stats.pids > 10 && stats.pids <= 50);
