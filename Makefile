@@ -39,6 +39,19 @@ test-sanitized: sanitized-build
 check:
 	@./check
 
+# In a Debian guest of its own, with systemd and that kernel: see test/guest/README.md.
+test-guest: test-build
+	@tools/deps check guest
+	@rm -rf build-test/guest && tools/guest run build-test/guest/guest && tools/tap-report build-test/guest
+
+test-guest-full: test-build
+	@tools/deps check guest
+	@rm -rf build-test/guest && tools/guest run --full build-test/guest/guest && tools/tap-report build-test/guest
+
+guest-shell: test-build
+	@tools/deps guest
+	@tools/guest shell
+
 lint:
 	@tools/lint
 
@@ -63,6 +76,9 @@ help:
 	@echo 'make test       build in build-test/ and run the unit tests (no root needed)'
 	@echo 'make test-sanitized  the same under address and undefined-behaviour sanitizers'
 	@echo 'make check      every test, end-to-end ones included (root; same as ./check)'
+	@echo 'make test-guest   the part of the tests that ./check runs in a Debian guest (QEMU), ten minutes'
+	@echo 'make test-guest-full  all that can run there'
+	@echo 'make guest-shell  a terminal in that guest'
 	@echo 'make lint       layers, formatting, warnings of gcc and clang, scripts, spelling, man pages'
 	@echo 'make format     lay out the C files as the linter wants them'
 	@echo 'make bench      measure against crun, runc, bubblewrap and podman (root)'
@@ -72,4 +88,4 @@ help:
 	@echo
 	@echo 'Variables: PREFIX, DESTDIR, JOBS, CC. What a build needs: tools/deps --list build'
 
-.PHONY: all test-build test sanitized-build test-sanitized check lint format bench install uninstall clean help
+.PHONY: all test-build test sanitized-build test-sanitized check test-guest test-guest-full guest-shell lint format bench install uninstall clean help
