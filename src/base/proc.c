@@ -82,6 +82,8 @@ pid_t proc_clone(struct proc *ret, uint64_t flags, int cgroup_fd, struct err *er
 				  .exit_signal = SIGCHLD};
 	pid_t pid;
 
+	if (flags & CLONE_PARENT)
+		args.exit_signal = 0; /* it is ours, as our own parent was told of us */
 	if (cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)cgroup_fd;

@@ -25,7 +25,7 @@ void proc_done(struct proc *p);
 /* Close without killing. */
 void proc_forget(struct proc *p);
 
-/* clone3(2) with CLONE_PIDFD and SIGCHLD; `flags` CLONE_NEW*; cgroup_fd >= 0: CLONE_INTO_CGROUP
+/* clone3(2) with CLONE_PIDFD and SIGCHLD; `flags` CLONE_NEW*, or CLONE_PARENT; cgroup_fd >= 0: CLONE_INTO_CGROUP
  * (Linux 5.7). Returns 0 in the child (proc untouched), the pid in the parent, -1 with errno kept
  * in *err. The child must end by _exit() or execve. */
 pid_t proc_clone(struct proc *ret, uint64_t flags, int cgroup_fd, struct err *err);

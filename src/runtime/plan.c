@@ -77,7 +77,8 @@ static int plan_namespaces(struct plan *plan, const struct facts *facts, struct 
 			"linux.namespaces: a mount namespace of its own is required");
 		return err_hint(err, "add {\"type\": \"mount\"} without a path");
 	}
-	plan->host_tree = !facts->initial_userns || has_hooks(plan, SPEC_HOOK_PRESTART) ||
+	plan->nested = !facts->initial_userns;
+	plan->host_tree = plan->nested || has_hooks(plan, SPEC_HOOK_PRESTART) ||
 			  has_hooks(plan, SPEC_HOOK_CREATE_RUNTIME) ||
 			  has_hooks(plan, SPEC_HOOK_CREATE_CONTAINER);
 	plan->root_uid = root_of(&linux_->uid_maps);

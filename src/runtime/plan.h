@@ -132,8 +132,9 @@ struct plan {
 	struct step *steps;
 	size_t count, cap;
 	size_t child_first; /* steps from here on are C's */
-	bool host_tree;	    /* no launch pad: hooks want to see the host's files, or no pad can be
- * pinned, in a user namespace whose mounts end with it */
+	bool nested;	    /* we are in a user namespace: what we join we cannot leave */
+	/* No launch pad: hooks want to see the host's files; or nested, where none can be pinned. */
+	bool host_tree;
 	const char *label_option; /* "context": how linux.mountLabel is given to a file system */
 	enum plan_dev dev;
 	bool bind_nodes;		/* we may not make device nodes: the host's are bound */

@@ -193,7 +193,7 @@ static _Noreturn void run_child(struct start *s, int child_end)
 
 static int bear_child(struct start *s, int child_end, struct err *err)
 {
-	uint64_t flags = clone_flags(s->plan);
+	uint64_t flags = clone_flags(s->plan) | (s->is_proxy ? CLONE_PARENT : 0);
 
 	if (s->joined_ns[NS_USER] >= 0)
 		return start_clone_inside(s, flags, child_end, run_child, err);
@@ -277,10 +277,11 @@ static bool is_pipe(int fd)
 	return fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == PIPEFS_MAGIC;
 }
 
+/* One that belongs to somebody else, as an ordinary user's may, stays his. */
 int hand_over_pipes(const int stdio[3], uint32_t uid, uint32_t gid, struct err *err)
 {
 	for (int i = 0; i < 3; i++)
-		if (is_pipe(stdio[i]) && fchown(stdio[i], uid, gid) < 0)
+		if (is_pipe(stdio[i]) && fchown(stdio[i], uid, gid) < 0 && errno != EPERM)
 			return err_errno(err, "cannot hand over the container's pipes");
 	return 0;
 }
@@ -470,13 +471,35 @@ static const struct {
 	[STEP_RELEASE] = {step_release, "start.release"},
 };
 
+int start_run_step(struct start *s, const struct step *step, struct err *err)
+{
+	if (fail_point(rows[step->op].failpoint, err) < 0)
+		return -1;
+	return rows[step->op].run(s, step, err);
+}
+
+static size_t find_step(const struct plan *plan, enum step_op op)
+{
+	size_t i = 0;
+
+	while (i < plan->child_first && plan->steps[i].op != op)
+		i++;
+	return i;
+}
+
 static int run_steps(struct start *s, struct err *err)
 {
-	for (size_t i = 0; i < s->plan->child_first; i++) {
-		const struct step *step = &s->plan->steps[i];
+	const struct plan *plan = s->plan;
+	size_t away = plan->nested ? find_step(plan, STEP_PAD) : SIZE_MAX;
 
-		if (fail_point(rows[step->op].failpoint, err) < 0 ||
-		    rows[step->op].run(s, step, err) < 0)
+	for (size_t i = 0; i < plan->child_first; i++) {
+		if (i != away) {
+			if (start_run_step(s, &plan->steps[i], err) < 0)
+				return -1;
+			continue;
+		}
+		i = find_step(plan, STEP_PIVOT);
+		if (start_run_nested(s, away, i, err) < 0)
 			return -1;
 	}
 	return 0;

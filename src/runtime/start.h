@@ -26,6 +26,8 @@ struct release {
 	pid_t host_pid; /* C's own, as its hooks are told */
 };
 
+struct nested; /* start_nested.c */
+
 struct layer_source {
 	int lower_fds[START_MAX_LOWERS];
 	unsigned int lower_count;
@@ -76,6 +78,8 @@ struct start {
 	mode_t umask;  /* P's, to return to */
 	bool moved;    /* P is not in its own namespaces */
 	bool groups_are_fixed;
+	bool is_proxy; /* this is Q: start_nested.c */
+	struct nested *proxy;
 	struct proc child;
 	pid_t host_pid;	     /* the child's, in proc_fd */
 	int sync_fd;	     /* P's end */
@@ -192,6 +196,13 @@ int start_readonly(struct start *s, const struct step *step, struct err *err);
 extern const struct spec_device start_default_nodes[]; /* path NULL ends */
 int start_devices(struct start *s, const struct step *step, struct err *err);
 int start_console(struct start *s, const struct step *step, struct err *err);
+
+/* One step of P's table. */
+int start_run_step(struct start *s, const struct step *step, struct err *err);
+/* start_nested.c: steps first..last, all of which are in other namespaces, by a process that stays there. */
+int start_run_nested(struct start *s, size_t first, size_t last, struct err *err);
+/* In that process: let P do a step, in its own namespaces. */
+int start_ask_parent(struct start *s, const struct step *step, struct err *err);
 
 /* start_hooks.c */
 int start_hooks(struct start *s, const struct step *step, struct err *err);

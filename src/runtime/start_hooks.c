@@ -30,8 +30,15 @@ static int enter_own(void *data, struct err *err)
 int start_hooks(struct start *s, const struct step *step, struct err *err)
 {
 	static const enum spec_hook_kind kinds[] = {SPEC_HOOK_PRESTART, SPEC_HOOK_CREATE_RUNTIME};
-	const struct hook_place place = {.enter = enter_own, .data = s, .cgroup_fd = -1};
+	const struct hook_place place = {
+		/* Nested, P has never left. */
+		.enter = s->plan->nested ? NULL : enter_own,
+		.data = s,
+		.cgroup_fd = -1,
+	};
 
+	if (s->is_proxy)
+		return start_ask_parent(s, step, err);
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		if (hooks_run(s->plan->spec, kinds[i], s->plan->request.state, STATE_CREATING,
 			      s->host_pid, &place, err) < 0)

@@ -1,0 +1,155 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# insula-runtime for an ordinary user, and for an engine in a user namespace of its own.
+
+# shellcheck disable=SC2154  # stderr is set by run --separate-stderr
+# shellcheck disable=SC2016  # expanded by the shell inside
+
+load helpers
+load oci
+
+USER_ID=54321 # nobody has it
+
+setup_file() { file_setup; }
+teardown_file() { file_teardown; }
+
+setup() {
+	oci_setup
+	OCI_ROOT=$E2E_STATE/user/oci
+	PROGRAM=$E2E_STATE/insula-runtime
+	mkdir -p "$E2E_STATE/user"
+	cp "$INSULA_BIN/insula-runtime" "$PROGRAM" # where others may read it
+	chmod 755 "$E2E_STATE" "$PROGRAM"
+	chown -R $USER_ID:$USER_ID "$E2E_STATE/user" "$BUNDLE"
+	export PROGRAM E2E_STATE
+}
+
+teardown() {
+	as_user delete --force --regex . || true
+	rm -rf "$E2E_STATE/user"
+	oci_teardown
+}
+
+# as_user ARGUMENT...: insula-runtime of somebody without any privilege.
+as_user() {
+	setpriv --reuid $USER_ID --regid $USER_ID --clear-groups env -u XDG_RUNTIME_DIR \
+		"$PROGRAM" --cgroup-manager disabled --root "$OCI_ROOT" --runroot "$E2E_STATE/user/run" "$@"
+}
+
+# rootless FILTER: a bundle for that user alone, as `spec --rootless` has it.
+rootless() {
+	bundle "del(.linux.resources, .linux.cgroupsPath)
+		| .linux.namespaces += [{type: \"user\"}]
+		| .linux.uidMappings = [{containerID: 0, hostID: $USER_ID, size: 1}]
+		| .linux.gidMappings = .linux.uidMappings
+		| (.mounts[] | select(.type == \"devpts\").options) |= map(select(startswith(\"gid=\") | not))
+		| $1"
+	chown $USER_ID "$BUNDLE/config.json"
+}
+
+@test "rootless: a container of one's own, with nothing prepared" {
+	rootless '.process.args = ["sh", "-c", "id -u; cat /proc/self/uid_map | tr -s \" \"; echo $$; echo x >/dev/null; touch /written; ls / | wc -l"]'
+	ok as_user run --bundle "$BUNDLE" one
+	[ "${lines[0]}" = 0 ] || fail
+	[ "${lines[1]}" = " 0 0 1" ] || [ "${lines[1]}" = " 0 $USER_ID 1" ] || fail
+	[ "${lines[2]}" = 1 ] || fail
+	[ "$(stat -c %u "$BUNDLE/rootfs/written")" = $USER_ID ]
+	[ -z "$(ls "$OCI_ROOT")" ] || fail "left: $(ls "$OCI_ROOT")"
+}
+
+@test "rootless: its life, verb by verb" {
+	rootless '.process.args = ["sh", "-c", "echo begun >/begun; exec sleep 600"]'
+	as_user create --bundle "$BUNDLE" --pid-file "$E2E_STATE/user/pid" one >"$OUT" 2>&1 </dev/null 3>&- ||
+		fail "$(cat "$OUT")"
+	[ "$(as_user state one | jq -r .status)" = created ]
+	[ "$(as_user state one | jq -r .pid)" = "$(cat "$E2E_STATE/user/pid")" ]
+	[ "$(as_user state one | jq -r .owner)" = "#$USER_ID" ]
+	[ ! -e "$BUNDLE/rootfs/begun" ]
+	ok as_user start one
+	eventually 10 test -e "$BUNDLE/rootfs/begun"
+	ok as_user list -q
+	shows one
+	ok as_user kill one KILL
+	eventually 10 sh -c '[ "$(setpriv --reuid '$USER_ID' --regid '$USER_ID' --clear-groups "$PROGRAM" --root "$OCI_ROOT" state one | jq -r .status)" = stopped ]'
+	ok as_user delete one
+	[ -z "$(as_user list -q)" ]
+}
+
+@test "rootless: covers cannot be lifted" {
+	rootless '.process.capabilities = ([.process.capabilities.bounding[], "CAP_SYS_ADMIN"] as $all
+			| {bounding: $all, effective: $all, permitted: $all})
+		| .process.args = ["sh", "-c", "umount /proc/keys; umount -l /proc/keys; wc -c </proc/keys; mount -o remount,rw,bind /proc/sys && echo remounted"]'
+	run as_user run --bundle "$BUNDLE" one
+	[[ $output == *$'\n0\n'* ]] || fail # it is still covered
+	lacks remounted
+}
+
+@test "rootless: hooks run where the user is" {
+	rootless ".hooks.createRuntime = [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"readlink /proc/self/ns/net; id -u; cat\"]}]
+		| .hooks.createRuntime[0].args[2] += \" >$E2E_STATE/user/hook\"
+		| .hooks.createRuntime[0].args[2] = \"(\" + .hooks.createRuntime[0].args[2] + \"); (readlink /proc/self/ns/net >$E2E_STATE/user/net)\"
+		| .process.args = [\"true\"]"
+	ok as_user run --bundle "$BUNDLE" one
+	[ "$(cat "$E2E_STATE/user/net")" = "$(readlink /proc/self/ns/net)" ] || fail "$(cat "$E2E_STATE/user/net")"
+	[ "$(jq -r .status "$E2E_STATE/user/hook")" = creating ]
+	rootless '.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "echo no >&2; exit 9"]}]'
+	exits 125 as_user run --bundle "$BUNDLE" one
+	[[ $stderr == *"(createRuntime[0]): exited with 9: no"* ]] || fail
+	[ -z "$(as_user list -q)" ]
+}
+
+@test "rootless: what an ordinary user may not is said" {
+	rootless '.linux.namespaces |= map(select(.type != "user")) | del(.linux.uidMappings, .linux.gidMappings)'
+	exits 125 as_user run --bundle "$BUNDLE" one
+	[[ $stderr == *"needs a user namespace of its own"*"spec --rootless"* ]] || fail
+	rootless '.linux.uidMappings = [{containerID: 0, hostID: 0, size: 1}]'
+	exits 125 as_user run --bundle "$BUNDLE" one
+	[[ $stderr == *"newuidmap"* ]] || fail
+	rootless ".linux.uidMappings = [{containerID: 0, hostID: $((USER_ID - 1)), size: 10}]"
+	exits 125 as_user run --bundle "$BUNDLE" one
+	[[ $stderr == *"linux.uidMappings[0]: has our own id $USER_ID and others"* ]] || fail
+	rootless '.process.user.additionalGids = [0]'
+	exits 125 as_user run --bundle "$BUNDLE" one
+	[[ $stderr == *"supplementary groups"* ]] || fail
+	[ -z "$(as_user list -q)" ]
+}
+
+@test "rootless: ids of /etc/subuid, by newuidmap" {
+	command -v newuidmap >/dev/null || fail "newuidmap is not installed"
+	echo "$USER_ID:700000:65536" >"$E2E_STATE/subids"
+	echo "insula-e2e:x:$USER_ID:$USER_ID::/:/bin/false" | cat /etc/passwd - >"$E2E_STATE/passwd"
+	chmod 644 "$E2E_STATE/subids" "$E2E_STATE/passwd"
+	rootless '.linux.uidMappings += [{containerID: 1, hostID: 700000, size: 65536}]
+		| .linux.gidMappings = .linux.uidMappings
+		| .process.user = {uid: 1000, gid: 1000, additionalGids: [10]}
+		| .process.args = ["sh", "-c", "id -u; id -G; touch /tmp/mine"]'
+	run unshare --mount --propagation private sh -c '
+		mount --bind "$E2E_STATE/subids" /etc/subuid
+		mount --bind "$E2E_STATE/subids" /etc/subgid
+		mount --bind "$E2E_STATE/passwd" /etc/passwd
+		exec setpriv --reuid '$USER_ID' --regid '$USER_ID' --clear-groups \
+			"$PROGRAM" --cgroup-manager disabled --root "$OCI_ROOT" --runroot "$E2E_STATE/user/run" \
+			run --bundle "$BUNDLE" one'
+	[ "$output" = "1000
+1000 10" ] || fail
+	[ "$(stat -c %u "$BUNDLE/rootfs/tmp/mine")" = 700999 ]
+}
+
+@test "rootless: under an engine that has made a user namespace" {
+	rootless '.linux.namespaces |= map(select(.type != "user")) | del(.linux.uidMappings, .linux.gidMappings)
+		| .process.args = ["sh", "-c", "id -u; cat /proc/self/uid_map | tr -s \" \""]'
+	run setpriv --reuid $USER_ID --regid $USER_ID --clear-groups \
+		unshare --user --map-root-user --mount "$PROGRAM" --cgroup-manager disabled --root "$OCI_ROOT" --runroot "$E2E_STATE/user/run" \
+		run --bundle "$BUNDLE" one
+	[ "$output" = "0
+ 0 $USER_ID 1" ] || fail
+}
+
+@test "rootless: a state directory of somebody else's is refused" {
+	rootless '.process.args = ["true"]'
+	mkdir -m 777 "$E2E_STATE/shared"
+	OCI_ROOT=$E2E_STATE/shared
+	exits 125 as_user run --bundle "$BUNDLE" one
+	[[ $stderr == *"is not ours alone"* ]] || fail
+	OCI_ROOT=$E2E_STATE/user/oci
+}
