@@ -5,6 +5,7 @@
  * know: a shell as an unprivileged-looking root with three capabilities, its own namespaces except
  * the user namespace, no devices beyond the standard ones, and the usual seven mounts.
  */
+#include <stdlib.h>
 #include <sys/resource.h>
 
 #include "base/own.h"
@@ -119,4 +120,54 @@ int spec_default(struct spec *ret, struct err *err)
 	*ret = s;
 	spec_init(&s);
 	return 0;
+}
+
+/* ---- for who is not root ---- */
+
+/* "gid=5" is nobody where only one group is mapped. */
+static void drop_owners(struct strv *options)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < options->count; i++) {
+		if (str_starts(options->items[i], "uid=") || str_starts(options->items[i], "gid="))
+			free(options->items[i]);
+		else
+			options->items[kept++] = options->items[i];
+	}
+	options->count = kept;
+	if (options->items)
+		options->items[kept] = NULL;
+}
+
+/* A new sysfs shows a network namespace, and only its owner may mount one: the host's is bound. */
+static int bind_sys(struct spec_mount *m, struct err *err)
+{
+	static const char *const options[] = {"rbind", "nosuid", "noexec", "nodev", "ro", NULL};
+
+	free(m->type);
+	free(m->source);
+	strv_done(&m->options);
+	m->options = STRV_INIT;
+	m->type = str_dup("none", err);
+	m->source = str_dup("/sys", err);
+	return m->type && m->source ? add_all(&m->options, options, err) : -1;
+}
+
+int spec_default_rootless(struct spec *s, uint32_t uid, uint32_t gid, struct err *err)
+{
+	struct spec_linux *l = &s->linux_;
+
+	l->namespaces[SPEC_NS_NET].given = false;
+	l->namespaces[SPEC_NS_USER].given = true;
+	cgroup_resources_done(&l->resources);
+	cgroup_resources_init(&l->resources);
+	for (size_t i = 0; i < s->mount_count; i++) {
+		drop_owners(&s->mounts[i].options);
+		if (str_eq(s->mounts[i].destination, "/sys") && bind_sys(&s->mounts[i], err) < 0)
+			return -1;
+	}
+	if (spec_add_idmap(&l->uid_maps, 0, uid, 1, err) < 0)
+		return -1;
+	return spec_add_idmap(&l->gid_maps, 0, gid, 1, err);
 }

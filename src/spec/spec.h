@@ -204,6 +204,9 @@ int spec_print(const struct spec *s, unsigned int indent, struct str *out, struc
 
 /* runc-spec-like default document for `insula-runtime spec`: args sh, the usual seven mounts, masks. */
 int spec_default(struct spec *ret, struct err *err);
+/* That document changed so that the user `uid`, who is not root, can start it: a user namespace in which
+ * root is that user, the host's network and its /sys, no limits, no ids that are not mapped. */
+int spec_default_rootless(struct spec *s, uint32_t uid, uint32_t gid, struct err *err);
 
 /* Pieces that the engine uses for its own default container. */
 extern const char *const spec_default_masked_paths[];	/* NULL ends */

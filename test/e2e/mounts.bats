@@ -22,7 +22,7 @@ setup() {
 	cp -a "$E2E_ROOT" "$B/rootfs"
 	mkdir "$B/rootfs/copy" "$B/rootfs/m"
 	# Every capability, no filter: what holds, holds against that.
-	insula-runtime spec | jq '.process.terminal = false | .root.readonly = false
+	insula-runtime spec --output - | jq '.process.terminal = false | .root.readonly = false
 		| .process.noNewPrivileges = false
 		| ["CAP_SYS_ADMIN","CAP_MKNOD","CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_SYS_CHROOT",
 		   "CAP_SETUID","CAP_SETGID","CAP_FOWNER","CAP_KILL"] as $all

@@ -37,7 +37,7 @@ oci_teardown() {
 
 # bundle FILTER: a config.json, the default one without a terminal, changed by jq.
 bundle() {
-	"$INSULA_BIN/insula-runtime" spec | jq --arg group "/insula-$UNIQUE-one" "
+	"$INSULA_BIN/insula-runtime" spec --output - | jq --arg group "/insula-$UNIQUE-one" "
 		.process.terminal = false | .root.readonly = false | .linux.cgroupsPath = \$group
 		| $1" >"$BUNDLE/config.json"
 }
