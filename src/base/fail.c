@@ -153,6 +153,11 @@ static void stop_self(void)
 	sigprocmask(SIG_SETMASK, &saved, NULL);
 }
 
+int fail_log_fd(void)
+{
+	return log_fd;
+}
+
 int fail_point(const char *name, struct err *err)
 {
 	const char *action;

@@ -17,12 +17,19 @@
 #ifdef INSULA_FAILPOINTS
 /* 0: go on. -1: *err was filled as "failpoint NAME". */
 int fail_point(const char *name, struct err *err);
+/* Of the log, or -1: for who closes all that he does not know. */
+int fail_log_fd(void);
 #else
 static inline int fail_point(const char *name, struct err *err)
 {
 	(void)name;
 	(void)err;
 	return 0;
+}
+
+static inline int fail_log_fd(void)
+{
+	return -1;
 }
 #endif
 

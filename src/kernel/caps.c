@@ -211,6 +211,17 @@ static const char *first_name(uint64_t set)
 	return name ? name : "a capability without a name";
 }
 
+struct caps caps_within(const struct caps *c, uint64_t possible)
+{
+	return (struct caps){
+		.bounding = c->bounding & possible,
+		.effective = c->effective & possible,
+		.permitted = c->permitted & possible,
+		.inheritable = c->inheritable & possible,
+		.ambient = c->ambient & possible,
+	};
+}
+
 int caps_limit(const struct caps *c, struct err *err)
 {
 	uint64_t missing = c->bounding & caps_all() & ~caps_bounding(c->bounding);

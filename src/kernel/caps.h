@@ -30,6 +30,9 @@ int caps_get(struct caps *ret, struct err *err);
 /* Those of a set that are in our bounding set. */
 uint64_t caps_bounding(uint64_t of);
 
+/* Those of all five sets that are in `possible`. */
+struct caps caps_within(const struct caps *c, uint64_t possible);
+
 /* Two halves around the change of user: caps_limit drops the bounding set to c->bounding and sets
  * PR_SET_KEEPCAPS; caps_apply then sets permitted, effective, inheritable and ambient exactly and
  * clears keepcaps. Async-signal-safe (raw system calls, no allocation). */

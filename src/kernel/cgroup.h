@@ -200,6 +200,12 @@ int cgroup_move_below(const struct cgroup_host *host, const char *name, const ch
 /* An existing group (for exec, stats, kill, update). ERR_NOT_FOUND if it is in no hierarchy. */
 int cgroup_open(const struct cgroup_host *host, const char *name, struct cgroup *ret,
 		struct err *err);
+/* Who joins is to join a group below: in every hierarchy, or, where the text is "CONTROLLER,...:PATH", in
+ * those of these controllers. "/" is the group itself. ERR_INVALID where the path leads out of it. */
+int cgroup_descend(const struct cgroup_host *host, struct cgroup *cg, const char *text,
+		   struct err *err);
+/* v2: to the group below that a process is in by now. */
+int cgroup_descend_to(int proc_fd, int pid, struct cgroup *cg, struct err *err);
 /* Close descriptors; removes nothing. */
 void cgroup_done(struct cgroup *cg);
 /* The calling process joins every v1 hierarchy by writing "0" to the tasks files, the inherited ones

@@ -160,6 +160,13 @@ int cgroup_explain(const struct cgroup *cg, struct err *err)
 {
 	int dir_fd = cgroup_v2_dir(cg);
 
+	for (size_t i = 0; err->errnum == EAGAIN && i < cg->count; i++) {
+		if (!pids_are_used_up(cg->members[i].dir_fd))
+			continue;
+		err_set(err, ERR_LIMIT, 0, "cgroup '%s' has as many processes as its limit allows",
+			cg->name);
+		return err_hint(err, "linux.resources.pids.limit, or update --pids-limit, sets it");
+	}
 	if (dir_fd < 0)
 		return -1;
 	if (faccessat(dir_fd, "cgroup.procs", F_OK, 0) < 0) {
@@ -170,11 +177,6 @@ int cgroup_explain(const struct cgroup *cg, struct err *err)
 		err_set(err, ERR_STATE, 0,
 			"cgroup '%s' cannot hold processes: it is in a threaded tree", cg->name);
 		return err_hint(err, "choose a parent whose cgroup.type is 'domain'");
-	}
-	if (err->errnum == EAGAIN && pids_are_used_up(dir_fd)) {
-		err_set(err, ERR_LIMIT, 0, "cgroup '%s' has as many processes as its limit allows",
-			cg->name);
-		return err_hint(err, "linux.resources.pids.limit, or update --pids-limit, sets it");
 	}
 	return -1;
 }

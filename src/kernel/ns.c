@@ -10,6 +10,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -110,6 +111,47 @@ int ns_write_maps(int proc_fd, pid_t pid, const struct id_map *uids, size_t uid_
 	return write_map(proc_fd, pid, "uid_map", uids, uid_count, err);
 }
 
+ssize_t ns_read_map(int proc_fd, pid_t pid, bool groups, struct id_map ret[static NS_MAP_MAX],
+		    struct err *err)
+{
+	char name[48], text[NS_MAP_MAX * 36];
+	ssize_t count = 0;
+
+	snprintf(name, sizeof name, "%d/%s", pid, groups ? "gid_map" : "uid_map");
+	own_fd int fd = openat(proc_fd, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, "cannot open '/proc/%s'", name);
+	if (fd_read_buf(fd, text, sizeof text, name, err) < 0)
+		return -1;
+	for (char *save = NULL, *line = strtok_r(text, "\n", &save); line && count < NS_MAP_MAX;
+	     line = strtok_r(NULL, "\n", &save), count++)
+		if (sscanf(line, "%u %u %u", &ret[count].inside, &ret[count].outside,
+			   &ret[count].size) != 3)
+			return err_set(err, ERR_INTERNAL, 0, "cannot read '/proc/%s'", name);
+	return count;
+}
+
+bool id_map_outer(const struct id_map *maps, size_t count, uint32_t inside, uint32_t *ret)
+{
+	for (size_t i = 0; i < count; i++) {
+		/* UINT32_MAX: an id of an outer namespace that ours does not have. */
+		if (inside < maps[i].inside || inside - maps[i].inside >= maps[i].size ||
+		    maps[i].outside == UINT32_MAX)
+			continue;
+		*ret = maps[i].outside + (inside - maps[i].inside);
+		return true;
+	}
+	return false;
+}
+
+bool id_map_has(const struct id_map *maps, size_t count, uint32_t outside)
+{
+	for (size_t i = 0; i < count; i++)
+		if (outside >= maps[i].outside && outside - maps[i].outside < maps[i].size)
+			return true;
+	return false;
+}
+
 int ns_make_user(int proc_fd, const struct id_map *uids, size_t uid_count,
 		 const struct id_map *gids, size_t gid_count, struct err *err)
 {
@@ -125,25 +167,6 @@ int ns_make_user(int proc_fd, const struct id_map *uids, size_t uid_count,
 	if (ns_write_maps(proc_fd, host_pid, uids, uid_count, gids, gid_count, err) < 0)
 		return -1;
 	return ns_open(proc_fd, host_pid, NS_USER, err);
-}
-
-static int read_map(int proc_fd, pid_t pid, const char *file, struct id_map *ret, size_t *ret_count,
-		    struct err *err)
-{
-	char name[48];
-
-	snprintf(name, sizeof name, "%d/%s", pid, file);
-	own_fd int fd = openat(proc_fd, name, O_RDONLY | O_CLOEXEC);
-	own_file FILE *map = fd < 0 ? NULL : fdopen(fd, "r");
-	if (!map)
-		return err_errno(err, "cannot read '/proc/%s'", name);
-	fd = -1; /* belongs to map */
-	*ret_count = 0;
-	while (*ret_count < NS_MAP_MAX &&
-	       fscanf(map, "%u %u %u", &ret[*ret_count].inside, &ret[*ret_count].outside,
-		      &ret[*ret_count].size) == 3)
-		++*ret_count;
-	return 0;
 }
 
 /* Only a process in it has the files: one that enters, says so, and waits to be killed. */
@@ -184,9 +207,13 @@ int ns_read_maps(int proc_fd, int userns_fd, struct id_map *ret_uids, size_t *re
 	if (read(read_end, &error, sizeof error) != sizeof error || error)
 		return cannot_enter(error, err);
 	pid_t host_pid = proc_pid_of_fd(proc_fd, holder.pidfd);
-	if (read_map(proc_fd, host_pid, "uid_map", ret_uids, ret_uid_count, err) < 0)
+	ssize_t uids = ns_read_map(proc_fd, host_pid, false, ret_uids, err);
+	ssize_t gids = uids < 0 ? -1 : ns_read_map(proc_fd, host_pid, true, ret_gids, err);
+	if (gids < 0)
 		return -1;
-	return read_map(proc_fd, host_pid, "gid_map", ret_gids, ret_gid_count, err);
+	*ret_uid_count = (size_t)uids;
+	*ret_gid_count = (size_t)gids;
+	return 0;
 }
 
 int ns_raise_loopback(struct err *err)

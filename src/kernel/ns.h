@@ -3,6 +3,7 @@
 #ifndef INSULA_KERNEL_NS_H
 #define INSULA_KERNEL_NS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -30,12 +31,18 @@ int ns_write_maps(int proc_fd, pid_t pid, const struct id_map *uids, size_t uid_
 /* Give up setgroups(2) in our user namespace, which has no map yet: then our own group may be mapped by
  * ourselves. */
 int ns_deny_groups(int proc_fd, struct err *err);
+/* Its map, as our own user namespace has the outer ids: of users or of groups. Returns the count. */
+#define NS_MAP_MAX 340 /* lines of a map, user_namespaces(7) */
+ssize_t ns_read_map(int proc_fd, pid_t pid, bool groups, struct id_map ret[static NS_MAP_MAX],
+		    struct err *err);
+/* Which outer id is `inside`? False: none. */
+bool id_map_outer(const struct id_map *maps, size_t count, uint32_t inside, uint32_t *ret);
+/* Is there an inner id for `outside`? */
+bool id_map_has(const struct id_map *maps, size_t count, uint32_t outside);
 
 /* A user namespace that exists only as a descriptor, for idmapped mounts. */
 int ns_make_user(int proc_fd, const struct id_map *uids, size_t uid_count,
 		 const struct id_map *gids, size_t gid_count, struct err *err);
-
-#define NS_MAP_MAX 340 /* lines of a map, user_namespaces(7) */
 
 /* The maps of a user namespace, outside ids as our own namespace has them. Arrays of NS_MAP_MAX. */
 int ns_read_maps(int proc_fd, int userns_fd, struct id_map *ret_uids, size_t *ret_uid_count,

@@ -8,8 +8,9 @@
  * sealed is the copy that such a write would have to hit, and every write to it is EPERM; the file
  * on disk is never reached because no process of ours in the container runs from it.
  *
- * In a user namespace the file on disk belongs to nobody the container could be, so the copy (about
- * a millisecond and the size of the program) is made only where container root is host root.
+ * In a user namespace the file on disk mostly belongs to nobody the container could be, so the copy
+ * (about a millisecond and the size of the program) is made only where the owner of the file is
+ * somebody there: where container root is host root, or the id maps hold it under another number.
  *
  * Whether we are sealed is asked of the kernel (F_GET_SEALS; or that the file is on a tmpfs that is
  * read-only as a whole), never of the environment. The environment only carries the guard against running for ever: a process that was already started
@@ -68,6 +69,13 @@ bool seal_active(void)
 	own_fd int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
 	return fd >= 0 && (sealed(fd) || on_frozen_tmpfs(fd));
+}
+
+bool seal_is_needed(const struct id_map *uids, size_t count)
+{
+	struct stat st;
+
+	return !count || stat("/proc/self/exe", &st) < 0 || id_map_has(uids, count, st.st_uid);
 }
 
 /* From Linux 6.3 a memfd says at birth whether it may be executed; before, the flag is EINVAL. */

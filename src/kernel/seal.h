@@ -10,13 +10,17 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "kernel/ns.h"
 
 /* A sealed copy in memory of the program that is open at program_fd, to be executed by execveat(2). */
 int seal_copy(int program_fd, struct err *err);
 
 /* Is our executable a sealed memfd, or, after seal_execute, a file that nobody can write? */
 bool seal_active(void);
-/* If not, copy /proc/self/exe into a sealed memfd and execve it with the same arguments and
+/* Could root of a user namespace with these maps write our executable? The owner of a file is what its
+ * capabilities count for, so it can where it has that owner. Without any map it is in our own namespace. */
+bool seal_is_needed(const struct id_map *uids, size_t count);
+/* If it is none, copy /proc/self/exe into a sealed memfd and execve it with the same arguments and
  * environment; returns 0 only where it was sealed already. */
 int seal_reexec(char *const argv[], struct err *err);
 /* Execute the copy of ourselves that is open at program_fd, on a tmpfs that is read-only as a whole. There

@@ -237,13 +237,7 @@ static int plan_caps(struct plan *plan, const struct facts *facts, struct err *e
 	uint64_t possible = userns ? all : facts->caps_effective & all;
 	struct caps wanted = plan->spec->process.caps;
 
-	plan->caps = (struct caps){
-		.bounding = wanted.bounding & possible,
-		.effective = wanted.effective & possible,
-		.permitted = wanted.permitted & possible,
-		.inheritable = wanted.inheritable & possible,
-		.ambient = wanted.ambient & possible,
-	};
+	plan->caps = caps_within(&wanted, possible);
 	for (int cap = 0; cap < 64; cap++) {
 		if (!(wanted.bounding & ~possible & UINT64_C(1) << cap))
 			continue;

@@ -188,6 +188,13 @@ int spec_parse(const char *text, size_t size, const char *name, struct spec *ret
  * ERR_UNSUPPORTED naming the field. */
 int spec_validate(const struct spec *s, struct err *err);
 
+/* For an exec: a `process` object in place of the container's; what it does not say of limits,
+ * capabilities and labels stays. */
+int spec_replace_process(struct spec *s, const char *text, size_t size, const char *name,
+			 struct err *err);
+/* The rules of spec_validate that are about the process. */
+int spec_check_process(const struct spec *s, struct err *err);
+
 /* Everything that is wrong with a document, as parsing and validation would say one by one, is noted in
  * `found`. *ret is what there is of it: for more questions, never to be executed where an error was
  * found. 0 whatever was found; -1 where memory ran out, *ret being untouched. A document that is no

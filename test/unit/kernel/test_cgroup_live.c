@@ -578,6 +578,43 @@ TEST(check_before_update_refuses_what_would_kill)
 	finish();
 }
 
+/* ---- below ---- */
+
+static const struct cgroup_member *member_of(unsigned int controller)
+{
+	for (size_t i = 0; i < cg.count; i++)
+		if (host.hierarchies[cg.members[i].hierarchy].controllers & controller)
+			return &cg.members[i];
+	SKIP("there is no such controller here");
+}
+
+TEST(who_joins_goes_below_where_that_is_asked_for)
+{
+	struct stat group, below, now;
+
+	begin();
+	need(CG_PIDS);
+	CHECK_OK(create());
+	CHECK_ERR(cgroup_descend(&host, &cg, "pids:sub", &err), ERR_NOT_FOUND, "sub");
+	CHECK_ERR(cgroup_descend(&host, &cg, "pids:../x", &err), ERR_INVALID,
+		  "bad sub cgroup path");
+	CHECK_ERR(cgroup_descend(&host, &cg, "..", &err), ERR_INVALID, "bad sub cgroup path");
+	CHECK_ERR(cgroup_descend(&host, &cg, "no:sub", &err), ERR_INVALID,
+		  "unknown controller 'no'");
+	CHECK_ERR(cgroup_descend(&host, &cg, ":sub", &err), ERR_INVALID, "unknown controller");
+	CHECK(fstat(member_of(CG_PIDS)->dir_fd, &group) == 0);
+	CHECK(mkdirat(member_of(CG_PIDS)->dir_fd, "sub", 0755) == 0);
+	CHECK(fstatat(member_of(CG_PIDS)->dir_fd, "sub", &below, 0) == 0);
+	CHECK_OK(cgroup_descend(&host, &cg, "pids:/", &err));
+	CHECK(fstat(member_of(CG_PIDS)->dir_fd, &now) == 0 && now.st_ino == group.st_ino);
+	CHECK_OK(cgroup_descend(&host, &cg, "pids:/sub", &err));
+	CHECK(fstat(member_of(CG_PIDS)->dir_fd, &now) == 0 && now.st_ino == below.st_ino);
+	cgroup_done(&cg);
+	CHECK_OK(cgroup_open(&host, group_name, &cg, &err));
+	CHECK_OK(cgroup_remove(&cg, 1000, &err));
+	finish();
+}
+
 /* ---- doctor ---- */
 
 TEST(groups_of_ours_are_listed)

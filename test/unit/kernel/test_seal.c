@@ -67,6 +67,19 @@ TEST(a_file_on_disk_is_not_sealed)
 	CHECK(!seal_active());
 }
 
+TEST(who_has_the_owner_of_the_file_could_write_it)
+{
+	struct stat st;
+	const struct id_map all = {0, 0, UINT32_MAX}, other = {0, 300000, 65536};
+
+	CHECK(stat("/proc/self/exe", &st) == 0);
+	const struct id_map renamed[] = {other, {65536, st.st_uid, 1}};
+	CHECK(seal_is_needed(NULL, 0));
+	CHECK(seal_is_needed(&all, 1));
+	CHECK(!seal_is_needed(&other, 1));
+	CHECK(seal_is_needed(renamed, 2));
+}
+
 TEST(the_copy_is_sealed_and_is_the_same_program)
 {
 	CHECK_INT(run_self(NULL), 0);

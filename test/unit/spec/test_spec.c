@@ -381,6 +381,56 @@ TEST(builders_append_and_a_limit_given_again_replaces)
 	CHECK_INT(s.process.rlimits[1].hard, 2);
 }
 
+static int replace(struct spec *s, const char *text, struct err *err)
+{
+	return spec_replace_process(s, text, strlen(text), "process.json", err);
+}
+
+TEST(a_process_of_an_exec_has_what_it_does_not_say_of_the_container)
+{
+	own(spec) struct spec s = {0};
+	const struct spec_process *p = &s.process;
+	struct err err = ERR_INIT;
+
+	parse_engine(&s);
+	CHECK_OK(replace(&s, "{\"args\": [\"a\"], \"cwd\": \"/x\", \"user\": {\"uid\": 7}}", &err));
+	CHECK_OK(spec_check_process(&s, &err));
+	CHECK_INT(p->user.uid, 7);
+	CHECK_INT(p->user.gid, 0);
+	CHECK_INT(p->user.umask, 022);
+	CHECK_INT(p->user.additional_gid_count, 0);
+	CHECK_INT(p->args.count, 1);
+	CHECK_INT(p->env.count, 0);
+	CHECK_STR(p->cwd, "/x");
+	CHECK(!p->no_new_privs);
+	CHECK_INT(p->caps.bounding, CAP(0) | CAP(5) | CAP(31));
+	CHECK_INT(p->oom_score_adj, -500);
+	CHECK_INT(p->rlimit_count, 2);
+	CHECK_OK(replace(
+		&s,
+		"{\"args\": [\"b\"], \"cwd\": \"/\", \"oomScoreAdj\": 0, \"capabilities\": {}, "
+		"\"user\": {\"umask\": 0}, \"rlimits\": [{\"type\": \"RLIMIT_CORE\", "
+		"\"soft\": 1, \"hard\": 1}]}",
+		&err));
+	CHECK_INT(p->caps.bounding, 0);
+	CHECK_INT(p->oom_score_adj, 0);
+	CHECK_INT(p->user.umask, 0);
+	CHECK_INT(p->rlimit_count, 1);
+}
+
+TEST(a_process_of_an_exec_that_is_none_leaves_the_container_s)
+{
+	own(spec) struct spec s = {0};
+	struct err err = ERR_INIT;
+
+	parse_engine(&s);
+	CHECK_ERR(replace(&s, "{\"args\": 1}", &err), ERR_INVALID, "args");
+	CHECK_ERR(replace(&s, "{", &err), ERR_INVALID, "process.json");
+	CHECK_INT(s.process.args.count, 3);
+	CHECK_OK(replace(&s, "{\"args\": [\"a\"]}", &err));
+	CHECK_ERR(spec_check_process(&s, &err), ERR_INVALID, "process.cwd");
+}
+
 TEST(a_mount_without_source_or_type_keeps_them_unset)
 {
 	own(spec) struct spec s = {0};
