@@ -51,19 +51,13 @@ const struct opt oci_global_table[] = {
 };
 
 const struct oci_verb *const oci_verbs[] = {
-	&oci_verb_create,
-	&oci_verb_start,
-	&oci_verb_run,
-	&oci_verb_state,
-	&oci_verb_list,
-	&oci_verb_ps,
-	&oci_verb_kill,
-	&oci_verb_delete,
-	&oci_verb_pause,
-	&oci_verb_resume,
-	&oci_verb_spec,
-	&oci_verb_validate,
-	NULL,
+	&oci_verb_create,   &oci_verb_start,
+	&oci_verb_run,	    &oci_verb_exec,
+	&oci_verb_state,    &oci_verb_list,
+	&oci_verb_ps,	    &oci_verb_kill,
+	&oci_verb_delete,   &oci_verb_pause,
+	&oci_verb_resume,   &oci_verb_spec,
+	&oci_verb_validate, NULL,
 };
 
 static const struct oci_verb *find_verb(const char *name)
@@ -172,6 +166,8 @@ static int dispatch(struct oci *oci, int argc, char *argv[], struct err *err)
 	const struct oci_verb *verb = find_verb(words.items[0]);
 	if (!verb)
 		return unknown_verb(words.items[0], err);
+	if (verb->runc_error && oci->persona == OCI_RUNC)
+		oci->peers_error = verb->runc_error;
 	if (oci_log_open(oci, err) < 0)
 		return -1;
 	return run_verb(oci, verb, (int)words.count - 1, words.items + 1, err);
@@ -205,15 +201,15 @@ static void find_persona(struct oci *oci, const char *called)
 	oci->program = oci->persona == OCI_INSULA ? "insula-runtime" : name;
 }
 
-/* Of runc and crun every error is 1; we tell the container's command from all else, as podman-run(1). */
+/* Of runc and crun an error is 1, or what the verb has; we tell the container's command from all else, as podman-run(1). */
 static int error_code(const struct oci *oci, const struct err *err)
 {
-	return oci->persona == OCI_INSULA ? err_exit_code(err) : 1;
+	return oci->persona == OCI_INSULA ? err_exit_code(err) : oci->peers_error;
 }
 
 int oci_main(int argc, char *argv[])
 {
-	struct oci oci = {.argv = argv, .log_fd = -1};
+	struct oci oci = {.argv = argv, .log_fd = -1, .peers_error = 1};
 	struct err err = ERR_INIT;
 	int code;
 

@@ -39,6 +39,7 @@ struct oci {
 	char *const *argv;	/* the whole command line, for a sealed second start */
 	unsigned int inherited; /* descriptors from 3 on that we were started with, in a row */
 	int log_fd;		/* of --log, or -1 */
+	int peers_error;	/* exit code of an error under the name of runc or crun */
 	int exit_code;		/* what a verb that succeeded ends with */
 };
 
@@ -49,6 +50,7 @@ struct oci_verb {
 	const struct opt *table;
 	size_t options_size;
 	bool stop_at_operand;		   /* options end at the first operand */
+	int runc_error;			   /* exit code of runc's errors; 0: 1 */
 	size_t min_operands, max_operands; /* max 0: none; SIZE_MAX: any number */
 	int (*run)(struct oci *oci, void *options, const struct strv *operands, struct err *err);
 };
@@ -66,12 +68,15 @@ void oci_log_line(struct oci *oci, enum oci_log_level level, const char *text);
 
 /* Of a container: 1 to 255 of a-z A-Z 0-9 _ + - . and no leading '-' or '.'. */
 int oci_check_id(const char *id, struct err *err);
+/* --pid-file, replaced as a whole. */
+int oci_write_pid_file(const char *path, int pid, struct err *err);
 /* --preserve-fds: are they there? One that is not could be one of ours by now. */
 int oci_check_preserved(const struct oci *oci, uint64_t count, struct err *err);
 
 /* Rows, one file a group of verbs. */
 extern const struct oci_verb oci_verb_create, oci_verb_run, oci_verb_start, oci_verb_state,
-	oci_verb_kill, oci_verb_delete, oci_verb_list, oci_verb_ps, oci_verb_pause, oci_verb_resume;
+	oci_verb_kill, oci_verb_delete, oci_verb_list, oci_verb_ps, oci_verb_pause, oci_verb_resume,
+	oci_verb_exec;
 extern const struct oci_verb oci_verb_spec, oci_verb_validate;
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,4 +72,21 @@ int bundle_load(struct bundle *ret, const char *path, const char *config, struct
 			    ? str_dup(ret->spec.root_path, err)
 			    : str_printf(err, "%s/%s", ret->path, ret->spec.root_path);
 	return ret->root ? 0 : -1;
+}
+
+int oci_write_pid_file(const char *path, int pid, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	own_free char *parent = slash ? str_dup_len(path, (size_t)(slash - path + 1), err)
+				      : str_dup(".", err);
+	char text[16];
+	int n = snprintf(text, sizeof text, "%d", pid);
+
+	if (!parent)
+		return -1;
+	own_fd int dir_fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0)
+		return err_errno(err, "cannot write the pid file '%s'", path);
+	return file_write_atomic(dir_fd, slash ? slash + 1 : path, text, (size_t)n, 0644, false,
+				 err);
 }

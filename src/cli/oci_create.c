@@ -30,7 +30,6 @@
 #include "runtime/place.h"
 #include "runtime/rootless.h"
 #include "runtime/runtime.h"
-#include "runtime/sealed.h"
 
 struct create_options {
 	char *bundle, *config;
@@ -125,20 +124,6 @@ static void making_done(struct making *m)
 
 /* ---- what is asked for ---- */
 
-static int check_terminal(const struct create_options *options, bool terminal, bool detached,
-			  struct err *err)
-{
-	if (terminal && detached && !options->console_socket) {
-		err_set(err, ERR_USAGE, 0,
-			"process.terminal: nobody would hold the terminal of a detached container");
-		return err_hint(err, "give --console-socket, or set process.terminal to false");
-	}
-	if (!terminal && options->console_socket)
-		return err_set(err, ERR_USAGE, 0,
-			       "--console-socket: process.terminal of the configuration is false");
-	return 0;
-}
-
 static int load(struct making *m, const struct oci *oci, const char *id, bool detached,
 		struct err *err)
 {
@@ -150,7 +135,8 @@ static int load(struct making *m, const struct oci *oci, const char *id, bool de
 		return -1;
 	if (!m->bundle.spec.process_given)
 		return err_set(err, ERR_INVALID, 0, "process: is missing: there is nothing to run");
-	return check_terminal(options, m->bundle.spec.process.terminal, detached, err);
+	return life_check_terminal(options->console_socket, m->bundle.spec.process.terminal,
+				   detached, err);
 }
 
 /* ---- the state ---- */
@@ -165,6 +151,7 @@ static int fill_state(struct making *m, const char *id, struct state *state, str
 	state->rootfs = str_dup(m->bundle.root, err);
 	state->created_ns = clock_real_ns();
 	state->owner = m->owner;
+	state->keep_keyring = m->options->no_new_keyring;
 	state->own_userns = spec->linux_.namespaces[SPEC_NS_USER].given;
 	state->place.manager = m->place.manager;
 	state->place.user = m->place.user;
@@ -279,23 +266,6 @@ static int print_plan(const struct making *m, struct err *err)
 
 /* ---- making ---- */
 
-static int write_pid_file(const char *path, pid_t pid, struct err *err)
-{
-	const char *slash = strrchr(path, '/');
-	own_free char *parent = slash ? str_dup_len(path, (size_t)(slash - path + 1), err)
-				      : str_dup(".", err);
-	char text[16];
-	int n = snprintf(text, sizeof text, "%d", pid);
-
-	if (!parent)
-		return -1;
-	own_fd int dir_fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir_fd < 0)
-		return err_errno(err, "cannot write the pid file '%s'", path);
-	return file_write_atomic(dir_fd, slash ? slash + 1 : path, text, (size_t)n, 0644, false,
-				 err);
-}
-
 /* What the engine asked to be told: the terminal, the process, its number. */
 static int hand_out(struct making *m, struct err *err)
 {
@@ -307,7 +277,8 @@ static int hand_out(struct making *m, struct err *err)
 	if (options->pidfd_socket && oci_send_descriptor(options->pidfd_socket, m->dir.state.id,
 							 m->running.init.pidfd, err) < 0)
 		return err_wrap(err, "--pidfd-socket");
-	if (options->pid_file && write_pid_file(options->pid_file, m->running.host_pid, err) < 0)
+	if (options->pid_file &&
+	    oci_write_pid_file(options->pid_file, m->running.host_pid, err) < 0)
 		return err_wrap(err, "--pid-file");
 	return 0;
 }
@@ -355,11 +326,7 @@ static int seal(const struct making *m, const struct oci *oci, struct err *err)
 {
 	if (m->options->dry_run || !spec_root_is_hosts(&m->bundle.spec))
 		return 0;
-	for (int fd = 3; fd < 3 + (int)m->options->preserve_fds; fd++)
-		if (fd_set_cloexec(fd, false, err) < 0)
-			return -1;
-	own_free char *run_root = life_run_root(oci, err);
-	return run_root ? runtime_seal(run_root, oci->argv, err) : -1;
+	return life_seal(oci, m->options->preserve_fds, err);
 }
 
 static int run_create(struct oci *oci, void *options, const struct strv *operands, struct err *err)

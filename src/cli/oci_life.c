@@ -22,6 +22,7 @@
 #include "runtime/hooks.h"
 #include "runtime/runtime.h"
 #include "runtime/place.h"
+#include "runtime/sealed.h"
 
 /* Below /run where that is ours: not for an ordinary user, and not for root of a user namespace. */
 static char *runtime_dir(const char *below, struct err *err)
@@ -46,6 +47,30 @@ int life_open_root(const struct oci *oci, bool make, struct err *err)
 	own_free char *root = oci->root ? str_dup(oci->root, err) : runtime_dir("/oci", err);
 
 	return root ? state_open_root(root, make, err) : -1;
+}
+
+int life_seal(const struct oci *oci, uint64_t preserve_fds, struct err *err)
+{
+	own_free char *run_root = life_run_root(oci, err);
+
+	if (!run_root)
+		return -1;
+	for (int fd = 3; fd < 3 + (int)preserve_fds; fd++)
+		if (fd_set_cloexec(fd, false, err) < 0)
+			return -1;
+	return runtime_seal(run_root, oci->argv, err);
+}
+
+int life_check_terminal(const char *console_socket, bool terminal, bool detached, struct err *err)
+{
+	if (terminal && detached && !console_socket) {
+		err_set(err, ERR_USAGE, 0,
+			"process.terminal: nobody would hold the terminal of a detached process");
+		return err_hint(err, "give --console-socket, or no terminal");
+	}
+	if (!terminal && console_socket)
+		return err_set(err, ERR_USAGE, 0, "--console-socket: the process has no terminal");
+	return 0;
 }
 
 int life_find(const struct oci *oci, const char *id, struct state_dir *ret, struct err *err)

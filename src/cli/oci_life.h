@@ -14,6 +14,11 @@
 int life_open_root(const struct oci *oci, bool make, struct err *err);
 /* The directory of the launch pad; the caller's to free. */
 char *life_run_root(const struct oci *oci, struct err *err);
+/* Where container root could write our executable: go on as the sealed copy. Returns 0 only in that. The
+ * descriptors from 3 on that are passed on stay open. */
+int life_seal(const struct oci *oci, uint64_t preserve_fds, struct err *err);
+/* --console-socket against process.terminal. */
+int life_check_terminal(const char *console_socket, bool terminal, bool detached, struct err *err);
 /* A container by its id. */
 int life_find(const struct oci *oci, const char *id, struct state_dir *ret, struct err *err);
 /* Kill what is left, remove its group, run poststop hooks, take away its directory. It is locked. What

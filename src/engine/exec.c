@@ -120,7 +120,6 @@ static int enter(const struct container *ct, const struct exec_options *options,
 				       .process = process,
 				       .init = &init,
 				       .cgroup_name = cgroup,
-				       .id_base = ct->state.id_base,
 				       .stdio = {-1, -1, -1}};
 
 	if (!cgroup || check_running(ct, &init, err) < 0)

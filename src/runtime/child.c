@@ -225,6 +225,7 @@ static int init_label(struct job *job, struct err *err)
 	if (p->selinux_label &&
 	    lsm_exec_label(job->proc_fd, LSM_SELINUX, p->selinux_label, err) < 0)
 		return -1;
+	fd_close(take_fd(job->proc_fd)); /* nothing else needs it any more */
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/fd.h"
 #include "base/own.h"
 #include "runtime/hooks.h"
@@ -54,12 +55,13 @@ static int let_go(const struct job *job, struct err *err)
 			      job->start_fd,
 			      job->answer_fd,
 			      job->init_fd,
-			      label ? job->proc_fd : -1};
-	size_t count = 8;
+			      label ? job->proc_fd : -1,
+			      fail_log_fd()};
+	size_t count = 9;
 
-	if (job->preserve_fds > KEPT_MAX - 8)
+	if (job->preserve_fds > KEPT_MAX - 9)
 		return err_set(err, ERR_LIMIT, 0, "more than %d descriptors cannot be passed on",
-			       KEPT_MAX - 8);
+			       KEPT_MAX - 9);
 	for (int fd = 3; fd < 3 + job->preserve_fds; fd++)
 		kept[count++] = fd;
 	return fd_close_others(kept, count, err);

@@ -97,12 +97,23 @@ int runtime_resctrl_remove(const struct spec *spec, const char *id, const char *
 
 /* A further process in a running container. */
 struct runtime_exec {
-	const struct spec *spec;	    /* the container's: capabilities, seccomp, id maps */
-	const struct spec_process *process; /* args, env, cwd, user, terminal */
-	const struct proc *init;	    /* the container's first process */
-	const char *cgroup_name;
-	uint32_t id_base; /* host id of container root, 0 without a user namespace */
+	const struct spec *spec; /* the container's: seccomp */
+	const struct spec_process
+		*process;	 /* args, env, cwd, user, terminal, limits, capabilities */
+	const struct proc *init; /* the container's first process */
+	const char *cgroup_name; /* of its group; NULL: it has none, we stay in ours */
+	const struct strv
+		*cgroup_below; /* "[CONTROLLER,...:]PATH", see cgroup_descend(); or NULL */
+	bool even_frozen;      /* in one that is frozen, wait until it thaws */
 	int stdio[3];
+	int preserve_fds;
+	bool keep_keyring;
+	/* What was clamped, one line each; NULL: not wanted. */
+	struct strv *warnings;
+	/* The process exists, and has not executed the command: tell whoever wants to know. console_fd: its
+	 * terminal's master, or -1. */
+	int (*born)(void *data, const struct proc *process, int console_fd, struct err *err);
+	void *born_data;
 };
 
 /* Returns after execve succeeded. With a terminal, *ret_console_fd is its master. */

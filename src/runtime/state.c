@@ -56,6 +56,7 @@ static const struct json_field state_fields[] = {
 	 .kind = JSON_F_U32,
 	 .offset = offsetof(struct state, place.made_parents),
 	 .max = 128},
+	FIELD(keep_keyring, JSON_F_BOOL),
 	FIELD(own_userns, JSON_F_BOOL),
 	FIELD(root_uid, JSON_F_U32),
 	FIELD(annotations, JSON_F_MAP),

@@ -38,8 +38,9 @@ struct state {
 	uint64_t pid_start; /* start time, clock ticks since boot */
 	char *boot_id;
 	struct cgroup_place place; /* manager, path, unit, user */
-	bool own_userns;	   /* container root is not host root */
-	uint32_t root_uid;	   /* container root on the host */
+	bool keep_keyring; /* its processes have the session keyring of whoever starts them */
+	bool own_userns;   /* container root is not host root */
+	uint32_t root_uid; /* container root on the host */
 	struct strv annotations;
 };
 
