@@ -45,5 +45,6 @@ enum lock_how { LOCK_SHARED, LOCK_EXCLUSIVE };
 int file_lock(int dir_fd, const char *name, enum lock_how how, int timeout_ms, struct err *err);
 /* Does anybody hold it? 1 yes, 0 no or no such file. Never blocks, takes nothing. */
 int file_lock_held(int dir_fd, const char *name, struct err *err);
+int file_lock_held_fd(int fd, struct err *err);
 
 #endif

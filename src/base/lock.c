@@ -128,14 +128,20 @@ int file_lock(int dir_fd, const char *name, enum lock_how how, int timeout_ms, s
 	}
 }
 
+int file_lock_held_fd(int fd, struct err *err)
+{
+	struct flock lock = whole_file(F_WRLCK);
+
+	if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
+		return err_errno(err, "cannot look at a lock");
+	return lock.l_type != F_UNLCK;
+}
+
 int file_lock_held(int dir_fd, const char *name, struct err *err)
 {
 	own_fd int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct flock lock = whole_file(F_WRLCK);
 
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	if (fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) < 0)
-		return err_errno(err, "cannot look at the lock '%s'", name);
-	return lock.l_type != F_UNLCK;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_errno(err, "cannot look at the lock '%s'", name);
+	return file_lock_held_fd(fd, err);
 }

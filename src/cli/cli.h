@@ -51,6 +51,8 @@ void cli_print_verb_help(const struct verb *verb, FILE *out);
 
 /* main() of insula; returns the exit code. */
 int cli_main(int argc, char *argv[]);
+/* What a caller set about signals that our own work depends on. */
+void cli_settle_signals(void);
 
 /* Rows, one file a group of verbs. */
 extern const struct verb cli_verb_run, cli_verb_exec;

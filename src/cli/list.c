@@ -167,7 +167,7 @@ static int load_all(struct cli *cli, bool all, struct listing *l, struct err *er
 		struct container *ct = &l->items[l->count];
 		struct err loading = ERR_INIT;
 
-		if (store_load(&cli->store, ids.items[i], ct, &loading) < 0) {
+		if (store_summarize(&cli->store, ids.items[i], ct, &loading) < 0) {
 			if (loading.kind != ERR_NOT_FOUND)
 				cli_print_error(&loading);
 			continue;

@@ -6,6 +6,7 @@
  */
 #include "cli/cli.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -186,6 +187,13 @@ int cli_each_container(struct cli *cli, const struct strv *refs, void *options, 
 	return -1;
 }
 
+void cli_settle_signals(void)
+{
+	signal(SIGCHLD, SIG_DFL); /* were it ignored, nobody could be waited for */
+	signal(SIGXFSZ,
+	       SIG_IGN); /* a file that may not grow is an error, after which we clear up */
+}
+
 int cli_main(int argc, char *argv[])
 {
 	struct cli cli = {.argv = argv, .store = {.root_fd = -1, .run_fd = -1}};
@@ -194,10 +202,12 @@ int cli_main(int argc, char *argv[])
 
 	warn_set_program("insula");
 	umask(022); /* the caller's must not decide who inside may enter a container's root */
+	cli_settle_signals();
 	status = fd_sanitize_stdio(&err) < 0 || fd_cloexec_from(3, &err) < 0
 			 ? -1
 			 : dispatch(&cli, argc, argv, &err);
-	if (status == 0 && fflush(stdout) != 0)
+	/* What was lost when a buffer was full is no error of this fflush. */
+	if (status == 0 && (fflush(stdout) != 0 || ferror(stdout)))
 		status = err_errno(&err, "cannot write to the standard output");
 	if (status < 0)
 		cli_print_error(&err);

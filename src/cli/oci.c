@@ -215,12 +215,14 @@ int oci_main(int argc, char *argv[])
 
 	find_persona(&oci, argv[0]);
 	warn_set_program(oci.program);
+	signal(SIGCHLD, SIG_DFL); /* were it ignored, nobody could be waited for */
+	signal(SIGXFSZ, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	oci.inherited = count_inherited();
 	int status = fd_sanitize_stdio(&err) < 0 || fd_cloexec_from(3, &err) < 0
 			     ? -1
 			     : dispatch(&oci, argc, argv, &err);
-	if (status == 0 && fflush(stdout) != 0)
+	if (status == 0 && (fflush(stdout) != 0 || ferror(stdout)))
 		status = err_errno(&err, "cannot write to the standard output");
 	if (status < 0)
 		oci_log_error(&oci, &err);

@@ -179,10 +179,10 @@ static int run_exec(struct cli *cli, void *data, const struct strv *operands, st
 
 	if (store_find(&cli->store, operands->items[0], &ct, err) < 0)
 		return -1;
+	int status = store_load_spec(&ct, err);
 	/* As in run: what enters a container whose root is host root is a sealed copy. */
-	int status = ct.record.spec.linux_.namespaces[SPEC_NS_USER].given
-			     ? 0
-			     : seal_reexec(cli->argv, err);
+	if (status == 0 && !ct.record.spec.linux_.namespaces[SPEC_NS_USER].given)
+		status = seal_reexec(cli->argv, err);
 	if (status == 0)
 		status = engine_exec(&ct, data, &command, &cli->exit_code, err);
 	container_done(&ct);

@@ -57,14 +57,17 @@ static int is_held(const struct container *ct, struct err *err)
 
 	if (held)
 		return held;
-	return ct->run_fd < 0 ? 0 : file_lock_held(ct->run_fd, "alive", err);
+	return ct->run_fd < 0 ? 0 : file_lock_held(ct->run_fd, STORE_ALIVE, err);
 }
 
 static bool has_leftovers(const struct container *ct)
 {
-	return ct->run_fd >= 0 &&
-	       (faccessat(ct->run_fd, "state.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
-		faccessat(ct->run_fd, "ctl", F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+	static const char *const names[] = {STORE_STATE, STORE_STOPPING, "ctl"};
+
+	for (size_t i = 0; ct->run_fd >= 0 && i < sizeof names / sizeof *names; i++)
+		if (faccessat(ct->run_fd, names[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return true;
+	return false;
 }
 
 static enum subject_state state_of(const struct container *ct)
@@ -90,7 +93,7 @@ static int fill_subject(struct doctor *d, const char *id, struct doctor_subject 
 	int held;
 
 	memcpy(s->id, id, sizeof s->id);
-	if (store_load(d->store, id, &ct, &loading) < 0) {
+	if (store_load(d->store, id, &ct, &loading) < 0 || store_load_spec(&ct, &loading) < 0) {
 		s->state = loading.kind == ERR_NOT_FOUND ? SUBJECT_IN_USE : SUBJECT_DAMAGED;
 		return set_label(s, id, loading.message, err);
 	}

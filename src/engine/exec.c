@@ -165,6 +165,8 @@ int engine_exec(struct container *ct, const struct exec_options *options,
 	if (ct->status == CT_CREATED && engine_settle(ct, err) < 0)
 		return -1;
 	say_if_upgraded(ct);
+	if (store_load_spec(ct, err) < 0)
+		return -1;
 	if (make_process(ct, options, command, &process, err) < 0 ||
 	    enter(ct, options, &process, &ours, &running, err) < 0)
 		return -1;

@@ -112,7 +112,7 @@ int engine_count(struct store *store, struct store_counts *ret, struct err *err)
 		own(container) struct container ct = CONTAINER_INIT;
 		struct err loading = ERR_INIT;
 
-		if (store_load(store, ids.items[i], &ct, &loading) == 0)
+		if (store_summarize(store, ids.items[i], &ct, &loading) == 0)
 			counts.by_status[ct.status]++;
 		else if (loading.kind != ERR_NOT_FOUND)
 			counts.damaged++;

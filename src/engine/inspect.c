@@ -185,6 +185,8 @@ int engine_inspect(struct container *ct, bool security, struct json_writer *w, s
 {
 	char cgroup[sizeof STORE_CGROUP_PREFIX + STORE_ID_LENGTH];
 
+	if (store_load_spec(ct, err) < 0)
+		return -1;
 	snprintf(cgroup, sizeof cgroup, STORE_CGROUP_PREFIX "%s", ct->id);
 	json_write_object(w);
 	json_write_member(w, "Id", ct->id);

@@ -12,7 +12,7 @@
  *				the keeper's lock, which is free, tells that nobody will remove them
  *	during the removal	the run directory goes last (store_exit.c)
  *
- * While we are at it, others find the container "stopping": locked, and without a socket. The state
+ * While we are at it, others find the container "stopping": locked, and the state has another name. It
  * goes last, because it tells them whom to kill should this hang.
  *
  * A step that fails is no reason to skip the others: what it left is what `doctor` finds. The lock
@@ -26,7 +26,7 @@
 #include "base/fail.h"
 #include "base/own.h"
 #include "engine/keeper_private.h"
-#include "engine/store.h"
+#include "engine/store_private.h"
 #include "kernel/cgroup.h"
 
 #define CGROUP_WAIT_MS 5000
@@ -128,8 +128,11 @@ static int step_socket(struct ending *e, struct err *err)
 	k->listen_source = NULL;
 	fd_close(k->state.listen_fd);
 	k->state.listen_fd = -1;
-	if (e->ct.store && e->ct.run_fd >= 0)
+	if (e->ct.store && e->ct.run_fd >= 0) {
 		unlinkat(e->ct.run_fd, "ctl", 0);
+		if (renameat(e->ct.run_fd, STORE_STATE, e->ct.run_fd, STORE_STOPPING) < 0)
+			return err_errno(err, "cannot say that the container is ending");
+	}
 	return 0;
 }
 
@@ -140,8 +143,10 @@ static int step_remove(struct ending *e, struct err *err)
 
 static int step_release(struct ending *e, struct err *err)
 {
-	if (e->ct.store && e->ct.run_fd >= 0)
-		unlinkat(e->ct.run_fd, "state.json", 0);
+	if (e->ct.store && e->ct.run_fd >= 0) {
+		unlinkat(e->ct.run_fd, STORE_STATE, 0); /* where the step above failed */
+		unlinkat(e->ct.run_fd, STORE_STOPPING, 0);
+	}
 	fd_close(e->k->state.alive_fd);
 	e->k->state.alive_fd = -1;
 	return 0;

@@ -214,6 +214,7 @@ static int watch_signals(struct keeper *k, struct err *err)
 	signal(SIGCHLD, SIG_DFL); /* ignored, it would reap without us */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a log that may not grow is like a full disk */
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
 	return loop_add_signals(k->loop, &set, on_signal, k, err) ? 0 : -1;
@@ -259,15 +260,30 @@ static void lower_oom_score(void)
 		return;
 }
 
-/* Enough for all clients, whatever limit the command that started us had. */
-static void raise_fd_limit(void)
+/* Enough for all clients, for a log, and for years, whatever limits the command that started us had. */
+static void raise_limits(void)
 {
-	struct rlimit limit;
+	static const struct {
+		int resource;
+		rlim_t wanted;
+	} wants[] = {{RLIMIT_NOFILE, FDS_WANTED},
+		     {RLIMIT_FSIZE, RLIM_INFINITY},
+		     {RLIMIT_CPU, RLIM_INFINITY}};
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FDS_WANTED)
-		return;
-	limit.rlim_cur = limit.rlim_max < FDS_WANTED ? limit.rlim_max : FDS_WANTED;
-	setrlimit(RLIMIT_NOFILE, &limit);
+	for (size_t i = 0; i < sizeof(wants) / sizeof(wants[0]); i++) {
+		struct rlimit limit, raised;
+
+		if (getrlimit(wants[i].resource, &limit) < 0 || limit.rlim_cur >= wants[i].wanted)
+			continue;
+		raised = limit;
+		raised.rlim_cur = wants[i].wanted;
+		if (raised.rlim_max < wants[i].wanted)
+			raised.rlim_max = wants[i].wanted;
+		if (setrlimit(wants[i].resource, &raised) == 0)
+			continue;
+		limit.rlim_cur = limit.rlim_max; /* not more, without CAP_SYS_RESOURCE */
+		setrlimit(wants[i].resource, &limit);
+	}
 }
 
 static int start(struct keeper *k, struct err *err)
@@ -284,7 +300,7 @@ static int start(struct keeper *k, struct err *err)
 	if (k->state.kill_at_ms != 0 && kill_at(k, k->state.kill_at_ms, err) < 0)
 		return -1;
 	lower_oom_score();
-	raise_fd_limit();
+	raise_limits();
 	if (keeper_drop_privileges(&k->state, err) < 0 || fail_point("keeper.start", err) < 0)
 		return -1;
 	return keeper_clients_init(k, err);

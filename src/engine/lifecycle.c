@@ -22,6 +22,7 @@
 #include "base/own.h"
 #include "base/proc.h"
 #include "engine/keeper.h"
+#include "engine/store_private.h"
 #include "kernel/cgroup.h"
 
 #define KEEPER_GRACE_MS 15000 /* beyond its own deadline, for clearing up */
@@ -39,7 +40,7 @@ int engine_not_running(const struct container *ct, struct err *err)
 /* Does anybody make, keep or change it? 1, 0, -1. */
 static int is_busy(const struct container *ct, struct err *err)
 {
-	int held = ct->run_fd < 0 ? 0 : file_lock_held(ct->run_fd, "alive", err);
+	int held = ct->run_fd < 0 ? 0 : file_lock_held(ct->run_fd, STORE_ALIVE, err);
 
 	return held || ct->run_fd < 0 ? held : file_lock_held(ct->run_fd, "lock", err);
 }
@@ -106,7 +107,7 @@ static int wait_cleared(const struct container *ct, struct err *err)
 	int64_t end = clock_boot_ms() + KEEPER_GRACE_MS;
 	int held;
 
-	while ((held = file_lock_held(ct->run_fd, "alive", err)) > 0 && clock_boot_ms() < end)
+	while ((held = file_lock_held(ct->run_fd, STORE_ALIVE, err)) > 0 && clock_boot_ms() < end)
 		nanosleep(&pause, NULL);
 	if (held <= 0)
 		return held;
@@ -152,7 +153,7 @@ int engine_stop(struct container *ct, int64_t timeout_ms, struct err *err)
 		return 0;
 	/* It ended by itself just now, or does not answer. */
 	if ((asking.kind == ERR_STATE && wait_cleared(ct, err) == 0) ||
-	    file_lock_held(ct->run_fd, "alive", err) == 0)
+	    file_lock_held(ct->run_fd, STORE_ALIVE, err) == 0)
 		return repair_if_dead(ct, err);
 	return repair_after_kill(ct, err);
 }
@@ -271,7 +272,7 @@ static int record_death(struct container *ct, struct err *err)
 
 int engine_repair_locked(struct container *ct, struct err *err)
 {
-	int held = file_lock_held(ct->run_fd, "alive", err);
+	int held = file_lock_held(ct->run_fd, STORE_ALIVE, err);
 
 	if (held)
 		return held < 0 ? -1 : 0;
@@ -283,7 +284,8 @@ int engine_repair_locked(struct container *ct, struct err *err)
 	if (ct->record.remove || store_is_going(ct) || ct->status == CT_CREATED)
 		return store_remove(ct, err);
 	if (record_death(ct, err) < 0 || fail_point("repair.exit", err) < 0 ||
-	    file_unlink(ct->run_fd, "state.json", err) < 0 ||
+	    file_unlink(ct->run_fd, STORE_STATE, err) < 0 ||
+	    file_unlink(ct->run_fd, STORE_STOPPING, err) < 0 ||
 	    file_unlink(ct->run_fd, "ctl", err) < 0)
 		return -1;
 	ct->status = CT_EXITED;
@@ -327,7 +329,7 @@ int engine_remove(struct container *ct, bool force, struct err *err)
 	own_fd int lock_fd = store_lock(ct, LOCK_TIMEOUT_MS, err);
 	if (lock_fd < 0)
 		return store_is_gone(ct) ? 0 : -1;
-	int held = file_lock_held(ct->run_fd, "alive", err);
+	int held = file_lock_held(ct->run_fd, STORE_ALIVE, err);
 	if (held)
 		return held < 0 ? -1
 				: err_set(err, ERR_BUSY, 0, "container '%s' is being started",

@@ -3,18 +3,46 @@
  * The whole of `insula run`: image, record, container, keeper, and, in the foreground, the relay until
  * it ends. What was made is taken back when any of it fails.
  */
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/loop.h"
 #include "base/own.h"
 #include "engine/keeper.h"
 #include "engine/launch.h"
 #include "engine/lifecycle.h"
 #include "engine/store_private.h"
 #include "kernel/seal.h"
+
+#define FDS_NEEDED 256
+#define END_TIMEOUT_MS 30000
+
+/* A start has up to a hundred open at a time, and so has whoever takes back one that failed. */
+static int check_descriptors(struct err *err)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return err_errno(err, "cannot tell how many files may be open");
+	if (limit.rlim_cur >= FDS_NEEDED)
+		return 0;
+	if (limit.rlim_max < FDS_NEEDED) {
+		err_set(err, ERR_LIMIT, 0, "only %ju files may be open at a time (RLIMIT_NOFILE)",
+			(uintmax_t)limit.rlim_max);
+		return err_hint(err, "raise it to %d or more: ulimit -n", FDS_NEEDED);
+	}
+	limit.rlim_cur = FDS_NEEDED;
+	return setrlimit(RLIMIT_NOFILE, &limit) < 0
+		       ? err_errno(err, "cannot raise the number of open files")
+		       : 0;
+}
 
 static int check_options(const struct run_options *options, struct err *err)
 {
@@ -23,6 +51,8 @@ static int check_options(const struct run_options *options, struct err *err)
 		return err_hint(err, "use sudo; an ordinary user's own containers are not there "
 				     "yet");
 	}
+	if (!options->dry_run && check_descriptors(err) < 0)
+		return -1;
 	if (options->tty && !options->detach && options->interactive && !isatty(STDIN_FILENO)) {
 		err_set(err, ERR_USAGE, 0, "-i -t: the standard input is not a terminal");
 		return err_hint(err, "leave out -t to feed a container from a file or pipe");
@@ -30,13 +60,31 @@ static int check_options(const struct run_options *options, struct err *err)
 	return 0;
 }
 
+/* Nobody takes its output any more (`run ... | head`): in a pipeline of plain commands it would end now. */
+static void end_unheard(int client_fd)
+{
+	own_free char *data = malloc(KEEPER_DATA_MAX);
+	int64_t end = clock_boot_ms() + END_TIMEOUT_MS;
+	struct keeper_header header = {0};
+	struct err ignored = ERR_INIT;
+
+	if (!data || keeper_send(client_fd, KEEPER_STOP, SIGKILL, 0, NULL, 0, &ignored) < 0)
+		return;
+	while (header.type != KEEPER_EXIT && clock_boot_ms() < end &&
+	       keeper_receive(client_fd, &header, data, END_TIMEOUT_MS, &ignored) > 0)
+		;
+}
+
 static int attach(int client_fd, const struct run_options *options, int *ret_code, struct err *err)
 {
 	struct attach_options how = {
 		.terminal = options->tty, .interactive = options->interactive, .sig_proxy = true};
 
-	if (keeper_attach(client_fd, &how, ret_code, err) < 0)
+	if (keeper_attach(client_fd, &how, ret_code, err) < 0) {
+		if (err->errnum == EPIPE || err->errnum == ENOSPC)
+			end_unheard(client_fd);
 		return -1;
+	}
 	return 0;
 }
 

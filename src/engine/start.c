@@ -31,6 +31,7 @@
 #include "base/proc.h"
 #include "engine/keeper.h"
 #include "engine/launch.h"
+#include "engine/store_private.h"
 #include "kernel/facts.h"
 #include "kernel/procattr.h"
 
@@ -146,7 +147,7 @@ static int claim(struct birth *b, struct err *err)
 {
 	const struct record *record = &b->ct->record;
 
-	b->keeper.alive_fd = file_lock(b->ct->run_fd, "alive", LOCK_EXCLUSIVE, 0, err);
+	b->keeper.alive_fd = file_lock(b->ct->run_fd, STORE_ALIVE, LOCK_EXCLUSIVE, 0, err);
 	if (b->keeper.alive_fd < 0)
 		return err_wrap(err, "container '%s'", record->name);
 	b->keeper.listen_fd = keeper_listen(b->ct->run_fd, err);
@@ -206,7 +207,7 @@ static _Noreturn void keeper_to_be(struct container *ct, const struct image *ima
 	runtime_container_done(&b.running);
 	store_release_ids(ct->store, ct->id, b.keeper.id_slot);
 	file_unlink(ct->run_fd, "ctl", &ignored);
-	file_unlink(ct->run_fd, "state.json", &ignored);
+	file_unlink(ct->run_fd, STORE_STATE, &ignored);
 	memset(&message, 0, sizeof message);
 	message.kind = (int32_t)err.kind;
 	message.errnum = err.errnum;

@@ -226,6 +226,7 @@ int store_create(struct store *store, struct record *record, struct container *r
 			     ? -1
 			     : fill_container(store, record, &ct, err);
 	ct.record = *record; /* the container owns it from here on */
+	ct.has_spec = true;
 	record_init(record);
 	if (status < 0) {
 		store_remove(&ct, &ignored);
@@ -251,65 +252,64 @@ static bool is_fresh(const struct container *ct)
 }
 
 /* Of one without a keeper. */
-static enum container_status idle_status(struct container *ct, bool has_state)
-{
-	struct err ignored = ERR_INIT;
-
-	if (ct->root_fd >= 0 && store_read_exit(ct->root_fd, &ct->exit, &ignored) == 0)
-		return CT_EXITED;
-	if (!has_state && (ct->record.version == 0 || is_fresh(ct)))
-		return CT_CREATED;
-	return CT_DEAD;
-}
-
-static bool takes_requests(const struct container *ct)
-{
-	return faccessat(ct->run_fd, "ctl", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-/* 1: it has one, 0, -1. */
-static int read_state(struct container *ct, struct err *err)
+static int idle_status(struct container *ct, bool has_state, struct err *err)
 {
 	struct err reading = ERR_INIT;
 
-	if (ct->run_fd < 0)
-		return 0;
-	if (store_read_state(ct->run_fd, &ct->state, &reading) == 0)
-		return 1;
-	if (reading.kind == ERR_NOT_FOUND)
+	if (ct->root_fd >= 0 && store_read_exit(ct->root_fd, &ct->exit, &reading) == 0)
+		ct->status = CT_EXITED;
+	else if (!has_state && (ct->record.version == 0 || is_fresh(ct)))
+		ct->status = CT_CREATED;
+	else
+		ct->status = CT_DEAD;
+	if (reading.kind == ERR_NONE || reading.kind == ERR_NOT_FOUND)
 		return 0;
 	*err = reading;
 	return -1;
 }
 
-/* Of one that has a keeper. "fresh" goes when the state has come, so without both the state has come
- * since we looked for it, or has gone again. */
-static int kept_status(struct container *ct, int has_state, struct err *err)
+/* 1: it has a state, and under which name tells *ret_status; 0: none; -1. */
+static int read_state(struct container *ct, enum container_status *ret_status, struct err *err)
 {
-	if (!has_state && is_fresh(ct)) {
-		ct->status = CT_CREATED;
-		return 0;
+	static const struct {
+		const char *name;
+		enum container_status status;
+	} states[] = {{STORE_STATE, CT_RUNNING}, {STORE_STOPPING, CT_STOPPING}};
+
+	for (size_t i = 0; ct->run_fd >= 0 && i < 2; i++) {
+		struct err reading = ERR_INIT;
+
+		if (store_read_state(ct->run_fd, states[i].name, &ct->state, &reading) == 0) {
+			*ret_status = states[i].status;
+			return 1;
+		}
+		if (reading.kind != ERR_NOT_FOUND) {
+			*err = reading;
+			return -1;
+		}
 	}
-	if (!has_state)
-		has_state = read_state(ct, err);
-	if (has_state < 0)
-		return -1;
-	ct->status = has_state && takes_requests(ct) ? CT_RUNNING : CT_STOPPING;
 	return 0;
+}
+
+/* Of one that has a keeper, and had no state just now. "fresh" goes when the state has come, so without
+ * both the state has come since we looked for it, or has gone again. */
+static int stateless_status(struct container *ct, struct err *err)
+{
+	ct->status = is_fresh(ct) ? CT_CREATED : CT_STOPPING;
+	return ct->status == CT_CREATED || read_state(ct, &ct->status, err) >= 0 ? 0 : -1;
 }
 
 /* What the files and the keeper's lock say, in the order in which they become true. */
 static int look_at_status(struct container *ct, struct err *err)
 {
-	int held = ct->run_fd < 0 ? 0 : file_lock_held(ct->run_fd, "alive", err);
-	int has_state = held < 0 ? -1 : read_state(ct, err);
+	int held = ct->run_fd < 0 ? 0 : file_lock_held(ct->run_fd, STORE_ALIVE, err);
+	int has_state = held < 0 ? -1 : read_state(ct, &ct->status, err);
 
 	if (has_state < 0)
 		return -1;
-	if (held)
-		return kept_status(ct, has_state, err);
-	ct->status = idle_status(ct, has_state);
-	return 0;
+	if (!held)
+		return idle_status(ct, has_state, err);
+	return has_state ? 0 : stateless_status(ct, err);
 }
 
 static void forget_status(struct container *ct)
@@ -332,7 +332,7 @@ static int find_status(struct container *ct, struct err *err)
 				       ct->record.name);
 		/* Started between two of our looks: it seems dead, but has a keeper by now. */
 		if (ct->status == CT_CREATED || ct->run_fd < 0 ||
-		    file_lock_held(ct->run_fd, "alive", err) <= 0)
+		    file_lock_held(ct->run_fd, STORE_ALIVE, err) <= 0)
 			return 0;
 		forget_status(ct);
 	}
@@ -376,6 +376,31 @@ int store_load(struct store *store, const char *id, struct container *ret, struc
 		return err_wrap(err, "container %.12s", id);
 	}
 	*ret = ct;
+	return 0;
+}
+
+int store_summarize(struct store *store, const char *id, struct container *ret, struct err *err)
+{
+	char path[sizeof "containers//" STORE_STATE + STORE_ID_LENGTH];
+	struct container ct = CONTAINER_INIT;
+	int running;
+
+	ct.store = store;
+	record_init(&ct.record);
+	snprintf(ct.id, sizeof ct.id, "%s", id);
+	snprintf(path, sizeof path, "containers/%s/%s", id, STORE_STATE);
+	running = store_read_running(store->run_fd, path, &ct.state, &ct.record, err);
+	if (running > 0) {
+		ct.status = CT_RUNNING;
+		*ret = ct;
+		return 0;
+	}
+	container_done(&ct);
+	if (running < 0 || store_load(store, id, ret, err) < 0)
+		return -1;
+	fd_close(ret->root_fd);
+	fd_close(ret->run_fd);
+	ret->root_fd = ret->run_fd = -1;
 	return 0;
 }
 
@@ -483,6 +508,19 @@ static int resolve(struct store *store, const char *ref, char id[STORE_ID_LENGTH
 	return store_has(store, id) ? 0 : hint_names(store, ref, err);
 }
 
+int store_load_spec(struct container *ct, struct err *err)
+{
+	if (ct->has_spec || ct->record.version == 0)
+		return 0;
+	if (store_read_spec(ct, &ct->record, err) < 0) {
+		if (err->kind == ERR_CORRUPT)
+			err_hint(err, "insula rm --force %.12s removes it", ct->id);
+		return err_wrap(err, "container %.12s", ct->id);
+	}
+	ct->has_spec = true;
+	return 0;
+}
+
 int store_find(struct store *store, const char *ref, struct container *ret, struct err *err)
 {
 	char id[STORE_ID_LENGTH + 1] = "";
@@ -506,7 +544,7 @@ int store_find_damaged(struct store *store, const char *ref, struct container *r
 	ct.store = store;
 	ct.run_fd = open_existing(store->run_fd, ct.id);
 	ct.root_fd = open_existing(store->root_fd, ct.id);
-	held = ct.run_fd < 0 ? 0 : file_lock_held(ct.run_fd, "alive", err);
+	held = ct.run_fd < 0 ? 0 : file_lock_held(ct.run_fd, STORE_ALIVE, err);
 	if (held < 0 || store_nameless_record(ct.id, &ct.record, err) < 0)
 		return -1;
 	ct.status = held ? CT_RUNNING : CT_EXITED;

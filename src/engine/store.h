@@ -3,16 +3,18 @@
  * The store: files are the database.
  *
  *	ROOT (/var/lib/insula, 0700)
- *	  containers/ID/record.json   what was asked for, with the specification made from it
+ *	  containers/ID/record.json   what was asked for; in a second line the specification made from it
  *	  containers/ID/exit.json     how it ended
  *	  containers/ID/{upper,work}  its writes
  *	  containers/ID/log, log.1 …  its output
  *	  names/NAME		      holds the ID; taken by O_EXCL
  *	  images/host/…		      mask layers of the host image
  *	RUN (/run/insula, 0700; means nothing after a reboot)
- *	  containers/ID/alive	      locked by the keeper as long as it lives
+ *	  containers/ID/alive	      locked by the keeper as long as it lives; it holds the state
  *	  containers/ID/lock	      held by a verb that changes the container
- *	  containers/ID/state.json    written when it runs: init, keeper, cgroup, id range, boot id
+ *	  containers/ID/state.json    another name of that file when it runs: init, keeper, id range, boot id; in a
+ *				      second line a copy of the record's first
+ *	  containers/ID/stopping.json that file when its command has ended and the keeper clears up
  *	  containers/ID/ctl	      the keeper's socket
  *	  containers/ID/fresh	      its command never ran
  *	  containers/ID/record.json   here instead of in ROOT for a container with --rm
@@ -68,7 +70,7 @@ struct record {
 	struct strv command;  /* as shown by ps */
 	struct strv labels;   /* key=value */
 	struct strv warnings; /* what was degraded when it was made, one line each */
-	struct spec spec;
+	struct spec spec;     /* of one that was found: after store_load_spec */
 };
 
 void record_init(struct record *r);
@@ -119,6 +121,7 @@ struct container {
 	int lock_fd;	     /* its lock, held by whoever creates it; else -1 */
 	enum container_status status;
 	struct record record;
+	bool has_spec;
 	struct run_state state;	 /* where running */
 	struct exit_record exit; /* where exited */
 };
@@ -136,6 +139,11 @@ int store_create(struct store *store, struct record *record, struct container *r
 /* By name, full id or unique prefix of an id. ERR_NOT_FOUND with a did-you-mean hint. */
 int store_find(struct store *store, const char *ref, struct container *ret, struct err *err);
 int store_load(struct store *store, const char *id, struct container *ret, struct err *err);
+/* The same for a list of many: without descriptors, so that there may be any number, and for one that
+ * runs from a single file. */
+int store_summarize(struct store *store, const char *id, struct container *ret, struct err *err);
+/* Read its specification too, which few verbs need. Once is enough. */
+int store_load_spec(struct container *ct, struct err *err);
 /* As store_find, for whoever removes: where the files are damaged (ERR_CORRUPT), a container that has but its
  * id and its directories. */
 int store_find_damaged(struct store *store, const char *ref, struct container *ret,

@@ -20,7 +20,7 @@
 #include "base/file.h"
 #include "base/own.h"
 #include "base/path.h"
-#include "engine/store.h"
+#include "engine/store_private.h"
 #include "json/json.h"
 
 #define EXIT_NAME "exit.json"
@@ -50,38 +50,23 @@ void exit_record_done(struct exit_record *e)
 
 int store_write_exit(struct container *ct, const struct exit_record *exit, struct err *err)
 {
-	own(str) struct str text = STR_INIT(EXIT_MAX);
-	struct json_writer w;
+	const struct store_part part = {exit_fields, (void *)exit};
 
-	json_writer_init(&w, &text, 0);
-	json_write_struct(&w, exit_fields, exit);
-	str_add_char(&text, '\n');
-	if (str_check(&text, EXIT_NAME, err) < 0)
-		return -1;
-	if (file_write_atomic(ct->root_fd, EXIT_NAME, text.data, text.len, 0600, !ct->record.remove,
-			      err) < 0)
+	if (store_write_document(ct->root_fd, EXIT_NAME, &part, 1, EXIT_MAX, !ct->record.remove,
+				 err) < 0)
 		return err_wrap(err, "cannot record how container %s ended", ct->id);
 	return 0;
 }
 
 int store_read_exit(int root_fd, struct exit_record *ret, struct err *err)
 {
-	own_free char *text = NULL;
-	ssize_t size = file_read(root_fd, EXIT_NAME, EXIT_MAX, &text, err);
 	struct exit_record record = {.version = 1};
-	struct json *doc;
-	int result;
+	const struct store_part part = {exit_fields, &record};
 
-	if (size < 0)
+	if (store_read_document(root_fd, EXIT_NAME, 0, &part, 1, EXIT_MAX, err) < 0)
 		return -1;
-	doc = json_parse(text, (size_t)size, EXIT_NAME, err);
-	if (!doc)
-		return -1;
-	result = json_bind(doc, 0, exit_fields, JSON_UNKNOWN_ALLOW, &record, err);
-	json_free(doc);
-	if (result == 0)
-		*ret = record;
-	return result;
+	*ret = record;
+	return 0;
 }
 
 /* A name or a range, claimed by a file that holds the id. 1: it was this container's, and is free now.
@@ -151,7 +136,7 @@ static int remove_directory(int store_fd, const char *id, struct err *err)
 }
 
 /* As long as somebody is at it, others are to see that, and who: so these go last, in this order. */
-static const char *const go_last[] = {"state.json", "alive", "lock"};
+static const char *const go_last[] = {STORE_STATE, STORE_STOPPING, STORE_ALIVE, "lock"};
 #define GO_LAST_COUNT (sizeof go_last / sizeof *go_last)
 
 static bool goes_last(const char *name)

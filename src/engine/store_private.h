@@ -4,9 +4,14 @@
 #define INSULA_ENGINE_STORE_PRIVATE_H
 
 #include "base/file.h"
+#include "json/json.h"
 #include "engine/store.h"
 
-#define STORE_FRESH "fresh" /* in a run directory */
+/* In a run directory. */
+#define STORE_ALIVE "alive"
+#define STORE_FRESH "fresh"
+#define STORE_STATE "state.json"       /* another name of ALIVE, from when it runs */
+#define STORE_STOPPING "stopping.json" /* what STATE becomes when its command has ended */
 
 /* A directory of the store, made where it is absent. */
 int store_open_below(int dir_fd, const char *path, const char *what, struct err *err);
@@ -29,12 +34,39 @@ int store_generate_name(struct store *store, struct record *record, struct err *
 /* Remove a name whose container is gone; ERR_EXISTS where it is not. */
 int store_drop_name(struct store *store, int names_fd, const char *name, struct err *err);
 
+/* ---- documents (store_document.c) ---- */
+struct store_part {
+	const struct json_field *fields;
+	void *data;
+};
+
+/* A line for each part: as text, and as a file. */
+int store_compose(const char *name, const struct store_part *parts, size_t count, struct str *ret,
+		  struct err *err);
+int store_write_document(int dir_fd, const char *name, const struct store_part *parts, size_t count,
+			 size_t limit, bool sync, struct err *err);
+/* Lines from `first` (0) on, as many as there are parts. ERR_NOT_FOUND where there is no such file, ERR_CORRUPT
+ * where it is not what was written; parts may be filled then. */
+int store_read_document(int dir_fd, const char *name, unsigned int first,
+			const struct store_part *parts, size_t count, size_t limit,
+			struct err *err);
+int store_read_open(int fd, const char *name, unsigned int first, const struct store_part *parts,
+		    size_t count, size_t limit, struct err *err);
+/* Add the checksum to the last line of a text, which is an object with members. */
+void store_add_sum(struct str *text);
+
 int store_write_record(int dir_fd, const struct record *record, struct err *err);
 /* From RUN or ROOT, whichever has it. A container that died before its record was written gets one with
  * its id alone, so that it can be listed and removed. */
 int store_read_record(struct container *ct, struct record *ret, struct err *err);
+/* And what it leaves out: its second line. */
+int store_read_spec(const struct container *ct, struct record *ret, struct err *err);
 /* The record of a container of which only the id is known. */
 int store_nameless_record(const char *id, struct record *ret, struct err *err);
-int store_read_state(int run_fd, struct run_state *ret, struct err *err);
+int store_read_state(int run_fd, const char *name, struct run_state *ret, struct err *err);
+/* The state with the copy of the record that it carries, where a keeper holds its lock: `path` of the file in
+ * dir_fd. 1: read; 0: nobody holds it, or it is not there, or it is damaged: look properly. */
+int store_read_running(int dir_fd, const char *path, struct run_state *ret_state,
+		       struct record *ret_record, struct err *err);
 
 #endif

@@ -2,11 +2,17 @@
 /*
  * The record of a container and the state of a running one, as JSON by field tables. Members that this
  * version does not know are ignored, so that an older program can read what a newer one wrote.
+ *
+ * The record has two lines: what every verb needs to know, and the specification, which is ten times as
+ * long and only of use to whoever enters the container or shows it. The state of a running one carries a copy
+ * of the first line, which never changes: `ps` reads one file for each, and another only where it has to.
  */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/fail.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/own.h"
@@ -15,8 +21,6 @@
 
 #define RECORD_NAME "record.json"
 #define RECORD_MAX (8u << 20)
-#define STATE_NAME "state.json"
-#define STATE_MAX 65536u
 
 #define FIELD(type_, name_, kind_, ...) \
 	{ \
@@ -39,7 +43,12 @@ static const struct json_field record_fields[] = {
 	FIELD(record, command, JSON_F_STRINGS),
 	FIELD(record, labels, JSON_F_STRINGS),
 	FIELD(record, warnings, JSON_F_STRINGS),
-	FIELD(record, spec, JSON_F_OBJECT, .fields = spec_fields),
+	{0},
+};
+
+/* The second line. */
+static const struct json_field spec_part_fields[] = {
+	FIELD(record, spec, JSON_F_OBJECT, .required = true, .fields = spec_fields),
 	/* what the specification has no member for */
 	{.key = "user",
 	 .kind = JSON_F_STRING,
@@ -75,7 +84,8 @@ void record_init(struct record *r)
 void record_done(struct record *r)
 {
 	json_bind_done(record_fields, r);
-	spec_done(&r->spec);
+	json_bind_done(spec_part_fields, r);
+	spec_init(&r->spec);
 }
 
 void run_state_done(struct run_state *s)
@@ -83,40 +93,13 @@ void run_state_done(struct run_state *s)
 	json_bind_done(state_fields, s);
 }
 
-static int write_document(int dir_fd, const char *name, const struct json_field *fields,
-			  const void *source, size_t limit, bool sync, struct err *err)
-{
-	own(str) struct str text = STR_INIT(limit);
-	struct json_writer w;
-
-	json_writer_init(&w, &text, 0);
-	json_write_struct(&w, fields, source);
-	str_add_char(&text, '\n');
-	if (str_check(&text, name, err) < 0)
-		return -1;
-	return file_write_atomic(dir_fd, name, text.data, text.len, 0600, sync, err);
-}
-
-static int read_document(int dir_fd, const char *name, const struct json_field *fields,
-			 size_t limit, void *target, struct err *err)
-{
-	own_free char *text = NULL;
-	ssize_t size = file_read(dir_fd, name, limit, &text, err);
-
-	if (size < 0)
-		return -1;
-	struct json *doc = json_parse(text, (size_t)size, name, err);
-	int status = doc ? json_bind(doc, 0, fields, JSON_UNKNOWN_ALLOW, target, err) : -1;
-	json_free(doc);
-	if (status < 0)
-		err->kind = ERR_CORRUPT;
-	return status;
-}
-
 int store_write_record(int dir_fd, const struct record *record, struct err *err)
 {
-	return write_document(dir_fd, RECORD_NAME, record_fields, record, RECORD_MAX,
-			      !record->remove, err);
+	const struct store_part parts[] = {{record_fields, (void *)record},
+					   {spec_part_fields, (void *)record}};
+
+	return store_write_document(dir_fd, RECORD_NAME, parts, 2, RECORD_MAX, !record->remove,
+				    err);
 }
 
 int store_nameless_record(const char *id, struct record *ret, struct err *err)
@@ -128,37 +111,97 @@ int store_nameless_record(const char *id, struct record *ret, struct err *err)
 	return ret->id && ret->name && ret->image ? 0 : -1;
 }
 
-int store_read_record(struct container *ct, struct record *ret, struct err *err)
+/* One line of it, from where it is. 1: read, 0: there is none. */
+static int read_record_line(const struct container *ct, unsigned int line,
+			    const struct json_field *fields, struct record *ret, struct err *err)
 {
 	const int places[] = {ct->root_fd, ct->run_fd};
+	const struct store_part part = {fields, ret};
 
 	for (size_t i = 0; i < 2; i++) {
 		if (places[i] < 0)
 			continue;
-		if (read_document(places[i], RECORD_NAME, record_fields, RECORD_MAX, ret, err) == 0)
-			return 0;
-		if (err->errnum != ENOENT)
+		if (store_read_document(places[i], RECORD_NAME, line, &part, 1, RECORD_MAX, err) ==
+		    0)
+			return 1;
+		if (err->kind != ERR_NOT_FOUND)
 			return -1;
 	}
+	return 0;
+}
+
+int store_read_record(struct container *ct, struct record *ret, struct err *err)
+{
+	int found = read_record_line(ct, 0, record_fields, ret, err);
+
+	if (found)
+		return found < 0 ? -1 : 0;
 	return store_nameless_record(ct->id, ret, err);
+}
+
+int store_read_spec(const struct container *ct, struct record *ret, struct err *err)
+{
+	int found = read_record_line(ct, 1, spec_part_fields, ret, err);
+
+	if (found)
+		return found < 0 ? -1 : 0;
+	return err_set(err, ERR_NOT_FOUND, 0, "container '%s' was removed", ct->record.name);
+}
+
+/* The state is written into the file that the keeper has locked, and then gets its name: whoever reads it
+ * has the lock's file open, and can ask both at once. */
+static int publish(int run_fd, const struct str *text, struct err *err)
+{
+	own_fd int fd = openat(run_fd, STORE_ALIVE, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+			       0600);
+
+	if (fd < 0 || ftruncate(fd, 0) < 0)
+		return err_errno(err, "cannot write '%s'", STORE_STATE);
+	if (fd_write_all(fd, text->data, text->len, STORE_STATE, err) < 0 ||
+	    fail_point("store.state", err) < 0)
+		return -1;
+	if (file_unlink(run_fd, STORE_STATE, err) < 0) /* of one that died */
+		return -1;
+	if (linkat(run_fd, STORE_ALIVE, run_fd, STORE_STATE, 0) < 0)
+		return err_errno(err, "cannot make '%s'", STORE_STATE);
+	return 0;
 }
 
 int store_write_state(struct container *ct, const struct run_state *state, struct err *err)
 {
-	if (write_document(ct->run_fd, STATE_NAME, state_fields, state, STATE_MAX, false, err) < 0)
+	const struct store_part parts[] = {{state_fields, (void *)state},
+					   {record_fields, &ct->record}};
+
+	own(str) struct str text = STR_INIT(RECORD_MAX);
+
+	if (store_compose(STORE_STATE, parts, 2, &text, err) < 0 ||
+	    publish(ct->run_fd, &text, err) < 0)
 		return -1;
 	return file_unlink(ct->run_fd, STORE_FRESH, err);
 }
 
-int store_read_state(int run_fd, struct run_state *ret, struct err *err)
+int store_read_state(int run_fd, const char *name, struct run_state *ret, struct err *err)
 {
 	struct run_state state = {.id_slot = -1};
+	const struct store_part part = {state_fields, &state};
 
-	if (read_document(run_fd, STATE_NAME, state_fields, STATE_MAX, &state, err) < 0) {
-		if (err->errnum == ENOENT)
-			err->kind = ERR_NOT_FOUND;
+	if (store_read_document(run_fd, name, 0, &part, 1, RECORD_MAX, err) < 0) {
+		run_state_done(&state);
 		return -1;
 	}
 	*ret = state;
 	return 0;
+}
+
+int store_read_running(int dir_fd, const char *path, struct run_state *ret_state,
+		       struct record *ret_record, struct err *err)
+{
+	const struct store_part parts[] = {{state_fields, ret_state}, {record_fields, ret_record}};
+	own_fd int fd = openat(dir_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct err ignored = ERR_INIT;
+	int held = fd < 0 ? 0 : file_lock_held_fd(fd, err);
+
+	if (held <= 0)
+		return held;
+	return store_read_open(fd, STORE_STATE, 0, parts, 2, RECORD_MAX, &ignored) == 0;
 }

@@ -81,7 +81,10 @@ static int open_dir_image(const char *path, const char *cache_dir, struct image 
 	char *resolved;
 
 	(void)cache_dir;
-	if (!*path || str_has_control(path)) {
+	if (str_has_control(path))
+		return err_set(err, ERR_INVALID, 0,
+			       "the path of image 'dir:%s' has a control character", path);
+	if (!*path) {
 		err_set(err, ERR_INVALID, 0, "image 'dir:%s' names no directory", path);
 		return err_hint(err, "write dir:PATH");
 	}

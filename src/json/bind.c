@@ -368,8 +368,12 @@ static int unknown_member(const struct json *doc, json_node n, const struct json
 	return -1;
 }
 
-static const struct json_field *find_row(const struct json_field *fields, const char *key)
+/* `next` is the one after the last member's: what a program wrote comes in the order of its table. */
+static const struct json_field *find_row(const struct json_field *fields,
+					 const struct json_field *next, const char *key)
 {
+	if (next->key && strcmp(next->key, key) == 0)
+		return next;
 	for (const struct json_field *row = fields; row->key; row++)
 		if (strcmp(row->key, key) == 0)
 			return row;
@@ -387,10 +391,12 @@ static int check_required(const struct json *doc, json_node object, const struct
 }
 
 static int bind_member(const struct json *doc, json_node n, const struct json_field *fields,
-		       enum json_unknown unknown, void *target, struct err *err)
+		       const struct json_field **next, enum json_unknown unknown, void *target,
+		       struct err *err)
 {
-	const struct json_field *row = find_row(fields, json_key(doc, n));
+	const struct json_field *row = find_row(fields, *next, json_key(doc, n));
 
+	*next = row ? row + 1 : *next;
 	if (!row && unknown == JSON_UNKNOWN_REFUSE)
 		return unknown_member(doc, n, fields, err);
 	if (!row || json_type(doc, n) == JSON_NULL)
@@ -405,8 +411,10 @@ static int bind_member(const struct json *doc, json_node n, const struct json_fi
 static int bind_members(const struct json *doc, json_node object, const struct json_field *fields,
 			enum json_unknown unknown, void *target, struct err *err)
 {
+	const struct json_field *next = fields;
+
 	for (json_node n = json_first(doc, object); n != JSON_NONE; n = json_next(doc, n))
-		if (bind_member(doc, n, fields, unknown, target, err) < 0 &&
+		if (bind_member(doc, n, fields, &next, unknown, target, err) < 0 &&
 		    json_note(doc, err) < 0)
 			return -1;
 	return check_required(doc, object, fields, err);

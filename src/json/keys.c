@@ -7,8 +7,9 @@
  *
  * Small objects are compared pair by pair. In larger ones that would be quadratic, and a stranger
  * chooses the size, so those go through a hash table. A stranger also chooses the keys: the hash is
- * therefore a polynomial over the field of 2^61 - 1 elements, evaluated at a random point drawn for
- * each table. Two different keys of at most L bytes collide for at most L/7 + 2 of the 2^61 - 1
+ * therefore a polynomial over the field of 2^61 - 1 elements, evaluated at a random point drawn once
+ * in a process (a program of ours reads some documents and ends; and where one stays, nobody sees
+ * which keys have met). Two different keys of at most L bytes collide for at most L/7 + 2 of the 2^61 - 1
  * points, whatever the keys are, so no choice of keys makes the table slow: the expected time is
  * linear in the size of the document.
  */
@@ -77,16 +78,25 @@ static bool enter(const struct json *doc, uint32_t *slots, size_t mask, uint64_t
 	return false;
 }
 
+static int draw(uint64_t *ret, struct err *err)
+{
+	uint64_t random;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return err_errno(err, "cannot get random bytes");
+	*ret = random % (HASH_PRIME - 1) + 1;
+	return 0;
+}
+
 static int twice_among_many(const struct json *doc, json_node object, json_node *ret_twice,
 			    struct err *err)
 {
 	own_free uint32_t *slots = NULL;
-	uint64_t point;
+	static uint64_t point; /* 0: not drawn yet */
 	size_t size = 4 * FEW;
 
-	if (getrandom(&point, sizeof(point), 0) != sizeof(point))
-		return err_errno(err, "cannot get random bytes");
-	point = point % (HASH_PRIME - 1) + 1;
+	if (!point && draw(&point, err) < 0)
+		return -1;
 	while (size < 2 * json_count(doc, object))
 		size *= 2;
 	slots = calloc(size, sizeof(*slots));

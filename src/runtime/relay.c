@@ -25,7 +25,7 @@ struct relay {
 	struct termios saved;
 	bool raw;
 	struct proc_exit how;
-	struct err *err;
+	struct err *err, lost; /* lost: output that could not be written */
 	bool failed;
 };
 
@@ -44,18 +44,17 @@ static void fail(struct relay *r)
 	loop_stop(r->loop, 0);
 }
 
-/* 1: something was passed on, 0: nothing there now, -1: the end. */
-static int pump(int from, int to)
+/* 1: something was passed on, 0: nothing there now, -1: the end, or *err. */
+static int pump(int from, int to, struct err *err)
 {
 	char buf[16384];
-	struct err ignored = ERR_INIT;
 	ssize_t n = read(from, buf, sizeof buf);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
 	if (n == 0)
 		return -1;
-	return fd_write_all(to, buf, (size_t)n, "the output", &ignored) < 0 ? -1 : 1;
+	return fd_write_all(to, buf, (size_t)n, "the output", err) < 0 ? -1 : 1;
 }
 
 static void on_output(void *data, int fd, uint32_t events)
@@ -63,18 +62,24 @@ static void on_output(void *data, int fd, uint32_t events)
 	struct relay *r = data;
 	bool is_error = fd == r->ends->err_fd;
 
-	if (pump(fd, is_error ? STDERR_FILENO : STDOUT_FILENO) >= 0)
+	if (pump(fd, is_error ? STDERR_FILENO : STDOUT_FILENO, &r->lost) >= 0)
 		return;
 	loop_remove(r->output[is_error]);
 	r->output[is_error] = NULL;
+	if (fd == r->ends->console_fd)
+		return;
+	/* Where nobody takes what it writes, it is to notice that, as in a pipeline without us. */
+	fd_close(fd);
+	*(is_error ? &r->ends->err_fd : &r->ends->out_fd) = -1;
 }
 
 static void on_input(void *data, int fd, uint32_t events)
 {
 	struct relay *r = data;
 	int to = r->ends->console_fd >= 0 ? r->ends->console_fd : r->ends->in_fd;
+	struct err ignored = ERR_INIT; /* it has closed its input */
 
-	if (pump(STDIN_FILENO, to) >= 0)
+	if (pump(STDIN_FILENO, to, &ignored) >= 0)
 		return;
 	loop_remove(r->input);
 	r->input = NULL;
@@ -153,27 +158,30 @@ static int add_sources(struct relay *r, bool interactive, struct err *err)
 	return interactive && wanted ? add_input(r, err) : 0;
 }
 
-static void drain(int from, int to)
+static void drain(struct relay *r, int from, int to)
 {
-	while (from >= 0 && pump(from, to) > 0)
+	while (from >= 0 && pump(from, to, &r->lost) > 0)
 		;
 }
 
 int relay_process(struct proc *process, struct relay_ends *ends, bool interactive, int *ret_code,
 		  struct err *err)
 {
-	struct relay r = {.process = process, .ends = ends, .err = err};
+	struct relay r = {.process = process, .ends = ends, .err = err, .lost = ERR_INIT};
 	int status = -1;
 
 	r.loop = loop_new(err);
 	if (r.loop && add_sources(&r, interactive, err) == 0 && loop_run(r.loop, err) >= 0)
 		status = r.failed ? -1 : 0;
-	drain(ends->console_fd, STDOUT_FILENO);
-	drain(ends->out_fd, STDOUT_FILENO);
-	drain(ends->err_fd, STDERR_FILENO);
+	drain(&r, ends->console_fd, STDOUT_FILENO);
+	drain(&r, ends->out_fd, STDOUT_FILENO);
+	drain(&r, ends->err_fd, STDERR_FILENO);
 	if (r.raw)
 		tty_restore(STDIN_FILENO, &r.saved);
 	loop_free(r.loop);
 	*ret_code = r.how.code;
-	return status;
+	if (status < 0 || r.lost.kind == ERR_NONE || r.lost.errnum == EPIPE)
+		return status;
+	*err = r.lost;
+	return -1;
 }

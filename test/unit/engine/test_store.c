@@ -280,6 +280,10 @@ TEST(a_record_is_read_as_it_was_written)
 	CHECK(read.record.stop_timeout_ms == UINT64_MAX);
 	CHECK(read.record.terminal && read.record.strict && !read.record.interactive);
 	CHECK_STR(read.record.labels.items[0], "k=v \"\\\xc3\xa9");
+	CHECK(!read.record.spec.process.cwd); /* not read yet */
+	CHECK_OK(store_load_spec(&read, &err));
+	CHECK_OK(store_load_spec(&read, &err));
+	CHECK_STR(read.record.spec.process.cwd, made.record.spec.process.cwd);
 	CHECK_STR(read.record.spec.process.user.name, "web:tape");
 	CHECK(read.record.spec.init && read.record.spec.seccomp_default);
 	CHECK_INT(read.record.spec.mount_count, made.record.spec.mount_count);
@@ -287,18 +291,23 @@ TEST(a_record_is_read_as_it_was_written)
 
 TEST(members_of_a_newer_version_are_passed_over)
 {
-	static const char text[] =
-		"{\"version\":1,\"id\":\"x\",\"name\":\"web\",\"image\":\"host\","
-		"\"of_tomorrow\":{\"a\":[1,2,{}]},\"restart\":null}";
+	own(str) struct str text = STR_INIT(1000);
 	own(store) struct store store = {.root_fd = -1, .run_fd = -1};
 	own(container) struct container ct = CONTAINER_INIT;
 	const char *id = make_id('a', "1");
 
 	open_store(&store);
 	create(&store, id, "web");
-	write_at(&store, id, "record.json", text, sizeof text - 1);
+	str_add(&text, "{\"version\":1,\"id\":\"x\",\"name\":\"web\",\"image\":\"host\","
+		       "\"of_tomorrow\":{\"a\":[1,2,{}]},\"restart\":null}");
+	store_add_sum(&text);
+	str_add(&text, "\n{\"spec\":{\"ociVersion\":\"1.2.0\"},\"of_tomorrow\":7}");
+	store_add_sum(&text);
+	str_add(&text, "\n{\"of_tomorrow\"\n");
+	write_at(&store, id, "record.json", text.data, text.len);
 	CHECK_OK(store_load(&store, id, &ct, &err));
 	CHECK_STR(ct.record.name, "web");
+	CHECK_OK(store_load_spec(&ct, &err));
 }
 
 /* It is told, it is in the list, and it can be removed; nothing is guessed. */
@@ -366,13 +375,18 @@ TEST(what_is_damaged_is_found_by_whoever_removes)
 	CHECK_ERR(store_find_damaged(&store, "none", &ct, &err), ERR_NOT_FOUND, "no container");
 }
 
-/* Any single damaged byte gives a record or a clear error, never a crash. */
+/* Everything that is in the record. */
+static int load_whole(struct store *store, const char *id, struct container *ret)
+{
+	return store_load(store, id, ret, &err) < 0 ? -1 : store_load_spec(ret, &err);
+}
+
+/* Any single flipped bit is a clear error, never a crash, and never another limit than was asked for. */
 TEST(flipped_bytes)
 {
 	own(store) struct store store = {.root_fd = -1, .run_fd = -1};
 	const char *id = make_id('a', "1");
 	own_free char *text = NULL;
-	int refused = 0;
 	size_t size;
 
 	open_store(&store);
@@ -384,13 +398,59 @@ TEST(flipped_bytes)
 		text[i] ^= (char)(1 << i % 8);
 		write_at(&store, id, "record.json", text, size);
 		err = ERR_INIT;
-		if (store_load(&store, id, &ct, &err) < 0) {
-			CHECK_INT(err.kind, ERR_CORRUPT);
-			refused++;
-		}
+		CHECK(load_whole(&store, id, &ct) < 0);
+		CHECK_INT(err.kind, ERR_CORRUPT);
 		text[i] ^= (char)(1 << i % 8);
 	}
-	CHECK(refused > 0);
+	write_at(&store, id, "record.json", text, size);
+	own(container) struct container ct = CONTAINER_INIT;
+	CHECK_OK(load_whole(&store, id, &ct));
+}
+
+TEST(words_that_changed_places)
+{
+	own(store) struct store store = {.root_fd = -1, .run_fd = -1};
+	const char *id = make_id('a', "1");
+	own_free char *text = NULL;
+	char word[4];
+	size_t size;
+
+	open_store(&store);
+	create(&store, id, "web");
+	text = read_at(&store, id, "record.json", &size);
+	for (size_t i = 0; i + 8 <= size; i += 4) {
+		own(container) struct container ct = CONTAINER_INIT;
+
+		if (!memcmp(text + i, text + i + 4, 4))
+			continue;
+		for (int twice = 0; twice < 2; twice++) {
+			memcpy(word, text + i, 4);
+			memcpy(text + i, text + i + 4, 4);
+			memcpy(text + i + 4, word, 4);
+			write_at(&store, id, "record.json", text, size);
+			if (!twice)
+				CHECK_ERR(load_whole(&store, id, &ct), ERR_CORRUPT, "record.json");
+		}
+	}
+}
+
+TEST(a_record_longer_than_what_is_read_at_once)
+{
+	own(store) struct store store = {.root_fd = -1, .run_fd = -1};
+	own(container) struct container made = CONTAINER_INIT;
+	struct record r;
+
+	open_store(&store);
+	fill(&r, make_id('a', "1"), "web");
+	for (int i = 0; i < 300; i++) {
+		CHECK_OK(strv_addf(&r.labels, &err, "label-%d=%070d", i, i));
+		CHECK_OK(strv_addf(&r.spec.process.env, &err, "NAME_%d=%070d", i, i));
+	}
+	CHECK_OK(store_create(&store, &r, &made, &err));
+	own(container) struct container ct = CONTAINER_INIT;
+	CHECK_OK(load_whole(&store, made.id, &ct));
+	CHECK_STR(ct.record.labels.items[299], made.record.labels.items[299]);
+	CHECK_INT(ct.record.spec.process.env.count, made.record.spec.process.env.count);
 }
 
 TEST(truncated_at_any_place)
@@ -407,7 +467,7 @@ TEST(truncated_at_any_place)
 		own(container) struct container ct = CONTAINER_INIT;
 
 		write_at(&store, id, "record.json", text, n);
-		CHECK_ERR(store_load(&store, id, &ct, &err), ERR_CORRUPT, "container aaaa");
+		CHECK_ERR(load_whole(&store, id, &ct), ERR_CORRUPT, "container aaaa");
 	}
 }
 
@@ -479,22 +539,23 @@ TEST(an_exit_is_read_as_it_was_written)
 
 /* What there is in the run directory, and which state that is. */
 static const struct {
-	bool alive, state, ctl, fresh, exit;
+	bool alive, state, stopping, fresh, exit;
 	enum container_status status;
 } states[] = {
 	{.fresh = true, .status = CT_CREATED}, /* by one that was killed */
 	{.alive = true, .fresh = true, .status = CT_CREATED},
-	{.alive = true, .fresh = true, .ctl = true, .status = CT_CREATED},
-	{.alive = true, .fresh = true, .ctl = true, .state = true, .status = CT_RUNNING},
-	{.alive = true, .ctl = true, .state = true, .status = CT_RUNNING},
-	{.alive = true, .ctl = true, .state = true, .exit = true, .status = CT_RUNNING},
-	{.alive = true, .state = true, .exit = true, .status = CT_STOPPING},
-	{.alive = true, .state = true, .status = CT_STOPPING}, /* --rm */
+	{.alive = true, .fresh = true, .state = true, .status = CT_RUNNING},
+	{.alive = true, .state = true, .status = CT_RUNNING},
+	{.alive = true, .state = true, .exit = true, .status = CT_RUNNING},
+	{.alive = true, .stopping = true, .exit = true, .status = CT_STOPPING},
+	{.alive = true, .stopping = true, .status = CT_STOPPING}, /* --rm */
 	{.alive = true, .exit = true, .status = CT_STOPPING},
 	{.alive = true, .status = CT_STOPPING},
 	{.exit = true, .status = CT_EXITED},
-	{.exit = true, .state = true, .ctl = true, .status = CT_EXITED},
-	{.state = true, .ctl = true, .status = CT_DEAD},
+	{.exit = true, .state = true, .status = CT_EXITED},
+	{.exit = true, .stopping = true, .status = CT_EXITED},
+	{.state = true, .status = CT_DEAD},
+	{.stopping = true, .status = CT_DEAD},
 	{.status = CT_DEAD},
 };
 
@@ -523,19 +584,29 @@ TEST(the_status_is_what_the_files_and_the_lock_say)
 		own(container) struct container read = CONTAINER_INIT;
 		own_fd int alive_fd = -1;
 
-		mark(&ct, false, "state.json");
-		if (states[i].state)
+		mark(&ct, false, STORE_STATE);
+		mark(&ct, false, STORE_STOPPING);
+		if (states[i].alive)
+			alive_fd = file_lock(ct.run_fd, STORE_ALIVE, LOCK_EXCLUSIVE, 0, &err);
+		if (states[i].state || states[i].stopping)
 			CHECK_OK(store_write_state(&ct, &state, &err));
-		mark(&ct, states[i].ctl, "ctl");
+		if (states[i].stopping)
+			CHECK(renameat(ct.run_fd, STORE_STATE, ct.run_fd, STORE_STOPPING) == 0);
 		mark(&ct, states[i].fresh, STORE_FRESH);
 		CHECK(unlinkat(ct.root_fd, "exit.json", 0) == 0 || errno == ENOENT);
 		if (states[i].exit)
 			CHECK_OK(store_write_exit(&ct, &end, &err));
-		if (states[i].alive)
-			alive_fd = file_lock(ct.run_fd, "alive", LOCK_EXCLUSIVE, 0, &err);
 		CHECK_OK(store_load(&store, ct.id, &read, &err));
 		CHECK_STR(container_status_name(read.status),
 			  container_status_name(states[i].status));
+		own(container) struct container listed = CONTAINER_INIT;
+		CHECK_OK(store_summarize(&store, ct.id, &listed, &err));
+		CHECK_STR(container_status_name(listed.status),
+			  container_status_name(states[i].status));
+		CHECK_STR(listed.record.name, "web");
+		CHECK_STR(listed.record.command.items[0], "true");
+		CHECK_INT(listed.exit.code, listed.status == CT_EXITED ? 3 : 0);
+		CHECK(listed.run_fd < 0 && listed.root_fd < 0);
 	}
 }
 
