@@ -77,6 +77,7 @@ int oci_check_preserved(const struct oci *oci, uint64_t count, struct err *err);
 extern const struct oci_verb oci_verb_create, oci_verb_run, oci_verb_start, oci_verb_state,
 	oci_verb_kill, oci_verb_delete, oci_verb_list, oci_verb_ps, oci_verb_pause, oci_verb_resume,
 	oci_verb_exec;
+extern const struct oci_verb oci_verb_update, oci_verb_events;
 extern const struct oci_verb oci_verb_spec, oci_verb_validate;
 
 #endif

@@ -154,6 +154,7 @@ void json_write_string(struct json_writer *w, const char *text); /* NULL writes 
 void json_write_bool(struct json_writer *w, bool value);
 void json_write_u64(struct json_writer *w, uint64_t value);
 void json_write_i64(struct json_writer *w, int64_t value);
+void json_write_decimal(struct json_writer *w, double value); /* two decimals */
 void json_write_strings(struct json_writer *w, const struct strv *v);
 /* key and value at once */
 void json_write_member(struct json_writer *w, const char *key, const char *text);

@@ -146,6 +146,12 @@ void json_write_i64(struct json_writer *w, int64_t value)
 	str_addf(w->out, "%" PRId64, value);
 }
 
+void json_write_decimal(struct json_writer *w, double value)
+{
+	begin_item(w);
+	str_addf(w->out, "%.2f", value);
+}
+
 void json_write_strings(struct json_writer *w, const struct strv *v)
 {
 	json_write_array(w);

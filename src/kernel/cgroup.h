@@ -231,6 +231,12 @@ bool cgroup_is_frozen(const struct cgroup *cg);
 /* Apply changed values to a running one; what this kernel cannot do is added to cg->skipped. */
 int cgroup_apply(const struct cgroup_host *host, const struct cgroup_plan *plan, struct cgroup *cg,
 		 struct err *err);
+/* The contents of a file of the group, in the hierarchy that has the controller, without the trailing
+ * newline. `v1` and `v2` name it in either version; NULL: there is none. Returns the length, -1 with errno
+ * (ENOENT where there is no such file); cut at size - 1. */
+ssize_t cgroup_read(const struct cgroup_host *host, const struct cgroup *cg,
+		    unsigned int controller, const char *v1, const char *v2, char *buf,
+		    size_t size);
 /* pids (in our namespace) of the group, sub-groups included. Returns the count, at most max. */
 ssize_t cgroup_pids(const struct cgroup *cg, int *pids, size_t max, struct err *err);
 
@@ -250,6 +256,26 @@ int cgroup_stats(const struct cgroup_host *host, const struct cgroup *cg, struct
 /* How often the kernel killed in it for want of memory: of the above the one number that an exit needs,
  * without the rest, some of which is dear to read. 0 where it cannot be told. */
 uint64_t cgroup_oom_kills(const struct cgroup_host *host, const struct cgroup *cg);
+
+/* Page sizes of the hugetlb controller in this group: "2MB", "1GB". */
+int cgroup_hugetlb_sizes(const struct cgroup_host *host, const struct cgroup *cg, struct strv *ret,
+			 struct err *err);
+
+/* Being told of kills for want of memory. */
+struct cgroup_oom_watch {
+	int fd;	      /* poll(2): POLLIN on v1 (an eventfd), POLLPRI on v2 (memory.events) */
+	short events; /* which of the two */
+	bool v2;
+	uint64_t seen; /* v2: kills that were counted */
+};
+
+#define CGROUP_OOM_WATCH_INIT ((struct cgroup_oom_watch){.fd = -1})
+
+int cgroup_oom_watch(const struct cgroup_host *host, const struct cgroup *cg,
+		     struct cgroup_oom_watch *ret, struct err *err);
+/* After poll(2) said so: how many there were since the last call. */
+unsigned int cgroup_oom_seen(const struct cgroup *cg, struct cgroup_oom_watch *watch);
+void cgroup_oom_watch_done(struct cgroup_oom_watch *watch);
 
 /* The limits in force, "memory/memory.limit_in_bytes=67108864", appended: hierarchy, file, contents. */
 int cgroup_values(const struct cgroup_host *host, const struct cgroup *cg, struct strv *ret,

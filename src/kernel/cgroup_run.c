@@ -236,6 +236,17 @@ int cgroup_join_all(const struct cgroup *cg, int pid, struct err *err)
 
 /* ---- values ---- */
 
+ssize_t cgroup_read(const struct cgroup_host *host, const struct cgroup *cg,
+		    unsigned int controller, const char *v1, const char *v2, char *buf, size_t size)
+{
+	int h = cgroup_host_find(host, controller);
+	const struct cgroup_member *member = h < 0 ? NULL : cgroup_member_at(cg, (unsigned int)h);
+	const char *file = member && member->v2 ? v2 : v1;
+
+	errno = ENOENT;
+	return member && file ? cgroup_get(member->dir_fd, file, buf, size) : -1;
+}
+
 void cgroup_writer_done(struct cgroup_writer *writer)
 {
 	fd_close(writer->fd);

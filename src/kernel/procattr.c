@@ -278,3 +278,33 @@ int groups_set(bool are_fixed, size_t count, const uint32_t *groups, struct err 
 		return err_errno(err, "cannot set supplementary groups");
 	return 0;
 }
+
+#define NET_DEV_MAX (1u << 20)
+
+char *procfs_read_net(pid_t pid, struct err *err)
+{
+	own_fd int proc_fd = procfs_open(err);
+	char path[48], text[64];
+	struct stat theirs, ours;
+	char *data = NULL;
+
+	if (proc_fd < 0)
+		return NULL;
+	snprintf(path, sizeof path, "%d/ns/net", (int)pid);
+	if (fstatat(proc_fd, path, &theirs, 0) < 0 ||
+	    fstatat(proc_fd, "self/ns/net", &ours, 0) < 0) {
+		err_errno(err, "cannot look at the network of process %d", (int)pid);
+		return NULL;
+	}
+	if (theirs.st_ino == ours.st_ino) {
+		err_set(err, ERR_STATE, 0, "process %d is in our network namespace", (int)pid);
+		return NULL;
+	}
+	snprintf(text, sizeof text, "%d/net/dev", (int)pid);
+	own_fd int fd = openat(proc_fd, text, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		err_errno(err, "cannot read the interfaces of process %d", (int)pid);
+	else if (fd_read_all(fd, NET_DEV_MAX, "net/dev", &data, err) < 0)
+		return NULL;
+	return data;
+}

@@ -17,6 +17,9 @@
 
 /* O_PATH of /proc, checked: PROC_SUPER_MAGIC and its root inode. Returns the fd. */
 int procfs_open(struct err *err);
+/* /proc/PID/net/dev, the caller's to free. NULL: with ERR_STATE where the process is in our own network
+ * namespace, whose interfaces are not its. */
+char *procfs_read_net(pid_t pid, struct err *err);
 
 /* Is this sysctl namespaced, i.e. may a container with these namespaces of its own set it? Names
  * with '/' or '.' separators; only [a-z0-9_-] per component and known prefixes: net.* (own network

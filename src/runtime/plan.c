@@ -97,17 +97,18 @@ static const struct cgroup_device default_devices[] = {
 
 #define DEFAULT_DEVICE_COUNT (sizeof default_devices / sizeof *default_devices)
 
-static int plan_devices(struct plan *plan, struct cgroup_resources *r, struct err *err)
+int plan_device_rules(struct cgroup_resources *r, struct cgroup_device **ret, struct err *err)
 {
+	struct cgroup_device *rules;
+
 	if (!r->device_count)
 		return 0;
-	plan->device_rules = calloc(r->device_count + DEFAULT_DEVICE_COUNT,
-				    sizeof *plan->device_rules);
-	if (!plan->device_rules)
+	rules = calloc(r->device_count + DEFAULT_DEVICE_COUNT, sizeof *rules);
+	if (!rules)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot plan device rules");
-	memcpy(plan->device_rules, r->devices, r->device_count * sizeof *r->devices);
-	memcpy(plan->device_rules + r->device_count, default_devices, sizeof default_devices);
-	r->devices = plan->device_rules;
+	memcpy(rules, r->devices, r->device_count * sizeof *r->devices);
+	memcpy(rules + r->device_count, default_devices, sizeof default_devices);
+	r->devices = *ret = rules;
 	r->device_count += DEFAULT_DEVICE_COUNT;
 	return 0;
 }
@@ -172,7 +173,7 @@ static int plan_cgroup(struct plan *plan, struct err *err)
 		return 0;
 	name = place ? cgroup_place_name(place, plan->host, err)
 		     : str_dup(plan->request.cgroup_name, err);
-	if (!name || plan_devices(plan, &resources, err) < 0 ||
+	if (!name || plan_device_rules(&resources, &plan->device_rules, err) < 0 ||
 	    cgroup_plan_make(plan->host, name, &resources, plan->request.strict, &plan->cgroup,
 			     err) < 0)
 		return -1;

@@ -146,6 +146,9 @@ struct plan {
 const char *step_name(enum step_op op);
 int plan_add(struct plan *plan, enum step_op op, unsigned int index, const char *subject,
 	     struct err *err);
+/* The rules of `r`, where it has any, and the default ones after them, in an array of the caller's that `r`
+ * then points to. */
+int plan_device_rules(struct cgroup_resources *r, struct cgroup_device **ret, struct err *err);
 /* The part of the plan that is about mounts (plan_mounts.c). */
 int plan_add_sources(struct plan *plan, struct err *err);
 int plan_add_mounts(struct plan *plan, struct err *err);

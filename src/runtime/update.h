@@ -2,8 +2,10 @@
 /*
  * New limits for a running container.
  *
- * What is not asked for stays as it is. Everything is checked before anything is written; a write that
- * the kernel refuses undoes those before it, so that a failed update leaves the limits of before.
+ * What is not asked for stays as it is, also where the kernel keeps two values in one file or bounds one by
+ * another: the one that is missing is taken from what is in force. Everything is checked before anything
+ * is written; a write that the kernel refuses undoes those before it, so that a failed update leaves the
+ * limits of before. Where systemd manages the group it is told afterwards.
  */
 #ifndef INSULA_RUNTIME_UPDATE_H
 #define INSULA_RUNTIME_UPDATE_H
@@ -12,10 +14,6 @@
 #include "base/str.h"
 #include "kernel/cgroup.h"
 #include "runtime/place.h"
-
-/* A linux.resources object (not a whole config.json). */
-int runtime_resources_parse(const char *text, size_t size, const char *name,
-			    struct cgroup_resources *ret, struct err *err);
 
 /* `place`: as recorded (manager, path, unit, user). Device rules in `r` replace those in force, with the
  * default devices added as at a start. What this host cannot do is a line in *warnings, or, where

@@ -336,3 +336,28 @@ int spec_add_idmap(struct spec_idmaps *maps, uint32_t container_id, uint32_t hos
 	*added = (struct spec_idmap){container_id, host_id, size};
 	return 0;
 }
+
+int spec_parse_resources(const char *text, size_t size, const char *name,
+			 struct cgroup_resources *ret, struct err *err)
+{
+	own_json struct json *doc = json_parse(text, size, name, err);
+	struct cgroup_resources r;
+
+	if (!doc)
+		return -1;
+	cgroup_resources_init(&r);
+	if (json_bind(doc, 0, spec_resources_fields, JSON_UNKNOWN_ALLOW, &r, err) < 0)
+		return -1;
+	settle_rules(&r);
+	settle_amounts(&r);
+	for (size_t i = 0; i < 2; i++) {
+		char **text_ = i ? &r.cpuset_mems : &r.cpuset_cpus;
+
+		if (*text_ && !**text_) {
+			free(*text_);
+			*text_ = NULL;
+		}
+	}
+	*ret = r;
+	return 0;
+}

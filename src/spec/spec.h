@@ -180,6 +180,11 @@ extern const struct json_field spec_fields[];
 int spec_read(int bundle_fd, const char *name, struct spec *ret, struct err *err);
 int spec_parse(const char *text, size_t size, const char *name, struct spec *ret, struct err *err);
 
+/* A linux.resources object alone, as `update` reads it. Zero means what it means in a specification of the
+ * newest version. */
+int spec_parse_resources(const char *text, size_t size, const char *name,
+			 struct cgroup_resources *ret, struct err *err);
+
 /* Cross-field rules, each error with its JSON path: version 1.x; absolute paths; process needs args
  * and cwd; id maps do not overlap, are not empty where a user namespace is made, cover uid 0 only if
  * asked; namespaces listed once; sysctls that need a namespace of their own (sysctl_check);

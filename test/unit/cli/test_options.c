@@ -274,7 +274,7 @@ static void well_formed(const struct subject *s, const struct opt *row)
 
 	for (const char *c = row->name; *c; c++)
 		if (!islower((unsigned char)*c) && *c != '-')
-			BAD("a name has small letters and '-'");
+			BAD("a name has small letters, digits and '-'");
 	if (row->letter && !isalpha((unsigned char)row->letter))
 		BAD("'%c' is no letter", row->letter);
 	for (const struct opt *other = s->table; other < row; other++)
