@@ -341,19 +341,23 @@ static int run_create(struct oci *oci, void *options, const struct strv *operand
 	return make(&m, oci, id, true, err);
 }
 
+/* It is everybody's while it runs: another verb may pause, kill or delete it. */
 static int run_foreground(struct making *m, struct oci *oci, struct err *err)
 {
 	struct err removing = ERR_INIT;
-	int status = oci_foreground(&m->running.init, m->running.console_fd, &oci->exit_code, err);
 
+	fd_close(take_fd(m->dir.lock_fd));
+	int status = oci_foreground(&m->running.init, m->running.console_fd, &oci->exit_code, err);
 	if (m->options->keep)
 		return status;
-	if (state_refresh(&m->dir, &removing) < 0 || life_destroy(&m->dir, &removing) < 0) {
-		if (status == 0)
-			*err = removing;
-		return -1;
-	}
-	return status;
+	if (state_lock(&m->dir, LIFE_LOCK_MS, &removing) == 0 &&
+	    life_destroy(&m->dir, &removing) == 0)
+		return status;
+	if (removing.kind == ERR_NOT_FOUND)
+		return status; /* deleted meanwhile */
+	if (status == 0)
+		*err = removing;
+	return -1;
 }
 
 static int run_run(struct oci *oci, void *values, const struct strv *operands, struct err *err)

@@ -284,9 +284,13 @@ int state_lock(struct state_dir *dir, int timeout_ms, struct err *err)
 
 int state_remove(struct state_dir *dir, struct err *err)
 {
-	if (path_remove_tree(dir->parent_fd, dir->state.id, err) < 0)
-		return err_wrap(err, "cannot remove container '%s'", dir->state.id);
-	return 0;
+	struct err removing = ERR_INIT;
+
+	if (path_remove_tree(dir->parent_fd, dir->state.id, &removing) == 0 ||
+	    removing.errnum == ENOENT) /* two of us were at it */
+		return 0;
+	*err = removing;
+	return err_wrap(err, "cannot remove container '%s'", dir->state.id);
 }
 
 int state_list(int root_fd, struct strv *ret_ids, struct err *err)
