@@ -65,7 +65,13 @@ box() {
 	insula-runtime run ${FLAGS:-} --bundle "$B" "box$BASHPID"
 }
 
-# boxed TEXT...: a shell script, with the name of mountinfo's fields at hand.
+# bounded FLAG... ID: it is run as it stands, and ends within 20 seconds.
+bounded() {
+	timeout 20 "$INSULA_BIN/insula-runtime" --root "$E2E_STATE/oci" --runroot "$INSULA_RUNROOT" \
+		run --bundle "$B" "$@"
+}
+
+# script TEXT: a shell script, with the name of mountinfo's fields at hand.
 script() {
 	box sh -c "
 	# line PATH: its line of mountinfo, without the numbers
@@ -651,11 +657,9 @@ $S/new 503 503"
 		ok box cat /etc/os-release
 		contains 'ID=e2e'
 	done
-	cp "$B/config.json" "$B/rootfs/"
-	B=$B/rootfs
-	change '.root.path = "."'
-	ok box cat /etc/os-release
-	B=${B%/rootfs}
+	jq '.root.path = "."' <"$B/config.json" >"$B/rootfs/config.json"
+	ok insula-runtime run --bundle "$B/rootfs" box
+	contains 'ID=e2e'
 	ln -s / "$B/host"
 	change '.root.path = "host"'
 	run --separate-stderr box true
@@ -711,7 +715,7 @@ ro"
 		| .linux.namespaces |= map(select(.type != "pid")) | .linux.maskedPaths = []' \
 		--arg p "/proc/$$/ns/net"
 	ok script 'ls /sys/class/net | wc -l; ls -d /proc/1 /proc/self'
-	[ "${lines[0]}" -eq "$(ls /sys/class/net | wc -l)" ] || fail "network devices"
+	[ "${lines[0]}" -eq "$(find /sys/class/net/ -mindepth 1 | wc -l)" ] || fail "network devices"
 	userns
 	ok script 'ls /sys/class/net | wc -l; ls -d /proc/1 /proc/self'
 	sleep 100 3>&- &
@@ -737,7 +741,7 @@ rw,hidepid=invisible'
 		ok script 'flags /sys; ls /sys/fs/cgroup | wc -l; touch /sys/fs/cgroup/x 2>/dev/null || echo read-only; ls -d /sys/kernel'
 		contains 'ro,nosuid'
 		contains read-only
-		[ "${lines[1]}" -ge "$(ls /sys/fs/cgroup | wc -l)" ] || fail "not recursive"
+		[ "${lines[1]}" -ge "$(find /sys/fs/cgroup -mindepth 1 -maxdepth 1 | wc -l)" ] || fail "not recursive"
 	done
 }
 
@@ -776,4 +780,307 @@ rw,gid=5,mode=600,ptmxmode=640
 	change '.annotations = {"run.oci.mount_context_type": "nothing"}'
 	run --separate-stderr box true
 	[[ $stderr == *"'nothing' is not a kind of label"* ]] || fail "message"
+}
+
+# ---- devices ----
+
+# device PATH TYPE MAJOR MINOR [FILTER]: one more entry of linux.devices.
+device() {
+	change '.linux.devices += [{path: $p, type: $t, major: ($a | tonumber), minor: ($b | tonumber)} + '"${5:-{\}}"']' \
+		--arg p "$1" --arg t "$2" --arg a "$3" --arg b "$4"
+}
+
+# no_dev_mount: whatever the root has on /dev is used.
+no_dev_mount() {
+	change '.mounts |= map(select(.destination | test("^/dev($|/)") | not))'
+}
+
+@test "devices: every type, with modes and owners, in places of every kind" {
+	device /dev/fuse c 10 229 '{fileMode: 384, uid: 1000, gid: 2000}'
+	device /dev/unbuffered u 1 5
+	device /dev/disk b 7 0 '{fileMode: 432}'
+	device /dev/deep/er/zero c 1 5 '{uid: 7}'
+	device /srv/null c 1 3
+	change '.linux.devices += [{path: "/dev/pipe", type: "p", fileMode: 420}, {path: "/run/pipe", type: "p"}]'
+	for mode in host private; do
+		[ $mode = host ] || userns
+		rm -rf "$B/rootfs/run" "$B/rootfs/srv"
+		mkdir -m 777 "$B/rootfs/run" "$B/rootfs/srv"
+		ok script 'stat -c "%n %F %a %u %g %t %T" /dev/fuse /dev/unbuffered /dev/disk /dev/deep/er/zero /srv/null /dev/pipe /run/pipe
+			echo x >/srv/null && head -c 2 /dev/deep/er/zero | od -An -tx1'
+		shows '/dev/fuse character special file 600 1000 2000 a e5
+/dev/unbuffered character special file 666 0 0 1 5
+/dev/disk block special file 660 0 0 7 0
+/dev/deep/er/zero character special file 666 7 0 1 5
+/srv/null character special file 666 0 0 1 3
+/dev/pipe fifo 644 0 0 0 0
+/run/pipe fifo 666 0 0 0 0
+ 00 00'
+	done
+	# In a user namespace no node is left on the host's disk.
+	[ "$(find "$B/rootfs/srv" -type c | wc -l)" -eq 0 ] || fail "a node was left"
+}
+
+@test "devices: without a tmpfs on /dev they are made in the image's, or mounted on it" {
+	no_dev_mount
+	device /dev/sub/fuse c 10 229
+	for mode in host private; do
+		[ $mode = host ] || userns
+		rm -rf "$B/rootfs/dev"
+		mkdir -m 755 "$B/rootfs/dev"
+		for _ in 1 2; do # the second time what was made is there
+			ok script 'for d in null zero full random urandom tty sub/fuse; do stat -c "%F %a %u" /dev/$d; done | sort | uniq -c | tr -s " "
+				echo x >/dev/null; readlink /dev/ptmx /dev/fd 2>/dev/null || readlink /dev/ptmx'
+			contains '7 character special file 666 0'
+			contains pts/ptmx
+		done
+	done
+	[ "$(find "$B/rootfs/dev" -type c | wc -l)" -eq 0 ] || fail "a node was left"
+	rm -rf "$B/rootfs/dev"
+	change '.linux.namespaces |= map(select(.type != "user")) | del(.linux.uidMappings, .linux.gidMappings)'
+	ok script 'stat -c %F /dev/null'
+	shows 'character special file'
+}
+
+@test "devices: what is in the way is an error, and is not touched" {
+	no_dev_mount
+	echo precious >"$S/canary"
+	rm -rf "$B/rootfs/dev"
+	for kind in link file fifo other directory; do
+		for mode in host private; do
+			mkdir "$B/rootfs/dev"
+			case $kind in
+			link) ln -s "$S/canary" "$B/rootfs/dev/null" ;;
+			file) echo text >"$B/rootfs/dev/null" ;;
+			fifo) mkfifo "$B/rootfs/dev/null" ;;
+			other) mknod "$B/rootfs/dev/null" c 1 5 ;;
+			directory) mkdir "$B/rootfs/dev/null" ;;
+			esac
+			run --separate-stderr bounded box
+			[ "$status" -eq 125 ] || fail "$kind"
+			[[ $stderr == *"device '/dev/null': there is something else already"* ]] || fail "message: $kind"
+			rm -rf "$B/rootfs/dev"
+			if [ $mode = host ]; then userns; fi
+		done
+		change '.linux.namespaces |= map(select(.type != "user")) | del(.linux.uidMappings, .linux.gidMappings)'
+	done
+	ln -s "$S" "$B/rootfs/dev"
+	run --separate-stderr box true
+	[ "$status" -eq 125 ] || fail "/dev as a link"
+	[ "$(ls "$S")" = canary ] && [ "$(cat "$S/canary")" = precious ] || fail "touched"
+}
+
+@test "devices: a /dev that is bound is left as it is" {
+	no_dev_mount
+	mount_on /dev bind /dev rbind
+	device /dev/null c 1 3
+	device /dev/insula-missing c 1 3
+	dev() { find /dev -xdev -printf '%p %y %m %u %g %l\n' | sort; }
+	before=$(dev)
+	ok script 'echo x >/dev/null; ls /dev/insula-missing 2>/dev/null || true'
+	shows ''
+	[[ $stderr == *"device '/dev/insula-missing' is not in what is bound on /dev"* ]] || fail "no warning"
+	[ "$(dev)" = "$before" ] || fail "/dev changed"
+	FLAGS=--strict
+	run --separate-stderr box true
+	[[ $stderr == *"device '/dev/insula-missing': what is bound on /dev does not have it"* ]] || fail "not refused"
+}
+
+@test "devices: where none may be made the host's are mounted, if they are what is asked for" {
+	device /dev/full c 1 7
+	nested() {
+		# shellcheck disable=SC2016  # expanded by that shell
+		timeout 60 unshare --user --map-root-user --mount --propagation private \
+			bash -c 'mount -t tmpfs run "$E2E_STATE/apart" && exec "$INSULA_BIN/insula-runtime" \
+			--root "$E2E_STATE/oci" --runroot "$E2E_STATE/apart" --cgroup-manager disabled run --bundle "$B" box'
+	}
+	mkdir -p "$E2E_STATE/apart" "$E2E_STATE/oci"
+	export B E2E_STATE
+	change '.process.args = ["sh", "-c", "stat -c \"%F %t %T\" /dev/null /dev/full; echo x >/dev/null && echo written"]
+		| .process.rlimits = [] | .mounts |= map(select(.type != "cgroup") | .options = ((.options // []) - ["gid=5"]))'
+	ok nested
+	shows 'character special file 1 3
+character special file 1 7
+written'
+	change '.linux.devices[0].minor = 9'
+	run --separate-stderr nested
+	[[ $stderr == *"the host's '/dev/full' is not device c 1:9"* ]] || fail "message"
+}
+
+# ---- covers ----
+
+@test "masks: files, directories, devices, FIFOs, links; what is absent is no error" {
+	mkdir "$B/rootfs/secret" "$B/rootfs/dir"
+	echo secret | tee "$B/rootfs/secret/file" "$B/rootfs/dir/file" "$B/rootfs/plain" >/dev/null
+	mkfifo "$B/rootfs/fifo"
+	ln -s /secret "$B/rootfs/link"
+	ln -s loop "$B/rootfs/loop"
+	change '.linux.maskedPaths = ["/link", "/plain", "/fifo", "/dev/zero", "/dir/", "/no/such", "/plain/below", "/proc/kcore", "/proc/no", "/sys/firmware"]'
+	for mode in host private; do
+		[ $mode = host ] || userns
+		ok script 'ls -A /secret /dir /sys/firmware | grep -v :; cat /plain /proc/kcore; timeout 2 cat /fifo; timeout 2 head -c 3 /dev/zero
+			for f in /secret/x /plain /fifo /dev/zero /dir/x; do echo x 2>/dev/null >$f && echo written $f; done; true'
+		! grep -q . <<<"$output" || fail "not covered"
+	done
+	change '.linux.maskedPaths = ["/loop"]'
+	run --separate-stderr box true
+	[[ $stderr == *"cannot mask '/loop'"* ]] || fail "message"
+	change '.linux.maskedPaths = ["/dir/.."]'
+	run --separate-stderr box true
+	[ "$status" -ne 0 ] || fail "'..' was accepted"
+	rm "$B/rootfs/loop" && ln -s / "$B/rootfs/loop"
+	change '.linux.maskedPaths = ["/loop"]'
+	run --separate-stderr box true
+	[[ $stderr == *"cannot mask '/loop': it is the container's root"* ]] || fail "message"
+}
+
+@test "read-only paths: files, directories with mounts in them, links, the root" {
+	mkdir -p "$B/rootfs/dir/below"
+	touch "$B/rootfs/plain"
+	ln -s dir "$B/rootfs/link"
+	mount_on /dir/below tmpfs tmpfs
+	change '.linux.readonlyPaths = ["/link", "/plain", "/no/such", "/proc/sys"]'
+	ok script 'for f in /dir/x /dir/below/x /plain /proc/sys/kernel/hostname; do echo x 2>/dev/null >$f && echo written $f; done; echo y >/ok; flags /dir; flags /dir/below'
+	shows 'ro,relatime
+ro,relatime'
+	change '.linux.readonlyPaths = ["/"]'
+	ok script 'touch /x 2>&1 || true; touch /dev/shm/x 2>&1 || true'
+	contains 'touch: /x: Read-only file system'
+}
+
+@test "masks hold although the name of /proc has been moved in a root that is shared" {
+	change '.linux.maskedPaths = ["/proc/kcore", "/proc/keys"] | .process.args = ["sh", "-c", "sleep 0.3; for p in /proc /other; do [ ! -e $p/self ] || echo $p $(cat $p/keys | wc -c); done"]'
+	mkdir "$B/rootfs/other"
+	cp -a "$B/config.json" "$B/swap.json"
+	"$BATS_FILE_TMPDIR/swap" "$B/rootfs/proc" "$B/rootfs/other" 3>&- &
+	pid=$!
+	for _ in 1 2 3 4 5 6 7 8; do
+		run --separate-stderr bounded box
+		[ "$status" -eq 125 ] || [[ $output != *[1-9] ]] || { kill $pid; fail "keys were read"; }
+	done
+	kill $pid
+}
+
+# ---- what a hostile root tries ----
+
+# canary: a directory of the host's, and what it is like.
+canary() {
+	find "$S" -printf '%p %y %m %u\n' | sort
+	find "$S" -type f -exec cat {} +
+	grep -F "$S" /proc/self/mountinfo || true
+}
+
+@test "attack: links, files, FIFOs and devices in every place that is mounted on" {
+	echo precious >"$S/file"
+	before=$(canary)
+	mount_on /data/volume tmpfs tmpfs
+	mount_on /data/file bind /etc/hostname bind
+	for place in proc sys dev data data/volume data/file; do
+		for kind in link up file fifo device magic; do
+			rm -rf "$B/rootfs"/{proc,sys,dev,data}
+			mkdir "$B/rootfs"/{proc,sys,dev}
+			mkdir -p "$B/rootfs/$(dirname "$place")"
+			rm -rf "${B:?}/rootfs/$place"
+			case $kind in
+			link) ln -s "$S" "$B/rootfs/$place" ;;
+			up) ln -s "../../../../../../../../$S" "$B/rootfs/$place" ;;
+			file) touch "$B/rootfs/$place" ;;
+			fifo) mkfifo "$B/rootfs/$place" ;;
+			device) mknod "$B/rootfs/$place" c 1 3 ;;
+			magic) ln -s /proc/self/root "$B/rootfs/$place" ;;
+			esac
+			run --separate-stderr bounded box
+			[ "$status" -ne 124 ] || fail "$kind at $place: hangs"
+			[ "$(canary)" = "$before" ] || fail "$kind at $place: the canary was touched"
+		done
+	done
+}
+
+@test "attack: links in a /dev that is the image's" {
+	echo precious >"$S/file"
+	before=$(canary)
+	no_dev_mount
+	mount_on /dev/pts devpts devpts newinstance
+	mount_on /dev/shm tmpfs tmpfs
+	mount_on /dev/mqueue mqueue mqueue
+	device /dev/sub/null c 1 3
+	for place in null console pts shm mqueue ptmx fd sub; do
+		rm -rf "$B/rootfs/dev"
+		mkdir "$B/rootfs/dev"
+		ln -s "$S" "$B/rootfs/dev/$place"
+		for mode in host private; do
+			[ $mode = host ] || userns
+			run --separate-stderr bounded box
+			[ "$(canary)" = "$before" ] || fail "$place: the canary was touched"
+		done
+		change '.linux.namespaces |= map(select(.type != "user")) | del(.linux.uidMappings, .linux.gidMappings)'
+	done
+}
+
+@test "attack: a place that is exchanged for a link again and again, while containers start" {
+	echo precious >"$S/file"
+	mkdir -p "$B/rootfs/vol/target" "$B/rootfs/dev2"
+	ln -s "$S" "$B/rootfs/vol/evil"
+	ln -s "$S" "$B/rootfs/dev3"
+	before=$(canary)
+	mount_on /vol/target/new tmpfs tmpfs
+	mount_on /vol/target tmpfs tmpfs
+	no_dev_mount
+	device /vol/target/null c 1 3
+	change '.process.args = ["true"] | .process.cwd = "/vol/target/cwd" | .linux.maskedPaths += ["/vol/target/mask"] | .linux.readonlyPaths += ["/vol/target"]'
+	"$BATS_FILE_TMPDIR/swap" "$B/rootfs/vol/target" "$B/rootfs/vol/evil" 3>&- &
+	one=$!
+	"$BATS_FILE_TMPDIR/swap" "$B/rootfs/dev" "$B/rootfs/dev3" 3>&- &
+	two=$!
+	for i in $(seq 40); do
+		bounded "box$i" >/dev/null 2>&1 || true
+	done
+	kill $one $two
+	[ "$(canary)" = "$before" ] || fail "the canary was touched: $(canary)"
+}
+
+@test "attack: a volume that two containers share (CVE-2021-30465)" {
+	echo precious >"$S/file"
+	before=$(canary)
+	V=$BATS_TEST_TMPDIR/volume
+	mkdir -p "$V/target"
+	cp "$BATS_FILE_TMPDIR/swap" "$B/rootfs/bin/swap"
+	mount_on /vol bind "$V" rbind
+	change '.process.args = ["sh", "-c", "ln -s / /vol/evil; ln -s '"$S"' /vol/evil2; exec swap /vol/target /vol/evil /vol/evil2"]'
+	insula-runtime run --bundle "$B" attacker >/dev/null 2>&1 3>&- &
+	eventually 10 test -L "$V/evil2"
+	started=0
+	jq '.process.args = ["sh", "-c", "ls -d /bin/busybox; grep -c \"/file \" /proc/self/mountinfo"]
+		| .mounts += [{destination: "/vol/target/sub", type: "tmpfs", source: "tmpfs"},
+			      {destination: "/vol/target/file", type: "bind", source: "/etc/hostname", options: ["bind"]}]' \
+		<"$B/config.json" >"$B/victim.json"
+	for i in $(seq 30); do
+		! bounded --config victim.json "victim$i" >/dev/null 2>&1 || started=$((started + 1))
+		[ "$(canary)" = "$before" ] || break
+	done
+	insula-runtime delete --force attacker
+	wait
+	[ $started -gt 0 ] || fail "none of them ran"
+	[ "$(canary)" = "$before" ] || fail "the canary was touched: $(canary)"
+}
+
+@test "attack: options that would become several when joined" {
+	mkdir "$S"/{a,upper,work}
+	echo precious >"$S/file"
+	for option in 'size=1m,uid=0' 'mode=755\054nodev' 'mode=0755 ,x' 'huge=never,gid=0'; do
+		mount_on /t tmpfs tmpfs "$option"
+		run --separate-stderr box true
+		[ "$status" -ne 0 ] || fail "accepted: $option"
+		change 'del(.mounts[-1])'
+	done
+	mount_on /o overlay overlay "lowerdir=$S/a,upperdir=/etc" "upperdir=$S/upper" "workdir=$S/work"
+	run --separate-stderr box true
+	[ "$status" -ne 0 ] || fail "accepted"
+	change 'del(.mounts[-1])'
+	for destination in /../x /a/../../x .. '/a/..' /; do
+		mount_on "$destination" bind "$S" bind
+		run --separate-stderr box true
+		[ "$status" -ne 0 ] || fail "accepted: $destination"
+		change 'del(.mounts[-1])'
+	done
 }
