@@ -25,6 +25,7 @@
 #include "cli/oci_bundle.h"
 #include "cli/oci_foreground.h"
 #include "cli/oci_life.h"
+#include "cli/oci_notify.h"
 #include "cli/oci_socket.h"
 #include "kernel/facts.h"
 #include "runtime/place.h"
@@ -308,7 +309,8 @@ static int make(struct making *m, const struct oci *oci, const char *id, bool wa
 		return plan(m, oci, id, false, err) < 0 ? -1 : print_plan(m, err);
 	if (claim(m, id, wait, err) < 0)
 		return -1;
-	if (plan(m, oci, id, wait, err) < 0 || fail_point("create.planned", err) < 0 ||
+	if (notify_prepare(&m->dir, &m->bundle.spec, err) < 0 || plan(m, oci, id, wait, err) < 0 ||
+	    fail_point("create.planned", err) < 0 ||
 	    runtime_create(m->plan, &m->running, err) < 0) {
 		state_remove(&m->dir, &ignored);
 		return -1;
@@ -375,8 +377,8 @@ static int run_run(struct oci *oci, void *values, const struct strv *operands, s
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (!detached && oci_foreground_prepare(err) < 0)
 		return -1;
-	/* Poststart hooks want a container that is running: as `create` and `start`. */
-	bool wait = m.bundle.spec.hooks[SPEC_HOOK_POSTSTART].count > 0;
+	/* Poststart hooks and a service manager want a container that is running: as `create` and `start`. */
+	bool wait = m.bundle.spec.hooks[SPEC_HOOK_POSTSTART].count > 0 || getenv("NOTIFY_SOCKET");
 	if (make(&m, oci, id, wait, err) < 0 || options->dry_run)
 		return options->dry_run && err->kind == ERR_NONE ? 0 : -1;
 	if (wait && (state_refresh(&m.dir, err) < 0 || life_start(&m.dir, err) < 0)) {

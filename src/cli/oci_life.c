@@ -6,6 +6,7 @@
  * is named with its state, and the container stays known, so that a later `delete` can do the rest.
  */
 #include "cli/oci_life.h"
+#include "cli/oci_notify.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -174,7 +175,9 @@ int life_start(struct state_dir *dir, struct err *err)
 		return err_hint(err, "only one that was created can be started");
 	}
 	spec_init(&spec);
-	int status = state_start(dir, LIFE_START_MS, err);
+	own_fd int notify_fd = notify_listen(dir, err);
+	int status = notify_fd < 0 && err->kind != ERR_NONE ? -1
+							    : state_start(dir, LIFE_START_MS, err);
 	if (status == 0)
 		status = life_read_spec(dir, &spec, err);
 	if (status == 0 && hooks_run(&spec, SPEC_HOOK_POSTSTART, &dir->state, STATE_RUNNING,
@@ -182,6 +185,8 @@ int life_start(struct state_dir *dir, struct err *err)
 		proc_signal(&dir->init, SIGKILL, &ignored);
 		status = -1;
 	}
+	if (status == 0 && notify_fd >= 0)
+		status = notify_relay(notify_fd, dir, err);
 	spec_done(&spec);
 	return status;
 }

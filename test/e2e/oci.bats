@@ -362,6 +362,31 @@ poststop one stopped $host no second" ] || fail "$(cat "$log")"
 	ok runtime delete --force one
 }
 
+@test "oci: a service manager is told when the command is ready, and nothing else" {
+	bundle '.process.args = ["/bin/notify", "STATUS=working", "MAINPID=1", "READY=1"]'
+	static_program "$E2E_DIR/notify.c" "$BUNDLE/rootfs/bin/notify"
+	python3 - "$BATS_TEST_TMPDIR/manager" >"$BATS_TEST_TMPDIR/heard" 3>&- <<-'PYTHON' &
+		import socket, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		s.bind(sys.argv[1])
+		s.settimeout(30)
+		print(s.recv(4096).decode())
+	PYTHON
+	local manager=$!
+	eventually 10 test -S "$BATS_TEST_TMPDIR/manager"
+	NOTIFY_SOCKET=$BATS_TEST_TMPDIR/manager create one
+	NOTIFY_SOCKET=$BATS_TEST_TMPDIR/manager ok timeout 30 "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" start one
+	wait $manager
+	[ "$(cat "$BATS_TEST_TMPDIR/heard")" = "MAINPID=$(runtime state one | jq .pid)
+READY=1" ] || fail "heard: $(cat "$BATS_TEST_TMPDIR/heard")"
+	ok runtime delete --force one
+	# one that ends without a word is not waited for
+	bundle '.process.args = ["true"]'
+	NOTIFY_SOCKET=$BATS_TEST_TMPDIR/manager create two
+	NOTIFY_SOCKET=$BATS_TEST_TMPDIR/manager ok timeout 30 "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" start two
+	ok runtime delete --force two
+}
+
 @test "oci: container root that is host root does not reach our program" {
 	local before
 	before=$(sha256sum <"$INSULA_BIN/insula-runtime")
