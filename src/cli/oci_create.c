@@ -315,6 +315,9 @@ static int make(struct making *m, const struct oci *oci, const char *id, bool wa
 		state_remove(&m->dir, &ignored);
 		return -1;
 	}
+	/* They are the process's alone: who starts it hears its end of file. */
+	fd_close(take_fd(m->start_fd));
+	fd_close(take_fd(m->answer_fd));
 	print_warnings(m);
 	if (hand_out(m, err) == 0 && fail_point("create.done", err) == 0)
 		return 0;

@@ -122,11 +122,27 @@ static int await_end(struct state_dir *dir, struct err *err)
 			dir->init.pid);
 }
 
+/* Hooks of the caller's namespaces, when the container is there or gone. */
+static int run_hooks(const struct state_dir *dir, const struct spec *spec, enum spec_hook_kind kind,
+		     enum state_status status, struct err *err)
+{
+	struct hook_place place = HOOK_PLACE_INIT;
+	int32_t pid = status == STATE_RUNNING ? dir->state.pid : 0;
+
+	if (!spec->hooks[kind].count)
+		return 0;
+	if (hooks_open_output(&dir->state, &place.out_fd, &place.err_fd, err) < 0)
+		return -1;
+	int result = hooks_run(spec, kind, &dir->state, status, pid, &place, err);
+	fd_close(place.out_fd);
+	fd_close(place.err_fd);
+	return result;
+}
+
 /* What only the configuration tells of: groups of resctrl, and the last hooks. One that fails stops nobody:
  * there is nothing left that could be undone. */
 static void end_by_spec(const struct state_dir *dir)
 {
-	const struct hook_place place = {.cgroup_fd = -1};
 	struct err err = ERR_INIT;
 	struct spec spec;
 
@@ -134,7 +150,7 @@ static void end_by_spec(const struct state_dir *dir)
 	/* Of one that was half made there is no configuration, and its hooks have nothing to end. */
 	if (life_read_spec(dir, &spec, &err) == 0 &&
 	    (runtime_resctrl_remove(&spec, dir->state.id, NULL, &err) < 0 ||
-	     hooks_run(&spec, SPEC_HOOK_POSTSTOP, &dir->state, STATE_STOPPED, 0, &place, &err) < 0))
+	     run_hooks(dir, &spec, SPEC_HOOK_POSTSTOP, STATE_STOPPED, &err) < 0))
 		warn_emit("%s", err.message);
 	spec_done(&spec);
 }
@@ -163,30 +179,33 @@ int life_clear(struct state_dir *dir, struct err *err)
 
 /* ---- the start ---- */
 
-int life_start(struct state_dir *dir, struct err *err)
+/* The command runs, and poststart hooks have run. */
+static int start_it(struct state_dir *dir, struct err *err)
 {
-	const struct hook_place place = {.cgroup_fd = -1};
 	struct err ignored = ERR_INIT;
 	struct spec spec;
 
+	if (state_start(dir, LIFE_START_MS, err) < 0)
+		return -1;
+	spec_init(&spec);
+	int status = life_read_spec(dir, &spec, err);
+	if (status == 0 && run_hooks(dir, &spec, SPEC_HOOK_POSTSTART, STATE_RUNNING, err) < 0) {
+		proc_signal(&dir->init, SIGKILL, &ignored);
+		status = -1;
+	}
+	spec_done(&spec);
+	return status;
+}
+
+int life_start(struct state_dir *dir, struct err *err)
+{
 	if (dir->status != STATE_CREATED) {
 		err_set(err, ERR_STATE, 0, "cannot start container '%s': it is %s", dir->state.id,
 			state_status_name(dir->status));
 		return err_hint(err, "only one that was created can be started");
 	}
-	spec_init(&spec);
 	own_fd int notify_fd = notify_listen(dir, err);
-	int status = notify_fd < 0 && err->kind != ERR_NONE ? -1
-							    : state_start(dir, LIFE_START_MS, err);
-	if (status == 0)
-		status = life_read_spec(dir, &spec, err);
-	if (status == 0 && hooks_run(&spec, SPEC_HOOK_POSTSTART, &dir->state, STATE_RUNNING,
-				     dir->state.pid, &place, err) < 0) {
-		proc_signal(&dir->init, SIGKILL, &ignored);
-		status = -1;
-	}
-	if (status == 0 && notify_fd >= 0)
-		status = notify_relay(notify_fd, dir, err);
-	spec_done(&spec);
-	return status;
+	if ((notify_fd < 0 && err->kind != ERR_NONE) || start_it(dir, err) < 0)
+		return -1;
+	return notify_fd < 0 ? 0 : notify_relay(notify_fd, dir, err);
 }

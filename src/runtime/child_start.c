@@ -18,6 +18,7 @@
 #include "runtime/start.h"
 
 #define KEPT_MAX 64
+#define FIXED 11 /* of them, whatever is preserved */
 
 /* Into the user namespace: the hooks of the container are run by its root. */
 static int enter_as_root(void *data, struct err *err)
@@ -29,7 +30,10 @@ static int enter_as_root(void *data, struct err *err)
 
 int init_hooks_container(struct job *job, struct err *err)
 {
-	const struct hook_place place = {.enter = enter_as_root, .data = job, .cgroup_fd = -1};
+	const struct hook_place place = {.enter = enter_as_root,
+					 .data = job,
+					 .out_fd = job->hook_fds[0],
+					 .err_fd = job->hook_fds[1]};
 	pid_t host_pid;
 	size_t none;
 	const char done = WORD_DONE;
@@ -56,12 +60,14 @@ static int let_go(const struct job *job, struct err *err)
 			      job->answer_fd,
 			      job->init_fd,
 			      label ? job->proc_fd : -1,
+			      job->hook_fds[0],
+			      job->hook_fds[1],
 			      fail_log_fd()};
-	size_t count = 9;
+	size_t count = FIXED;
 
-	if (job->preserve_fds > KEPT_MAX - 9)
+	if (job->preserve_fds > KEPT_MAX - FIXED)
 		return err_set(err, ERR_LIMIT, 0, "more than %d descriptors cannot be passed on",
-			       KEPT_MAX - 9);
+			       KEPT_MAX - FIXED);
 	for (int fd = 3; fd < 3 + job->preserve_fds; fd++)
 		kept[count++] = fd;
 	return fd_close_others(kept, count, err);
@@ -91,7 +97,7 @@ int init_start(struct job *job, struct err *err)
 
 int init_hooks_start(struct job *job, struct err *err)
 {
-	const struct hook_place place = {.cgroup_fd = -1};
+	const struct hook_place place = {.out_fd = job->hook_fds[0], .err_fd = job->hook_fds[1]};
 
 	return hooks_run(job->spec, SPEC_HOOK_START_CONTAINER, job->state, STATE_CREATED,
 			 job->release.host_pid, &place, err);

@@ -100,7 +100,8 @@ static _Noreturn void newborn(struct exec *x)
 			  .init_fd = -1,
 			  .slave_fd = -1,
 			  .start_fd = -1,
-			  .answer_fd = -1};
+			  .answer_fd = -1,
+			  .hook_fds = {-1, -1}};
 
 	memcpy(job.stdio, r->stdio, sizeof job.stdio);
 	child_run(&job, steps, list_steps(r, steps));

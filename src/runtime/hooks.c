@@ -68,8 +68,10 @@ static int execute(struct hook_run *run, struct err *err)
 	if (run->place->enter && run->place->enter(run->place->data, err) < 0)
 		return -1;
 	proc_reset_signals();
-	if (dup2(run->state_fd, STDIN_FILENO) < 0 || dup2(run->out_write, STDOUT_FILENO) < 0 ||
-	    dup2(run->out_write, STDERR_FILENO) < 0)
+	int out_fd = run->place->out_fd >= 0 ? run->place->out_fd : run->out_write;
+	int err_fd = run->place->err_fd >= 0 ? run->place->err_fd : run->out_write;
+	if (dup2(run->state_fd, STDIN_FILENO) < 0 || dup2(out_fd, STDOUT_FILENO) < 0 ||
+	    dup2(err_fd, STDERR_FILENO) < 0)
 		return err_errno(err, "cannot set its descriptors");
 	if (fd_cloexec_from(STDERR_FILENO + 1, err) < 0)
 		return -1;
@@ -85,7 +87,7 @@ static int start(struct hook_run *run, struct err *err)
 	if (fd_pipe(&run->out_read, &run->out_write, err) < 0 ||
 	    fd_pipe(&run->result_read, &run->result_write, err) < 0)
 		return -1;
-	pid = proc_clone(&run->proc, 0, run->place->cgroup_fd, err);
+	pid = proc_clone(&run->proc, 0, -1, err);
 	if (pid < 0)
 		return -1;
 	if (pid == 0) {
@@ -182,6 +184,30 @@ static int run_one(struct hook_run *run, struct err *err)
 		return err_set(err, ERR_IO, 0, "was ended by signal %d%s%.300s", how.signal,
 			       *said ? ": " : "", said);
 	return err_set(err, ERR_IO, 0, "exited with %d%s%.300s", how.code, *said ? ": " : "", said);
+}
+
+static int open_output(const struct state *state, const char *annotation, int *ret_fd,
+		       struct err *err)
+{
+	const char *path = strv_env_get(&state->annotations, annotation);
+
+	*ret_fd = -1;
+	if (!path)
+		return 0;
+	*ret_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0600);
+	return *ret_fd < 0 ? err_errno(err, "annotation %s: cannot open '%s'", annotation, path)
+			   : 0;
+}
+
+int hooks_open_output(const struct state *state, int *ret_out_fd, int *ret_err_fd, struct err *err)
+{
+	own_fd int out_fd = -1;
+
+	if (open_output(state, "run.oci.hooks.stdout", &out_fd, err) < 0 ||
+	    open_output(state, "run.oci.hooks.stderr", ret_err_fd, err) < 0)
+		return -1;
+	*ret_out_fd = take_fd(out_fd);
+	return 0;
 }
 
 int hooks_run(const struct spec *spec, enum spec_hook_kind kind, const struct state *state,

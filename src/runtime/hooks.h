@@ -15,8 +15,15 @@ struct hook_place {
 	/* In the child, before the program is executed: to enter other namespaces; NULL: where we are. */
 	int (*enter)(void *data, struct err *err);
 	void *data;
-	int cgroup_fd; /* to be born in, or -1 */
+	/* What they print goes there; -1: it is kept, for the error of one that fails. */
+	int out_fd, err_fd;
 };
+
+#define HOOK_PLACE_INIT ((struct hook_place){.out_fd = -1, .err_fd = -1})
+
+/* The files that annotations name: run.oci.hooks.stdout and run.oci.hooks.stderr, as crun has them. Opened
+ * for appending; -1 where there is none. */
+int hooks_open_output(const struct state *state, int *ret_out_fd, int *ret_err_fd, struct err *err);
 
 /* Every hook of one kind. A hook's environment is exactly the one that it lists, or ours where it lists
  * none, as runc has it. One without a timeout has HOOK_TIMEOUT_S seconds. The first that fails ends it:

@@ -9,6 +9,7 @@
  * file, when C's end is closed by execve, tells P that the command runs. Nothing else holds C's end:
  * a helper that inherited it would make P wait for ever.
  */
+#include "runtime/hooks.h"
 #include "runtime/start.h"
 
 #include <fcntl.h>
@@ -110,6 +111,7 @@ static struct job make_job(struct start *s, int sync_fd)
 		.init_fd = s->init_fd,
 		.slave_fd = -1,
 		.state = plan->request.state,
+		.hook_fds = {s->hook_fds[0], s->hook_fds[1]},
 		.start_fd = plan->request.wait ? plan->request.start_fd : -1,
 		.answer_fd = plan->request.wait ? plan->request.answer_fd : -1,
 		.groups_are_fixed = s->groups_are_fixed,
@@ -560,9 +562,9 @@ static void start_done(struct start *s)
 		fd_close(s->own_ns[kind]);
 		fd_close(s->joined_ns[kind]);
 	}
-	int fds[] = {s->init_fd,    s->proc_fd,	  s->root_source_fd, s->sync_fd,
-		     s->userns_fd,  s->covers_fd, s->root_fd,	     s->devpts_fd,
-		     s->console_fd, s->slave_fd,  s->nodes_fd};
+	int fds[] = {s->init_fd,   s->proc_fd,	   s->root_source_fd, s->sync_fd,    s->userns_fd,
+		     s->covers_fd, s->root_fd,	   s->devpts_fd,      s->console_fd, s->slave_fd,
+		     s->nodes_fd,  s->hook_fds[0], s->hook_fds[1]};
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		fd_close(fds[i]);
 	proc_done(&s->child);
@@ -572,6 +574,7 @@ static void start_done(struct start *s)
 static int start_init(struct start *s, struct plan *plan, struct err *err)
 {
 	*s = (struct start){.plan = plan,
+			    .hook_fds = {-1, -1},
 			    .umask = 022,
 			    .proc_fd = -1,
 			    .cgroup = CGROUP_INIT,
@@ -608,6 +611,9 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 	if (geteuid() == 0 && groups_set(s->groups_are_fixed, 0, NULL, err) < 0)
 		return -1;
 	s->labelled = plan->spec->linux_.mount_label && lsm_active() == LSM_SELINUX;
+	if (plan->request.state &&
+	    hooks_open_output(plan->request.state, &s->hook_fds[0], &s->hook_fds[1], err) < 0)
+		return -1;
 	s->umask = umask(0);
 	return open_joined(s, err) < 0 ? -1 : start_ids(s, err);
 }

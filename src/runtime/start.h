@@ -78,7 +78,8 @@ struct start {
 	mode_t umask;  /* P's, to return to */
 	bool moved;    /* P is not in its own namespaces */
 	bool groups_are_fixed;
-	bool is_proxy; /* this is Q: start_nested.c */
+	int hook_fds[2]; /* what hooks print goes there, or -1 */
+	bool is_proxy;	 /* this is Q: start_nested.c */
 	struct nested *proxy;
 	struct proc child;
 	pid_t host_pid;	     /* the child's, in proc_fd */
@@ -115,6 +116,7 @@ struct job {
 	bool groups_are_fixed;
 	bool opaque_late; /* not before its id maps are written: see child_run() */
 	/* of an OCI runtime */
+	int hook_fds[2]; /* what its hooks print goes there, or -1 */
 	const struct state *state;
 	int start_fd, answer_fd; /* -1: nobody waits for a start */
 	struct release release;

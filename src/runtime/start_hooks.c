@@ -34,7 +34,8 @@ int start_hooks(struct start *s, const struct step *step, struct err *err)
 		/* Nested, P has never left. */
 		.enter = s->plan->nested ? NULL : enter_own,
 		.data = s,
-		.cgroup_fd = -1,
+		.out_fd = s->hook_fds[0],
+		.err_fd = s->hook_fds[1],
 	};
 
 	if (s->is_proxy)

@@ -353,6 +353,18 @@ poststop one stopped $host no second" ] || fail "$(cat "$log")"
 	refused_by 125 "did not end within 1 s, and was killed" runtime create --bundle "$BUNDLE" one
 }
 
+@test "oci: what hooks print goes where annotations say" {
+	bundle ".annotations = {\"run.oci.hooks.stdout\": \"$BATS_TEST_TMPDIR/o\", \"run.oci.hooks.stderr\": \"$BATS_TEST_TMPDIR/e\"}
+		| .hooks = ([\"prestart\", \"createRuntime\", \"createContainer\", \"startContainer\", \"poststart\", \"poststop\"]
+			| map({(.): [{path: \"/bin/sh\", args: [\"sh\", \"-c\", (\"echo \" + . + \"; echo no-\" + . + \" >&2\")]}]}) | add)
+		| .process.args = [\"true\"]"
+	ok runtime run --bundle "$BUNDLE" one
+	[ "$(tr '\n' ' ' <"$BATS_TEST_TMPDIR/o")" = "prestart createRuntime createContainer startContainer poststart poststop " ] || fail "$(cat "$BATS_TEST_TMPDIR/o")"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/e")" = 6 ] || fail "$(cat "$BATS_TEST_TMPDIR/e")"
+	bundle '.annotations = {"run.oci.hooks.stdout": "/no/such/directory/file"} | .hooks.prestart = [{path: "/bin/true"}]'
+	refused_by 125 "annotation run.oci.hooks.stdout: cannot open '/no/such/directory/file'" runtime create --bundle "$BUNDLE" one
+}
+
 @test "oci: a hook has the environment that it lists, and no descriptor of ours" {
 	bundle ".hooks.createRuntime = [{path: \"/bin/sh\", env: [\"ONLY=this\"],
 		args: [\"sh\", \"-c\", \"env | grep -v -e ^PWD -e ^SHLVL -e ^_= >$BATS_TEST_TMPDIR/env; ls /proc/self/fd | wc -l >>$BATS_TEST_TMPDIR/env\"]}]"
