@@ -273,7 +273,7 @@ static void well_formed(const struct subject *s, const struct opt *row)
 	bool known = !row->complete;
 
 	for (const char *c = row->name; *c; c++)
-		if (!islower((unsigned char)*c) && *c != '-')
+		if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '-')
 			BAD("a name has small letters, digits and '-'");
 	if (row->letter && !isalpha((unsigned char)row->letter))
 		BAD("'%c' is no letter", row->letter);
