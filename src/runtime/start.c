@@ -205,6 +205,18 @@ static int bear_child(struct start *s, int child_end, struct err *err)
 	return pid < 0 ? -1 : 0;
 }
 
+/* C was born in the pid namespace that it joins. What P makes after it, a hook above all, belongs into P's
+ * own, and no process can leave the one that it was born in. */
+static int leave_pid(struct start *s, struct err *err)
+{
+	own_fd int mine = s->own_ns[NS_PID];
+
+	s->own_ns[NS_PID] = -1;
+	if (mine >= 0 && setns(mine, CLONE_NEWPID) < 0)
+		return err_errno(err, "cannot return to our pid namespace");
+	return 0;
+}
+
 static int step_clone(struct start *s, const struct step *step, struct err *err)
 {
 	int pair[2];
@@ -220,7 +232,7 @@ static int step_clone(struct start *s, const struct step *step, struct err *err)
 		return err_wrap(err, "cannot make the container's namespaces");
 	}
 	s->host_pid = proc_pid_of_fd(s->proc_fd, s->child.pidfd);
-	return start_cgroup_entered(s, err);
+	return leave_pid(s, err) < 0 ? -1 : start_cgroup_entered(s, err);
 }
 
 static size_t copy_maps(const struct spec_idmaps *maps, struct id_map *ret, size_t max)
