@@ -452,9 +452,14 @@ int state_start(struct state_dir *dir, int timeout_ms, struct err *err)
 		return err_set(err, ERR_STATE, 0, "container '%s' does not wait to be started",
 			       dir->state.id);
 	fd_close(take_fd(start_fd));
-	if (read_answer(answer_fd, timeout_ms, &answer, err) < 0)
+	if (read_answer(answer_fd, timeout_ms, &answer, err) < 0 ||
+	    judge_answer(dir, &answer, err) < 0)
 		return -1;
-	return judge_answer(dir, &answer, err);
+	/* execve closes both FIFOs, in no order that the kernel promises: the end of the answer does not
+	 * mean yet that nobody reads the other. Without its name nobody asks. */
+	if (unlinkat(dir->fd, "start", 0) < 0 && errno != ENOENT)
+		return err_errno(err, "cannot remove the FIFO of container '%s'", dir->state.id);
+	return 0;
 }
 
 /* ---- the document ---- */
