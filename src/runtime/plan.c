@@ -230,6 +230,27 @@ static int plan_limits(struct plan *plan, struct err *err)
 			       err);
 }
 
+/* The kernel makes only what is inheritable ambient. Engines ask for it all the same (buildah), and root has
+ * its capabilities without: config.md wants no failure of what cannot be granted, but a warning. */
+static int plan_ambient(struct plan *plan, struct err *err)
+{
+	uint64_t beyond = plan->caps.ambient & ~plan->caps.inheritable;
+	const struct spec_user *user = &plan->spec->process.user;
+
+	plan->caps.ambient &= plan->caps.inheritable;
+	if (!beyond)
+		return 0;
+	const char *name = caps_name(__builtin_ctzll(beyond));
+	if (plan->request.strict)
+		return err_set(err, ERR_DENIED, 0,
+			       "process.capabilities.ambient: %s is not in inheritable", name);
+	if (user->uid == 0)
+		return 0;
+	return strv_addf(&plan->warnings, err,
+			 "%d ambient capabilities are not granted: %s is not in inheritable",
+			 __builtin_popcountll(beyond), name);
+}
+
 /* What the kernel does not know cannot be granted: it would fail at the very end. */
 static int plan_caps(struct plan *plan, const struct facts *facts, struct err *err)
 {
@@ -251,7 +272,7 @@ static int plan_caps(struct plan *plan, const struct facts *facts, struct err *e
 				      "capability %s is not granted: we do not have it", name) < 0)
 			return -1;
 	}
-	return 0;
+	return plan_ambient(plan, err);
 }
 
 static int plan_parent_steps(struct plan *plan, struct err *err)

@@ -130,10 +130,8 @@ static int check_caps(const struct spec *s, struct problems *found, struct err *
 	if (check_subset(c->effective, "effective", c->permitted, "permitted", err) < 0 &&
 	    problems_add(found, err) < 0)
 		return -1;
-	if (check_subset(c->ambient, "ambient", c->permitted, "permitted", err) < 0 &&
-	    problems_add(found, err) < 0)
-		return -1;
-	return check_subset(c->ambient, "ambient", c->inheritable, "inheritable", err);
+	/* What is ambient and not inheritable is the plan's to leave out. */
+	return check_subset(c->ambient, "ambient", c->permitted, "permitted", err);
 }
 
 static int check_rlimit(const struct spec_process *p, size_t i, struct err *err)

@@ -310,6 +310,33 @@ TEST(a_capability_that_the_kernel_does_not_know)
 	CHECK_ERR(make_plan(), ERR_DENIED, "unknown to this kernel");
 }
 
+/* As buildah writes it: root has its capabilities without, another user lacks them. */
+TEST(what_is_ambient_but_not_inheritable_is_left_out)
+{
+	uint64_t kill = UINT64_C(1) << CAP_KILL, chown = UINT64_C(1) << CAP_CHOWN;
+	struct plan *plan;
+
+	use("debian12-v2", "v2-systemd");
+	spec.process.caps = (struct caps){.bounding = kill | chown,
+					  .permitted = kill | chown,
+					  .inheritable = chown,
+					  .ambient = kill | chown};
+	plan = make_plan();
+	CHECK_OK(plan);
+	CHECK(plan->caps.ambient == chown);
+	CHECK_INT(runtime_plan_warnings(plan)->count, 0);
+	runtime_plan_free(plan);
+	spec.process.user.uid = 1000;
+	plan = make_plan();
+	CHECK_OK(plan);
+	CHECK(plan->caps.ambient == chown);
+	CHECK(strstr(runtime_plan_warnings(plan)->items[0],
+		     "1 ambient capabilities are not granted: CAP_KILL"));
+	runtime_plan_free(plan);
+	request.strict = true;
+	CHECK_ERR(make_plan(), ERR_DENIED, "CAP_KILL is not in inheritable");
+}
+
 TEST(limits_beyond_ours_are_clamped_and_said)
 {
 	struct rlimit low = {100, 100};
