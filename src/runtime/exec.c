@@ -72,8 +72,14 @@ static int find_namespaces(struct exec *x, struct err *err)
 	return 0;
 }
 
+/* The kernel shows the map of our own user namespace as seen from the one above it, where we are not. */
 static int read_map(struct exec *x, bool groups, struct exec_map *ret, struct err *err)
 {
+	if (!(x->namespaces & (int)ns_flag(NS_USER))) {
+		ret->items[0] = (struct id_map){0, 0, UINT32_MAX};
+		ret->count = 1;
+		return 0;
+	}
 	ssize_t count = ns_read_map(x->proc_fd, x->init_pid, groups, ret->items, err);
 
 	if (count < 0)
