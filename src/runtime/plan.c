@@ -181,6 +181,7 @@ static int plan_cgroup(struct plan *plan, struct err *err)
 	    plan_scope(plan, &resources, err) < 0)
 		return -1;
 	plan->has_cgroup = true;
+	plan->cgroup.unprivileged = plan->nested && !plan->request.strict;
 	for (size_t i = 0; i < plan->cgroup.missing.count; i++)
 		if (strv_add(&plan->warnings, plan->cgroup.missing.items[i], err) < 0)
 			return -1;
