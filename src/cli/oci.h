@@ -78,6 +78,6 @@ extern const struct oci_verb oci_verb_create, oci_verb_run, oci_verb_start, oci_
 	oci_verb_kill, oci_verb_delete, oci_verb_list, oci_verb_ps, oci_verb_pause, oci_verb_resume,
 	oci_verb_exec;
 extern const struct oci_verb oci_verb_update, oci_verb_events;
-extern const struct oci_verb oci_verb_spec, oci_verb_validate;
+extern const struct oci_verb oci_verb_spec, oci_verb_validate, oci_verb_features;
 
 #endif

@@ -19,6 +19,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "runtime/check.h"
+#include "runtime/hooks.h"
 #include "spec/mount_options.h"
 
 static char *in_bundle(const struct check *c, const char *path, struct err *err)
@@ -188,15 +189,6 @@ static int check_cwd(const struct check *c, int root_fd, struct err *err)
 
 /* ---- hooks ---- */
 
-static const char *const hook_members[SPEC_HOOK_COUNT] = {
-	[SPEC_HOOK_PRESTART] = "prestart",
-	[SPEC_HOOK_CREATE_RUNTIME] = "createRuntime",
-	[SPEC_HOOK_CREATE_CONTAINER] = "createContainer",
-	[SPEC_HOOK_START_CONTAINER] = "startContainer",
-	[SPEC_HOOK_POSTSTART] = "poststart",
-	[SPEC_HOOK_POSTSTOP] = "poststop",
-};
-
 /* Those of startContainer are programs of the container, all others of the host ("Namespaces" of
  * config.md, "POSIX-platform Hooks"). */
 static int check_hooks(const struct check *c, struct problems *found, struct err *err)
@@ -208,7 +200,7 @@ static int check_hooks(const struct check *c, struct problems *found, struct err
 			continue;
 		for (size_t i = 0; i < hooks->count; i++)
 			if (check_host_program(hooks->items[i].path, err) < 0 &&
-			    err_wrap(err, "hooks.%s[%zu].path", hook_members[kind], i) < 0 &&
+			    err_wrap(err, "hooks.%s[%zu].path", hooks_name(kind), i) < 0 &&
 			    problems_add(found, err) < 0)
 				return -1;
 	}
