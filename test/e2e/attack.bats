@@ -11,6 +11,7 @@ setup_file() {
 	file_setup
 	static_program "$E2E_DIR/escape.c" "$E2E_ROOT/bin/escape"
 	static_program "$E2E_DIR/fds.c" "$E2E_ROOT/bin/fds"
+	static_program "$E2E_DIR/swapper.c" "$E2E_ROOT/bin/swapper"
 	touch "$E2E_ROOT/this-root-is-for-escape-tests"
 }
 teardown_file() { file_teardown; }
@@ -25,6 +26,7 @@ setup() {
 }
 
 teardown() {
+	[ -z "${SWAPPER:-}" ] || kill "$SWAPPER" 2>/dev/null || true
 	[ "$(canary)" = "$CANARY_BEFORE" ] || {
 		echo "the canary was touched:"
 		canary
@@ -342,4 +344,155 @@ escape_uncovered() {
 	lacks release_agent
 	lacks 'limit_in_bytes'
 	lacks 'memory.max'
+}
+
+# ---- what changes under our hands ----
+
+# swaps ROOT PLACE...: from now on each of these directories of the image is, half of the time, a link to the
+# canary. The process is $SWAPPER.
+swaps() {
+	local root=$1 place
+	local -a pairs=()
+	shift
+	for place in "$@"; do
+		mkdir -p "$root$place"
+		ln -s "$CANARY" "$root$place.link"
+		pairs+=("$root$place" "$root$place.link")
+	done
+	"$E2E_ROOT/bin/swapper" "${pairs[@]}" &
+	SWAPPER=$!
+}
+
+stop_swapping() {
+	kill "$SWAPPER"
+	wait "$SWAPPER" 2>/dev/null || true
+}
+
+@test "directories of the image that are exchanged with links while it starts" {
+	root=$(copy_of_root swapped)
+	mkdir "$BATS_TEST_TMPDIR/data"
+	echo planted >"$BATS_TEST_TMPDIR/data/planted"
+	swaps "$root" /mnt /dev /proc /sys /etc /srv /data
+	local started=0
+	for i in $(seq 40); do
+		for mode in private host; do
+			! timeout 20 "$INSULA_BIN/insula" run --rm --userns $mode -w /srv/made/"$i" --tmpfs /mnt/tmp \
+				-v "$BATS_TEST_TMPDIR/data:/data/here" "dir:$root" true 2>/dev/null ||
+				started=$((started + 1))
+		done
+	done
+	stop_swapping
+	[ "$(ls -A "$CANARY")" = file ]
+	[ "$started" -gt 0 ] || fail "none of 80 started: nothing was tried"
+}
+
+@test "a volume whose directories are exchanged with links by one container while another starts on it" {
+	mkdir -p "$BATS_TEST_TMPDIR/volume/sub"
+	chmod -R 777 "$BATS_TEST_TMPDIR/volume"
+	ok insula run -d --name attacker --userns host -v "$BATS_TEST_TMPDIR/volume:/volume" "$E2E_IMAGE" \
+		sh -c "ln -s $CANARY /volume/link; exec /bin/swapper /volume/sub /volume/link"
+	eventually 10 test -L "$BATS_TEST_TMPDIR/volume/sub"
+	for i in $(seq 40); do
+		timeout 20 "$INSULA_BIN/insula" run --rm --userns host -v "$BATS_TEST_TMPDIR/volume:/volume" \
+			--tmpfs "/volume/sub/made-$i" -w /volume/sub "$E2E_IMAGE" true 2>/dev/null || true
+	done
+	[ "$(field attacker status)" = running ] || fail
+	[ "$(ls -A "$CANARY")" = file ]
+}
+
+@test "the source of a bind that is exchanged with a link is one of the two, and nothing else" {
+	mkdir "$BATS_TEST_TMPDIR/one" "$BATS_TEST_TMPDIR/two"
+	echo one >"$BATS_TEST_TMPDIR/one/name"
+	echo two >"$BATS_TEST_TMPDIR/two/name"
+	"$E2E_ROOT/bin/swapper" "$BATS_TEST_TMPDIR/one" "$BATS_TEST_TMPDIR/two" &
+	SWAPPER=$!
+	for _ in $(seq 10); do
+		run -0 timeout 20 "$INSULA_BIN/insula" run --rm -v "$BATS_TEST_TMPDIR/one:/data:ro" "$E2E_IMAGE" cat /data/name /data/name
+		[ "$output" = $'one\none' ] || [ "$output" = $'two\ntwo' ] || fail
+	done
+	stop_swapping
+}
+
+# ---- a keeper that is stopped, a flood, what outsiders do ----
+
+@test "a keeper that is stopped holds up no other command, and can be got rid of" {
+	ok insula run -d --name stuck "$E2E_IMAGE" sleep 600
+	ok insula run -d --name other "$E2E_IMAGE" sleep 600
+	kill -STOP "$(detail stuck .State.KeeperPid)"
+	for verb in 'ps -a' 'inspect stuck other' 'exec stuck true' 'exec other true' 'logs stuck' doctor info 'stop -t 0 other' 'rm other' \
+		"run --rm $E2E_IMAGE true"; do
+		# shellcheck disable=SC2086  # words
+		ok timeout 10 "$INSULA_BIN/insula" $verb
+	done
+	ok timeout 60 "$INSULA_BIN/insula" rm -f stuck
+	[ -z "$(known_ids)" ] || fail
+}
+
+@test "a flood of output costs the keeper no memory" {
+	ok insula run -d --name flood "$E2E_IMAGE" sh -c 'yes aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'
+	sleep 2
+	local keeper rss
+	keeper=$(detail flood .State.KeeperPid)
+	rss=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$keeper/status")
+	[ "$rss" -le 2048 ] || fail "$rss KiB"
+	ok timeout 30 "$INSULA_BIN/insula" rm -f flood
+}
+
+@test "a control group that an outsider removed is no obstacle" {
+	local id
+	ok insula run -d --name box "$E2E_IMAGE" sleep 600
+	id=$(field box id)
+	# its processes are moved to the parent first: a group with processes cannot be removed
+	for group in $(find /sys/fs/cgroup -maxdepth 3 -type d -name "insula-$id"); do
+		while read -r pid; do echo "$pid" >"$(dirname "$group")/cgroup.procs"; done <"$group/cgroup.procs"
+		rmdir "$group"
+	done
+	ok timeout 20 "$INSULA_BIN/insula" stop -t 0 box
+	ok insula rm box
+	[ -z "$(known_ids)" ] || fail
+}
+
+@test "pids are not guessed: a state whose processes are gone signals nobody else" {
+	ok insula run -d --name box "$E2E_IMAGE" sleep 600
+	local keeper
+	keeper=$(detail box .State.KeeperPid)
+	kill -9 "$keeper"
+	eventually 10 sh -c "! test -d /proc/$keeper"
+	exits 125 insula kill box
+	exits 125 insula exec box true
+	ok insula wait box
+	shows 137
+}
+
+@test "escape sequences in labels, environment, host names and errors do not reach the terminal" {
+	exits 125 insula run --rm --hostname $'x\e[2J' "$E2E_IMAGE" true
+	[[ $stderr != *$'\e'* ]] || fail
+	exits 125 insula run --rm -w $'/x\e[2J' "$E2E_IMAGE" true
+	[[ $stderr != *$'\e'* ]] || fail
+	run --separate-stderr insula run -d --name box --label $'k=\e]0;x\a' -e $'K=\e[2J' "$E2E_IMAGE" sleep 600
+	[[ $stderr != *$'\e'* ]] || fail
+	if [ "$status" -eq 0 ]; then
+		for verb in 'ps --no-trunc' 'ps --format json' 'inspect box'; do
+			# shellcheck disable=SC2086  # words
+			ok insula $verb
+			[[ $output != *$'\e'* ]] || fail "$verb"
+		done
+	fi
+	exits 127 insula run --rm "$E2E_IMAGE" $'no\e[2Jsuch'
+	[[ $stderr != *$'\e'* ]] || fail
+}
+
+@test "no socket of ours has an abstract name, and no directory of ours is open to others" {
+	ok insula run -d "$E2E_IMAGE" sleep 600
+	! grep -q '@.*insula' /proc/net/unix || fail
+	for directory in "$INSULA_ROOT" "$INSULA_RUNROOT"; do
+		[ "$(stat -c %a "$directory")" = 700 ] || fail "$directory"
+	done
+}
+
+@test "keyrings: what is in the session's is not seen inside" {
+	command -v keyctl >/dev/null || skip "no keyctl here"
+	ok keyctl session - sh -c 'keyctl add user insula-canary secret @s >/dev/null
+		exec "$INSULA_BIN/insula" run --rm --security-opt seccomp=unconfined --userns host "$E2E_IMAGE" cat /proc/keys'
+	lacks insula-canary
 }
