@@ -124,6 +124,8 @@ static int check_shared(struct plan *plan, size_t i, struct err *err)
 /* What is mounted below a shared mount is mounted in all its peers. */
 static int warn_below_shared(struct plan *plan, size_t i, struct err *err)
 {
+	if (plan->spec->linux_.namespaces[SPEC_NS_USER].given)
+		return 0; /* slaves, until the container shares them again */
 	for (size_t k = 0; k < i; k++)
 		if (plan->mounts[k].bind && plan->mounts[k].propagation & MS_SHARED &&
 		    place_of(plan->mounts[i].target, plan->mounts[k].target) == 2)
@@ -367,14 +369,17 @@ int plan_add_mounts(struct plan *plan, struct err *err)
 	return 0;
 }
 
-bool plan_needs_share(const struct plan *plan)
+bool plan_has_shared(const struct plan *plan)
 {
-	if (plan->root_propagation & (MS_SHARED | MS_UNBINDABLE))
-		return true;
-	if (!plan->spec->linux_.namespaces[SPEC_NS_USER].given)
-		return false;
 	for (size_t i = 0; i < plan->spec->mount_count; i++)
 		if (plan->mounts[i].propagation & MS_SHARED)
 			return true;
 	return false;
+}
+
+bool plan_needs_share(const struct plan *plan)
+{
+	if (plan->root_propagation & (MS_SHARED | MS_UNBINDABLE))
+		return true;
+	return plan->spec->linux_.namespaces[SPEC_NS_USER].given && plan_has_shared(plan);
 }

@@ -181,6 +181,8 @@ int start_node_source(struct start *s, const struct step *step, struct err *err)
 /* start_target.c: where a mount goes, as O_PATH; made where it is absent (*ret_made). */
 int start_target(struct start *s, const struct planned_mount *m, bool directory, bool *ret_made,
 		 struct err *err);
+/* ERR_INVALID where what is mounted there would be mounted on the host as well. */
+int start_keeps_inside(struct start *s, int target_fd, struct err *err);
 /* A symbolic link instead of a mount. */
 int start_link(struct start *s, const struct planned_mount *m, const char *text, struct err *err);
 

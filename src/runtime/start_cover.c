@@ -67,7 +67,7 @@ static int mask(struct start *s, const char *path, struct err *err)
 		return err_set(err, ERR_INVALID, 0, "it is the container's root");
 	if (fstat(target_fd, &st) < 0)
 		return err_errno(err, "cannot look at it");
-	if (close_covers(s, err) < 0)
+	if (start_keeps_inside(s, target_fd, err) < 0 || close_covers(s, err) < 0)
 		return -1;
 	own_fd int cover_fd = mount_clone_own(s->covers_fd, S_ISDIR(st.st_mode) ? "empty" : "none",
 					      err);
@@ -95,6 +95,8 @@ static int make_readonly(struct start *s, const char *path, struct err *err)
 		return -1;
 	if (mount_same_place(target_fd, s->root_fd))
 		return mount_set(s->root_fd, MOUNT_ATTR_RDONLY, 0, true, err);
+	if (start_keeps_inside(s, target_fd, err) < 0)
+		return -1;
 	own_fd int copy_fd = mount_clone_with(target_fd, "", true, MOUNT_ATTR_RDONLY, err);
 	return copy_fd < 0 ? -1 : mount_attach(copy_fd, target_fd, path, err);
 }

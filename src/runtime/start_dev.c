@@ -163,6 +163,8 @@ static int mount_node(struct start *s, int dir_fd, const char *name, size_t i,
 
 	if (there)
 		return there < 0 ? -1 : 0;
+	if (start_keeps_inside(s, target_fd, err) < 0)
+		return -1;
 	own_fd int node_fd = node_mount(s, i, d, err);
 	return node_fd < 0 ? -1 : mount_attach(node_fd, target_fd, d->path, err);
 }
@@ -328,8 +330,8 @@ int start_console(struct start *s, const struct step *step, struct err *err)
 			 (unsigned short)process->console_cols, err) < 0)
 		return -1;
 	own_fd int target_fd = console_target(s, err);
-	if (target_fd < 0)
-		return -1;
+	if (target_fd < 0 || start_keeps_inside(s, target_fd, err) < 0)
+		return err_wrap(err, "'/dev/console'");
 	own_fd int copy_fd = mount_clone(s->slave_fd, "", false, 0, err);
 	if (copy_fd < 0)
 		return err_wrap(err, "terminal");

@@ -73,6 +73,16 @@ static int check_peers(struct start *s, unsigned int i, int fd, struct err *err)
 	return err_hint(err, "mount --make-rshared on the host's mount point first");
 }
 
+/* With a user namespace the container's copy is a slave in any case. A slave from the start keeps what we
+ * mount below it to ourselves. */
+static unsigned long copy_propagation(const struct start *s, const struct planned_mount *m)
+{
+	bool slave = m->propagation & MS_SHARED &&
+		     s->plan->spec->linux_.namespaces[SPEC_NS_USER].given;
+
+	return slave ? MS_SLAVE : m->propagation;
+}
+
 static int take_bind(struct start *s, unsigned int i, struct err *err)
 {
 	const struct planned_mount *m = &s->plan->mounts[i];
@@ -97,7 +107,8 @@ static int take_bind(struct start *s, unsigned int i, struct err *err)
 	state->directory = S_ISDIR(st.st_mode);
 	if (check_peers(s, i, fd, err) < 0)
 		return -1;
-	state->source_fd = mount_clone(fd, "", flags & MOUNT_OPT_RECURSIVE, m->propagation, err);
+	state->source_fd = mount_clone(fd, "", flags & MOUNT_OPT_RECURSIVE, copy_propagation(s, m),
+				       err);
 	return state->source_fd < 0 ? err_wrap(err, "'%s'", source) : 0;
 }
 

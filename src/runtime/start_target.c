@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -101,6 +102,21 @@ int start_target(struct start *s, const struct planned_mount *m, bool directory,
 	if (fd < 0 || check_target(s, fd, directory, err) < 0)
 		return -1;
 	return take_fd(fd);
+}
+
+int start_keeps_inside(struct start *s, int target_fd, struct err *err)
+{
+	if (!plan_has_shared(s->plan))
+		return 0;
+	int peers = mount_peers(s->proc_fd, target_fd, err);
+	if (peers < 0)
+		return -1;
+	if (!(peers & MS_SHARED))
+		return 0;
+	err_set(err, ERR_INVALID, 0,
+		"it is in a mount that is shared with the host, which would be "
+		"covered there, too");
+	return err_hint(err, "bind with 'rslave' instead of 'rshared'");
 }
 
 /* There already: fine if it says the same. */

@@ -508,6 +508,36 @@ copy: late'
 	[[ $stderr == *"mount on '/data/deep': it is below '/data', which is shared with the host"* ]] || fail "no warning"
 }
 
+@test "what would cover something in a shared mount on the host, too, is refused" {
+	mkdir "$S/deep"
+	for list in maskedPaths readonlyPaths; do
+		change '.linux.maskedPaths = [] | .linux.readonlyPaths = [] | .linux[$l] = ["/data/deep"]' --arg l $list
+		run --separate-stderr apart '
+		mount -t tmpfs source "$S" && mount --make-shared "$S"
+		mkdir "$S/deep"
+		mount_on /data bind "$S" rshared
+		script true
+		status=$?
+		grep -c "$S/deep" /proc/self/mountinfo
+		exit $status'
+		[[ $stderr == *"'/data/deep'"*"it is in a mount that is shared with the host"* ]] || fail "message"
+		change 'del(.mounts[-1])'
+	done
+	# With a user namespace it is possible, and stays inside.
+	userns
+	ok apart '
+	mount -t tmpfs source "$S" && mount --make-shared "$S"
+	mkdir "$S/deep" && touch "$S/deep/file"
+	mount_on /data bind "$S" rshared
+	mount_on /data/tmp tmpfs tmpfs
+	script "tags /data; tags /data/deep; touch /data/deep/x 2>&1 || true"
+	grep -c "$S/" /proc/self/mountinfo || true'
+	shows 'shared master
+shared
+touch: /data/deep/x: Read-only file system
+0'
+}
+
 @test "rootfsPropagation: shared is a group of the container's own" {
 	for p in shared rshared; do
 		change '.linux.rootfsPropagation = $p' --arg p $p
