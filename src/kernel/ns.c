@@ -9,6 +9,7 @@
 #include <linux/nsfs.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -226,5 +227,18 @@ int ns_raise_loopback(struct err *err)
 	request.ifr_flags |= IFF_UP;
 	if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
 		return err_errno(err, "cannot bring up the loopback interface");
+	return 0;
+}
+
+int ns_spawn_sharing(int (*fn)(void *data), void *data, void *stack_top, struct proc *ret,
+		     struct err *err)
+{
+	int pidfd = -1;
+	pid_t pid = clone(fn, stack_top, CLONE_VM | CLONE_FILES | CLONE_PIDFD | SIGCHLD, data,
+			  &pidfd);
+
+	if (pid < 0)
+		return err_errno(err, "cannot make a process");
+	*ret = (struct proc){.pid = pid, .pidfd = pidfd};
 	return 0;
 }

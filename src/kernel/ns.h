@@ -28,6 +28,13 @@ struct id_map {
 int ns_write_maps(int proc_fd, pid_t pid, const struct id_map *uids, size_t uid_count,
 		  const struct id_map *gids, size_t gid_count, struct err *err);
 
+/* A process that shares our memory and descriptors, and neither namespaces, root, working directory nor
+ * credentials: it can go where we could not come back from. It runs fn(data) on that stack and must end by
+ * _exit(); the two must not run at the same time, because they share what a thread has for itself. */
+struct proc;
+int ns_spawn_sharing(int (*fn)(void *data), void *data, void *stack_top, struct proc *ret,
+		     struct err *err);
+
 /* Give up setgroups(2) in our user namespace, which has no map yet: then our own group may be mapped by
  * ourselves. */
 int ns_deny_groups(int proc_fd, struct err *err);

@@ -18,7 +18,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
-#include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -90,7 +89,7 @@ static void drop_others(struct err *ignored)
 		char path[sizeof SEALED_DIR + 256];
 
 		snprintf(path, sizeof path, SEALED_DIR "/%s", names.items[i]);
-		umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+		mount_unmount_path(path, ignored);
 		unlinkat(dir_fd, names.items[i], AT_REMOVEDIR);
 	}
 }

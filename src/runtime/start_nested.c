@@ -12,8 +12,6 @@
  * itself, because its program belongs into P's namespaces. A Q that dies is heard of by its pidfd.
  */
 #include <poll.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -107,9 +105,6 @@ static int serve_q(struct nested *n, struct err *err)
 
 static int start_q(struct nested *n, struct err *err)
 {
-	int pidfd = -1;
-	pid_t pid;
-
 	n->stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (n->stack == MAP_FAILED ||
@@ -117,12 +112,7 @@ static int start_q(struct nested *n, struct err *err)
 		return err_errno(err, "cannot prepare a process");
 	n->s->proxy = n;
 	n->s->is_proxy = true;
-	pid = clone(be_nested, (char *)n->stack + STACK_SIZE,
-		    CLONE_VM | CLONE_FILES | CLONE_PIDFD | SIGCHLD, n, &pidfd);
-	if (pid < 0)
-		return err_errno(err, "cannot make a process");
-	n->q = (struct proc){.pid = pid, .pidfd = pidfd};
-	return 0;
+	return ns_spawn_sharing(be_nested, n, (char *)n->stack + STACK_SIZE, &n->q, err);
 }
 
 /* What Q left was Q's: there is nothing that P would have to return to. */
