@@ -32,6 +32,8 @@
 #include "runtime/rootless.h"
 #include "runtime/runtime.h"
 
+#define PIDFD_RECEIVER "run.oci.pidfd_receiver" /* crun's --pidfd-socket for engines */
+
 struct create_options {
 	char *bundle, *config;
 	char *console_socket, *pidfd_socket, *pid_file;
@@ -270,6 +272,7 @@ static int print_plan(const struct making *m, struct err *err)
 /* What the engine asked to be told: the terminal, the process, its number. */
 static int hand_out(struct making *m, struct err *err)
 {
+	const char *receiver = strv_env_get(&m->bundle.spec.annotations, PIDFD_RECEIVER);
 	const struct create_options *options = m->options;
 
 	if (options->console_socket && oci_send_descriptor(options->console_socket, "/dev/ptmx",
@@ -278,6 +281,9 @@ static int hand_out(struct making *m, struct err *err)
 	if (options->pidfd_socket && oci_send_descriptor(options->pidfd_socket, m->dir.state.id,
 							 m->running.init.pidfd, err) < 0)
 		return err_wrap(err, "--pidfd-socket");
+	if (receiver &&
+	    oci_send_descriptor(receiver, m->dir.state.id, m->running.init.pidfd, err) < 0)
+		return err_wrap(err, "annotations[\"%s\"]", PIDFD_RECEIVER);
 	if (options->pid_file &&
 	    oci_write_pid_file(options->pid_file, m->running.host_pid, err) < 0)
 		return err_wrap(err, "--pid-file");

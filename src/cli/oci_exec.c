@@ -331,6 +331,8 @@ static int enter(struct entering *e, struct proc *ret, int *ret_console_fd, stru
 		.warnings = o->process ? &e->warnings : NULL, /* else said at the start */
 		.born = hand_out,
 		.born_data = e,
+		.id = e->dir.state.id,
+		.state = &e->dir.state,
 	};
 
 	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)

@@ -1,52 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * --console-socket and --pidfd-socket: the engine listens, we connect, send one message with one
- * descriptor (SCM_RIGHTS), and close. Addresses of unix sockets end at 107 bytes and paths of engines do
- * not, so the address is made of the directory's descriptor and the last component.
+ * descriptor (SCM_RIGHTS), and close.
  */
 #include "cli/oci_socket.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "base/own.h"
-#include "base/str.h"
+#include "base/unix.h"
 
 #define SEND_SECONDS 10
 
-static int connect_to(int fd, const char *path, struct err *err)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	struct timeval limit = {.tv_sec = SEND_SECONDS};
-	const char *slash = strrchr(path, '/');
-	own_free char *parent = slash ? str_dup_len(path, (size_t)(slash - path + 1), err)
-				      : str_dup(".", err);
-
-	if (!parent)
-		return -1;
-	own_fd int dir_fd = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir_fd < 0)
-		return err_errno(err, "cannot connect to '%s'", path);
-	int n = snprintf(addr.sun_path, sizeof addr.sun_path, "/proc/self/fd/%d/%s", dir_fd,
-			 slash ? slash + 1 : path);
-	if (n >= (int)sizeof addr.sun_path)
-		return err_set(err, ERR_LIMIT, 0, "the name of the socket '%s' is too long", path);
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0 ||
-	    connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
-		return err_errno(err, "cannot connect to '%s'", path);
-	return 0;
-}
-
 int oci_send_descriptor(const char *path, const char *text, int fd, struct err *err)
 {
-	own_fd int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	own_fd int sock = unix_connect(path, SEND_SECONDS, err);
 
-	if (sock < 0)
-		return err_errno(err, "cannot make a socket");
-	if (connect_to(sock, path, err) < 0)
-		return -1;
-	return fd_send(sock, text, strlen(text), &fd, 1, err);
+	return sock < 0 ? -1 : fd_send(sock, text, strlen(text), &fd, 1, err);
 }

@@ -9,6 +9,7 @@
  */
 #include "kernel/seccomp.h"
 
+#include <errno.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <stdlib.h>
@@ -20,6 +21,11 @@
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV /* Linux 5.19 */
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
+
+#ifndef EM_LOONGARCH /* Linux 5.19 */
+#define EM_LOONGARCH 258
+#endif
+#define SECCOMP_ARCH_LOONGARCH64 (EM_LOONGARCH | __AUDIT_ARCH_64BIT | __AUDIT_ARCH_LE)
 
 const struct seccomp_name seccomp_actions[] = {
 	{"SCMP_ACT_ALLOW", SECCOMP_RET_ALLOW},
@@ -37,6 +43,8 @@ const struct seccomp_name seccomp_actions[] = {
 const struct seccomp_name seccomp_archs[] = {
 	{"SCMP_ARCH_AARCH64", AUDIT_ARCH_AARCH64},
 	{"SCMP_ARCH_ARM", AUDIT_ARCH_ARM},
+	{"SCMP_ARCH_LOONGARCH64", SECCOMP_ARCH_LOONGARCH64},
+	{"SCMP_ARCH_M68K", AUDIT_ARCH_M68K},
 	{"SCMP_ARCH_MIPS", AUDIT_ARCH_MIPS},
 	{"SCMP_ARCH_MIPS64", AUDIT_ARCH_MIPS64},
 	{"SCMP_ARCH_MIPS64N32", AUDIT_ARCH_MIPS64N32},
@@ -51,6 +59,8 @@ const struct seccomp_name seccomp_archs[] = {
 	{"SCMP_ARCH_RISCV64", AUDIT_ARCH_RISCV64},
 	{"SCMP_ARCH_S390", AUDIT_ARCH_S390},
 	{"SCMP_ARCH_S390X", AUDIT_ARCH_S390X},
+	{"SCMP_ARCH_SH", AUDIT_ARCH_SHEL}, /* libseccomp's names: SH is the little-endian one */
+	{"SCMP_ARCH_SHEB", AUDIT_ARCH_SH},
 	{"SCMP_ARCH_X32", SECCOMP_ARCH_X32},
 	{"SCMP_ARCH_X86", AUDIT_ARCH_I386},
 	{"SCMP_ARCH_X86_64", AUDIT_ARCH_X86_64},
@@ -95,6 +105,35 @@ void seccomp_filter_done(struct seccomp_filter *f)
 	*f = SECCOMP_FILTER_INIT;
 }
 
+bool seccomp_has_action(uint32_t action)
+{
+	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
+/* With flags that it knows, the kernel goes on to the program that is not there. */
+bool seccomp_has_flag(unsigned int flag)
+{
+	bool of_listeners = flag == SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+	unsigned int flags = flag | (of_listeners ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0);
+
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, NULL) < 0 && errno == EFAULT;
+}
+
+/* The first thing in the filter that this kernel does not know. */
+static int explain(const struct seccomp_filter *f, struct err *err)
+{
+	for (const struct seccomp_name *flag = seccomp_flags; flag->name; flag++)
+		if (f->flags & flag->value && !seccomp_has_flag(flag->value))
+			return err_hint(err, "this kernel does not know %s", flag->name);
+	for (const struct seccomp_name *action = seccomp_actions; action->name; action++)
+		for (size_t i = 0; i < f->count; i++)
+			if (f->insns[i].code == (BPF_RET | BPF_K) &&
+			    (f->insns[i].k & SECCOMP_RET_ACTION_FULL) == action->value &&
+			    !seccomp_has_action(action->value))
+				return err_hint(err, "this kernel does not know %s", action->name);
+	return err_hint(err, "the kernel takes the program for malformed");
+}
+
 int seccomp_install(const struct seccomp_filter *f, struct err *err)
 {
 	struct sock_fprog program = {.len = f->count, .filter = f->insns};
@@ -103,10 +142,9 @@ int seccomp_install(const struct seccomp_filter *f, struct err *err)
 
 	if (r < 0) {
 		err_errno(err, "cannot install the seccomp filter");
-		if (errno == EINVAL)
-			err_hint(err,
-				 "this kernel may not know one of the profile's flags or actions");
-		else if (errno == EBUSY)
+		if (err->errnum == EINVAL)
+			explain(f, err);
+		else if (err->errnum == EBUSY)
 			err_hint(err, "another filter of this process already has a listener");
 		return -1;
 	}
@@ -115,4 +153,11 @@ int seccomp_install(const struct seccomp_filter *f, struct err *err)
 		return err_set(err, ERR_STATE, 0,
 			       "cannot install the seccomp filter: thread %ld has another one", r);
 	return (int)r;
+}
+
+int seccomp_take_listener(int pidfd, int number, struct err *err)
+{
+	int fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+
+	return fd < 0 ? err_errno(err, "cannot take the seccomp listener") : fd;
 }

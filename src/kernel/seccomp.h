@@ -52,6 +52,7 @@ struct seccomp_profile {
 	struct seccomp_rule *rules;
 	size_t rule_count;
 	char *listener_path, *listener_metadata;
+	bool refuse_unknown; /* a name that nobody knows is ERR_INVALID, not skipped */
 };
 
 void seccomp_profile_done(struct seccomp_profile *p);
@@ -66,13 +67,21 @@ struct seccomp_filter {
 #define SECCOMP_FILTER_INIT ((struct seccomp_filter){0})
 void seccomp_filter_done(struct seccomp_filter *f);
 
-/* Names unknown to libseccomp and to the architecture are skipped (as the field does) and counted in
- * *ret_unknown (may be NULL). Conditional rules that contradict (same call and conditions, different
+/* Names unknown to libseccomp and to the architecture are skipped (as the field does), unless the profile
+ * refuses them, and counted in *ret_unknown (may be NULL). Conditional rules that contradict (same call and conditions, different
  * action) and programs longer than BPF_MAXINSNS are ERR_INVALID; of unconditional ones for the same
  * call the first counts, after the conditional ones. Calls of architectures that are neither native
  * nor listed end the process. */
 int seccomp_compile(const struct seccomp_profile *p, struct seccomp_filter *ret,
 		    size_t *ret_unknown, struct err *err);
+
+/* A program that somebody else has compiled: base64 of an array of struct sock_filter. The kernel verifies
+ * it when it is installed. */
+int seccomp_filter_decode(const char *base64, struct seccomp_filter *ret, struct err *err);
+
+/* Does this kernel know an action of seccomp_actions, a flag of seccomp_flags? */
+bool seccomp_has_action(uint32_t action);
+bool seccomp_has_flag(unsigned int flag);
 
 /* The default allow-list as a profile, to be printed or changed. */
 int seccomp_default_profile(uint64_t bounding, struct seccomp_profile *ret, struct err *err);
@@ -87,6 +96,10 @@ int seccomp_default_filter(uint64_t bounding, struct seccomp_filter *ret, struct
 /* Install in the calling thread. no_new_privs or CAP_SYS_ADMIN must be there. Returns the notify
  * descriptor, or 0 where there is none. Async-signal-safe. */
 int seccomp_install(const struct seccomp_filter *f, struct err *err);
+
+/* The listener of another process's filter, by its number there: pidfd_getfd(2). ERR_DENIED where we may not
+ * trace the process. */
+int seccomp_take_listener(int pidfd, int number, struct err *err);
 
 /* A profile file in the JSON that docker and podman take for --security-opt seccomp=FILE ("syscalls"
  * with "includes"/"excludes" caps and arches, "minKernel"): parsed in spec/, see spec/seccomp.h. */

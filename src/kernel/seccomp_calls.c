@@ -136,6 +136,15 @@ static int add_variants(struct seccomp_compiler *c, const struct seccomp_rule *r
 	return 0;
 }
 
+static int unknown_name(const char *name, struct err *err)
+{
+	err_set(err, ERR_INVALID, 0, "seccomp profile: no system call is known by the name '%s'",
+		name);
+	return err_hint(err,
+			"unknown names are passed over where the configuration does not ask for "
+			"this error");
+}
+
 static int add_rule(struct seccomp_compiler *c, const struct seccomp_rule *rule, struct err *err)
 {
 	size_t first = c->variant_count;
@@ -155,6 +164,8 @@ static int add_rule(struct seccomp_compiler *c, const struct seccomp_rule *rule,
 				if (add_number(c, &c->archs[i], v, &numbers, err) < 0)
 					return -1;
 		}
+		if (!known && c->profile->refuse_unknown)
+			return unknown_name(name.name, err);
 		c->unknown += !known;
 	}
 	return 0;

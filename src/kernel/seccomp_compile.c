@@ -321,10 +321,6 @@ int seccomp_compile(const struct seccomp_profile *p, struct seccomp_filter *ret,
 	if (!c.prog)
 		return seccomp_no_memory(err);
 	bpf_truncate(c.prog, 0);
-	if (p->default_action == SECCOMP_RET_USER_NOTIF)
-		return err_set(err, ERR_INVALID, 0,
-			       "seccomp profile: the default action cannot be notify, because the "
-			       "listener could not even be handed over");
 	if (seccomp_collect(&c, err) < 0 || emit_program(&c, err) < 0 || finish(&c, ret, err) < 0)
 		return -1;
 	if (ret_unknown)

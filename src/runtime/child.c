@@ -28,6 +28,7 @@
 #include "kernel/procattr.h"
 #include "kernel/tty.h"
 #include "runtime/command.h"
+#include "runtime/filter.h"
 #include "runtime/start.h"
 
 static int init_cgroup(struct job *job, struct err *err)
@@ -182,7 +183,7 @@ static int init_bound(struct job *job, struct err *err)
 
 static int install_filter(struct job *job, struct err *err)
 {
-	return job->filter ? seccomp_install(job->filter, err) : 0;
+	return job->filter ? filter_install(job->filter, job->sync_fd, err) : 0;
 }
 
 static int init_user(struct job *job, struct err *err)
@@ -321,19 +322,24 @@ static int announce(int answer_fd, struct err *err)
 	return answer_fd < 0 ? 0 : fd_write_all(answer_fd, &word, 1, "the answer", err);
 }
 
+static int init_ready(struct job *job, struct err *err)
+{
+	if (strv_copy(&job->env, &job->process->env, err) < 0 ||
+	    set_home(job, &job->env, err) < 0 || keep_preserved(job->preserve_fds, err) < 0)
+		return -1;
+	proc_reset_signals();
+	return announce(job->answer_fd, err);
+}
+
 static int init_exec(struct job *job, struct err *err)
 {
 	const struct spec_process *p = job->process;
-	own(strv) struct strv env = STRV_INIT;
 	const char *name = p->args.items[0];
 	bool below = job->init_fd >= 0;
+	struct command command = {.argv = p->args.items, .envp = job->env.items};
+	int error = command_find(name, command_path(job->env.items), below ? look : execute,
+				 &command);
 
-	if (strv_copy(&env, &p->env, err) < 0 || set_home(job, &env, err) < 0 ||
-	    keep_preserved(job->preserve_fds, err) < 0 || announce(job->answer_fd, err) < 0)
-		return -1;
-	struct command command = {.argv = p->args.items, .envp = env.items};
-	proc_reset_signals();
-	int error = command_find(name, command_path(env.items), below ? look : execute, &command);
 	if (error)
 		return command_error(err, name, error);
 	return execute_init(job->init_fd, &command, err);
@@ -367,6 +373,7 @@ static const struct {
 	[STEP_INIT_START] = {init_start, "init.start"},
 	[STEP_INIT_HOOKS_START] = {init_hooks_start, "init.hooks-start"},
 	[STEP_INIT_LABEL] = {init_label, "init.label"},
+	[STEP_INIT_READY] = {init_ready, "init.ready"},
 	[STEP_INIT_FILTER] = {init_filter, "init.filter"},
 	[STEP_INIT_EXEC] = {init_exec, "init.exec"},
 };

@@ -16,6 +16,7 @@
  * the rest to SIGKILL, which reaches a process that is frozen on cgroup v1 only when it thaws.
  */
 #include "runtime/exec.h"
+#include "runtime/filter.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -142,19 +143,13 @@ static int prepare_caps(struct exec *x, struct err *err)
 
 static int prepare_filter(struct exec *x, struct err *err)
 {
-	const struct spec *spec = x->request->spec;
-
-	if (!spec->seccomp_default && !spec->linux_.seccomp)
-		return 0;
-	x->has_filter = true;
-	if (spec->seccomp_default)
-		return seccomp_default_filter(x->caps.bounding, &x->filter, err);
-	return seccomp_compile(spec->linux_.seccomp, &x->filter, NULL, err);
+	return filter_make(x->request->spec, x->caps.bounding, &x->filter, &x->has_filter, err);
 }
 
 static int resolve_user(struct exec *x, struct err *err)
 {
 	uint32_t uid, gid;
+	bool keep = spec_keeps_groups(x->request->spec);
 	char root[32];
 	int found;
 
@@ -163,12 +158,15 @@ static int resolve_user(struct exec *x, struct err *err)
 	if (x->root_fd < 0)
 		return err_errno(err, "cannot open the container's root");
 	/* Group 0 of ours would count. */
-	if (geteuid() == 0 && groups_set(groups_are_fixed(x->proc_fd, 0), 0, NULL, err) < 0)
+	if (!keep && geteuid() == 0 &&
+	    groups_set(groups_are_fixed(x->proc_fd, 0), 0, NULL, err) < 0)
 		return -1;
 	found = identity_resolve_as(x->root_fd, x->root_uid, x->root_gid,
 				    &x->request->process->user, &x->identity, err);
 	if (act_as(0, 0, err) < 0 || found < 0)
 		return -1;
+	if (keep)
+		x->identity.group_count = 0;
 	if (outer_id(&x->uids, "user", x->identity.uid, &uid, err) < 0 ||
 	    outer_id(&x->gids, "group", x->identity.gid, &gid, err) < 0)
 		return -1;
@@ -309,7 +307,8 @@ static int prepare(struct exec *x, const struct cgroup_host *host, struct err *e
 	x->init_pid = proc_pid_of_fd(x->proc_fd, x->request->init->pidfd);
 	if (!x->init_pid)
 		return err_set(err, ERR_STATE, 0, "container not running");
-	x->groups_are_fixed = groups_are_fixed(x->proc_fd, x->init_pid);
+	x->groups_are_fixed = spec_keeps_groups(x->request->spec) ||
+			      groups_are_fixed(x->proc_fd, x->init_pid);
 	if (find_namespaces(x, err) < 0 || find_ids(x, err) < 0 || prepare_limits(x, err) < 0 ||
 	    prepare_caps(x, err) < 0 || find_group(x, host, err) < 0 || resolve_user(x, err) < 0)
 		return -1;
@@ -372,6 +371,19 @@ static int release(struct exec *x, const struct proc *born, int master, int slav
 	return fd_send(x->sync_fd, &release, sizeof release, &slave, slave >= 0 ? 1 : 0, err);
 }
 
+static int tell_agent(const struct exec *x, const struct proc *born, struct err *err)
+{
+	const struct runtime_exec *request = x->request;
+	const struct filter_agent agent = {.spec = request->spec,
+					   .state = request->state,
+					   .id = request->id ? request->id : "",
+					   .status = STATE_RUNNING,
+					   .pid = proc_pid_of_fd(x->proc_fd, born->pidfd),
+					   .process = born};
+
+	return filter_serve(&agent, x->sync_fd, err);
+}
+
 static int enter(struct exec *x, struct proc *born, int *ret_master, struct err *err)
 {
 	own_fd int slave = -1;
@@ -381,6 +393,8 @@ static int enter(struct exec *x, struct proc *born, int *ret_master, struct err 
 	    release(x, born, *ret_master, slave, err) < 0)
 		return -1;
 	fd_close(take_fd(slave));
+	if (x->filter.notify && tell_agent(x, born, err) < 0)
+		return -1;
 	return await(x, err) < 0 ? -1 : await_exec(x->sync_fd, err);
 }
 

@@ -74,6 +74,7 @@ static size_t list_steps(const struct runtime_exec *r, struct step steps[static 
 		{STEP_INIT_FILTER_EARLY, !late},
 		{STEP_INIT_USER, true},
 		{STEP_INIT_CWD, true},
+		{STEP_INIT_READY, true},
 		{STEP_INIT_FILTER, late},
 		{STEP_INIT_EXEC, true},
 	};

@@ -14,6 +14,7 @@
 
 #include "base/own.h"
 #include "kernel/procattr.h"
+#include "runtime/filter.h"
 
 int plan_add(struct plan *plan, enum step_op op, unsigned int index, const char *subject,
 	     struct err *err)
@@ -190,20 +191,7 @@ static int plan_cgroup(struct plan *plan, struct err *err)
 
 static int plan_filter(struct plan *plan, struct err *err)
 {
-	const struct spec *spec = plan->spec;
-	size_t unknown = 0;
-
-	if (spec->seccomp_default) {
-		if (seccomp_default_filter(plan->caps.bounding, &plan->filter, err) < 0)
-			return -1;
-	} else if (spec->linux_.seccomp) {
-		if (seccomp_compile(spec->linux_.seccomp, &plan->filter, &unknown, err) < 0)
-			return err_wrap(err, "linux.seccomp");
-	} else {
-		return 0;
-	}
-	plan->has_filter = true;
-	return 0;
+	return filter_make(plan->spec, plan->caps.bounding, &plan->filter, &plan->has_filter, err);
 }
 
 static int plan_limits(struct plan *plan, struct err *err)
@@ -313,6 +301,7 @@ static int plan_child_steps(struct plan *plan, struct err *err)
 {
 	const struct spec *spec = plan->spec;
 	bool early = plan->has_filter && !spec->process.no_new_privs;
+	bool at_creation = !early && plan->filter.notify && plan->request.wait;
 
 	plan->child_first = plan->count;
 	if (ADD_ALL(plan, err, STEP_INIT_CGROUP) < 0)
@@ -352,6 +341,9 @@ static int plan_child_steps(struct plan *plan, struct err *err)
 	if (ADD_ALL(plan, err, STEP_INIT_USER) < 0 ||
 	    plan_add(plan, STEP_INIT_CWD, 0, spec->process.cwd, err) < 0)
 		return -1;
+	/* Who creates it tells the agent: whoever starts it later does not know of one. */
+	if (at_creation && ADD_ALL(plan, err, STEP_INIT_FILTER) < 0)
+		return -1;
 	if (plan->request.wait && ADD_ALL(plan, err, STEP_INIT_START) < 0)
 		return -1;
 	if (has_hooks(plan, SPEC_HOOK_START_CONTAINER) &&
@@ -360,7 +352,9 @@ static int plan_child_steps(struct plan *plan, struct err *err)
 	if ((spec->process.apparmor_profile || spec->process.selinux_label) &&
 	    ADD_ALL(plan, err, STEP_INIT_LABEL) < 0)
 		return -1;
-	if (spec->process.no_new_privs && ADD_ALL(plan, err, STEP_INIT_FILTER) < 0)
+	if (ADD_ALL(plan, err, STEP_INIT_READY) < 0)
+		return -1;
+	if (spec->process.no_new_privs && !at_creation && ADD_ALL(plan, err, STEP_INIT_FILTER) < 0)
 		return -1;
 	return plan_add(plan, STEP_INIT_EXEC, 0, spec->process.args.items[0], err);
 }

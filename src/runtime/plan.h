@@ -79,6 +79,7 @@ enum step_op {
 	STEP_INIT_START,       /* say that all is done, and wait for `start` */
 	STEP_INIT_HOOKS_START, /* startContainer */
 	STEP_INIT_LABEL,
+	STEP_INIT_READY, /* all that execve wants, so that the filter is asked about nothing else */
 	STEP_INIT_FILTER, /* no_new_privs, seccomp */
 	STEP_INIT_EXEC,
 	STEP_COUNT

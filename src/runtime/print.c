@@ -66,6 +66,7 @@ static const char *const names[STEP_COUNT] = {
 	[STEP_INIT_START] = "wait-for-start",
 	[STEP_INIT_HOOKS_START] = "start-hooks",
 	[STEP_INIT_LABEL] = "label",
+	[STEP_INIT_READY] = "ready",
 	[STEP_INIT_FILTER] = "no-new-privs-seccomp",
 	[STEP_INIT_EXEC] = "execute",
 };

@@ -114,6 +114,8 @@ struct runtime_exec {
 	 * terminal's master, or -1. */
 	int (*born)(void *data, const struct proc *process, int console_fd, struct err *err);
 	void *born_data;
+	const char *id; /* of the container, and what is known of it: for an agent that */
+	const struct state *state; /* is told of a seccomp listener; or NULL */
 };
 
 /* Returns after execve succeeded. With a terminal, *ret_console_fd is its master. */

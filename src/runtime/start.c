@@ -35,6 +35,7 @@
 #include "kernel/mount.h"
 #include "kernel/procattr.h"
 #include "kernel/seal.h"
+#include "runtime/filter.h"
 
 /* From release to exec C does no I/O but its own: this is a bound against a hung file system. */
 #define EXEC_TIMEOUT_MS 120000
@@ -310,6 +311,8 @@ static int step_user(struct start *s, const struct step *step, struct err *err)
 	path_use_proc(-1);
 	if (found < 0)
 		return -1;
+	if (s->keep_groups)
+		s->identity.group_count = 0;
 	return hand_over_pipes(plan->request.stdio, plan->root_uid + s->identity.uid,
 			       plan->root_gid + s->identity.gid, err);
 }
@@ -419,6 +422,19 @@ static int step_born(struct start *s, const struct step *step, struct err *err)
 	return request->born(request->born_data, s->host_pid, &s->cgroup, err);
 }
 
+static int tell_agent(struct start *s, struct err *err)
+{
+	const struct runtime_request *request = &s->plan->request;
+	const struct filter_agent agent = {.spec = s->plan->spec,
+					   .state = request->state,
+					   .id = request->id,
+					   .status = STATE_CREATING,
+					   .pid = s->host_pid,
+					   .process = &s->child};
+
+	return filter_serve(&agent, s->sync_fd, err);
+}
+
 static int step_release(struct start *s, const struct step *step, struct err *err)
 {
 	struct release release = {.identity = s->identity, .host_pid = s->host_pid};
@@ -435,6 +451,8 @@ static int step_release(struct start *s, const struct step *step, struct err *er
 	}
 	fd_close(s->slave_fd);
 	s->slave_fd = -1;
+	if (s->plan->filter.notify && tell_agent(s, err) < 0)
+		return -1;
 	return wait ? await_word(s->sync_fd, err) : await_exec(s->sync_fd, err);
 }
 
@@ -619,7 +637,8 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 	if (s->proc_fd < 0)
 		return -1;
 	/* Group 0 of ours must not open what the guard of a host image closes. */
-	s->groups_are_fixed = groups_are_fixed(s->proc_fd, 0);
+	s->keep_groups = plan->request.root_dir && spec_keeps_groups(plan->spec);
+	s->groups_are_fixed = s->keep_groups || groups_are_fixed(s->proc_fd, 0);
 	if (geteuid() == 0 && groups_set(s->groups_are_fixed, 0, NULL, err) < 0)
 		return -1;
 	s->labelled = plan->spec->linux_.mount_label && lsm_active() == LSM_SELINUX;

@@ -78,8 +78,9 @@ struct start {
 	mode_t umask;  /* P's, to return to */
 	bool moved;    /* P is not in its own namespaces */
 	bool groups_are_fixed;
-	int hook_fds[2]; /* what hooks print goes there, or -1 */
-	bool is_proxy;	 /* this is Q: start_nested.c */
+	int hook_fds[2];  /* what hooks print goes there, or -1 */
+	bool is_proxy;	  /* this is Q: start_nested.c */
+	bool keep_groups; /* those of the caller, whatever the specification lists */
 	struct nested *proxy;
 	struct proc child;
 	pid_t host_pid;	     /* the child's, in proc_fd */
@@ -120,6 +121,7 @@ struct job {
 	const struct state *state;
 	int start_fd, answer_fd; /* -1: nobody waits for a start */
 	struct release release;
+	struct strv env; /* made ready */
 };
 
 /* Run C's steps; never returns. An error goes to P over sync_fd, or, once it has said that it waits to be

@@ -108,7 +108,8 @@ int start_clone_inside(struct start *s, uint64_t flags, int child_end, start_chi
 		return err_errno(err, "cannot make a socket pair");
 	own_fd int hear_fd = pair[0];
 	own_fd int tell_fd = pair[1];
-	pid_t pid = proc_clone(&helper, 0, -1, err);
+	/* Of Q (start_nested.c) neither may be the child: it ends before them. */
+	pid_t pid = proc_clone(&helper, s->is_proxy ? CLONE_PARENT : 0, -1, err);
 	if (pid < 0)
 		return -1;
 	if (pid == 0)
@@ -116,5 +117,9 @@ int start_clone_inside(struct start *s, uint64_t flags, int child_end, start_chi
 	fd_close(take_fd(tell_fd));
 	if (receive(hear_fd, &s->child, err) < 0)
 		return -1;
+	if (s->is_proxy) {
+		proc_forget(&helper);
+		return 0;
+	}
 	return proc_wait(&helper, -1, &how, err) < 0 ? -1 : 0;
 }

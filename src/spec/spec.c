@@ -226,6 +226,18 @@ bool spec_root_is_hosts(const struct spec *s)
 	return false;
 }
 
+const char *spec_seccomp_listener(const struct spec *s)
+{
+	if (s->linux_.seccomp && s->linux_.seccomp->listener_path)
+		return s->linux_.seccomp->listener_path;
+	return strv_env_get(&s->annotations, "run.oci.seccomp.receiver");
+}
+
+bool spec_keeps_groups(const struct spec *s)
+{
+	return strv_env_get(&s->annotations, "run.oci.keep_original_groups") != NULL;
+}
+
 /* ---- builders ---- */
 
 /* One more zeroed item at the end of a counted array. Grows by one: these lists are short, and what

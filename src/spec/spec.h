@@ -211,6 +211,13 @@ int spec_find(const char *text, size_t size, const char *name, struct spec *ret,
  * ours. So where there is no user namespace, one that is joined, or one whose maps have host id 0. */
 bool spec_root_is_hosts(const struct spec *s);
 
+/* Where an agent waits for the listener of a filter that notifies: linux.seccomp.listenerPath, or crun's
+ * annotation; NULL: nowhere. */
+const char *spec_seccomp_listener(const struct spec *s);
+
+/* crun's annotation: the process keeps the supplementary groups of whoever starts it. */
+bool spec_keeps_groups(const struct spec *s);
+
 /* JSON of the whole spec (for spec, inspect and tests: parse(print(x)) equals x). */
 int spec_print(const struct spec *s, unsigned int indent, struct str *out, struct err *err);
 

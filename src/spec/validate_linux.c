@@ -214,24 +214,48 @@ static int check_notify(const struct spec *s, struct problems *found, struct err
 
 	if (!p)
 		return 0;
-	if (p->listener_path)
-		return spec_unsupported("linux.seccomp.listenerPath", err);
-	if (p->listener_metadata)
-		return spec_unsupported("linux.seccomp.listenerMetadata", err);
-	if (p->default_action == SECCOMP_RET_USER_NOTIF)
-		return spec_unsupported("linux.seccomp.defaultAction", err);
-	return 0;
+	if (p->listener_path && spec_check_path(p->listener_path, err) < 0)
+		return err_wrap(err, "linux.seccomp.listenerPath");
+	if (p->listener_metadata && !p->listener_path)
+		return err_set(
+			err, ERR_INVALID, 0,
+			"linux.seccomp.listenerMetadata: is for nobody without listenerPath");
+	if (p->default_action != SECCOMP_RET_USER_NOTIF || spec_seccomp_listener(s))
+		return 0;
+	err_set(err, ERR_INVALID, 0,
+		"linux.seccomp.defaultAction: SCMP_ACT_NOTIFY needs linux.seccomp.listenerPath");
+	return err_hint(err, "nobody would answer: every call would wait for ever");
 }
 
-static int check_seccomp_rule(const struct seccomp_rule *rule, size_t i, struct err *err)
+static int check_seccomp_rule(const struct spec *s, size_t i, struct err *err)
 {
-	if (rule->action == SECCOMP_RET_USER_NOTIF) {
-		spec_unsupported("action", err);
-		return spec_within(err, "linux.seccomp.syscalls[%zu]", i);
-	}
+	const struct seccomp_rule *rule = &s->linux_.seccomp->rules[i];
+
 	if (!rule->names.count)
 		return err_set(err, ERR_INVALID, 0,
 			       "linux.seccomp.syscalls[%zu].names: must name a call", i);
+	if (rule->action != SECCOMP_RET_USER_NOTIF || spec_seccomp_listener(s))
+		return 0;
+	err_set(err, ERR_INVALID, 0,
+		"linux.seccomp.syscalls[%zu].action: SCMP_ACT_NOTIFY needs "
+		"linux.seccomp.listenerPath",
+		i);
+	return err_hint(err, "nobody would answer: the call would wait for ever");
+}
+
+/* What crun knows: an agent, and code to be loaded in place of one. */
+static int check_seccomp_annotations(const struct spec *s, struct problems *found, struct err *err)
+{
+	const char *receiver = strv_env_get(&s->annotations, "run.oci.seccomp.receiver");
+
+	if (strv_env_get(&s->annotations, "run.oci.seccomp.plugins")) {
+		err_set(err, ERR_UNSUPPORTED, 0,
+			"annotations[\"run.oci.seccomp.plugins\"]: no code is loaded into this "
+			"runtime");
+		return err_hint(err, "an agent that listens at linux.seccomp.listenerPath does it");
+	}
+	if (receiver && spec_check_path(receiver, err) < 0)
+		return err_wrap(err, "annotations[\"run.oci.seccomp.receiver\"]");
 	return 0;
 }
 
@@ -240,7 +264,7 @@ static int check_seccomp_rules(const struct spec *s, struct problems *found, str
 	const struct seccomp_profile *p = s->linux_.seccomp;
 
 	for (size_t i = 0; p && i < p->rule_count; i++)
-		if (check_seccomp_rule(&p->rules[i], i, err) < 0 && problems_add(found, err) < 0)
+		if (check_seccomp_rule(s, i, err) < 0 && problems_add(found, err) < 0)
 			return -1;
 	return 0;
 }
@@ -319,6 +343,7 @@ int spec_validate_linux(const struct spec *s, struct problems *found, struct err
 		check_devices,
 		check_notify,
 		check_seccomp_rules,
+		check_seccomp_annotations,
 		check_cgroups_path,
 		check_propagation,
 		check_mount_label,

@@ -316,3 +316,240 @@ mounted" ] || fail
 		.mounts |= map(select(.type != "sysfs" and .type != "cgroup" and .type != "mqueue")) |
 		.process.args = ["sh", "-c", "echo $(readlink /proc/self/ns/pid) $(readlink /proc/self/ns/net) $(readlink /proc/self/ns/uts)"]'
 }
+
+# ---- seccomp ----
+
+# agent ERRNO-RULE...: an agent in the background; $AGENT has its files.
+agent() {
+	AGENT=$E2E_STATE/agent
+	rm -rf "$AGENT"
+	mkdir "$AGENT"
+	"$E2E_DIR/seccomp-agent" "$AGENT/sock" "$AGENT" "$@" >"$AGENT/out" 2>&1 3>&- &
+	eventually 10 test -e "$AGENT/ready"
+}
+
+asked() {
+	grep -q " $1\$" "$AGENT/calls" 2>/dev/null
+}
+
+with_agent() {
+	echo ".linux.seccomp.listenerPath = \"$AGENT/sock\" | $1"
+}
+
+x86_only() {
+	[ "$(uname -m)" = x86_64 ] || skip "the numbers of calls are those of x86_64"
+}
+
+@test "fields: a call of the container is answered by the seccomp agent, who is told of whom" {
+	x86_only
+	agent 83=13 258=13
+	bundle "$(with_agent '.annotations = {"org.example": "x"} |
+		.linux.seccomp += {"defaultAction": "SCMP_ACT_ALLOW", "listenerMetadata": "meta \"data\"",
+			"syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}]} |
+		.process.args = ["sh", "-c", "mkdir /tmp/new; echo after"]')"
+	ok runtime run --bundle "$BUNDLE" one
+	[ "$output" = after ] || fail
+	[[ $stderr == *"Permission denied"* ]] || fail "the agent's answer did not count"
+	[ "$(jq -r '.ociVersion, .fds[0], .metadata, .state.id, .state.status, .state.bundle,
+		.state.annotations["org.example"], (.pid == .state.pid)' "$AGENT/state")" = \
+		"1.3.0
+seccompFd
+meta \"data\"
+one
+creating
+$BUNDLE
+x
+true" ] || fail "$(cat "$AGENT/state")"
+	asked 83 || fail
+}
+
+@test "fields: every call may be notified, execve of the command included" {
+	x86_only
+	agent
+	bundle "$(with_agent '.linux.seccomp += {"defaultAction": "SCMP_ACT_NOTIFY"} |
+		.process.noNewPrivileges = true | .process.args = ["/bin/true"]')"
+	ok runtime run --bundle "$BUNDLE" one
+	# Nothing of ours is asked about but the one call.
+	[ "$(head -n1 "$AGENT/calls" | cut -d' ' -f2)" = 59 ] || fail "$(head "$AGENT/calls")"
+	agent
+	bundle "$(with_userns "$(with_agent '.linux.seccomp += {"defaultAction": "SCMP_ACT_NOTIFY"} |
+		.process.noNewPrivileges = false | .process.args = ["/bin/true"]')")"
+	ok runtime run --bundle "$BUNDLE" one
+	asked 59 || fail
+}
+
+@test "fields: with no_new_privs a profile need not allow what we do" {
+	bundle '.process.noNewPrivileges = true | .process.args = ["/bin/true"] |
+		.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"action": "SCMP_ACT_KILL_PROCESS",
+			"names": ["close_range", "rt_sigprocmask", "setgroups", "setresuid", "capset", "chdir", "sendmsg",
+				"recvmsg", "memfd_create", "ftruncate", "fcntl"]}]}'
+	ok runtime run --bundle "$BUNDLE" one
+}
+
+@test "fields: the agent is told at creation, and answers after the start" {
+	x86_only
+	agent 83=28 258=28
+	bundle "$(with_agent '.linux.seccomp += {"defaultAction": "SCMP_ACT_ALLOW",
+			"syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}]} |
+		.process.noNewPrivileges = true |
+		.process.args = ["sh", "-c", "mkdir /tmp/new 2>&1; sleep 600"]')"
+	create one
+	eventually 10 test -e "$AGENT/state"
+	[ "$(jq -r .state.status "$AGENT/state")" = creating ] || fail
+	ok runtime start one
+	eventually 10 grep -q 'No space left' "$OUT"
+}
+
+@test "fields: nobody listens, or he goes away" {
+	bundle ".linux.seccomp = {\"defaultAction\": \"SCMP_ACT_ALLOW\", \"listenerPath\": \"$E2E_STATE/nobody\",
+		\"syscalls\": [{\"names\": [\"mkdir\"], \"action\": \"SCMP_ACT_NOTIFY\"}]}"
+	refused_by 125 "linux.seccomp.listenerPath: cannot connect to '$E2E_STATE/nobody'" \
+		runtime run --bundle "$BUNDLE" one
+	# Where nothing notifies, the path means nothing.
+	bundle ".process.args = [\"true\"] |
+		.linux.seccomp = {\"defaultAction\": \"SCMP_ACT_ALLOW\", \"listenerPath\": \"$E2E_STATE/nobody\"}"
+	ok runtime run --bundle "$BUNDLE" one
+}
+
+@test "fields: run.oci.seccomp.receiver is an agent too, and plugins are none" {
+	x86_only
+	agent 83=13 258=13
+	bundle ".annotations = {\"run.oci.seccomp.receiver\": \"$AGENT/sock\"} |
+		.linux.seccomp = {\"defaultAction\": \"SCMP_ACT_ALLOW\",
+			\"syscalls\": [{\"names\": [\"mkdir\", \"mkdirat\"], \"action\": \"SCMP_ACT_NOTIFY\"}]} |
+		.process.args = [\"mkdir\", \"/tmp/new\"]"
+	exits 1 runtime run --bundle "$BUNDLE" one
+	[[ $stderr == *"Permission denied"* ]] || fail
+	run_refused 125 'annotations["run.oci.seccomp.plugins"]: no code is loaded into this runtime' \
+		'.annotations = {"run.oci.seccomp.plugins": "/lib/x.so"}'
+}
+
+@test "fields: run.oci.seccomp_bpf_data takes the profile's place" {
+	x86_only
+	# mkdir(2) is EXDEV: ld nr; jeq 83: ret ERRNO|18; ret ALLOW
+	program=$(printf '%s' 2000000000000000 1500000153000000 0600000012000500 060000000000ff7f | xxd -r -p | base64)
+	bundle ".annotations = {\"run.oci.seccomp_bpf_data\": \"$program\"} |
+		.linux.seccomp = {\"defaultAction\": \"SCMP_ACT_KILL_PROCESS\"} |
+		.process.args = [\"mkdir\", \"/tmp/new\"]"
+	exits 1 runtime run --bundle "$BUNDLE" one
+	[[ $stderr == *"Invalid cross-device link"* || $stderr == *"Cross-device link"* ]] || fail
+	run_refused 125 'annotations["run.oci.seccomp_bpf_data"]: is not base64' \
+		'.annotations = {"run.oci.seccomp_bpf_data": "$$$$"}'
+	run_refused 125 'cannot install the seccomp filter' '.annotations = {"run.oci.seccomp_bpf_data": "AAAAAAAAAAA="}'
+}
+
+@test "fields: names of system calls that nobody knows" {
+	bundle '.process.args = ["true"] | .linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW",
+		"syscalls": [{"names": ["frobnicate"], "action": "SCMP_ACT_ERRNO"}]}'
+	ok runtime run --bundle "$BUNDLE" one
+	run_refused 125 "linux.seccomp: seccomp profile: no system call is known by the name 'frobnicate'" \
+		'.annotations = {"run.oci.seccomp_fail_unknown_syscall": "1"} |
+		.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW",
+			"syscalls": [{"names": ["frobnicate"], "action": "SCMP_ACT_ERRNO"}]}'
+}
+
+@test "fields: every action, flag, operator and architecture of a profile" {
+	x86_only
+	bundle '.process.args = ["sh", "-c", "mkdir /tmp/a; rmdir /tmp/b; grep Seccomp: /proc/self/status; exec kill -s WINCH 1"] |
+		.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_TSYNC",
+			"SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"],
+		"architectures": ["SCMP_ARCH_X86", "SCMP_ARCH_X86_64", "SCMP_ARCH_X32", "SCMP_ARCH_ARM", "SCMP_ARCH_AARCH64",
+			"SCMP_ARCH_MIPS", "SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32", "SCMP_ARCH_MIPSEL", "SCMP_ARCH_MIPSEL64",
+			"SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC", "SCMP_ARCH_PPC64", "SCMP_ARCH_PPC64LE", "SCMP_ARCH_S390",
+			"SCMP_ARCH_S390X", "SCMP_ARCH_PARISC", "SCMP_ARCH_PARISC64", "SCMP_ARCH_RISCV64", "SCMP_ARCH_LOONGARCH64",
+			"SCMP_ARCH_M68K", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB"],
+		"syscalls": [
+			{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28},
+			{"names": ["rmdir"], "action": "SCMP_ACT_TRACE", "errnoRet": 1},
+			{"names": ["getppid"], "action": "SCMP_ACT_LOG"},
+			{"names": ["swapon"], "action": "SCMP_ACT_TRAP"},
+			{"names": ["swapoff"], "action": "SCMP_ACT_KILL"},
+			{"names": ["reboot"], "action": "SCMP_ACT_KILL_THREAD"},
+			{"names": ["kill"], "action": "SCMP_ACT_KILL_PROCESS", "args": [
+				{"index": 1, "value": 28, "op": "SCMP_CMP_EQ"}]},
+			{"names": ["personality"], "action": "SCMP_ACT_ERRNO", "args": [
+				{"index": 0, "value": 1, "op": "SCMP_CMP_NE"}, {"index": 1, "value": 2, "op": "SCMP_CMP_LT"},
+				{"index": 2, "value": 3, "op": "SCMP_CMP_LE"}, {"index": 3, "value": 4, "op": "SCMP_CMP_GE"},
+				{"index": 4, "value": 5, "op": "SCMP_CMP_GT"},
+				{"index": 5, "value": 6, "valueTwo": 2, "op": "SCMP_CMP_MASKED_EQ"}]}]}'
+	exits 159 runtime run --bundle "$BUNDLE" one
+	[[ $stderr == *"No space left"* && $stderr == *"Function not implemented"* ]] || fail
+	[[ $output == *"Seccomp:	2"* ]] || fail
+}
+
+# ---- annotations of crun ----
+
+@test "fields: run.oci.keep_original_groups" {
+	bundle '.process.args = ["id", "-G"] | .annotations = {"run.oci.keep_original_groups": "1"} |
+		.process.user.additionalGids = [7]'
+	ok setpriv --groups 11,22 "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" run --bundle "$BUNDLE" one
+	[ "$output" = "0 11 22" ] || fail
+	bundle '.process.args = ["id", "-G"] | .process.user.additionalGids = [7]'
+	ok setpriv --groups 11,22 "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" run --bundle "$BUNDLE" one
+	[ "$output" = "0 7" ] || fail
+}
+
+@test "fields: run.oci.pidfd_receiver" {
+	receive_pidfd "$E2E_STATE/pidfd" >"$E2E_STATE/pid" 3>&- &
+	eventually 10 test -S "$E2E_STATE/pidfd"
+	bundle ".process.args = [\"sleep\", \"600\"] | .annotations = {\"run.oci.pidfd_receiver\": \"$E2E_STATE/pidfd\"}"
+	create one
+	eventually 10 test -s "$E2E_STATE/pid"
+	[ "$(cat "$E2E_STATE/pid")" = "$(runtime state one | jq .pid)" ] || fail
+}
+
+# ---- further processes ----
+
+# process FILTER: a process document for exec, from the bundle's.
+process() {
+	jq ".process | $1" "$BUNDLE/config.json" >"$E2E_STATE/process.json"
+}
+
+exec_process() {
+	runtime exec --process "$E2E_STATE/process.json" one
+}
+
+@test "fields: execCPUAffinity, scheduler, ioPriority and umask of a further process" {
+	[ "$(nproc)" -gt 1 ] || skip "there is but one CPU"
+	bundle "$(with_userns '.process.args = ["sleep", "600"] | .linux.personality = {"domain": "LINUX32"}')"
+	create one
+	ok runtime start one
+	process '.args = ["sh", "-c", "grep Cpus_allowed_list /proc/self/status; ionice; umask; cat /proc/self/personality; exec cat /proc/self/stat"] |
+		.execCPUAffinity = {"initial": "0", "final": "1"} | .user.umask = 7 |
+		.scheduler = {"policy": "SCHED_BATCH", "nice": -3} |
+		.ioPriority = {"class": "IOPRIO_CLASS_RT", "priority": 2}'
+	ok exec_process
+	[ "$(head -n4 <<<"$output")" = "Cpus_allowed_list:	1
+realtime: prio 2
+0007
+00000008" ] || fail
+	[ "$(tail -n1 <<<"$output" | cut -d' ' -f19,41)" = "-3 3" ] || fail
+	[[ $(cat "/proc/$(runtime state one | jq .pid)/status") == *"Cpus_allowed_list:	0-"* ]] ||
+		fail "the first process has it, too"
+	process '.execCPUAffinity = {"initial": "8000"}'
+	exits 125 exec_process
+	[[ $stderr == *"process.execCPUAffinity.initial: cannot run on the CPUs '8000'"* ]] || fail
+	process '.execCPUAffinity = {"final": "8000"}'
+	exits 125 exec_process
+	[[ $stderr == *"process.execCPUAffinity.final: cannot run on the CPUs '8000'"* ]] || fail
+	[ "$(runtime ps --format json one | jq length)" = 1 ] || fail "a process was left"
+}
+
+@test "fields: a further process tells the agent, too" {
+	x86_only
+	agent 83=13 258=13
+	bundle "$(with_agent '.process.args = ["sleep", "600"] | .linux.seccomp += {"defaultAction": "SCMP_ACT_ALLOW",
+		"syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}]}')"
+	create one
+	ok runtime start one
+	eventually 10 test -e "$AGENT/state"
+	exits 125 runtime exec one true
+	[[ $stderr == *"linux.seccomp.listenerPath: cannot connect to '$AGENT/sock'"* ]] || fail
+	agent 83=28 258=28
+	exits 1 runtime exec one mkdir /tmp/new
+	[[ $stderr == *"No space left"* ]] || fail
+	[ "$(jq -r '.state.status, .state.id, .state.pid' "$AGENT/state")" = "running
+one
+$(runtime state one | jq .pid)" ] || fail
+	[ "$(jq .pid "$AGENT/state")" != "$(runtime state one | jq .pid)" ] || fail "told of the wrong process"
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which filter a container gets. Annotations of crun are known: a filter that somebody else has compiled
+ * (base64 of struct sock_filter), system calls that must be known. What comes compiled is bounded here and
+ * verified by the kernel; whether it notifies is seen in its returns.
+ */
+#include "runtime/filter.h"
+
+#include "runtime/start.h"
+
+#define RAW_FILTER "run.oci.seccomp_bpf_data"
+#define STRICT_NAMES "run.oci.seccomp_fail_unknown_syscall"
+
+static int check_listener(const struct spec *spec, const struct seccomp_filter *filter,
+			  struct err *err)
+{
+	if (!filter->notify || spec_seccomp_listener(spec))
+		return 0;
+	err_set(err, ERR_INVALID, 0,
+		"linux.seccomp.listenerPath: is missing, and the filter asks "
+		"an agent");
+	return err_hint(err, "give it, or the annotation run.oci.seccomp.receiver");
+}
+
+static int compile(const struct spec *spec, struct seccomp_filter *ret, struct err *err)
+{
+	const char *raw = strv_env_get(&spec->annotations, RAW_FILTER);
+
+	if (raw) {
+		if (seccomp_filter_decode(raw, ret, err) < 0)
+			return err_wrap(err, "annotations[\"" RAW_FILTER "\"]");
+		return 0;
+	}
+	struct seccomp_profile profile = *spec->linux_.seccomp; /* what it points at is borrowed */
+	profile.refuse_unknown = strv_env_get(&spec->annotations, STRICT_NAMES) != NULL;
+	return seccomp_compile(&profile, ret, NULL, err) < 0 ? err_wrap(err, "linux.seccomp") : 0;
+}
+
+int filter_make(const struct spec *spec, uint64_t bounding, struct seccomp_filter *ret,
+		bool *ret_has, struct err *err)
+{
+	struct seccomp_filter filter = SECCOMP_FILTER_INIT;
+
+	*ret_has = false;
+	if (spec->seccomp_default) {
+		if (seccomp_default_filter(bounding, &filter, err) < 0)
+			return -1;
+	} else if (spec->linux_.seccomp || strv_env_get(&spec->annotations, RAW_FILTER)) {
+		if (compile(spec, &filter, err) < 0)
+			return -1;
+	} else {
+		return 0;
+	}
+	if (check_listener(spec, &filter, err) < 0) {
+		seccomp_filter_done(&filter);
+		return -1;
+	}
+	*ret = filter;
+	*ret_has = true;
+	return 0;
+}
