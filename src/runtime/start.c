@@ -331,8 +331,14 @@ static int step_pivot(struct start *s, const struct step *step, struct err *err)
 	return mount_pivot(s->root_fd, err);
 }
 
+/* In the launch pad nothing lies below the moved root. Where hooks wanted the host's tree it does, and whoever
+ * may unmount could uncover it, so it goes unless the kernel refuses, as it does with an initramfs. */
 static int step_move(struct start *s, const struct step *step, struct err *err)
 {
+	struct err ignored = ERR_INIT;
+
+	if (s->plan->host_tree && mount_pivot(s->root_fd, &ignored) == 0)
+		return 0;
 	return mount_move_root(s->root_fd, err);
 }
 

@@ -11,6 +11,7 @@ load helpers
 setup_file() {
 	file_setup
 	static_program "$E2E_DIR/swap.c" "$BATS_FILE_TMPDIR/swap"
+	static_program "$E2E_DIR/uncover.c" "$BATS_FILE_TMPDIR/uncover"
 }
 teardown_file() { file_teardown; }
 
@@ -725,14 +726,20 @@ ro"
 }
 
 @test "--no-pivot: the same root by chroot, and nothing of the host behind it" {
+	cp "$BATS_FILE_TMPDIR/uncover" "$B/rootfs/bin/"
+	printf '#!/bin/sh\ncat >/dev/null\n' >"$S/hook"
+	chmod +x "$S/hook"
 	FLAGS=--no-pivot
-	for mode in host private; do
-		[ $mode = host ] || userns
-		ok script 'cat /etc/os-release | tail -1; pwd; touch /dev/shm/x; grep -c "$B" /proc/self/mountinfo || true
-			mkdir /m/x 2>/dev/null; chroot /m /bin/true 2>/dev/null; ls -d /stage 2>/dev/null || echo none'
-		contains 'ID=e2e
-/'
-		contains none
+	for mode in host private hooks; do
+		case $mode in
+		private) userns ;;
+		hooks)
+			change '.linux.namespaces |= map(select(.type != "user")) | del(.linux.uidMappings, .linux.gidMappings)
+				| .hooks = {createRuntime: [{path: $h}], createContainer: [{path: $h}]}' --arg h "$S/hook"
+			;;
+		esac
+		ok script "tail -1 /etc/os-release; pwd; ls -d '$S' /stage 2>/dev/null; uncover '$S'"
+		shows $'ID=e2e\n/\nnothing'
 	done
 }
 
