@@ -46,5 +46,7 @@ int file_lock(int dir_fd, const char *name, enum lock_how how, int timeout_ms, s
 /* Does anybody hold it? 1 yes, 0 no or no such file. Never blocks, takes nothing. */
 int file_lock_held(int dir_fd, const char *name, struct err *err);
 int file_lock_held_fd(int fd, struct err *err);
+/* A directory as the lock of itself, for as long as the descriptor is open: 1 taken, 0 another has it. */
+int file_lock_directory(int fd, struct err *err);
 
 #endif

@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -126,6 +127,13 @@ int file_lock(int dir_fd, const char *name, enum lock_how how, int timeout_ms, s
 		pause_ns(pause < left ? pause : left);
 		pause = pause * 2 < PAUSE_MAX_NS ? pause * 2 : PAUSE_MAX_NS;
 	}
+}
+
+int file_lock_directory(int fd, struct err *err)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 1;
+	return errno == EWOULDBLOCK ? 0 : err_errno(err, "cannot lock a directory");
 }
 
 int file_lock_held_fd(int fd, struct err *err)

@@ -168,7 +168,9 @@ static int run_rm(struct cli *cli, void *data, const struct strv *operands, stru
 	struct life_options *options = data;
 
 	cli->damaged = cli->missing_ok = options->force;
-	return each(cli, options, operands, remove_one, err);
+	if (each(cli, options, operands, remove_one, err) < 0)
+		return -1;
+	return engine_sweep(&cli->store, err);
 }
 
 static const struct opt rm_table[] = {

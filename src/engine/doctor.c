@@ -38,6 +38,7 @@ static const struct debris_kind kinds[] = {
 	{"control-group", "remove it", find_groups, repair_group},
 	{"id-range", "free it", find_ranges, repair_range},
 	{"name", "free it", find_names, repair_name},
+	{"removed-container", "remove its files", find_removed, repair_removed},
 	{"temporary-file", "remove it", find_temporary, repair_temporary},
 	{"unfinished-mask", "remove it", find_masks, repair_mask},
 	{"pad-file", "remove it", find_pad, repair_pad},

@@ -49,6 +49,8 @@ typedef int debris_find(struct doctor *d, const struct debris_kind *kind, struct
 typedef int debris_repair(struct doctor *d, const char *object, struct err *err);
 
 /* doctor_store.c: what lies in ROOT and RUN */
+debris_find find_removed;
+debris_repair repair_removed;
 debris_find find_dead, find_half_made, find_leftovers, find_damaged, find_names, find_ranges,
 	find_temporary;
 debris_repair repair_container, repair_name, repair_range, repair_temporary;

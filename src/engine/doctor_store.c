@@ -308,6 +308,27 @@ int repair_range(struct doctor *d, const char *slot, struct err *err)
 	return release_range(d, ids_fd, slot, err);
 }
 
+/* ---- files of removed containers ---- */
+
+int find_removed(struct doctor *d, const struct debris_kind *kind, struct err *err)
+{
+	own(strv) struct strv ids = STRV_INIT;
+
+	if (store_list_removed(d->store, &ids, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ids.count; i++)
+		if (doctor_found(d, kind, ids.items[i], NULL, err,
+				 "the container is gone, and whoever removed its files was "
+				 "killed") < 0)
+			return -1;
+	return 0;
+}
+
+int repair_removed(struct doctor *d, const char *id, struct err *err)
+{
+	return store_finish_removal(d->store, id, -1, err);
+}
+
 /* ---- temporary files ---- */
 
 /* Writers make regular files; a directory of such a name is somebody's own. */

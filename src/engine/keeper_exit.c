@@ -138,7 +138,9 @@ static int step_socket(struct ending *e, struct err *err)
 
 static int step_remove(struct ending *e, struct err *err)
 {
-	return e->ct.store && e->k->state.remove ? store_remove(&e->ct, err) : 0;
+	if (!e->ct.store || !e->k->state.remove)
+		return 0;
+	return store_retire(&e->ct, &e->k->retired_fd, err);
 }
 
 static int step_release(struct ending *e, struct err *err)
@@ -161,6 +163,22 @@ static const struct step {
 	{"keeper.exit.ids", step_ids},	       {"keeper.exit.remove", step_remove},
 	{"keeper.exit.release", step_release},
 };
+
+/* When everybody has their answer. */
+void keeper_finish_removal(struct keeper *k)
+{
+	struct store store = {.run_fd = -1};
+	struct err ignored;
+
+	if (k->retired_fd < 0 || fail_point("keeper.exit.files", &ignored) < 0)
+		return;
+	store.root_fd = open(k->state.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (store.root_fd >= 0)
+		store_finish_removal(&store, k->state.id, k->retired_fd, &ignored);
+	fd_close(store.root_fd);
+	fd_close(k->retired_fd);
+	k->retired_fd = -1;
+}
 
 void keeper_clear_up(struct keeper *k)
 {

@@ -135,6 +135,7 @@ static void end(struct keeper *k)
 	keeper_io_drain(k);
 	keeper_clear_up(k);
 	keeper_clients_exit(k);
+	keeper_finish_removal(k);
 	k->phase = KEEPER_LINGERING;
 	if (!keeper_clients_behind(k))
 		return;
@@ -341,6 +342,7 @@ static void give_up(struct keeper *k)
 	k->exit_code = how.code;
 	k->exit_signal = how.signal;
 	keeper_clear_up(k);
+	keeper_finish_removal(k);
 }
 
 static struct keeper *keeper_new(int state_fd, struct err *err)
@@ -353,7 +355,7 @@ static struct keeper *keeper_new(int state_fd, struct err *err)
 	}
 	if (keeper_state_load(state_fd, &k->state, err) < 0)
 		return NULL;
-	k->log_dir_fd = k->input_fd = k->slave_fd = -1;
+	k->log_dir_fd = k->input_fd = k->slave_fd = k->retired_fd = -1;
 	k->streams[0].fd = k->streams[1].fd = -1;
 	return take(k);
 }

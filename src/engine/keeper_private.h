@@ -74,6 +74,7 @@ struct keeper {
 	unsigned int client_count;
 	char *replacement; /* execute this at the next settling */
 	struct keeper_client *replacement_client;
+	int retired_fd; /* of the container's files, which are to be removed; -1: none */
 	int exit_code, exit_signal;
 	bool oom_killed;
 	bool has_exited;
@@ -137,6 +138,8 @@ int keeper_clients_take_over(struct keeper *k, struct err *err);
 
 /* keeper_exit.c: record, clear up, release. Steps that fail are left to the next command. */
 void keeper_clear_up(struct keeper *k);
+/* And at the very end remove what nobody sees any more. */
+void keeper_finish_removal(struct keeper *k);
 
 /* keeper_state.c */
 int keeper_state_load(int fd, struct keeper_state *ret, struct err *err);

@@ -341,3 +341,15 @@ int engine_remove(struct container *ct, bool force, struct err *err)
 	ct->state.id_slot = -1;
 	return store_remove(ct, err);
 }
+
+int engine_sweep(struct store *store, struct err *err)
+{
+	own(strv) struct strv ids = STRV_INIT;
+
+	if (store_list_removed(store, &ids, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ids.count; i++)
+		if (store_finish_removal(store, ids.items[i], -1, err) < 0)
+			return -1;
+	return 0;
+}

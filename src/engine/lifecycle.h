@@ -18,6 +18,8 @@ int engine_stop(struct container *ct, int64_t timeout_ms, struct err *err);
 int engine_kill(struct container *ct, int signal, struct err *err);
 /* Remove it; force: kill it first. ERR_STATE where it is running and force is not given. */
 int engine_remove(struct container *ct, bool force, struct err *err);
+/* What keepers that were killed have not removed of containers that are gone. */
+int engine_sweep(struct store *store, struct err *err);
 /* Wait until it has ended; its exit code. timeout_ms < 0: for ever. ERR_NOT_FOUND where it was removed
  * at its end before we could ask for the code; ERR_STATE where it was never started. */
 int engine_wait(struct container *ct, int timeout_ms, int *ret_code, struct err *err);

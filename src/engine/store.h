@@ -7,6 +7,7 @@
  *	  containers/ID/exit.json     how it ended
  *	  containers/ID/{upper,work}  its writes
  *	  containers/ID/log, log.1 …  its output
+ *	  removed/ID		      what was ID's, until its keeper has removed it
  *	  names/NAME		      holds the ID; taken by O_EXCL
  *	  images/host/…		      mask layers of the host image
  *	RUN (/run/insula, 0700; means nothing after a reboot)
@@ -158,6 +159,14 @@ bool store_is_going(const struct container *ct);
 int store_list(struct store *store, struct strv *ret_ids, struct err *err);
 /* Remove directories, name, id slot. Not while it runs. */
 int store_remove(struct container *ct, struct err *err);
+/* The same, but its files in ROOT are only moved out of everybody's sight; store_finish_removal removes them.
+ * *ret_fd (untouched where there are none) is what says that somebody will. */
+int store_retire(struct container *ct, int *ret_fd, struct err *err);
+/* claimed_fd < 0: nothing is done where whoever retired it still lives. */
+int store_finish_removal(const struct store *store, const char *id, int claimed_fd,
+			 struct err *err);
+/* What nobody will remove, as whoever retired it was killed. */
+int store_list_removed(const struct store *store, struct strv *ret_ids, struct err *err);
 /* Exclusive verb lock of a container, waits up to timeout_ms. Returns the lock descriptor. */
 int store_lock(struct container *ct, int timeout_ms, struct err *err);
 /* Shared: something appears in the store that is not yet what it will be. Exclusive: nobody does that

@@ -8,12 +8,17 @@
  * Each step leaves a state that the next command can tell and finish. Removal takes away what others
  * find a container by (its name, its range), then its files, and the run directory last: as long as
  * that is there, whatever else is left can be told to be this container's.
+ *
+ * What a container with --rm wrote may take long to remove, and nobody is to wait for it: its keeper moves
+ * it to ROOT/removed, answers, and removes it then. Who is at that holds the lock of the directory;
+ * what nobody holds was left by somebody who was killed.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -172,15 +177,96 @@ static int remove_run_directory(int store_fd, const char *id, struct err *err)
 	return remove_directory(store_fd, id, err);
 }
 
-int store_remove(struct container *ct, struct err *err)
+/* Its files go where they are in nobody's way, and are ours to remove as long as *ret_fd is open. */
+static int move_away(int store_fd, const char *id, int *ret_fd, struct err *err)
+{
+	char from[sizeof "containers/" + STORE_ID_LENGTH];
+	char to[sizeof STORE_REMOVED "/" + STORE_ID_LENGTH];
+
+	snprintf(from, sizeof from, "containers/%s", id);
+	snprintf(to, sizeof to, STORE_REMOVED "/%s", id);
+	own_fd int fd = openat(store_fd, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_errno(err, "cannot open '%s'", from);
+	if (file_lock_directory(fd, err) <= 0 ||
+	    (mkdirat(store_fd, STORE_REMOVED, 0700) < 0 && errno != EEXIST) ||
+	    renameat(store_fd, from, store_fd, to) < 0)
+		return remove_directory(store_fd, id, err);
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+/* ret_fd NULL: all of it, now. */
+static int take_away(struct container *ct, int *ret_fd, struct err *err)
 {
 	if (fail_point("store.remove.name", err) < 0 || remove_name(ct, err) < 0)
 		return err_wrap(err, "cannot free the name of container %s", ct->id);
 	store_release_ids(ct->store, ct->id, ct->state.id_slot);
 	if (fail_point("store.remove.root", err) < 0 ||
-	    remove_directory(ct->store->root_fd, ct->id, err) < 0 ||
+	    (ret_fd ? move_away(ct->store->root_fd, ct->id, ret_fd, err)
+		    : remove_directory(ct->store->root_fd, ct->id, err)) < 0 ||
 	    fail_point("store.remove.run", err) < 0 ||
 	    remove_run_directory(ct->store->run_fd, ct->id, err) < 0)
 		return err_wrap(err, "cannot remove container %s", ct->id);
 	return 0;
+}
+
+int store_remove(struct container *ct, struct err *err)
+{
+	return take_away(ct, NULL, err);
+}
+
+int store_retire(struct container *ct, int *ret_fd, struct err *err)
+{
+	return take_away(ct, ret_fd, err);
+}
+
+/* 1: it is nobody's, and ours while *ret_fd is open; 0: whoever removes it lives, or it is gone. */
+static int claim_removed(int removed_fd, const char *id, int *ret_fd, struct err *err)
+{
+	own_fd int fd = openat(removed_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int claimed;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_errno(err, "cannot open what is left of %s", id);
+	claimed = file_lock_directory(fd, err);
+	if (claimed > 0)
+		*ret_fd = take_fd(fd);
+	return claimed;
+}
+
+int store_list_removed(const struct store *store, struct strv *ret_ids, struct err *err)
+{
+	own_fd int removed_fd = openat(store->root_fd, STORE_REMOVED,
+				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	own(strv) struct strv names = STRV_INIT;
+
+	if (removed_fd < 0)
+		return errno == ENOENT ? 0 : err_errno(err, "cannot open '%s'", STORE_REMOVED);
+	if (file_list(removed_fd, ".", &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++) {
+		own_fd int fd = -1;
+		int claimed = strlen(names.items[i]) == STORE_ID_LENGTH
+				      ? claim_removed(removed_fd, names.items[i], &fd, err)
+				      : 0;
+
+		if (claimed < 0 || (claimed > 0 && strv_add(ret_ids, names.items[i], err) < 0))
+			return -1;
+	}
+	return 0;
+}
+
+int store_finish_removal(const struct store *store, const char *id, int claimed_fd, struct err *err)
+{
+	own_fd int removed_fd = openat(store->root_fd, STORE_REMOVED,
+				       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	own_fd int fd = -1;
+	int claimed = 1;
+
+	if (removed_fd < 0)
+		return errno == ENOENT ? 0 : err_errno(err, "cannot open '%s'", STORE_REMOVED);
+	if (claimed_fd < 0)
+		claimed = claim_removed(removed_fd, id, &fd, err);
+	return claimed <= 0 ? claimed : path_remove_tree(removed_fd, id, err);
 }

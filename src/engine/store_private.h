@@ -7,6 +7,8 @@
 #include "json/json.h"
 #include "engine/store.h"
 
+#define STORE_REMOVED "removed" /* in ROOT */
+
 /* In a run directory. */
 #define STORE_ALIVE "alive"
 #define STORE_FRESH "fresh"

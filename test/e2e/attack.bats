@@ -443,7 +443,7 @@ stop_swapping() {
 	ok insula run -d --name box "$E2E_IMAGE" sleep 600
 	id=$(field box id)
 	# its processes are moved to the parent first: a group with processes cannot be removed
-	for group in $(find /sys/fs/cgroup -maxdepth 3 -type d -name "insula-$id"); do
+	find /sys/fs/cgroup -maxdepth 3 -type d -name "insula-$id" | while read -r group; do
 		while read -r pid; do echo "$pid" >"$(dirname "$group")/cgroup.procs"; done <"$group/cgroup.procs"
 		rmdir "$group"
 	done

@@ -255,6 +255,22 @@ temporary-file $INSULA_ROOT/containers/$id/.exit.json.11111111" ] || fail
 	rm "$INSULA_ROOT/names/.web.0123ABCD" "$INSULA_ROOT/names/.keep" "$INSULA_ROOT/containers/$live/.record.json.22222222"
 }
 
+@test "files of a removed container whose keeper was killed; other names stay, and what a keeper is at" {
+	mkdir -p "$INSULA_ROOT/removed/$NOBODY/upper/a/b" "$INSULA_ROOT/removed/notes" "$INSULA_ROOT/removed/insula-$NOBODY"
+	finds removed-container "$NOBODY"
+	cured
+	[ ! -e "$INSULA_ROOT/removed/$NOBODY" ]
+	[ -d "$INSULA_ROOT/removed/notes" ] && [ -d "$INSULA_ROOT/removed/insula-$NOBODY" ]
+	rmdir "$INSULA_ROOT/removed/notes" "$INSULA_ROOT/removed/insula-$NOBODY"
+	mkdir "$INSULA_ROOT/removed/$NOBODY"
+	(
+		flock 9
+		insula doctor
+	) 9<"$INSULA_ROOT/removed/$NOBODY"
+	ok insula rm --force --all # the next one that removes something does it, too
+	[ ! -e "$INSULA_ROOT/removed/$NOBODY" ]
+}
+
 @test "a mount in the directory of a container that does not run; others stay" {
 	local id live
 	insula run --name over "$E2E_IMAGE" true

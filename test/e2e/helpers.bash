@@ -97,6 +97,7 @@ left_behind() {
 	known_ids | sed 's/^/container: /'
 	while [ -n "$(own_processes "$1")" ] && [ $SECONDS -lt $end ]; do sleep 0.1; done
 	own_processes "$1" | sed 's/^/process: /'
+	find "$INSULA_ROOT/removed" -mindepth 1 -maxdepth 1 2>/dev/null | sed 's/^/files: /'
 	grep -h -F "$E2E_STATE" /proc/self/mountinfo | sed 's/^/mount: /' || true
 	for id in $1; do
 		find /sys/fs/cgroup -maxdepth 3 -type d -name "*insula-$id*" | sed 's/^/cgroup: /'

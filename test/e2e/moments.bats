@@ -191,6 +191,32 @@ gone() {
 	gone
 }
 
+@test "ending: nobody waits for the removal of what one with --rm wrote" {
+	local id
+	INSULA_FAIL=keeper.exit.files=stop INSULA_FAIL_LOG=$E2E_STATE/points \
+		timeout 20 "$INSULA_BIN/insula" run --rm --name one "$E2E_IMAGE" sh -c 'echo x >/written; exit 7' && fail
+	[ $? -eq 7 ] || fail
+	gone
+	id=$(basename "$INSULA_ROOT"/removed/*)
+	[ "$(cat "$INSULA_ROOT/removed/$id/upper/written")" = x ] || fail
+	HELD=$(pgrep -f "^insula-keeper --state [0-9]* $id\$")
+	ok insula doctor # somebody is at it
+	ok insula run --rm --name one "$E2E_IMAGE" true
+	ok insula rm --force --all
+	[ -d "$INSULA_ROOT/removed/$id" ] || fail "it was taken from who is at it"
+	goes_on
+	eventually 10 sh -c "! test -e '$INSULA_ROOT/removed/$id'"
+}
+
+@test "ending: what one with --rm wrote is removed by the next rm where its keeper was killed" {
+	INSULA_FAIL=keeper.exit.files=kill "$INSULA_BIN/insula" run --rm "$E2E_IMAGE" touch /written
+	gone
+	eventually 10 sh -c '! "$INSULA_BIN/insula" doctor >/dev/null'
+	ok insula rm --force --all
+	[ -z "$(ls "$INSULA_ROOT/removed")" ] || fail
+	ok insula doctor
+}
+
 # ---- the other end ----
 
 # starts_at POINT FLAG...: one that is being started by a command in the background, its keeper-to-be held.

@@ -240,6 +240,7 @@ TEST(write_all_survives_signals_and_a_full_pipe)
 	pid_t pid;
 
 	CHECK(pipe2(ends, O_CLOEXEC) == 0);
+	sigaction(SIGUSR1, &action, NULL);
 	pid = fork();
 	if (pid == 0) {
 		own_free char *got = NULL;
@@ -251,7 +252,6 @@ TEST(write_all_survives_signals_and_a_full_pipe)
 		}
 		_exit(fd_read_all(ends[0], size, "pipe", &got, &err) == (ssize_t)size ? 0 : 1);
 	}
-	sigaction(SIGUSR1, &action, NULL);
 	close(ends[0]);
 	CHECK_OK(fd_write_all(ends[1], data, size, "pipe", &err));
 	close(ends[1]);
