@@ -280,7 +280,10 @@ static int check_enterable(struct start *s, const char *path, struct err *err)
 
 	if (fstat(s->root_source_fd, &st) < 0)
 		return err_errno(err, "cannot look at '%s'", path);
-	if (st.st_mode & S_IXOTH ||
+	mode_t enter = st.st_uid == s->plan->root_uid	? S_IXUSR
+		       : st.st_gid == s->plan->root_gid ? S_IXGRP
+							: S_IXOTH;
+	if (st.st_mode & enter ||
 	    (start_has_id(s, false, st.st_uid) && start_has_id(s, true, st.st_gid)))
 		return 0;
 	err_set(err, ERR_DENIED, 0,
