@@ -186,6 +186,12 @@ static int install_filter(struct job *job, struct err *err)
 	return job->filter ? filter_install(job->filter, job->sync_fd, err) : 0;
 }
 
+/* A profile that knows nothing of close_range(2) refuses it: what must be closed is closed before. */
+static int init_filter_early(struct job *job, struct err *err)
+{
+	return child_let_go(job, err) < 0 ? -1 : install_filter(job, err);
+}
+
 static int init_user(struct job *job, struct err *err)
 {
 	const struct identity *who = &job->release.identity;
@@ -367,7 +373,7 @@ static const struct {
 	[STEP_INIT_PERSONALITY] = {init_personality, "init.personality"},
 	[STEP_INIT_MEMORY_POLICY] = {init_memory_policy, "init.memory-policy"},
 	[STEP_INIT_BOUND] = {init_bound, "init.bound"},
-	[STEP_INIT_FILTER_EARLY] = {install_filter, "init.filter"},
+	[STEP_INIT_FILTER_EARLY] = {init_filter_early, "init.filter"},
 	[STEP_INIT_USER] = {init_user, "init.user"},
 	[STEP_INIT_CWD] = {init_cwd, "init.cwd"},
 	[STEP_INIT_START] = {init_start, "init.start"},

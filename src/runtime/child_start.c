@@ -48,8 +48,11 @@ int init_hooks_container(struct job *job, struct err *err)
 }
 
 /* Everything else is closed: the creator's lock, its logs, its procfs where no label needs it. */
-static int let_go(const struct job *job, struct err *err)
+int child_let_go(struct job *job, struct err *err)
 {
+	if (job->start_fd < 0 || job->has_let_go)
+		return 0;
+	job->has_let_go = true;
 	const struct spec_process *p = job->process;
 	bool label = p->apparmor_profile || p->selinux_label;
 	int kept[KEPT_MAX] = {0,
@@ -88,7 +91,7 @@ int init_start(struct job *job, struct err *err)
 {
 	const char done = WORD_DONE;
 
-	if (command_check(job, err) < 0 || let_go(job, err) < 0 ||
+	if (command_check(job, err) < 0 || child_let_go(job, err) < 0 ||
 	    fd_send(job->sync_fd, &done, 1, NULL, 0, err) < 0)
 		return -1;
 	fd_close(take_fd(job->sync_fd));

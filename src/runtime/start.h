@@ -120,6 +120,7 @@ struct job {
 	int hook_fds[2]; /* what its hooks print goes there, or -1 */
 	const struct state *state;
 	int start_fd, answer_fd; /* -1: nobody waits for a start */
+	bool has_let_go;
 	struct release release;
 	struct strv env; /* made ready */
 };
@@ -217,6 +218,8 @@ int start_hooks_container(struct start *s, const struct step *step, struct err *
 /* child_start.c */
 int init_hooks_container(struct job *job, struct err *err);
 int init_start(struct job *job, struct err *err);
+/* Close what C does not need from here on, once. Nothing where nobody waits for a start. */
+int child_let_go(struct job *job, struct err *err);
 int init_hooks_start(struct job *job, struct err *err);
 /* Become root of the user namespace, or enter the one that is joined first. */
 int init_root(struct job *job, struct err *err);
