@@ -372,7 +372,8 @@ static void build(bool overlay)
 	make_covers();
 	make_root(userns_fd, overlay);
 	must(setns(f.child.pidfd, CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC), "setns");
-	attach(must(mount_proc_of(f.child.pidfd, pid, f.proc_fd, NULL, NONE, &f.err), "proc"),
+	attach(must(mount_proc_of(f.child.pidfd, pid, f.proc_fd, "proc", NULL, NONE, &f.err),
+		    "proc"),
 	       "proc", false);
 	make_dev();
 	make_sys();

@@ -312,8 +312,8 @@ int mount_unmount_path(const char *target, struct err *err)
 
 /* The child enters the pid namespace only by being born after our setns; it shares our descriptor
  * table, so that the mount it makes is ours, and its exit status is the descriptor's number. */
-static int proc_by_helper(int pidfd, int host_proc_fd, const struct strv *options, uint64_t attrs,
-			  struct err *err)
+static int proc_by_helper(int pidfd, int host_proc_fd, const char *source,
+			  const struct strv *options, uint64_t attrs, struct err *err)
 {
 	own_fd int mine = ns_open(host_proc_fd, 0, NS_PID, err);
 
@@ -324,7 +324,7 @@ static int proc_by_helper(int pidfd, int host_proc_fd, const struct strv *option
 	struct clone_args args = {.flags = CLONE_FILES | CLONE_VFORK, .exit_signal = SIGCHLD};
 	pid_t child = (pid_t)syscall(SYS_clone3, &args, sizeof args);
 	if (child == 0) {
-		int fd = mount_new("proc", "proc", options, 0, attrs, err);
+		int fd = mount_new("proc", source, options, 0, attrs, err);
 		_exit(fd >= 0 && fd < 255 ? fd : 255);
 	}
 	int status = 0, clone_errno = errno;
@@ -340,8 +340,8 @@ static int proc_by_helper(int pidfd, int host_proc_fd, const struct strv *option
 	return WEXITSTATUS(status);
 }
 
-int mount_proc_of(int pidfd, pid_t pid, int host_proc_fd, const struct strv *options,
-		  uint64_t attrs, struct err *err)
+int mount_proc_of(int pidfd, pid_t pid, int host_proc_fd, const char *source,
+		  const struct strv *options, uint64_t attrs, struct err *err)
 {
 	own_fd int fs_fd = fsopen("proc", FSOPEN_CLOEXEC);
 	if (fs_fd < 0)
@@ -350,7 +350,9 @@ int mount_proc_of(int pidfd, pid_t pid, int host_proc_fd, const struct strv *opt
 	if (ns_fd < 0)
 		return -1;
 	if (fsconfig(fs_fd, FSCONFIG_SET_FD, "pidns", NULL, ns_fd) < 0)
-		return proc_by_helper(pidfd, host_proc_fd, options, attrs, err);
+		return proc_by_helper(pidfd, host_proc_fd, source, options, attrs, err);
+	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source, 0) < 0)
+		return context_error(fs_fd, "proc", "set the source of ", err);
 	if (set_options(fs_fd, "proc", options, err) < 0)
 		return -1;
 	return create_and_mount(fs_fd, "proc", attrs, err);

@@ -86,8 +86,8 @@ int mount_unmount_path(const char *target, struct err *err);
 /* procfs of the pid namespace that `pidfd`'s process is in; host_proc_fd: a procfs that shows that
  * process, as `pid`; options: "hidepid=2" and its like. By the "pidns" option where the kernel has it (6.17), else by a short-lived child
  * that enters the namespace. */
-int mount_proc_of(int pidfd, pid_t pid, int host_proc_fd, const struct strv *options,
-		  uint64_t attrs, struct err *err);
+int mount_proc_of(int pidfd, pid_t pid, int host_proc_fd, const char *source,
+		  const struct strv *options, uint64_t attrs, struct err *err);
 
 struct overlay {
 	const int *lower_fds; /* topmost first, O_PATH or mount descriptors */

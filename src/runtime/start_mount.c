@@ -124,11 +124,13 @@ int start_options(struct start *s, unsigned int i, struct strv *ret, struct err 
 static int make_proc(struct start *s, unsigned int i, const struct target *target, struct err *err)
 {
 	const struct mount_options *options = &s->plan->mounts[i].options;
+	const char *given = s->plan->spec->mounts[i].source;
+	const char *source = given ? given : "proc";
 
 	if (s->plan->own[NS_PID] || s->joined_ns[NS_PID] >= 0)
-		return mount_proc_of(s->child.pidfd, s->host_pid, s->proc_fd, &options->data,
-				     options->attr_set, err);
-	return mount_new("proc", "proc", &options->data, 0, options->attr_set, err);
+		return mount_proc_of(s->child.pidfd, s->host_pid, s->proc_fd, source,
+				     &options->data, options->attr_set, err);
+	return mount_new("proc", source, &options->data, 0, options->attr_set, err);
 }
 
 /* v2 alone: the group itself. */
