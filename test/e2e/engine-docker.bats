@@ -27,9 +27,7 @@ remove_all() {
 
 # Directories, socket and containerd of its own, no bridge, no firewall rule.
 start_dockerd() {
-	cat >"$ENGINE_DIR/daemon.json" <<-JSON
-		{"runtimes": {"insula": {"path": "$ENGINE_RUNTIME"}}, "default-runtime": "insula"}
-	JSON
+	guide_block Docker json >"$ENGINE_DIR/daemon.json"
 	daemon dockerd dockerd --config-file "$ENGINE_DIR/daemon.json" --data-root "$ENGINE_DIR/lib" \
 		--exec-root "$ENGINE_DIR/run" --pidfile "$ENGINE_DIR/pid" --host "unix://$ENGINE_DIR/sock" \
 		--bridge none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false \

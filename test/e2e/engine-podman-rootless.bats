@@ -39,7 +39,7 @@ as_user() {
 }
 
 podman() {
-	as_user podman "$@"
+	as_user podman --cgroup-manager cgroupfs --events-backend file "$@"
 }
 
 box() {
@@ -150,7 +150,7 @@ box() {
 }
 
 @test "pods: containers that share namespaces" {
-	ok podman pod create --name pod --network none --hostname podded
+	ok podman pod create --name pod --infra-image localhost/box --network none --hostname podded
 	ok podman run -d --pod pod --name in-one box sleep 1000
 	ok podman run --rm --pod pod box hostname
 	shows podded

@@ -23,7 +23,8 @@ remove_all() {
 
 podman() {
 	inside env CONTAINERS_CONF="$ENGINE_DIR/containers.conf" podman --root "$ENGINE_DIR/lib" \
-		--runroot "$ENGINE_DIR/run" --tmpdir "$ENGINE_DIR/tmp" --storage-driver overlay "$@"
+		--runroot "$ENGINE_DIR/run" --tmpdir "$ENGINE_DIR/tmp" --storage-driver overlay \
+		--cgroup-manager cgroupfs --events-backend file "$@"
 }
 
 # box OPTION...: podman run, in our control group and without a network.
@@ -184,7 +185,7 @@ libpod_file() {
 	[ "$(exec 3<"$ENGINE_DIR/handed"; box --rm box sh -c 'ls /proc/self/fd' | wc -l)" = 4 ]
 	[ "$(exec 3<"$ENGINE_DIR/handed"; inside sh -c 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"' sh env \
 		CONTAINERS_CONF="$ENGINE_DIR/containers.conf" podman --root "$ENGINE_DIR/lib" --runroot "$ENGINE_DIR/run" \
-		--tmpdir "$ENGINE_DIR/tmp" run --network none --cgroup-parent "/$ENGINE_GROUP" --rm box \
+		--tmpdir "$ENGINE_DIR/tmp" --cgroup-manager cgroupfs --events-backend file run --network none --cgroup-parent "/$ENGINE_GROUP" --rm box \
 		sh -c 'echo $LISTEN_PID $LISTEN_FDS; cat <&3')" = $'1 1\nhanded' ]
 }
 
@@ -355,7 +356,7 @@ libpod_file() {
 
 @test "pods: containers that share namespaces" {
 	local shared=(sh -c 'for kind in ipc net uts; do readlink /proc/self/ns/$kind; done')
-	ok podman pod create --name pod --network none --cgroup-parent "/$ENGINE_GROUP" --hostname podded
+	ok podman pod create --name pod --infra-image localhost/box --network none --cgroup-parent "/$ENGINE_GROUP" --hostname podded
 	ok podman run -d --pod pod --name in-one box sh -c 'sleep 1000'
 	ok podman run --rm --pod pod box hostname
 	shows podded

@@ -171,21 +171,24 @@ group_file() {
 
 # ---- podman, as root and as a user ----
 
-# What docs/guide/engines.md shows, and what keeps podman in the sandbox.
+# guide_block HEADING LANGUAGE: the block below a heading of docs/guide/engines.md, with the runtime under
+# test in the place of the installed one.
+guide_block() {
+	awk -v heading="## $1" -v fence="\`\`\`$2" '
+		$0 == heading { found = 1 }
+		/^```$/ && inside { exit }
+		inside { print }
+		found && $0 == fence { inside = 1 }
+	' "$E2E_DIR/../../docs/guide/engines.md" | sed "s|/usr/local/bin/insula-runtime|$ENGINE_RUNTIME|" |
+		grep . || { echo "the guide has no $2 below $1" >&2; return 1; }
+}
+
+# What the guide says, and what keeps podman in the sandbox.
 podman_conf() {
+	guide_block Podman toml
 	cat <<-CONF
 		[containers]
 		log_driver = "k8s-file"
-		[engine]
-		cgroup_manager = "cgroupfs"
-		events_logger = "file"
-		lock_type = "file"
-		infra_image = "localhost/box"
-		runtime = "insula"
-		runtime_supports_json = ["insula"]
-		runtime_supports_nocgroups = ["insula"]
-		[engine.runtimes]
-		insula = ["$ENGINE_RUNTIME"]
 	CONF
 }
 
