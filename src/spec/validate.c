@@ -72,8 +72,12 @@ int spec_unsupported(const char *member, struct err *err)
 
 bool spec_key_has_control(const char *text, size_t len)
 {
+	const unsigned char *at = (const unsigned char *)text;
+
+	/* As str_has_control: C0, DEL and, in UTF-8, C1. */
 	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+		if (at[i] < 0x20 || at[i] == 0x7f ||
+		    (at[i] == 0xc2 && i + 1 < len && at[i + 1] >= 0x80 && at[i + 1] < 0xa0))
 			return true;
 	return false;
 }

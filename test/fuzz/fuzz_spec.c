@@ -4,7 +4,8 @@
  *
  * What must hold: a refusal has a message of one printable line and leaves the target alone; what is
  * accepted is printed, parsed again and printed the same; and validation comes to the same verdict
- * about both, because a record on disk must not mean something else than what was asked for.
+ * about both, because a record on disk must not mean something else than what was asked for. Who asks for
+ * every problem gets one exactly if the document is refused, and the error of the first among them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,28 @@ static void check_printed(const struct spec *s)
 	MUST(first.kind == second.kind && str_eq(first.message, second.message));
 }
 
+static bool is_among(const struct problems *found, const struct err *err)
+{
+	for (size_t i = 0; i < found->count; i++)
+		if (str_ends(err->message, found->items[i].message))
+			return true;
+	return false;
+}
+
+static void check_problems(const char *text, size_t size)
+{
+	own(problems) struct problems found = {0};
+	own(spec) struct spec s = {0}, all = {0};
+	struct err err = ERR_INIT, first = ERR_INIT;
+	bool good = spec_parse(text, size, "input", &s, &first) == 0 &&
+		    spec_validate(&s, &first) == 0;
+
+	spec_init(&all);
+	MUST(spec_find(text, size, "input", &all, &found, &err) == 0);
+	MUST(good == (found.count == 0));
+	MUST(good || found.full || is_among(&found, &first));
+}
+
 static void as_configuration(const char *text, size_t size)
 {
 	static const struct spec untouched;
@@ -83,6 +106,7 @@ static void as_profile(const char *text, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	as_configuration((const char *)data, size);
+	check_problems((const char *)data, size);
 	as_profile((const char *)data, size);
 	return 0;
 }
