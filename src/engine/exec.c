@@ -15,6 +15,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "engine/engine.h"
+#include "engine/group.h"
 #include "engine/lifecycle.h"
 #include "runtime/relay.h"
 #include "runtime/runtime.h"
@@ -114,19 +115,21 @@ static int enter(const struct container *ct, const struct exec_options *options,
 		 struct err *err)
 {
 	own(cgroup_host) struct cgroup_host host = {0};
-	own_free char *cgroup = str_printf(err, STORE_CGROUP_PREFIX "%s", ct->id);
+	own_free char *cgroup = NULL;
 	struct proc init = PROC_INIT;
-	struct runtime_exec request = {.spec = &ct->record.spec,
-				       .process = process,
-				       .init = &init,
-				       .cgroup_name = cgroup,
-				       .stdio = {-1, -1, -1}};
+	struct runtime_exec request = {
+		.spec = &ct->record.spec, .process = process, .init = &init, .stdio = {-1, -1, -1}};
 
-	if (!cgroup || check_running(ct, &init, err) < 0)
+	if (check_running(ct, &init, err) < 0)
 		return -1;
 	int status = make_stdio(options, ours, request.stdio, err);
 	if (!status)
 		status = cgroup_host_probe(AT_FDCWD, &host, err);
+	if (!status) {
+		cgroup = group_name(&host, ct->id, err);
+		request.cgroup_name = cgroup;
+		status = cgroup ? 0 : -1;
+	}
 	if (!status)
 		status = runtime_exec(&request, &host, ret, &ours->console_fd, err);
 	for (int i = 0; i < 3; i++)

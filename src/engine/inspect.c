@@ -7,7 +7,9 @@
  * configuration as the record has it, printed along the same tables that read it.
  */
 #include "engine/inspect.h"
+#include "engine/group.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/loop.h"
@@ -183,11 +185,14 @@ static void write_warnings(struct json_writer *w, const struct container *ct)
 
 int engine_inspect(struct container *ct, bool security, struct json_writer *w, struct err *err)
 {
-	char cgroup[sizeof STORE_CGROUP_PREFIX + STORE_ID_LENGTH];
+	own(cgroup_host) struct cgroup_host host = {0};
+	own_free char *cgroup = NULL;
 
-	if (store_load_spec(ct, err) < 0)
+	if (store_load_spec(ct, err) < 0 || cgroup_host_probe(AT_FDCWD, &host, err) < 0)
 		return -1;
-	snprintf(cgroup, sizeof cgroup, STORE_CGROUP_PREFIX "%s", ct->id);
+	cgroup = group_name(&host, ct->id, err);
+	if (!cgroup)
+		return -1;
 	json_write_object(w);
 	json_write_member(w, "Id", ct->id);
 	json_write_member(w, "Name", ct->record.name);

@@ -11,6 +11,7 @@
 
 #include "base/own.h"
 #include "engine/inspect.h"
+#include "engine/group.h"
 #include "json/json.h"
 #include "kernel/in_force.h"
 #include "kernel/procattr.h"
@@ -109,10 +110,9 @@ static int write_cgroup(struct json_writer *w, const char *id, struct err *err)
 	own(cgroup_host) struct cgroup_host host = {0};
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
 	own(strv) struct strv values = STRV_INIT;
-	own_free char *name = str_printf(err, STORE_CGROUP_PREFIX "%s", id);
 
-	if (!name || cgroup_host_probe(AT_FDCWD, &host, err) < 0 ||
-	    cgroup_open(&host, name, &cg, err) < 0 || cgroup_values(&host, &cg, &values, err) < 0)
+	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 || group_open(&host, id, &cg, err) < 0 ||
+	    cgroup_values(&host, &cg, &values, err) < 0)
 		return -1;
 	begin(w, "Cgroup");
 	for (size_t i = 0; i < values.count; i++) {

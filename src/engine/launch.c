@@ -24,7 +24,6 @@ void launch_done(struct launch *l)
 	free(l->layers);
 	strv_done(&l->writable);
 	cgroup_host_done(&l->host);
-	free(l->cgroup_name);
 }
 
 /* The first layer's "upper" and "work" are the container's own, a further one's in "layer-N". */
@@ -81,12 +80,12 @@ static int map_ids(struct spec *spec, uint32_t base, struct err *err)
 }
 
 int launch_plan(struct launch *l, struct store *store, struct record *record,
-		const struct image *image, uint32_t id_base, const int stdio[3], struct err *err)
+		const struct image *image, uint32_t id_base, const int stdio[3],
+		const struct group_place *group, struct err *err)
 {
 	struct facts facts;
 
-	l->cgroup_name = str_printf(err, STORE_CGROUP_PREFIX "%s", record->id);
-	if (!l->cgroup_name || facts_probe_process(AT_FDCWD, &facts, err) < 0 ||
+	if (facts_probe_process(AT_FDCWD, &facts, err) < 0 ||
 	    cgroup_host_probe(AT_FDCWD, &l->host, err) < 0 ||
 	    name_writable(l, store, record->id, image->count, err) < 0 ||
 	    plan_layers(l, record, image, err) < 0 || map_ids(&record->spec, id_base, err) < 0 ||
@@ -100,7 +99,8 @@ int launch_plan(struct launch *l, struct store *store, struct record *record,
 					  .spec = &record->spec,
 					  .layers = l->layers,
 					  .layer_count = image->count,
-					  .cgroup_name = l->cgroup_name,
+					  .cgroup_name = group->name,
+					  .cgroup_foreign = group->foreign,
 					  .run_root = store->run,
 					  .init_program = init ? l->init_program : NULL,
 					  .strict = record->strict,
@@ -112,11 +112,15 @@ int launch_plan(struct launch *l, struct store *store, struct record *record,
 int engine_dry_run(struct store *store, struct record *record, const struct image *image,
 		   struct str *out, struct err *err)
 {
+	own(group_place) struct group_place group = GROUP_PLACE_INIT;
+	own(cgroup_host) struct cgroup_host host = {0};
 	own(launch) struct launch l = {0};
 	static const int no_stdio[3] = {-1, -1, -1};
 
 	/* The first id of the default range: which one a start gets is decided when it starts. */
-	if (launch_plan(&l, store, record, image, STORE_FIRST_ID, no_stdio, err) < 0)
+	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 ||
+	    group_expect(record->id, &host, &group, err) < 0 ||
+	    launch_plan(&l, store, record, image, STORE_FIRST_ID, no_stdio, &group, err) < 0)
 		return -1;
 	const struct strv *warnings = runtime_plan_warnings(l.plan);
 	for (size_t i = 0; i < warnings->count; i++)

@@ -4,14 +4,14 @@
 #define INSULA_ENGINE_LAUNCH_H
 
 #include "engine/engine.h"
+#include "engine/group.h"
 #include "kernel/cgroup.h"
 #include "runtime/runtime.h"
 
 struct launch {
 	struct cgroup_host host;
 	struct runtime_layer *layers;
-	struct strv writable; /* a directory of the container for each layer */
-	char *cgroup_name;
+	struct strv writable;	 /* a directory of the container for each layer */
 	char init_program[4096]; /* PATH_MAX */
 	struct plan *plan;
 };
@@ -20,7 +20,8 @@ void launch_done(struct launch *l);
 /* Fill the specification's id maps from id_base, check it, plan. What the plan points at is borrowed from
  * all arguments. */
 int launch_plan(struct launch *l, struct store *store, struct record *record,
-		const struct image *image, uint32_t id_base, const int stdio[3], struct err *err);
+		const struct image *image, uint32_t id_base, const int stdio[3],
+		const struct group_place *group, struct err *err);
 
 /* upper and work of every layer, and in upper the files that say who the container is: hostname, hosts,
  * resolv.conf, machine-id (identity_files.c). Once, when the container is made. */

@@ -7,6 +7,7 @@
  * is left is repaired by us: no command waits for ever on another process.
  */
 #include "engine/lifecycle.h"
+#include "engine/group.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -238,11 +239,10 @@ static int remove_cgroup(const char *id, struct err *err)
 {
 	own(cgroup_host) struct cgroup_host host = {0};
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
-	own_free char *name = str_printf(err, STORE_CGROUP_PREFIX "%s", id);
 
-	if (!name || cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
 		return -1;
-	if (cgroup_open(&host, name, &cg, err) < 0)
+	if (group_open(&host, id, &cg, err) < 0)
 		return err->kind == ERR_NOT_FOUND ? 0 : -1;
 	if (cgroup_kill(&cg, CGROUP_TIMEOUT_MS, err) < 0)
 		return -1;

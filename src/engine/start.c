@@ -45,7 +45,8 @@ struct birth {
 	struct runtime_container running;
 	struct keeper_state keeper;
 	struct strv warnings; /* what was degraded */
-	int stdio[3];	      /* the container's ends of its pipes */
+	struct group_place group;
+	int stdio[3]; /* the container's ends of its pipes */
 	uint32_t id_base;
 	int proc_fd;
 	char program[PATH_SIZE];
@@ -72,24 +73,6 @@ static int note_warnings(struct birth *b, const struct strv *warnings, struct er
 	return strv_copy(&b->warnings, warnings, err);
 }
 
-static int execute_plan(struct birth *b, struct err *err)
-{
-	own(launch) struct launch l = {0};
-
-	if (launch_plan(&l, b->ct->store, &b->ct->record, b->image, b->id_base, b->stdio, err) < 0)
-		return -1;
-	if (runtime_create(l.plan, &b->running, err) < 0 ||
-	    note_warnings(b, runtime_plan_warnings(l.plan), err) < 0 ||
-	    note_warnings(b, &b->running.cgroup.skipped, err) < 0)
-		return -1;
-	b->keeper.cgroup_name = take(l.cgroup_name);
-	for (int i = 0; i < 3; i++) {
-		fd_close(b->stdio[i]);
-		b->stdio[i] = -1;
-	}
-	return 0;
-}
-
 /* The keeper's own pid as the host has it: getpid() says 1 here. */
 static pid_t own_host_pid(int proc_fd)
 {
@@ -100,6 +83,34 @@ static pid_t own_host_pid(int proc_fd)
 		return 0;
 	text[n] = '\0';
 	return (pid_t)strtol(text, NULL, 10);
+}
+
+static int enter_scope(struct birth *b, struct err *err)
+{
+	own(strv) struct strv warnings = STRV_INIT;
+
+	if (group_enter_scope(b->ct->id, own_host_pid(b->proc_fd), &b->group, &warnings, err) < 0)
+		return -1;
+	return note_warnings(b, &warnings, err);
+}
+
+static int execute_plan(struct birth *b, struct err *err)
+{
+	own(launch) struct launch l = {0};
+
+	if (launch_plan(&l, b->ct->store, &b->ct->record, b->image, b->id_base, b->stdio, &b->group,
+			err) < 0)
+		return -1;
+	if (runtime_create(l.plan, &b->running, err) < 0 ||
+	    note_warnings(b, runtime_plan_warnings(l.plan), err) < 0 ||
+	    note_warnings(b, &b->running.cgroup.skipped, err) < 0)
+		return -1;
+	b->keeper.cgroup_name = take(b->group.name);
+	for (int i = 0; i < 3; i++) {
+		fd_close(b->stdio[i]);
+		b->stdio[i] = -1;
+	}
+	return 0;
 }
 
 static int write_state(struct birth *b, struct err *err)
@@ -178,7 +189,8 @@ static int be_born(struct birth *b, int client_fd, bool attach, struct err *err)
 	if (b->proc_fd < 0 || fill_keeper(b, client_fd, attach, err) < 0 ||
 	    keeper_find_program(b->program, sizeof b->program, err) < 0)
 		return -1;
-	if (claim(b, err) < 0 || fail_point("keeper.claimed", err) < 0 || make_stdio(b, err) < 0)
+	if (claim(b, err) < 0 || fail_point("keeper.claimed", err) < 0 || make_stdio(b, err) < 0 ||
+	    enter_scope(b, err) < 0 || fail_point("keeper.scope", err) < 0)
 		return -1;
 	if (execute_plan(b, err) < 0 || fail_point("keeper.running", err) < 0 ||
 	    write_state(b, err) < 0 || fail_point("keeper.state", err) < 0)
@@ -205,6 +217,7 @@ static _Noreturn void keeper_to_be(struct container *ct, const struct image *ima
 	keeper_state_init(&b.keeper);
 	be_born(&b, client_fd, attach, &err);
 	runtime_container_done(&b.running);
+	group_place_done(&b.group);
 	store_release_ids(ct->store, ct->id, b.keeper.id_slot);
 	file_unlink(ct->run_fd, "ctl", &ignored);
 	file_unlink(ct->run_fd, STORE_STATE, &ignored);

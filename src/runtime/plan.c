@@ -181,6 +181,7 @@ static int plan_cgroup(struct plan *plan, struct err *err)
 	if (place && place->manager == CGROUP_MANAGER_SYSTEMD &&
 	    plan_scope(plan, &resources, err) < 0)
 		return -1;
+	plan->cgroup.foreign = plan->request.cgroup_foreign;
 	plan->has_cgroup = true;
 	plan->cgroup.unprivileged = plan->nested && !plan->request.strict;
 	for (size_t i = 0; i < plan->cgroup.missing.count; i++)

@@ -45,7 +45,8 @@ struct runtime_request {
 	 * NULL: it has none of its own. */
 	const struct cgroup_place *place;
 	const char *cgroup_name;
-	const char *run_root;	  /* "/run/insula": the launch pad is pinned below it */
+	unsigned int cgroup_foreign; /* its leading directories that somebody else manages */
+	const char *run_root;	     /* "/run/insula": the launch pad is pinned below it */
 	const char *init_program; /* insula-init, for a specification that wants one; else NULL */
 	const char *resctrl; /* a recorded tree in place of /sys/fs/resctrl, for tests; or NULL */
 	bool strict;	     /* what would be clamped or missing is an error */

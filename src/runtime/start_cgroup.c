@@ -48,12 +48,7 @@ int start_scope(struct start *s, const struct step *step, struct err *err)
 
 int start_cgroup(struct start *s, const struct step *step, struct err *err)
 {
-	if (cgroup_create(s->plan->host, &s->plan->cgroup, &s->cgroup, err) < 0)
-		return -1;
-	for (size_t i = 0; i < s->cgroup.skipped.count; i++)
-		if (strv_add(&s->plan->warnings, s->cgroup.skipped.items[i], err) < 0)
-			return -1;
-	return 0;
+	return cgroup_create(s->plan->host, &s->plan->cgroup, &s->cgroup, err);
 }
 
 int start_cgroup_entered(struct start *s, struct err *err)

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/group.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/own.h"
+#include "engine/store.h"
+#include "runtime/scope.h"
+
+#define SLICE "machine.slice"
+#define SCOPE_TIMEOUT_MS 30000
+
+void group_place_done(struct group_place *place)
+{
+	free(place->name);
+	*place = GROUP_PLACE_INIT;
+}
+
+static char *plain_name(const char *id, struct err *err)
+{
+	return str_printf(err, STORE_CGROUP_PREFIX "%s", id);
+}
+
+static char *scoped_name(const char *id, struct err *err)
+{
+	return str_printf(err, SLICE "/" STORE_CGROUP_PREFIX "%s.scope/container", id);
+}
+
+static unsigned int depth_above(const char *name)
+{
+	unsigned int depth = 0;
+
+	for (const char *p = strchr(name, '/'); p; p = strchr(p + 1, '/'))
+		depth++;
+	return depth;
+}
+
+/* ---- the scope ---- */
+
+static int fill_request(const char *id, pid_t host_pid, struct scope_request *ret, struct err *err)
+{
+	*ret = (struct scope_request){
+		.verb = SCOPE_START,
+		.unit = str_printf(err, STORE_CGROUP_PREFIX "%s.scope", id),
+		.slice = str_dup(SLICE, err),
+		.description = str_printf(err, "insula container %.12s", id),
+		.pid = (uint64_t)host_pid,
+		.timeout_ms = SCOPE_TIMEOUT_MS,
+	};
+	return ret->unit && ret->slice && ret->description ? 0 : -1;
+}
+
+/* From the scope itself to a directory of it, and then the helper may go. */
+static int settle_in(struct scope *scope, const char *path, struct group_place *ret,
+		     struct err *err)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+	own_free char *name = NULL;
+
+	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 ||
+	    cgroup_move_below(&host, path, "keeper", 0, err) < 0 || scope_settle(scope, err) < 0)
+		return -1;
+	/* On v1 the hierarchies are not systemd's alone, and the container's group stays at the top. */
+	if (host.mode != CGROUP_V2)
+		return 0;
+	name = str_printf(err, "%s/container", path + 1);
+	if (!name)
+		return -1;
+	free(ret->name);
+	ret->name = take(name);
+	ret->foreign = depth_above(ret->name);
+	return 0;
+}
+
+static int make_scope(const char *id, pid_t host_pid, struct group_place *ret, struct err *err)
+{
+	own(scope) struct scope scope = SCOPE_INIT;
+	struct scope_request request;
+	struct scope_reply reply;
+	int status = fill_request(id, host_pid, &request, err);
+
+	if (status == 0)
+		status = scope_ask(&request, &scope, &reply, err);
+	if (status == 0)
+		status = settle_in(&scope, reply.path, ret, err);
+	scope_request_done(&request);
+	return status;
+}
+
+int group_enter_scope(const char *id, pid_t host_pid, struct group_place *ret,
+		      struct strv *warnings, struct err *err)
+{
+	struct err reason = ERR_INIT;
+
+	ret->name = plain_name(id, err);
+	if (!ret->name)
+		return -1;
+	if (!scope_available(false) || make_scope(id, host_pid, ret, &reason) == 0)
+		return 0;
+	return strv_addf(warnings, err,
+			 "the container has no scope of its own and may end with this session: %s",
+			 reason.message);
+}
+
+int group_expect(const char *id, const struct cgroup_host *host, struct group_place *ret,
+		 struct err *err)
+{
+	bool scoped = host->mode == CGROUP_V2 && scope_available(false);
+
+	ret->name = scoped ? scoped_name(id, err) : plain_name(id, err);
+	ret->foreign = scoped ? depth_above(ret->name) : 0;
+	return ret->name ? 0 : -1;
+}
+
+/* ---- finding it ---- */
+
+int group_open(const struct cgroup_host *host, const char *id, struct cgroup *ret, struct err *err)
+{
+	own_free char *plain = plain_name(id, err);
+	own_free char *scoped = scoped_name(id, err);
+
+	if (!plain || !scoped)
+		return -1;
+	if (cgroup_open(host, plain, ret, err) == 0)
+		return 0;
+	if (err->kind != ERR_NOT_FOUND || host->mode != CGROUP_V2)
+		return -1;
+	*err = ERR_INIT;
+	return cgroup_open(host, scoped, ret, err);
+}
+
+char *group_name(const struct cgroup_host *host, const char *id, struct err *err)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+	struct err absent = ERR_INIT;
+
+	if (group_open(host, id, &cg, &absent) < 0)
+		return plain_name(id, err);
+	return str_dup(cg.name, err);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Where a container's control group is, and the scope that its keeper lives in.
+ *
+ * Without systemd the group is "insula-ID" below the top. With it, a keeper is put into a transient scope
+ * of its own before it makes anything: a keeper that stayed in the login session or service that ran
+ * `insula run` would end with that. On cgroup v2, where nobody but systemd may make groups outside a
+ * delegated unit, the container's group is in that scope too:
+ *
+ *	machine.slice/insula-ID.scope/keeper	the keeper and its workers
+ *	machine.slice/insula-ID.scope/container	the container, with its limits
+ *
+ * The scope has no limits of its own, and goes with its last process, which is systemd's doing. Both places
+ * are told by the id, so that whoever finds a dead keeper needs no record of which it was.
+ */
+#ifndef INSULA_ENGINE_GROUP_H
+#define INSULA_ENGINE_GROUP_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "kernel/cgroup.h"
+
+struct group_place {
+	char *name;	      /* of the container's group */
+	unsigned int foreign; /* leading directories that are systemd's: cgroup_plan.foreign */
+};
+
+#define GROUP_PLACE_INIT ((struct group_place){0})
+
+void group_place_done(struct group_place *place);
+
+/* The caller, a keeper-to-be with this pid in the host's /proc, moves into a scope of its own if systemd
+ * runs this host. Where systemd cannot be asked it stays where it is, and a line in *warnings says so. */
+int group_enter_scope(const char *id, pid_t host_pid, struct group_place *ret,
+		      struct strv *warnings, struct err *err);
+/* As a dry run shows it: nothing is made. */
+int group_expect(const char *id, const struct cgroup_host *host, struct group_place *ret,
+		 struct err *err);
+
+/* The group of a container that runs, or has left one: ERR_NOT_FOUND where there is none. */
+int group_open(const struct cgroup_host *host, const char *id, struct cgroup *ret, struct err *err);
+/* Its name, or that which it would have; the caller's to free. */
+char *group_name(const struct cgroup_host *host, const char *id, struct err *err);
+
+#endif

@@ -1,0 +1,177 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# On a host that systemd runs, with cgroup v2: scopes of containers under insula-runtime, scopes of keepers
+# under insula, and what a reload or the end of a service leaves of them.
+
+load helpers
+load oci
+
+setup_file() {
+	[ -d /run/systemd/system ] || skip "systemd does not run this host"
+	[ -e /sys/fs/cgroup/cgroup.controllers ] || skip "this host has no cgroup v2 alone"
+	[ -x "$INSULA_BIN/insula-systemd" ] || skip "built without libsystemd"
+	file_setup
+}
+teardown_file() { file_teardown; }
+
+setup() {
+	oci_setup
+	UNIT=insula-$UNIQUE.scope
+	PLACE=/sys/fs/cgroup/system.slice/$UNIT
+}
+
+teardown() {
+	for id in $(runtime list -q); do
+		runtime delete --force "$id" || true
+	done
+	systemctl reset-failed >/dev/null 2>&1 || true
+	oci_teardown
+}
+
+scope_bundle() {
+	bundle '.process.args = ["sh", "-c", "while :; do sleep 1; done"]'
+	jq --arg path ":insula:$UNIQUE" ".linux.cgroupsPath = \$path | ${1:-.}" \
+		"$BUNDLE/config.json" >"$BUNDLE/new" && mv "$BUNDLE/new" "$BUNDLE/config.json"
+}
+
+start_one() {
+	runtime --systemd-cgroup create --bundle "$BUNDLE" one >"$OUT" 2>"$OUT.err" </dev/null 3>&- ||
+		fail "create: $(cat "$OUT.err")"
+	runtime start one
+	pid=$(runtime state one | jq .pid)
+}
+
+unit_has() {
+	local got
+	got=$(systemctl show -p "${1%%=*}" "$UNIT")
+	[ "$got" = "$1" ] || fail "the unit has $got, expected $1"
+}
+
+@test "a container is in a delegated scope, with its limits there and in its own directory" {
+	scope_bundle '.linux.resources = {memory: {limit: 67108864, swap: 100663296}, cpu: {shares: 512, quota: 50000, period: 100000},
+		pids: {limit: 100}} | .annotations = {"org.systemd.property.TimeoutStopUSec": "uint64 7000000"}'
+	start_one
+	[ "$(sed -n 's/^0:://p' "/proc/$pid/cgroup")" = "/system.slice/$UNIT/container" ]
+	unit_has ActiveState=active
+	unit_has Delegate=yes
+	unit_has MemoryMax=67108864
+	unit_has MemorySwapMax=33554432
+	unit_has CPUWeight=59
+	unit_has CPUQuotaPerSecUSec=500ms
+	unit_has TasksMax=100
+	unit_has TimeoutStopUSec=7s
+	[ "$(cat "$PLACE/container/memory.max")" = 67108864 ]
+	[ "$(cat "$PLACE/container/memory.swap.max")" = 33554432 ]
+	[ "$(cat "$PLACE/container/cpu.weight")" = 59 ]
+	[ "$(cat "$PLACE/container/cpu.max")" = "50000 100000" ]
+	[ "$(cat "$PLACE/container/pids.max")" = 100 ]
+	[ "$(cat "$PLACE/container/cgroup.procs")" = "$pid" ]
+	[ -z "$(cat "$PLACE/cgroup.procs")" ]
+	runtime delete --force one
+	[ ! -e "$PLACE" ]
+	unit_has ActiveState=inactive
+	unit_has LoadState=not-found
+}
+
+@test "a reload of systemd takes no limit and no device away" {
+	scope_bundle '.process.args = ["sh", "-c", "while :; do { : >/dev/null && echo null; { : <>/dev/fuse; } 2>/dev/null && echo fuse; } >>/out; sleep 0.1; done"]
+		| .linux.resources = {memory: {limit: 67108864}, pids: {limit: 50},
+		devices: [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 10, minor: 229, access: "rwm"}]}
+		| .linux.devices = [{path: "/dev/fuse", type: "c", major: 10, minor: 229, fileMode: 438}]'
+	start_one
+	systemctl daemon-reload
+	sleep 1
+	: >"$BUNDLE/rootfs/out"
+	sleep 1
+	grep -q null "$BUNDLE/rootfs/out"
+	[ "$(cat "$PLACE/container/memory.max")" = 67108864 ]
+	[ "$(cat "$PLACE/container/pids.max")" = 50 ]
+	runtime delete --force one
+}
+
+@test "update changes the unit and the directory" {
+	scope_bundle '.linux.resources = {memory: {limit: 67108864}, pids: {limit: 50}, cpu: {quota: 20000, period: 100000}}'
+	start_one
+	runtime update --memory 33554432 --pids-limit 20 one
+	unit_has MemoryMax=33554432
+	unit_has TasksMax=20
+	[ "$(cat "$PLACE/container/memory.max")" = 33554432 ]
+	[ "$(cat "$PLACE/container/pids.max")" = 20 ]
+	runtime update --cpu-period 50000 one
+	[ "$(cat "$PLACE/container/cpu.max")" = "20000 50000" ]
+	runtime update --pids-limit -1 one
+	unit_has TasksMax=infinity
+	runtime delete --force one
+}
+
+@test "a limit of one process, and of none, lets the first one start" {
+	for limit in 1 0; do
+		scope_bundle ".ociVersion = \"1.3.0\" | .linux.resources = {pids: {limit: $limit}} | .process.args = [\"sleep\", \"1000\"]"
+		start_one
+		[ "$(cat "$PLACE/container/pids.max")" = $limit ]
+		[ "$(cat "$PLACE/container/pids.current")" = 1 ]
+		runtime delete --force one
+	done
+}
+
+@test "a second container of the same scope is refused, the first one stays" {
+	scope_bundle
+	start_one
+	refused_by 125 "already" runtime --systemd-cgroup create --bundle "$BUNDLE" two
+	unit_has ActiveState=active
+	[ "$(runtime state one | jq -r .status)" = running ]
+}
+
+@test "a slice in a slice, and systemd's own stop ends the container" {
+	scope_bundle ".linux.cgroupsPath = \"insulatest-a.slice:insula:$UNIQUE\""
+	start_one
+	[ "$(sed -n 's/^0:://p' "/proc/$pid/cgroup")" = "/insulatest.slice/insulatest-a.slice/$UNIT/container" ]
+	systemctl stop "$UNIT"
+	eventually 10 sh -c "[ \"\$('$INSULA_BIN/insula-runtime' --root '$OCI_ROOT' state one | jq -r .status)\" = stopped ]"
+	runtime delete one
+	systemctl stop insulatest.slice
+}
+
+@test "what a failed start leaves is nothing" {
+	scope_bundle '.process.args = ["/no/such/command"]'
+	refused_by 127 "no/such/command" runtime --systemd-cgroup run --bundle "$BUNDLE" one
+	unit_has LoadState=not-found
+	scope_bundle
+	for point in start.cgroup start.clone start.pivot; do
+		INSULA_FAIL=$point=kill runtime --systemd-cgroup create --bundle "$BUNDLE" one </dev/null >"$OUT" 2>&1 3>&- || true
+		runtime delete --force one
+		eventually 10 sh -c "[ ! -e $PLACE ]"
+		unit_has LoadState=not-found
+	done
+}
+
+@test "a keeper has a scope of its own, and outlives the service that started it" {
+	cat >"$E2E_STATE/go" <<-SCRIPT
+		#!/bin/sh
+		export INSULA_ROOT=$INSULA_ROOT INSULA_RUNROOT=$INSULA_RUNROOT
+		$INSULA_BIN/insula run -d --name kept --memory 64m $E2E_IMAGE sleep 1000
+	SCRIPT
+	chmod +x "$E2E_STATE/go"
+	systemd-run --quiet --wait --unit "insula-test-$UNIQUE" "$E2E_STATE/go"
+	id=$(insula ps -q --no-trunc)
+	[ -n "$id" ]
+	place=/sys/fs/cgroup/machine.slice/insula-$id.scope
+	[ "$(wc -l <"$place/keeper/cgroup.procs")" -ge 1 ]
+	[ "$(cat "$place/container/memory.max")" = 67108864 ]
+	[ -z "$(cat "$place/cgroup.procs")" ]
+	[ -z "$(find /sys/fs/cgroup -maxdepth 1 -name "insula-$id*")" ]
+	[ "$(insula inspect kept | jq -r '.CgroupName // .[0].CgroupName')" = "machine.slice/insula-$id.scope/container" ]
+	insula exec kept true
+	insula rm --force kept
+	eventually 10 sh -c "[ ! -e $place ]"
+	[ "$(systemctl show -p LoadState "insula-$id.scope")" = LoadState=not-found ]
+}
+
+@test "a keeper that is killed takes its scope along" {
+	insula run -d --name kept "$E2E_IMAGE" sleep 1000
+	id=$(insula ps -q --no-trunc)
+	place=/sys/fs/cgroup/machine.slice/insula-$id.scope
+	kill -9 "$(head -n 1 "$place/keeper/cgroup.procs")"
+	eventually 10 sh -c "[ ! -e $place ]"
+	insula rm kept
+}
