@@ -127,6 +127,7 @@ struct cgroup_write {
 	bool required; /* false: a missing file is recorded in cgroup->skipped (strict: all are) */
 	bool inherit;  /* v1 cpuset: the value is the parent's; `value` is what the top has */
 	bool alternative; /* only where the file of the write before is missing */
+	bool unified;	  /* asked for by linux.resources.unified */
 	bool late; /* of a new group: by cgroup_finish, as the first process could not be born */
 };
 

@@ -33,7 +33,13 @@ struct cgroup_planner {
 	bool strict;
 };
 
-enum cgroup_write_flags { CGW_REQUIRED = 1, CGW_INHERIT = 2, CGW_ALTERNATIVE = 4, CGW_LATE = 8 };
+enum cgroup_write_flags {
+	CGW_REQUIRED = 1,
+	CGW_INHERIT = 2,
+	CGW_ALTERNATIVE = 4,
+	CGW_LATE = 8,
+	CGW_NOTED = 16, /* never required, even if strict */
+};
 
 int cgroup_planner_write(struct cgroup_planner *p, int hierarchy, unsigned int flags,
 			 const char *file, struct err *err, const char *format, ...)

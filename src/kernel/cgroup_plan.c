@@ -136,7 +136,7 @@ int cgroup_planner_write(struct cgroup_planner *p, int hierarchy, unsigned int f
 		return -1;
 	snprintf(write->file, sizeof(write->file), "%s", file);
 	write->hierarchy = (unsigned int)hierarchy;
-	write->required = (flags & CGW_REQUIRED) || p->strict;
+	write->required = (flags & CGW_REQUIRED) || (p->strict && !(flags & CGW_NOTED));
 	write->inherit = flags & CGW_INHERIT;
 	write->alternative = flags & CGW_ALTERNATIVE;
 	write->late = flags & CGW_LATE;

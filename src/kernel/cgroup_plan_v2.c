@@ -48,7 +48,6 @@ static const struct {
 	const char *name;
 } absent[] = {
 	{CG_MEMORY, FIELD(memory_swappiness), "memory.swappiness"},
-	{CG_MEMORY, FIELD(memory_kernel_tcp), "memory.kernelTCP"},
 	{CG_CPU, FIELD(cpu_rt_period), "cpu.realtimePeriod"},
 	{CG_CPU, FIELD(cpu_rt_runtime), "cpu.realtimeRuntime"},
 };
@@ -133,6 +132,11 @@ static int plan_numbers(struct cgroup_planner *p, struct err *err)
 
 static int report_absent(struct cgroup_planner *p, struct err *err)
 {
+	/* As with memory.kernel: the specification advises against it. */
+	if (p->r->memory_kernel_tcp > 0 && v2_hierarchy(p, CG_MEMORY) >= 0 &&
+	    strv_add(&p->plan->missing,
+		     "linux.resources.memory.kernelTCP: cgroup v2 has no such file", err) < 0)
+		return -1;
 	for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
 		int64_t value = cgroup_resource_value(p->r, absent[i].offset);
 
@@ -339,6 +343,8 @@ static int plan_unified_lines(struct cgroup_planner *p, int h, const char *file,
 				       file);
 		if (len && cgroup_planner_write(p, h, CGW_REQUIRED, file, err, "%s", line) < 0)
 			return -1;
+		if (len)
+			p->plan->writes[p->plan->count - 1].unified = true;
 		value += len + (value[len] == '\n');
 	}
 	return 0;

@@ -306,6 +306,83 @@ static int hint_cpuset(const struct cgroup *cg, const struct cgroup_write *write
 	return err_hint(err, "available above it: %s", text);
 }
 
+/* Which member of linux.resources a file stands for; the longer of two prefixes comes first. */
+static const char *field_of(const struct cgroup_write *write)
+{
+	static const char *const fields[][2] = {
+		{"memory.limit_in_bytes", "memory.limit"},
+		{"memory.max", "memory.limit"},
+		{"memory.memsw.", "memory.swap"},
+		{"memory.swap.max", "memory.swap"},
+		{"memory.soft_limit_in_bytes", "memory.reservation"},
+		{"memory.low", "memory.reservation"},
+		{"memory.kmem.tcp.", "memory.kernelTCP"},
+		{"memory.swappiness", "memory.swappiness"},
+		{"memory.oom_control", "memory.disableOOMKiller"},
+		{"cpu.shares", "cpu.shares"},
+		{"cpu.weight", "cpu.shares"},
+		{"cpu.cfs_quota_us", "cpu.quota"},
+		{"cpu.cfs_period_us", "cpu.period"},
+		{"cpu.cfs_burst_us", "cpu.burst"},
+		{"cpu.max.burst", "cpu.burst"},
+		{"cpu.max", "cpu.quota"},
+		{"cpu.rt_runtime_us", "cpu.realtimeRuntime"},
+		{"cpu.rt_period_us", "cpu.realtimePeriod"},
+		{"cpu.idle", "cpu.idle"},
+		{"cpuset.cpus", "cpu.cpus"},
+		{"cpuset.mems", "cpu.mems"},
+		{"pids.max", "pids.limit"},
+		{"blkio.bfq.weight_device", "blockIO.weightDevice"},
+		{"blkio.bfq.weight", "blockIO.weight"},
+		{"io.bfq.weight", "blockIO.weight"},
+		{"io.weight", "blockIO.weight"},
+		{"blkio.throttle.read_bps", "blockIO.throttleReadBpsDevice"},
+		{"blkio.throttle.write_bps", "blockIO.throttleWriteBpsDevice"},
+		{"blkio.throttle.read_iops", "blockIO.throttleReadIOPSDevice"},
+		{"blkio.throttle.write_iops", "blockIO.throttleWriteIOPSDevice"},
+		{"io.max", "blockIO.throttle"},
+		{"hugetlb.", "hugepageLimits"},
+		{"net_cls.", "network.classID"},
+		{"net_prio.", "network.priorities"},
+		{"rdma.", "rdma"},
+		{"devices.", "devices"},
+	};
+
+	if (write->unified)
+		return "unified";
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (str_starts(write->file, fields[i][0]))
+			return fields[i][1];
+	return NULL;
+}
+
+static int name_field(const struct cgroup_write *write, struct err *err)
+{
+	const char *field = field_of(write);
+
+	return field ? err_wrap(err, "linux.resources.%s", field) : -1;
+}
+
+/* The kernel says EINVAL where memory would be above memory and swap, and EBUSY where it could not be
+ * brought down. */
+static int hint_memory(const struct cgroup *cg, const struct cgroup_write *write, struct err *err)
+{
+	const struct cgroup_member *member = cgroup_member_at(cg, write->hierarchy);
+	char text[64];
+
+	if (!member)
+		return -1;
+	if (err->errnum == EBUSY &&
+	    cgroup_get(member->dir_fd, "memory.usage_in_bytes", text, sizeof(text)) > 0)
+		return err_hint(err, "it uses %s bytes that cannot be taken back", text);
+	if (err->errnum == EINVAL &&
+	    cgroup_get(member->dir_fd, "memory.memsw.limit_in_bytes", text, sizeof(text)) > 0)
+		return err_hint(err,
+				"memory and swap together are limited to %s bytes: change that too",
+				text);
+	return -1;
+}
+
 int cgroup_write_error(const struct cgroup *cg, const struct cgroup_write *write, int errnum,
 		       struct err *err)
 {
@@ -315,15 +392,24 @@ int cgroup_write_error(const struct cgroup *cg, const struct cgroup_write *write
 
 	err_set(err, kind, errnum, "cannot set %s of cgroup '%s' to '%s'", write->file, cg->name,
 		write->value);
-	return cpuset ? hint_cpuset(cg, write, err) : -1;
+	if (str_eq(write->file, "memory.limit_in_bytes"))
+		hint_memory(cg, write, err);
+	if (cpuset)
+		hint_cpuset(cg, write, err);
+	return name_field(write, err);
 }
 
 int cgroup_write_skipped(struct cgroup *cg, const struct cgroup_write *write, struct err *err)
 {
-	if (write->required)
-		return err_set(err, ERR_UNSUPPORTED, 0,
-			       "cannot set %s of cgroup '%s' to '%s': this kernel does not have it",
-			       write->file, cg->name, write->value);
-	return strv_addf(&cg->skipped, err, "%s = %s: this kernel does not have it", write->file,
-			 write->value);
+	const char *field = field_of(write);
+
+	if (write->required) {
+		err_set(err, ERR_UNSUPPORTED, 0,
+			"cannot set %s of cgroup '%s' to '%s': this kernel does not have it",
+			write->file, cg->name, write->value);
+		return name_field(write, err);
+	}
+	return strv_addf(&cg->skipped, err, "%s%s%s%s = %s: this kernel does not have it",
+			 field ? "linux.resources." : "", field ? field : "", field ? ": " : "",
+			 write->file, write->value);
 }

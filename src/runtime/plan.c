@@ -172,11 +172,12 @@ static int plan_cgroup(struct plan *plan, struct err *err)
 	}
 	if (!place && !plan->request.cgroup_name)
 		return 0;
+	/* An OCI runtime is asked for exactly this: what cannot be limited is an error there. */
+	bool strict = plan->request.strict || place;
 	name = place ? cgroup_place_name(place, plan->host, err)
 		     : str_dup(plan->request.cgroup_name, err);
 	if (!name || plan_device_rules(&resources, &plan->device_rules, err) < 0 ||
-	    cgroup_plan_make(plan->host, name, &resources, plan->request.strict, &plan->cgroup,
-			     err) < 0)
+	    cgroup_plan_make(plan->host, name, &resources, strict, &plan->cgroup, err) < 0)
 		return -1;
 	if (place && place->manager == CGROUP_MANAGER_SYSTEMD &&
 	    plan_scope(plan, &resources, err) < 0)

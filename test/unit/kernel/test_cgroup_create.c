@@ -185,9 +185,11 @@ TEST(optional_files_that_are_missing_are_recorded)
 	r.io_weight = 500;
 	CHECK_OK(create("box", false, &cg));
 	CHECK_INT(cg.skipped.count, 2);
-	CHECK_STR(cg.skipped.items[0], "memory.low = 8388608: this kernel does not have it");
+	CHECK_STR(cg.skipped.items[0], "linux.resources.memory.reservation: memory.low = 8388608: "
+				       "this kernel does not have it");
 	/* Of two alternatives, the last is named. */
-	CHECK_STR(cg.skipped.items[1], "io.weight = default 4950: this kernel does not have it");
+	CHECK_STR(cg.skipped.items[1], "linux.resources.blockIO.weight: io.weight = default 4950: "
+				       "this kernel does not have it");
 	CHECK_OK(cgroup_remove(&cg, 100, &err));
 	cgroup_done(&cg);
 	CHECK_ERR(create("box", true, &cg), ERR_UNSUPPORTED, "memory.low");
@@ -312,7 +314,8 @@ TEST(an_update_enables_what_it_needs_on_every_level)
 	CHECK_STR(contents("a/b/box/memory.max"), "8388608");
 	CHECK_STR(contents("a/b/box/pids.max"), "7");
 	CHECK_INT(cg.skipped.count, 1);
-	CHECK_STR(cg.skipped.items[0], "memory.low = 4194304: this kernel does not have it");
+	CHECK_STR(cg.skipped.items[0], "linux.resources.memory.reservation: memory.low = 4194304: "
+				       "this kernel does not have it");
 }
 
 TEST(an_update_without_the_file_is_refused)
