@@ -156,6 +156,10 @@ static int plan_scope(struct plan *plan, const struct cgroup_resources *r, struc
 			return -1;
 	}
 	plan->cgroup.adopt = true;
+	/* Whoever holds the place counts too, until the first process is there. */
+	for (size_t i = 0; i < plan->cgroup.count; i++)
+		if (str_eq(plan->cgroup.writes[i].file, "pids.max"))
+			plan->cgroup.writes[i].late = true;
 	return 0;
 }
 

@@ -65,7 +65,7 @@ unit_has() {
 	[ "$(cat "$PLACE/container/cpu.weight")" = 59 ]
 	[ "$(cat "$PLACE/container/cpu.max")" = "50000 100000" ]
 	[ "$(cat "$PLACE/container/pids.max")" = 100 ]
-	[ "$(cat "$PLACE/container/cgroup.procs")" = "$pid" ]
+	grep -qx "$pid" "$PLACE/container/cgroup.procs"
 	[ -z "$(cat "$PLACE/cgroup.procs")" ]
 	runtime delete --force one
 	[ ! -e "$PLACE" ]
@@ -160,7 +160,7 @@ unit_has() {
 	[ "$(cat "$place/container/memory.max")" = 67108864 ]
 	[ -z "$(cat "$place/cgroup.procs")" ]
 	[ -z "$(find /sys/fs/cgroup -maxdepth 1 -name "insula-$id*")" ]
-	[ "$(insula inspect kept | jq -r '.CgroupName // .[0].CgroupName')" = "machine.slice/insula-$id.scope/container" ]
+	[ "$(insula inspect kept | jq -r '.[0].CgroupName')" = "machine.slice/insula-$id.scope/container" ]
 	insula exec kept true
 	insula rm --force kept
 	eventually 10 sh -c "[ ! -e $place ]"
