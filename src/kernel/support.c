@@ -262,25 +262,16 @@ static bool probe_memory_policy(int prefix_fd)
 
 bool support_seccomp_action(uint32_t action)
 {
-	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+	return seccomp_has_action(action);
 }
 
 unsigned int support_seccomp_flags(unsigned int of)
 {
 	unsigned int known = 0;
 
-	for (unsigned int flag = 1; flag && flag <= of; flag <<= 1) {
-		unsigned int with = flag;
-
-		if (!(of & flag))
-			continue;
-		/* Only beside a listener does this one mean anything, and alone it is refused. */
-		if (flag == SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
-			with |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
-		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, with, NULL) < 0 &&
-		    errno == EFAULT)
+	for (unsigned int flag = 1; flag && flag <= of; flag <<= 1)
+		if (of & flag && seccomp_has_flag(flag))
 			known |= flag;
-	}
 	return known;
 }
 

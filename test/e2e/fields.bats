@@ -102,6 +102,19 @@ realtime: prio 3" "$(with_userns '.process.args = ["sh", "-c", "ionice -p 1; ion
 	shows "0000" '.process.args = ["sh", "-c", "umask"] | .process.user.umask = 0'
 }
 
+@test "fields: process.consoleSize, and that it means nothing without a terminal" {
+	receive_fd "$E2E_STATE/console" >"$E2E_STATE/shown" 3>&- &
+	eventually 10 test -S "$E2E_STATE/console"
+	bundle '.process.terminal = true | .process.consoleSize = {"height": 33, "width": 111} |
+		.process.args = ["sh", "-c", "read line; stty size"]'
+	ok runtime create --bundle "$BUNDLE" --console-socket "$E2E_STATE/console" one
+	ok runtime start one
+	eventually 10 grep -q '^33 111' "$E2E_STATE/shown"
+	bundle '.process.consoleSize = {"height": 33, "width": 111} | .process.args = ["echo", "plain"]'
+	ok runtime run --bundle "$BUNDLE" two
+	[ "$output" = plain ] || fail
+}
+
 @test "fields: linux.personality" {
 	[ "$(uname -m)" = x86_64 ] || skip "the machine's 32-bit name is not known here"
 	shows "i686" '.process.args = ["uname", "-m"] | .linux.personality = {"domain": "LINUX32"}'
