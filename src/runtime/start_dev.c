@@ -50,8 +50,8 @@ const struct spec_device start_default_nodes[] = {
 static const struct {
 	const char *name, *target;
 } links[] = {
-	{"fd", "/proc/self/fd"}, {"stdin", "fd/0"},    {"stdout", "fd/1"},
-	{"stderr", "fd/2"},	 {"ptmx", "pts/ptmx"}, {"core", "/proc/kcore"},
+	{"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
+	{"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},	     {"core", "/proc/kcore"},
 };
 
 static mode_t type_of(const struct spec_device *d)

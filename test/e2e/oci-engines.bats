@@ -32,6 +32,13 @@ named' '.process.args = ["sh", "-c", "awk \"\\$2 == \\\"/proc\\\" || \\$2 == \\\
 		| .mounts += [{destination: "/other", type: "proc", source: "named"}]'
 }
 
+@test "the links of /dev are those of runtime-linux.md, to the letter" {
+	prints '/proc/self/fd
+/proc/self/fd/0
+/proc/self/fd/1
+/proc/self/fd/2' '.process.args = ["sh", "-c", "for name in fd stdin stdout stderr; do readlink /dev/$name; done"]'
+}
+
 @test "ambient capabilities without inheritable ones, as buildah asks for them" {
 	local caps='{bounding: ["CAP_KILL"], effective: ["CAP_KILL"], permitted: ["CAP_KILL"], ambient: ["CAP_KILL"]}'
 	prints 'CapAmb:	0000000000000000' ".process.args = [\"grep\", \"CapAmb\", \"/proc/self/status\"]
