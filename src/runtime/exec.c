@@ -32,6 +32,7 @@
 #include "base/own.h"
 #include "kernel/procattr.h"
 #include "kernel/scheduler.h"
+#include "runtime/rootless.h"
 
 #define ENTER_TIMEOUT_MS 120000 /* as of a start: a bound against a file system that hangs */
 #define LOOK_MS 500		/* how often a frozen group is looked for meanwhile */
@@ -146,31 +147,39 @@ static int prepare_filter(struct exec *x, struct err *err)
 	return filter_make(x->request->spec, x->caps.bounding, &x->filter, &x->has_filter, err);
 }
 
+/* As container root, without any capability; an ordinary user is nobody else. */
+static int resolve_as_root(struct exec *x, struct err *err)
+{
+	const struct spec_user *user = &x->request->process->user;
+	int found;
+
+	if (x->ordinary)
+		return identity_resolve(x->root_fd, user, &x->identity, err);
+	/* Group 0 of ours would count. */
+	if (!spec_keeps_groups(x->request->spec) && geteuid() == 0 &&
+	    groups_set(groups_are_fixed(x->proc_fd, 0), 0, NULL, err) < 0)
+		return -1;
+	found = identity_resolve_as(x->root_fd, x->root_uid, x->root_gid, user, &x->identity, err);
+	return act_as(0, 0, err) < 0 ? -1 : found;
+}
+
 static int resolve_user(struct exec *x, struct err *err)
 {
 	uint32_t uid, gid;
-	bool keep = spec_keeps_groups(x->request->spec);
 	char root[32];
-	int found;
 
 	snprintf(root, sizeof root, "%d/root", x->init_pid);
 	x->root_fd = openat(x->proc_fd, root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (x->root_fd < 0)
 		return err_errno(err, "cannot open the container's root");
-	/* Group 0 of ours would count. */
-	if (!keep && geteuid() == 0 &&
-	    groups_set(groups_are_fixed(x->proc_fd, 0), 0, NULL, err) < 0)
+	if (resolve_as_root(x, err) < 0)
 		return -1;
-	found = identity_resolve_as(x->root_fd, x->root_uid, x->root_gid,
-				    &x->request->process->user, &x->identity, err);
-	if (act_as(0, 0, err) < 0 || found < 0)
-		return -1;
-	if (keep)
+	if (spec_keeps_groups(x->request->spec))
 		x->identity.group_count = 0;
 	if (outer_id(&x->uids, "user", x->identity.uid, &uid, err) < 0 ||
 	    outer_id(&x->gids, "group", x->identity.gid, &gid, err) < 0)
 		return -1;
-	return hand_over_pipes(x->request->stdio, uid, gid, err);
+	return x->ordinary ? 0 : hand_over_pipes(x->request->stdio, uid, gid, err);
 }
 
 /* ---- control groups ---- */
@@ -307,6 +316,7 @@ static int prepare(struct exec *x, const struct cgroup_host *host, struct err *e
 	x->init_pid = proc_pid_of_fd(x->proc_fd, x->request->init->pidfd);
 	if (!x->init_pid)
 		return err_set(err, ERR_STATE, 0, "container not running");
+	x->ordinary = rootless_is_needed();
 	x->groups_are_fixed = spec_keeps_groups(x->request->spec) ||
 			      groups_are_fixed(x->proc_fd, x->init_pid);
 	if (find_namespaces(x, err) < 0 || find_ids(x, err) < 0 || prepare_limits(x, err) < 0 ||

@@ -22,6 +22,7 @@ struct exec {
 	struct exec_map uids, gids;
 	uint32_t root_uid, root_gid; /* of the container's root, on the host */
 	struct identity identity;
+	bool ordinary;	       /* user: no rights outside of his containers */
 	bool groups_are_fixed; /* in the container's user namespace */
 	struct proc joiner;
 	struct rlimit_entry *rlimits; /* clamped to what we may set */

@@ -171,6 +171,7 @@ static int birth(struct exec *x, struct err *err)
 static int go_in(struct exec *x, struct err *err)
 {
 	const struct spec_process *p = x->request->process;
+	struct err ignored = ERR_INIT;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if ((p->oom_given && oom_score_apply(x->proc_fd, x->oom_score_adj, err) < 0) ||
@@ -179,6 +180,10 @@ static int go_in(struct exec *x, struct err *err)
 		return -1;
 	if (setns(x->request->init->pidfd, x->namespaces) < 0)
 		return entry_error(x, "cannot enter the container", err);
+	/* An ordinary user's are his own, and have a name in his containers; his right to give them away is
+	 * one of theirs. Where they have none, they stay as they are. */
+	if (x->ordinary)
+		hand_over_pipes(x->request->stdio, x->identity.uid, x->identity.gid, &ignored);
 	return birth(x, err);
 }
 

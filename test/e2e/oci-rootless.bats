@@ -75,6 +75,33 @@ rootless() {
 	[ -z "$(as_user list -q)" ]
 }
 
+@test "rootless: exec, with pipes and with a terminal" {
+	rootless '.process.args = ["sleep", "600"]'
+	as_user create --bundle "$BUNDLE" one >"$OUT" 2>&1 </dev/null 3>&- || fail "$(cat "$OUT")"
+	ok as_user start one
+	ok as_user exec one sh -c 'id -u; echo $$; tr -s " " </proc/self/uid_map; echo $HOME; grep CapBnd /proc/self/status'
+	[ "${lines[0]}" = 0 ] || fail
+	[ "${lines[3]}" = /root ] || fail
+	# a pipe of his own becomes the command's
+	ok setpriv --reuid $USER_ID --regid $USER_ID --clear-groups sh -c '"$PROGRAM" --cgroup-manager disabled \
+		--root "$OCI_ROOT" exec one sh -c "echo again >/dev/stdout" | cat'
+	shows again
+	[ "$(as_user exec one readlink /proc/self/ns/user)" = "$(readlink "/proc/$(as_user state one | jq .pid)/ns/user")" ]
+	exits 125 as_user exec -u 5 one true
+	[[ $stderr == *'5 is not in linux.uidMappings'* ]] || fail
+	exits 3 as_user exec one sh -c 'exit 3'
+	exits 127 as_user exec one nothing
+	receive_fd "$E2E_STATE/user/console" >"$BATS_TEST_TMPDIR/seen" 3>&- &
+	local engine=$!
+	eventually 10 test -S "$E2E_STATE/user/console"
+	chmod 666 "$E2E_STATE/user/console"
+	ok as_user exec -d -t --console-socket "$E2E_STATE/user/console" one sh -c 'tty; echo typed $(head -n1)'
+	wait $engine
+	grep -q 'typed hello' "$BATS_TEST_TMPDIR/seen" || fail "$(cat "$BATS_TEST_TMPDIR/seen")"
+	rm "$E2E_STATE/user/console"
+	ok as_user delete --force one
+}
+
 @test "rootless: covers cannot be lifted" {
 	rootless '.process.capabilities = ([.process.capabilities.bounding[], "CAP_SYS_ADMIN"] as $all
 			| {bounding: $all, effective: $all, permitted: $all})
