@@ -221,6 +221,7 @@ static int plan(struct making *m, const struct oci *oci, const char *id, bool wa
 		.wait = wait,
 		.start_fd = m->start_fd,
 		.answer_fd = m->answer_fd,
+		.lock_fd = m->dir.lock_fd,
 		.state = &m->dir.state,
 		.born = note_birth,
 		.born_data = m,
@@ -318,7 +319,7 @@ static int make(struct making *m, const struct oci *oci, const char *id, bool wa
 	if (notify_prepare(&m->dir, &m->bundle.spec, err) < 0 || plan(m, oci, id, wait, err) < 0 ||
 	    fail_point("create.planned", err) < 0 ||
 	    runtime_create(m->plan, &m->running, err) < 0) {
-		state_remove(&m->dir, &ignored);
+		life_give_up(&m->dir, err);
 		return -1;
 	}
 	/* They are the process's alone: who starts it hears its end of file. */
@@ -356,9 +357,11 @@ static int run_create(struct oci *oci, void *options, const struct strv *operand
 static int run_foreground(struct making *m, struct oci *oci, struct err *err)
 {
 	struct err removing = ERR_INIT;
+	/* A terminal that went over the socket is relayed by who got it. */
+	int console_fd = m->options->console_socket ? -1 : m->running.console_fd;
 
 	fd_close(take_fd(m->dir.lock_fd));
-	int status = oci_foreground(&m->running.init, m->running.console_fd, &oci->exit_code, err);
+	int status = oci_foreground(&m->running.init, console_fd, &oci->exit_code, err);
 	if (m->options->keep)
 		return status;
 	if (state_lock(&m->dir, LIFE_LOCK_MS, &removing) == 0 &&

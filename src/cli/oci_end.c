@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/own.h"
 #include "cli/oci_life.h"
 
@@ -183,17 +184,45 @@ static int may_delete(const struct oci *oci, const struct state_dir *dir, bool f
 	return err_hint(err, "stop it with kill, or give --force");
 }
 
-/* Its files are damaged: what can be told of it is its name. */
+/* The group that a container of this name and configuration has, where nobody wrote down another. */
+static int remove_group(const struct oci *oci, struct state_dir *dir, struct err *err)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+	own(cgroup_place) struct cgroup_place place = CGROUP_PLACE_INIT;
+	struct err reading = ERR_INIT;
+	struct spec spec;
+	int status = -1;
+
+	spec_init(&spec);
+	if (spec_read(dir->fd, "config.json", &spec, &reading) < 0)
+		warn_emit("%s", reading.message); /* then the default place */
+	if (cgroup_host_probe(AT_FDCWD, &host, err) == 0 &&
+	    cgroup_place_decide((enum cgroup_manager)oci->cgroup_manager,
+				oci->rootless == OCI_ROOTLESS_YES, dir->state.id, &spec, &host,
+				&place, err) == 0) {
+		place.path = place.path ? place.path : cgroup_place_name(&place, &host, err);
+		status = cgroup_place_remove(&place, &host, LIFE_KILL_MS, err);
+	}
+	spec_done(&spec);
+	return status;
+}
+
+/* What was recorded of it is damaged, and not believed: its name and its configuration say where its
+ * processes should be. */
 static int delete_damaged(const struct oci *oci, const char *id, struct err *err)
 {
-	struct state_dir dir = STATE_DIR_INIT;
-	own_fd int root_fd = life_open_root(oci, false, err);
+	own(state_dir) struct state_dir dir = STATE_DIR_INIT;
 
-	if (root_fd < 0)
+	dir.parent_fd = life_open_root(oci, false, err);
+	if (dir.parent_fd < 0)
 		return -1;
-	dir.parent_fd = root_fd;
-	dir.state.id = (char *)id;
-	return state_remove(&dir, err);
+	dir.fd = openat(dir.parent_fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	dir.state.id = str_dup(id, err);
+	if (dir.fd < 0 || !dir.state.id)
+		return err_errno(err, "cannot open container '%s'", id);
+	warn_emit("container '%s' is damaged: what is not in its control group is not found", id);
+	return remove_group(oci, &dir, err) < 0 ? err_wrap(err, "container '%s'", id)
+						: state_remove(&dir, err);
 }
 
 static int delete_one(struct oci *oci, const struct end_options *options, const char *id,

@@ -92,7 +92,7 @@ int life_find(const struct oci *oci, const char *id, struct state_dir *ret, stru
 
 int life_read_spec(const struct state_dir *dir, struct spec *ret, struct err *err)
 {
-	if (spec_read(dir->fd, "config.json", ret, err) < 0)
+	if (state_read_config(dir, ret, err) < 0)
 		return err_wrap(err, "container '%s'", dir->state.id);
 	return 0;
 }
@@ -172,6 +172,21 @@ int life_destroy(struct state_dir *dir, struct err *err)
 	return fail_point("delete.hooks", err) < 0 ? -1 : state_remove(dir, err);
 }
 
+void life_give_up(struct state_dir *dir, struct err *err)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+	struct err removing = ERR_INIT;
+
+	if (cgroup_host_probe(AT_FDCWD, &host, &removing) == 0 &&
+	    cgroup_place_remove(&dir->state.place, &host, LIFE_GIVE_UP_MS, &removing) == 0)
+		state_remove(dir, &removing);
+	if (removing.kind == ERR_NONE)
+		return;
+	warn_emit("%s", removing.message);
+	err_hint(err, "something of it is left: insula-runtime delete --force %s, when it can go",
+		 dir->state.id);
+}
+
 int life_clear(struct state_dir *dir, struct err *err)
 {
 	return life_destroy(dir, err);
@@ -179,17 +194,39 @@ int life_clear(struct state_dir *dir, struct err *err)
 
 /* ---- the start ---- */
 
+/* One that is paused would be waited for in vain. */
+static int check_thawed(const struct state_dir *dir, struct err *err)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+	struct err opening = ERR_INIT;
+
+	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+		return -1;
+	if (state_open_cgroup(dir, &host, &cg, &opening) < 0 || !cgroup_is_frozen(&cg))
+		return 0;
+	err_set(err, ERR_STATE, 0, "cannot start container '%s': it is paused", dir->state.id);
+	return err_hint(err, "insula-runtime resume %s", dir->state.id);
+}
+
 /* The command runs, and poststart hooks have run. */
 static int start_it(struct state_dir *dir, struct err *err)
 {
 	struct err ignored = ERR_INIT;
 	struct spec spec;
 
-	if (state_start(dir, LIFE_START_MS, err) < 0)
+	if (check_thawed(dir, err) < 0)
 		return -1;
 	spec_init(&spec);
 	int status = life_read_spec(dir, &spec, err);
-	if (status == 0 && run_hooks(dir, &spec, SPEC_HOOK_POSTSTART, STATE_RUNNING, err) < 0) {
+	if (status == 0)
+		status = state_start(
+			dir, LIFE_START_MS + hooks_timeout_ms(&spec, SPEC_HOOK_START_CONTAINER),
+			err);
+	bool kill = status < 0 && err->kind == ERR_TIMEOUT;
+	if (status == 0 && run_hooks(dir, &spec, SPEC_HOOK_POSTSTART, STATE_RUNNING, err) < 0)
+		kill = true;
+	if (kill) {
 		proc_signal(&dir->init, SIGKILL, &ignored);
 		status = -1;
 	}

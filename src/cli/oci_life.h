@@ -9,6 +9,7 @@
 #define LIFE_LOCK_MS 10000   /* for another verb to be done */
 #define LIFE_START_MS 120000 /* from `start` to the command */
 #define LIFE_KILL_MS 10000   /* for a killed process to be gone */
+#define LIFE_GIVE_UP_MS 2000
 
 /* The state directory, of --root or the default: below /run for root, else below XDG_RUNTIME_DIR. */
 int life_open_root(const struct oci *oci, bool make, struct err *err);
@@ -24,6 +25,9 @@ int life_find(const struct oci *oci, const char *id, struct state_dir *ret, stru
 /* Kill what is left, remove its group, run poststop hooks, take away its directory. It is locked. What
  * cannot be killed within the deadline is an error that says why, and the container stays known. */
 int life_destroy(struct state_dir *dir, struct err *err);
+/* A start has failed half-way: take away what it left, and the record, unless something could not be (it is
+ * frozen from above); then that stays known, and *err has a hint. */
+void life_give_up(struct state_dir *dir, struct err *err);
 /* As a state_clear_fn. */
 int life_clear(struct state_dir *dir, struct err *err);
 /* Let it execute its command, then the poststart hooks; one that fails ends the container. It is locked. */

@@ -19,7 +19,6 @@
 #include "runtime/filter.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,15 +27,10 @@
 
 #include "base/fail.h"
 #include "base/fd.h"
-#include "base/loop.h"
 #include "base/own.h"
 #include "kernel/procattr.h"
 #include "kernel/scheduler.h"
 #include "runtime/rootless.h"
-
-#define ENTER_TIMEOUT_MS 120000 /* as of a start: a bound against a file system that hangs */
-#define LOOK_MS 500		/* how often a frozen group is looked for meanwhile */
-#define ABANDON_MS 200		/* for what was killed to be gone */
 
 static void exec_done(struct exec *x)
 {
@@ -184,12 +178,6 @@ static int resolve_user(struct exec *x, struct err *err)
 
 /* ---- control groups ---- */
 
-static int say_frozen(const struct exec *x, struct err *err)
-{
-	err_set(err, ERR_STATE, 0, "the container is paused: nothing can run in it");
-	return err_hint(err, "thaw its cgroup '%s' first", x->cgroup.name);
-}
-
 static int find_group(struct exec *x, const struct cgroup_host *host, struct err *err)
 {
 	const struct runtime_exec *r = x->request;
@@ -204,7 +192,7 @@ static int find_group(struct exec *x, const struct cgroup_host *host, struct err
 	for (size_t i = 0; r->cgroup_below && i < r->cgroup_below->count; i++)
 		if (cgroup_descend(host, &x->cgroup, r->cgroup_below->items[i], err) < 0)
 			return -1;
-	return r->even_frozen || !cgroup_is_frozen(&x->cgroup) ? 0 : say_frozen(x, err);
+	return r->even_frozen ? 0 : await_thawed(&x->cgroup, err);
 }
 
 static pid_t bear_joiner(struct exec *x, struct err *err)
@@ -224,29 +212,12 @@ static pid_t bear_joiner(struct exec *x, struct err *err)
 
 /* ---- waiting ---- */
 
-/* Something to receive, or a reason why there will be nothing. */
-static int await(const struct exec *x, struct err *err)
+static struct waiting exec_waiting(const struct exec *x)
 {
-	struct pollfd wait = {.fd = x->sync_fd, .events = POLLIN};
-	int64_t deadline = clock_boot_ms() + ENTER_TIMEOUT_MS;
-
-	for (;;) {
-		int ready = poll(&wait, 1, LOOK_MS);
-
-		if (ready > 0)
-			return 0;
-		if (ready < 0 && errno != EINTR)
-			return err_errno(err, "cannot wait for the container");
-		if (x->cgroup.count && cgroup_is_frozen(&x->cgroup)) {
-			if (!x->request->even_frozen)
-				return say_frozen(x, err);
-			deadline = clock_boot_ms() + ENTER_TIMEOUT_MS;
-		} else if (clock_boot_ms() > deadline) {
-			return err_set(err, ERR_TIMEOUT, 0,
-				       "the command was not executed within %d seconds",
-				       ENTER_TIMEOUT_MS / 1000);
-		}
-	}
+	return (struct waiting){.fd = x->sync_fd,
+				.group = x->cgroup.count ? &x->cgroup : NULL,
+				.timeout_ms = AWAIT_MS,
+				.even_frozen = x->request->even_frozen};
 }
 
 /* Either A's error, or what it tells and as many descriptors as belong to that. */
@@ -257,9 +228,10 @@ static int receive(const struct exec *x, struct exec_born *ret, int *fds, size_t
 		struct exec_born born;
 		struct err err;
 	} message;
+	const struct waiting waiting = exec_waiting(x);
 	size_t count = 0;
 
-	if (await(x, err) < 0)
+	if (await_message(&waiting, err) < 0)
 		return -1;
 	ssize_t n = fd_recv(x->sync_fd, &message, sizeof message, fds, wanted, &count, err);
 	if (n < 0)
@@ -293,17 +265,6 @@ static int receive_newborn(const struct exec *x, struct proc *ret, int *ret_mast
 		return -1;
 	*ret = (struct proc){.pid = born.pid, .pidfd = pidfd};
 	return 0;
-}
-
-/* Killed, and reaped unless it is frozen: then it dies when it thaws. */
-static void abandon(struct proc *p)
-{
-	struct proc_exit how;
-	struct err ignored = ERR_INIT;
-
-	if (p->pidfd >= 0 && proc_signal(p, SIGKILL, &ignored) == 0)
-		proc_wait(p, ABANDON_MS, &how, &ignored);
-	proc_forget(p);
 }
 
 /* ---- all of it ---- */
@@ -405,7 +366,8 @@ static int enter(struct exec *x, struct proc *born, int *ret_master, struct err 
 	fd_close(take_fd(slave));
 	if (x->filter.notify && tell_agent(x, born, err) < 0)
 		return -1;
-	return await(x, err) < 0 ? -1 : await_exec(x->sync_fd, err);
+	const struct waiting waiting = exec_waiting(x);
+	return await_exec(&waiting, err);
 }
 
 int runtime_exec(const struct runtime_exec *request, const struct cgroup_host *host,

@@ -134,10 +134,11 @@ static int receive(int sync_fd, struct err *err)
 		char word;
 		struct err err;
 	} message;
+	const struct waiting waiting = {.fd = sync_fd, .timeout_ms = AWAIT_MS};
 	int fd = -1;
 	size_t count = 0;
 
-	if (await_message(sync_fd, err) < 0)
+	if (await_message(&waiting, err) < 0)
 		return -1;
 	ssize_t n = fd_recv(sync_fd, &message, sizeof message, &fd, 1, &count, err);
 	if (n == 1 && message.word == WORD_PAGE && count == 1)

@@ -6,7 +6,7 @@
  * specification says: its arguments, its environment, the state on its standard input, and no descriptor
  * of ours. The state comes in a sealed memory file, so that a hook that does not read it blocks nobody.
  * What it prints is collected and shown if it fails; collecting ends with the hook, as it may leave
- * something behind that keeps the pipe open. At its deadline it is killed.
+ * something behind that keeps the pipe open. At its deadline it is killed, with all of its process group.
  */
 #include "runtime/hooks.h"
 
@@ -24,6 +24,7 @@
 #include "base/own.h"
 
 #define OUTPUT_MAX 4096
+#define READS_MAX 64
 
 struct hook_run {
 	const struct spec_hook *hook;
@@ -57,6 +58,20 @@ const char *hooks_name(enum spec_hook_kind kind)
 	return names[kind];
 }
 
+static int timeout_of(const struct spec_hook *hook)
+{
+	return hook->timeout ? hook->timeout : HOOK_TIMEOUT_S;
+}
+
+int hooks_timeout_ms(const struct spec *spec, enum spec_hook_kind kind)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < spec->hooks[kind].count; i++)
+		sum += timeout_of(&spec->hooks[kind].items[i]) * INT64_C(1000);
+	return sum > INT32_MAX / 2 ? INT32_MAX / 2 : (int)sum;
+}
+
 /* In the child. args has the program's name first; where it is absent, it is the path. */
 static int execute(struct hook_run *run, struct err *err)
 {
@@ -65,6 +80,7 @@ static int execute(struct hook_run *run, struct err *err)
 	char **argv = hook->args.count ? hook->args.items : only_name;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setpgid(0, 0); /* what it has started goes with it at the deadline */
 	if (run->place->enter && run->place->enter(run->place->data, err) < 0)
 		return -1;
 	proc_reset_signals();
@@ -111,10 +127,11 @@ static int start(struct hook_run *run, struct err *err)
 	return -1;
 }
 
-/* Keep the end of what it prints. False: end of file. */
+/* Keep the end of what it prints, as much as is there; one that prints faster than we read must not keep us
+ * from its deadline. False: end of file. */
 static bool take_output(struct hook_run *run)
 {
-	for (;;) {
+	for (int tries = 0; tries < READS_MAX; tries++) {
 		char *at;
 		ssize_t n;
 
@@ -133,6 +150,7 @@ static bool take_output(struct hook_run *run)
 		if (n > 0)
 			run->output_len += (size_t)n;
 	}
+	return true;
 }
 
 static int wait_for(struct hook_run *run, int timeout_s, struct err *err)
@@ -144,9 +162,11 @@ static int wait_for(struct hook_run *run, int timeout_s, struct err *err)
 	while (!(wait[0].revents & POLLIN)) {
 		int64_t left = deadline - clock_boot_ms();
 
-		if (left <= 0)
+		if (left <= 0) {
+			kill(-run->proc.pid, SIGKILL); /* not reaped yet: still its group */
 			return err_set(err, ERR_TIMEOUT, 0,
 				       "did not end within %d s, and was killed", timeout_s);
+		}
 		if (poll(wait, 2, left > INT32_MAX ? INT32_MAX : (int)left) < 0 && errno != EINTR)
 			return err_errno(err, "cannot wait for it");
 		if (wait[1].fd >= 0 && !take_output(run))
@@ -171,7 +191,7 @@ static const char *last_line(struct hook_run *run)
 
 static int run_one(struct hook_run *run, struct err *err)
 {
-	int timeout = run->hook->timeout ? run->hook->timeout : HOOK_TIMEOUT_S;
+	int timeout = timeout_of(run->hook);
 	struct proc_exit how;
 
 	if (start(run, err) < 0 || wait_for(run, timeout, err) < 0 ||

@@ -32,6 +32,8 @@ int hooks_open_output(const struct state *state, int *ret_out_fd, int *ret_err_f
 int hooks_run(const struct spec *spec, enum spec_hook_kind kind, const struct state *state,
 	      enum state_status status, int32_t pid, const struct hook_place *place,
 	      struct err *err);
+/* How long those of one kind may take together. */
+int hooks_timeout_ms(const struct spec *spec, enum spec_hook_kind kind);
 const char *hooks_name(enum spec_hook_kind kind);
 
 #endif

@@ -58,6 +58,7 @@ struct runtime_request {
 	 * process waits on start_fd, and answers on answer_fd (state_make_fifos). */
 	bool wait;
 	int start_fd, answer_fd;
+	int lock_fd; /* of the caller alone: a process that hangs must not hold it; 0: none */
 	const struct state *state; /* what hooks are told; NULL: there are no hooks */
 	/* The process exists in its group and has not been released: write down who it is. */
 	int (*born)(void *data, pid_t host_pid, const struct cgroup *cgroup, struct err *err);

@@ -14,7 +14,6 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,9 +35,8 @@
 #include "kernel/procattr.h"
 #include "kernel/seal.h"
 #include "runtime/filter.h"
+#include "runtime/hooks.h"
 
-/* From release to exec C does no I/O but its own: this is a bound against a hung file system. */
-#define EXEC_TIMEOUT_MS 120000
 #define CGROUP_REMOVE_MS 2000
 
 int act_as(uint32_t uid, uint32_t gid, struct err *err)
@@ -191,6 +189,8 @@ static _Noreturn void run_child(struct start *s, int child_end)
 	struct job job = make_job(s, child_end);
 
 	close(s->sync_fd);
+	if (plan->request.lock_fd > 0)
+		close(plan->request.lock_fd);
 	child_run(&job, plan->steps + plan->child_first, plan->count - plan->child_first);
 }
 
@@ -359,66 +359,11 @@ static int step_leave(struct start *s, const struct step *step, struct err *err)
 	return leave(s, err);
 }
 
-int await_message(int sync_fd, struct err *err)
+struct waiting start_waiting(const struct start *s)
 {
-	struct pollfd wait = {.fd = sync_fd, .events = POLLIN};
-	int n;
-
-	do
-		n = poll(&wait, 1, EXEC_TIMEOUT_MS);
-	while (n < 0 && errno == EINTR);
-	if (n == 0)
-		return err_set(err, ERR_TIMEOUT, 0, "the command was not executed in %d seconds",
-			       EXEC_TIMEOUT_MS / 1000);
-	return n < 0 ? err_errno(err, "cannot wait for the container") : 0;
-}
-
-/* 0: n bytes other than an error; -1: the error that C sent, or that it died. */
-static int take_word(int sync_fd, void *word, size_t size, ssize_t *ret_size, struct err *err)
-{
-	union {
-		struct err err;
-		char word[sizeof(struct err)];
-	} message;
-	size_t none;
-
-	if (await_message(sync_fd, err) < 0)
-		return -1;
-	*ret_size = fd_recv(sync_fd, &message, sizeof message, NULL, 0, &none, err);
-	if (*ret_size < 0)
-		return -1;
-	if (*ret_size == sizeof message.err) {
-		*err = message.err;
-		return -1;
-	}
-	memcpy(word, message.word, (size_t)*ret_size < size ? (size_t)*ret_size : size);
-	return 0;
-}
-
-int await_word(int sync_fd, struct err *err)
-{
-	char word = 0;
-	ssize_t size;
-
-	if (take_word(sync_fd, &word, 1, &size, err) < 0)
-		return -1;
-	if (size == 1 && word == WORD_DONE)
-		return 0;
-	return size ? err_set(err, ERR_INTERNAL, 0, "the container's process sent %zd bytes", size)
-		    : err_set(err, ERR_STATE, 0,
-			      "the container's process died while it was set up");
-}
-
-/* What C left on the socket: nothing (its end was closed by execve), or its error. */
-int await_exec(int sync_fd, struct err *err)
-{
-	char word;
-	ssize_t size;
-
-	if (take_word(sync_fd, &word, 1, &size, err) < 0)
-		return -1;
-	return size ? err_set(err, ERR_INTERNAL, 0, "the container's process sent %zd bytes", size)
-		    : 0;
+	return (struct waiting){.fd = s->sync_fd,
+				.group = s->cgroup.count ? &s->cgroup : NULL,
+				.timeout_ms = AWAIT_MS};
 }
 
 static int step_born(struct start *s, const struct step *step, struct err *err)
@@ -444,6 +389,7 @@ static int tell_agent(struct start *s, struct err *err)
 static int step_release(struct start *s, const struct step *step, struct err *err)
 {
 	struct release release = {.identity = s->identity, .host_pid = s->host_pid};
+	struct waiting waiting = start_waiting(s);
 	bool wait = s->plan->request.wait;
 	int slave = s->slave_fd;
 
@@ -451,7 +397,7 @@ static int step_release(struct start *s, const struct step *step, struct err *er
 		struct err cause = ERR_INIT;
 
 		/* C has ended already: its own error says more than our broken pipe. */
-		if (await_exec(s->sync_fd, &cause) < 0 && cause.kind != ERR_IO)
+		if (await_exec(&waiting, &cause) < 0 && cause.kind != ERR_IO)
 			*err = cause;
 		return -1;
 	}
@@ -459,7 +405,10 @@ static int step_release(struct start *s, const struct step *step, struct err *er
 	s->slave_fd = -1;
 	if (s->plan->filter.notify && tell_agent(s, err) < 0)
 		return -1;
-	return wait ? await_word(s->sync_fd, err) : await_exec(s->sync_fd, err);
+	if (wait)
+		return await_word(&waiting, err);
+	waiting.timeout_ms += hooks_timeout_ms(s->plan->spec, SPEC_HOOK_START_CONTAINER);
+	return await_exec(&waiting, err);
 }
 
 typedef int step_fn(struct start *s, const struct step *step, struct err *err);

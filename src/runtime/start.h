@@ -139,14 +139,29 @@ int act_as(uint32_t uid, uint32_t gid, struct err *err);
 /* A program that opens /dev/stdout opens its pipe again, and must own it: host ids. */
 int hand_over_pipes(const int stdio[3], uint32_t uid, uint32_t gid, struct err *err);
 
-/* Wait on P's end of the socket for anything, with a deadline. */
-int await_message(int sync_fd, struct err *err);
+/* A wait of P's for somebody inside (await.c): from release to exec C does no I/O but its own, so this is a
+ * bound against a file system that hangs. */
+#define AWAIT_MS 120000
+struct waiting {
+	int fd; /* P's end of the socket */
+	const struct cgroup
+		*group; /* who is in it answers nobody while it is frozen; NULL: not looked at */
+	int timeout_ms;
+	bool even_frozen; /* the time in which it is frozen does not count */
+};
+struct waiting start_waiting(const struct start *s);
+/* For anything. */
+int await_message(const struct waiting *w, struct err *err);
 /* C's word that it has done what it was told to. */
 #define WORD_DONE 'd'
-/* Wait on P's end of the socket for that word, or the error why not. */
-int await_word(int sync_fd, struct err *err);
-/* Wait on P's end of the socket until the other side executes its command, or sends why it cannot. */
-int await_exec(int sync_fd, struct err *err);
+/* For that word, or the error why not. */
+int await_word(const struct waiting *w, struct err *err);
+/* Until the other side executes its command, or sends why it cannot. */
+int await_exec(const struct waiting *w, struct err *err);
+/* A child, killed, and reaped unless it is frozen: on cgroup v1 it dies when it thaws. */
+void abandon(struct proc *p);
+/* An error where nothing in it could run now. */
+int await_thawed(const struct cgroup *group, struct err *err);
 
 /* start_ids.c: the maps of the container's user namespace, also of one that is joined (userns_fd). */
 int start_ids(struct start *s, struct err *err);

@@ -113,7 +113,9 @@ int start_net_device(struct start *s, const struct step *step, struct err *err)
  * of them, without a word about why. */
 int start_scheduler(struct start *s, const struct step *step, struct err *err)
 {
-	if (await_word(s->sync_fd, err) < 0)
+	const struct waiting waiting = start_waiting(s);
+
+	if (await_word(&waiting, err) < 0)
 		return -1;
 	return apply_scheduler(s->child.pid, &s->plan->spec->process, err);
 }

@@ -82,7 +82,9 @@ static int receive(int hear_fd, struct proc *ret, struct err *err)
 	int pidfd = -1;
 	size_t count = 0;
 
-	if (await_message(hear_fd, err) < 0)
+	const struct waiting waiting = {.fd = hear_fd, .timeout_ms = AWAIT_MS};
+
+	if (await_message(&waiting, err) < 0)
 		return -1;
 	ssize_t n = fd_recv(hear_fd, &message, sizeof message, &pidfd, 1, &count, err);
 	if (n == sizeof message.err) {

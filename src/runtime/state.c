@@ -28,6 +28,8 @@
 #define STATE_NAME "state.json"
 #define CONFIG_NAME "config.json"
 #define STATE_MAX (4u << 20)
+#define SUM_FORMAT "\n%016llx\n"
+#define SUM_SIZE 18
 #define LOCK_NAME "lock"
 
 #define FIELD(name_, kind_, ...) \
@@ -59,6 +61,7 @@ static const struct json_field state_fields[] = {
 	FIELD(keep_keyring, JSON_F_BOOL),
 	FIELD(own_userns, JSON_F_BOOL),
 	FIELD(root_uid, JSON_F_U32),
+	FIELD(config_sum, JSON_F_U64),
 	FIELD(annotations, JSON_F_MAP),
 	{0},
 };
@@ -189,21 +192,57 @@ int state_refresh(struct state_dir *dir, struct err *err)
 
 /* ---- reading and writing ---- */
 
-static int read_state(struct state_dir *dir, struct err *err)
+/* FNV-1a: against bytes that went bad, not against somebody who may write here. */
+static uint64_t sum_of(const char *data, size_t size)
 {
-	own_free char *text = NULL;
-	ssize_t size = file_read(dir->fd, STATE_NAME, STATE_MAX, &text, err);
+	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < size; i++)
+		sum = (sum ^ (unsigned char)data[i]) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
+/* The document, a line feed, its sum, a line feed. Returns the size of the document, -1 where the sum is
+ * another. */
+static ssize_t document_size(const char *text, size_t size)
+{
+	char line[SUM_SIZE + 1];
+	size_t n;
+
+	if (size < SUM_SIZE)
+		return -1;
+	n = size - SUM_SIZE;
+	snprintf(line, sizeof line, SUM_FORMAT, (unsigned long long)sum_of(text, n));
+	return memcmp(line, text + n, SUM_SIZE) ? -1 : (ssize_t)n;
+}
+
+static int parse_state(struct state_dir *dir, const char *text, size_t size, struct err *err)
+{
+	ssize_t n = document_size(text, size);
 	own_json struct json *doc = NULL;
 
-	if (size < 0)
-		return -1;
+	if (n < 0)
+		return err_set(err, ERR_CORRUPT, 0, STATE_NAME " is damaged");
 	state_done(&dir->state);
 	state_init(&dir->state);
-	doc = json_parse(text, (size_t)size, STATE_NAME, err);
+	doc = json_parse(text, (size_t)n, STATE_NAME, err);
 	if (doc && json_bind(doc, 0, state_fields, JSON_UNKNOWN_ALLOW, &dir->state, err) == 0)
 		return 0;
 	err->kind = ERR_CORRUPT;
 	return -1;
+}
+
+static int read_state(struct state_dir *dir, const char *id, struct err *err)
+{
+	own_free char *text = NULL;
+	ssize_t size = file_read(dir->fd, STATE_NAME, STATE_MAX, &text, err);
+
+	if (size < 0 || parse_state(dir, text, (size_t)size, err) < 0)
+		return -1;
+	/* Whose directory it is, its name says. */
+	if (str_eq(dir->state.id, id))
+		return 0;
+	return err_set(err, ERR_CORRUPT, 0, STATE_NAME " is of another container");
 }
 
 int state_write(struct state_dir *dir, struct err *err)
@@ -213,12 +252,26 @@ int state_write(struct state_dir *dir, struct err *err)
 
 	json_writer_init(&w, &text, 0);
 	json_write_struct(&w, state_fields, &dir->state);
-	str_add_char(&text, '\n');
+	if (str_check(&text, STATE_NAME, err) < 0)
+		return -1;
+	str_addf(&text, SUM_FORMAT, (unsigned long long)sum_of(text.data, text.len));
 	if (str_check(&text, STATE_NAME, err) < 0)
 		return -1;
 	if (file_write_atomic(dir->fd, STATE_NAME, text.data, text.len, 0600, false, err) < 0)
 		return err_wrap(err, "cannot record container '%s'", dir->state.id);
 	return 0;
+}
+
+int state_read_config(const struct state_dir *dir, struct spec *ret, struct err *err)
+{
+	own_free char *text = NULL;
+	ssize_t size = file_read(dir->fd, CONFIG_NAME, SPEC_MAX_SIZE, &text, err);
+
+	if (size < 0)
+		return -1;
+	if (sum_of(text, (size_t)size) != dir->state.config_sum)
+		return err_set(err, ERR_CORRUPT, 0, CONFIG_NAME " is damaged");
+	return spec_parse(text, (size_t)size, CONFIG_NAME, ret, err);
 }
 
 static int open_dir(int root_fd, const char *id, struct state_dir *dir, struct err *err)
@@ -248,7 +301,7 @@ int state_load(int root_fd, const char *id, struct state_dir *ret, struct err *e
 
 	if (open_dir(root_fd, id, &dir, err) < 0)
 		return -1;
-	if (read_state(&dir, &reading) < 0) {
+	if (read_state(&dir, id, &reading) < 0) {
 		if (reading.errnum != ENOENT) {
 			*err = reading;
 			err_wrap(err, "container '%s'", id);
@@ -264,28 +317,46 @@ int state_load(int root_fd, const char *id, struct state_dir *ret, struct err *e
 	return 0;
 }
 
+static int is_gone(const struct state_dir *dir, struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, 0, "container '%s' does not exist", dir->state.id);
+}
+
+/* The lock is the first file to be made and the last one to be removed. Who would make it again might keep
+ * the directory from going away; one without it is about to be made, about to go, or what is left of
+ * that. */
 int state_lock(struct state_dir *dir, int timeout_ms, struct err *err)
 {
 	struct err reading = ERR_INIT;
 
+	if (faccessat(dir->fd, LOCK_NAME, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+		unlinkat(dir->parent_fd, dir->state.id, AT_REMOVEDIR); /* empty ones only */
+		return is_gone(dir, err);
+	}
 	dir->lock_fd = file_lock(dir->fd, LOCK_NAME, LOCK_EXCLUSIVE, timeout_ms, err);
 	if (dir->lock_fd < 0)
 		return err_wrap(err, "container '%s'", dir->state.id);
 	/* Removed by whoever held it: its file has no name any more. */
 	if (faccessat(dir->fd, LOCK_NAME, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_set(err, ERR_NOT_FOUND, 0, "container '%s' does not exist",
-			       dir->state.id);
-	if (read_state(dir, &reading) < 0 && reading.errnum != ENOENT) {
-		*err = reading;
+		return is_gone(dir, err);
+	own_free char *id = str_dup(dir->state.id, err);
+	if (!id)
 		return -1;
+	if (read_state(dir, id, &reading) < 0 && reading.errnum != ENOENT) {
+		*err = reading;
+		return err_wrap(err, "container '%s'", id);
 	}
 	return state_refresh(dir, err);
 }
 
 int state_remove(struct state_dir *dir, struct err *err)
 {
+	static const char *const first[] = {STATE_NAME, CONFIG_NAME, "start", "answer"};
 	struct err removing = ERR_INIT;
 
+	for (size_t i = 0; dir->fd >= 0 && i < sizeof first / sizeof *first; i++)
+		if (file_unlink(dir->fd, first[i], err) < 0)
+			return err_wrap(err, "cannot remove container '%s'", dir->state.id);
 	if (path_remove_tree(dir->parent_fd, dir->state.id, &removing) == 0 ||
 	    removing.errnum == ENOENT) /* two of us were at it */
 		return 0;
@@ -309,6 +380,7 @@ int state_list(int root_fd, struct strv *ret_ids, struct err *err)
 
 static int fill_dir(struct state_dir *dir, const char *config, size_t size, struct err *err)
 {
+	dir->state.config_sum = sum_of(config, size);
 	if (fail_point("state.claimed", err) < 0 || state_write(dir, err) < 0 ||
 	    fail_point("state.written", err) < 0)
 		return -1;
@@ -330,23 +402,37 @@ static int clear_debris(int root_fd, const char *id, state_clear_fn *clear, stru
 	return err_hint(err, "insula-runtime delete %s removes it", id);
 }
 
+/* 1: ours; 0: somebody else took it for what was left, and away. */
+static int take_dir(int root_fd, struct state_dir *dir, struct err *err)
+{
+	if (open_dir(root_fd, dir->state.id, dir, err) == 0)
+		dir->lock_fd = file_lock(dir->fd, LOCK_NAME, LOCK_EXCLUSIVE, 0, err);
+	if (dir->lock_fd >= 0)
+		return 1;
+	fd_close(take_fd(dir->fd));
+	fd_close(take_fd(dir->parent_fd));
+	return err->kind == ERR_NOT_FOUND || err->kind == ERR_BUSY ? 0 : -1;
+}
+
 static int claim_dir(int root_fd, struct state_dir *dir, state_clear_fn *clear, struct err *err)
 {
 	const char *id = dir->state.id;
 
-	for (int tries = 0; mkdirat(root_fd, id, 0700) < 0; tries++) {
-		if (errno != EEXIST)
+	for (int tries = 0; tries < 4; tries++) {
+		struct err taking = ERR_INIT;
+		bool made = mkdirat(root_fd, id, 0700) == 0;
+
+		if (!made && errno != EEXIST)
 			return err_errno(err, "cannot make container '%s'", id);
-		if (tries == 3)
-			return err_set(err, ERR_BUSY, 0, "container '%s' is made by others, too",
-				       id);
-		if (clear_debris(root_fd, id, clear, err) < 0)
+		int taken = made ? take_dir(root_fd, dir, &taking) : 0;
+		if (taken) {
+			*err = taking;
+			return taken < 0 ? -1 : 0;
+		}
+		if (!made && clear_debris(root_fd, id, clear, err) < 0)
 			return -1;
 	}
-	if (open_dir(root_fd, id, dir, err) < 0)
-		return -1;
-	dir->lock_fd = file_lock(dir->fd, LOCK_NAME, LOCK_EXCLUSIVE, 0, err);
-	return dir->lock_fd < 0 ? err_wrap(err, "container '%s'", id) : 0;
+	return err_set(err, ERR_BUSY, 0, "container '%s' is made by others, too", id);
 }
 
 int state_create(int root_fd, struct state *state, const char *config, size_t config_size,

@@ -10,6 +10,8 @@
  *	  ID/start	  a FIFO: the container's process waits on it for `start`
  *	  ID/answer	  a FIFO: why the command could not be executed, or end of file
  *
+ * Both documents have a checksum: a byte that was changed is an error, never a guess.
+ *
  * Nothing of a container's status is written down that could be asked instead. Whether its process lives
  * is asked of the kernel (pid and start time, and the boot id); whether it waits, of the FIFO: it holds
  * the read end until it executes the command. So a verb that is killed half-way leaves no lie behind.
@@ -27,6 +29,7 @@
 #include "json/json.h"
 #include "kernel/cgroup.h"
 #include "runtime/place.h"
+#include "spec/spec.h"
 
 /* Written by `create` before anything else is made, and again when the process is there. */
 struct state {
@@ -38,9 +41,10 @@ struct state {
 	uint64_t pid_start; /* start time, clock ticks since boot */
 	char *boot_id;
 	struct cgroup_place place; /* manager, path, unit, user */
-	bool keep_keyring; /* its processes have the session keyring of whoever starts them */
-	bool own_userns;   /* container root is not host root */
-	uint32_t root_uid; /* container root on the host */
+	bool keep_keyring;   /* its processes have the session keyring of whoever starts them */
+	bool own_userns;     /* container root is not host root */
+	uint32_t root_uid;   /* container root on the host */
+	uint64_t config_sum; /* of config.json */
 	struct strv annotations;
 };
 
@@ -75,6 +79,8 @@ int state_create(int root_fd, struct state *state, const char *config, size_t co
 int state_load(int root_fd, const char *id, struct state_dir *ret, struct err *err);
 /* Exclusive, waits up to timeout_ms, and looks again what the container is by then. */
 int state_lock(struct state_dir *dir, int timeout_ms, struct err *err);
+/* config.json. */
+int state_read_config(const struct state_dir *dir, struct spec *ret, struct err *err);
 int state_write(struct state_dir *dir, struct err *err);
 /* Who is running it now, and whether it waits. */
 int state_refresh(struct state_dir *dir, struct err *err);
