@@ -215,6 +215,22 @@ lo" ] || fail
 	diff <(sed '/169.254\|fe80/,+1d' "$OUT.before") <(sed '/169.254\|fe80/,+1d' "$OUT.after") || fail
 }
 
+@test "fields: whatever fails after the network devices have moved, they come back" {
+	bundle '.process.args = ["true"] | .process.noNewPrivileges = true |
+		.process.scheduler = {"policy": "SCHED_BATCH"} | .process.ioPriority = {"class": "IOPRIO_CLASS_BE", "priority": 1} |
+		.linux.memoryPolicy = {"mode": "MPOL_LOCAL"} | .linux.netDevices = {"va": {"name": "in"}}'
+	ok on_host 'for point in start.mount start.scheduler start.io-priority start.release init.report init.memory-policy \
+			init.ready init.filter init.exec; do
+			code=0
+			INSULA_FAIL=$point=error:EIO runtime run --bundle "$BUNDLE" one 2>"$OUT.err" || code=$?
+			[ $code = 125 ] && grep -q "failpoint $point" "$OUT.err" || echo "$point: $code"
+			ip -br addr show va | grep -q "UP.*10.9.0.2/24.*10.8.0.1/16.*10.9.0.3/24.*fd00::5/64" ||
+				echo "$point: $(ip -br addr show va)"
+		done'
+	[ -z "$output" ] || fail
+	[ -z "$(runtime list -q)" ]
+}
+
 @test "fields: linux.netDevices says which device, and why not" {
 	bundle '.linux.netDevices = {"nope": {}}'
 	exits 125 on_host 'runtime run --bundle "$BUNDLE" one'
