@@ -2,10 +2,9 @@
 /*
  * What of a configuration this host cannot do, or not for us.
  *
- * Two kinds of answers. A start that must fail is an error: a namespace, a file system or a security
- * module that the kernel does not have. What a start leaves out and says so (a controller that is not
- * there, a limit or capability that is not ours to give) is a warning, and an error for who wants it
- * strictly. Each names the kernel's feature or the privilege that is missing.
+ * Two kinds of answers. A start that must fail is an error: a namespace, a file system, a controller or a
+ * security module that the kernel does not have. What a start leaves out and says so (a resource limit or
+ * a capability that is not ours to give) is a warning, and an error for who wants it strictly. Each names the kernel's feature or the privilege that is missing.
  *
  * The limits of control groups are asked one group of members at a time: the planner stops at the
  * first thing that it cannot do, and a document may have one in each.
@@ -498,13 +497,16 @@ static void name_member(struct err *err)
 	snprintf(err->message, sizeof(err->message), "%.*s:%.700s", (int)len, rest, rest + len);
 }
 
-static int note_missing(const struct check *c, const struct cgroup_plan *plan,
-			struct problems *found, struct err *err)
+/* A bundle is started with exactly the limits that it asks for, or not. Only of kernel memory, which the
+ * specification itself advises against, a start says that there is no such limit any more. */
+static int note_missing(const struct cgroup_plan *plan, struct problems *found, struct err *err)
 {
 	for (size_t i = 0; i < plan->missing.count; i++) {
+		bool obsolete = str_starts(plan->missing.items[i], "linux.resources.memory.kernel");
+
 		err_set(err, ERR_UNSUPPORTED, 0, "%s", plan->missing.items[i]);
 		name_member(err);
-		if (check_note_degraded(c, found, err) < 0)
+		if ((obsolete ? problems_add_warning(found, err) : problems_add(found, err)) < 0)
 			return -1;
 	}
 	return 0;
@@ -519,7 +521,7 @@ static int check_part(const struct check *c, const struct cgroup_resources *part
 		name_member(err);
 		return problems_add(found, err);
 	}
-	return note_missing(c, &plan, found, err);
+	return note_missing(&plan, found, err);
 }
 
 static int check_resources(const struct check *c, struct problems *found, struct err *err)
@@ -554,7 +556,7 @@ static int check_page_sizes(const struct check *c, struct problems *found, struc
 			"linux.resources.hugepageLimits[%zu].pageSize: this machine has no pages "
 			"of %s",
 			i, r->hugetlb[i].page_size);
-		if (check_note_degraded(c, found, err) < 0)
+		if (problems_add(found, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -253,7 +253,7 @@ other_option() {
 	[ "$(entries .linux.cgroup.rdma)" = true ]
 	# Without the hardware the kernel takes no line: what the plan writes is asked.
 	jq '.linux.resources.rdma = {mlx5_0: {hcaHandles: 3, hcaObjects: 5}}' <<<"$BASE" >"$B/config.json"
-	ok runtime run --dry-run --bundle "$B" "${E2E_STATE##*.}"
+	run --separate-stderr runtime run --dry-run --bundle "$B" "${E2E_STATE##*.}"
 	if grep -q '^rdma[^0-9]' /proc/cgroups && ! grep -qF 'no rdma controller' <<<"$output$stderr"; then
 		grep -qF "rdma.max 'mlx5_0 hca_handle=3 hca_object=5'" <<<"$output" || fail "it is not written"
 	else

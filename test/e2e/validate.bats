@@ -324,12 +324,13 @@ elf_with_interpreter() {
 	EOF
 }
 
-@test "what is left out at the start is a warning, and an error with --strict" {
+@test "limits that this host does not have" {
 	configure '.linux.resources.hugepageLimits = [{pageSize: "3MB", limit: 1}]'
-	ok validate "$B"
-	grep -qF "linux.resources.hugepageLimits[0].pageSize: warning: this machine has no pages of 3MB" <<<"$output"
-	exits 1 validate --strict "$B"
+	exits 1 validate "$B"
 	grep -qF "linux.resources.hugepageLimits[0].pageSize: this machine has no pages of 3MB" <<<"$output"
+	told 0 '.linux.resources.memory.kernel = 10000000' <<-'EOF'
+		linux.resources.memory.kernel: warning: the kernel has no such limit
+	EOF
 }
 
 @test "capabilities and limits that are not ours to give" {
@@ -379,10 +380,10 @@ process.rlimits[0].hard: warning: cannot raise RLIMIT_NPROC to 5000: the most al
 
 @test "as JSON" {
 	configure '.root.path = "nowhere" | .hostname = "a\nb" |
-		.linux.resources.hugepageLimits = [{pageSize: "3MB", limit: 1}]'
+		.linux.resources.memory.kernel = 10000000'
 	exits 1 validate --format json "$B"
 	[ "$(jq -c '.[] | [.path, .severity, .kind]' <<<"$output" | sort -u)" = '["hostname","error","invalid"]
-["linux.resources.hugepageLimits[0].pageSize","warning","unsupported"]
+["linux.resources.memory.kernel","warning","unsupported"]
 ["root.path","error","not-found"]' ] || fail "other problems"
 	[ "$(jq -r '.[] | select(.path == "root.path") | .hint' <<<"$output")" = \
 		"the root file system of the container belongs there" ]
