@@ -208,14 +208,22 @@ static int init_user(struct job *job, struct err *err)
 	return caps_apply(job->caps, err);
 }
 
-/* A working directory outside the root (through /proc/self/fd, CVE-2024-21626) has no path from it. */
+/* A working directory outside the root (through /proc/self/fd, CVE-2024-21626) has no path from it. The root
+ * itself needs no look, which a profile may refuse. */
 static int init_cwd(struct job *job, struct err *err)
 {
-	char at[PATH_MAX];
+	char at[PATH_MAX] = "";
 
 	if (chdir(job->process->cwd) < 0)
 		return err_errno(err, "cannot enter the working directory '%s'", job->process->cwd);
-	if (path_cwd(at, sizeof at) < 0 || at[0] != '/')
+	if (str_eq(job->process->cwd, "/"))
+		return 0;
+	if (path_cwd(at, sizeof at) < 0 && (errno == EPERM || errno == ENOSYS)) {
+		err_errno(err, "cannot see whether the working directory '%s' is in the container",
+			  job->process->cwd);
+		return err_hint(err, "the seccomp profile refuses getcwd(2)");
+	}
+	if (at[0] != '/')
 		return err_set(err, ERR_INVALID, 0,
 			       "the working directory '%s' is outside the container",
 			       job->process->cwd);

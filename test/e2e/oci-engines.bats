@@ -26,6 +26,15 @@ prints() {
 			{names: ["close_range", "openat2", "clone3", "statx"], action: "SCMP_ACT_ERRNO", errnoRet: 1}]}'
 }
 
+@test "a profile that refuses getcwd: the root needs no look at it, another directory is an error that says so" {
+	local profile='.process.noNewPrivileges = false
+		| .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [
+			{names: ["getcwd"], action: "SCMP_ACT_ERRNO", errnoRet: 1}]}'
+	prints here ".process.args = [\"echo\", \"here\"] | $profile"
+	bundle ".process.args = [\"true\"] | .process.cwd = \"/srv\" | $profile"
+	refused_by 125 'whether the working directory' runtime run --bundle "$BUNDLE" one
+}
+
 @test "the source of proc is the one that the configuration gives" {
 	prints 'proc
 named' '.process.args = ["sh", "-c", "awk \"\\$2 == \\\"/proc\\\" || \\$2 == \\\"/other\\\" { print \\$1 }\" /proc/mounts"]
