@@ -56,7 +56,7 @@ libpod_file() {
 	exits 126 box --rm box /etc/passwd
 	exits 126 box --rm box /etc
 	exits 125 box --rm --no-such-option box true
-	exits 126 box --rm --workdir /etc/passwd box true || exits 127 box --rm --workdir /etc/passwd box true
+	exits 126 box --rm --workdir /etc/passwd box true
 }
 
 @test "run: user, groups, environment, working directory and host name" {
@@ -170,12 +170,11 @@ libpod_file() {
 		"when": {"always": true}, "stages": ["prestart", "poststop"]}
 	JSON
 	ok podman --hooks-dir "$ENGINE_DIR/hooks" run --network none --cgroup-parent "/$ENGINE_GROUP" --rm box true
-	[ "$(jq -s -r 'map(.status) | join(" ")' "$ENGINE_DIR/hooks/seen")" = 'created stopped' ] ||
-		[ "$(jq -s -r 'map(.status) | join(" ")' "$ENGINE_DIR/hooks/seen")" = 'creating stopped' ] ||
+	[ "$(jq -s -r 'map(.status) | join(" ")' "$ENGINE_DIR/hooks/seen")" = 'creating stopped' ] ||
 		fail "$(cat "$ENGINE_DIR/hooks/seen")"
 	touch "$ENGINE_DIR/hooks/fail"
-	exits 126 podman --hooks-dir "$ENGINE_DIR/hooks" run --network none --cgroup-parent "/$ENGINE_GROUP" box true ||
-		[ "$status" -eq 1 ] || [ "$status" -eq 125 ] || fail "its status"
+	exits 126 podman --hooks-dir "$ENGINE_DIR/hooks" run --network none --cgroup-parent "/$ENGINE_GROUP" box true
+	[[ $stderr == *'prestart[0]'* ]] || fail "which hook"
 	rm "$ENGINE_DIR/hooks/fail"
 }
 
@@ -296,7 +295,8 @@ libpod_file() {
 	eventually 10 podman exec counter test -s /count
 	ok podman pause counter
 	[ "$(podman_state counter Status)" = paused ]
-	exits 255 podman exec counter true || exits 125 podman exec counter true
+	exits 255 podman exec counter true
+	[[ $stderr == *'running containers'* ]] || fail "why"
 	before=$(podman cp counter:/count - | tar -xO | wc -c)
 	sleep 0.3
 	[ "$(podman cp counter:/count - | tar -xO | wc -c)" = "$before" ] || fail "it moved"
