@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "cli/oci_bundle.h"
 #include "runtime/check.h"
+#include "runtime/place.h"
 #include "runtime/runtime.h"
 
 #define EXIT_PROBLEMS 1
@@ -44,28 +45,34 @@ static const struct opt validate_table[] = {
 
 /* ---- looking ---- */
 
-static int check_plan(struct check *c, const char *root, const char *run_root,
-		      struct problems *found, struct err *err)
+static int check_plan(const struct oci *oci, struct check *c, struct problems *found,
+		      struct err *err)
 {
+	const char *root = c->spec->root_path;
+	own(cgroup_place) struct cgroup_place place = CGROUP_PLACE_INIT;
 	own_free char *root_dir = root[0] == '/' ? str_dup(root, err)
 						 : str_printf(err, "%s/%s", c->bundle, root);
 	struct runtime_request request = {.id = "validate",
 					  .spec = c->spec,
 					  .root_dir = root_dir,
-					  .cgroup_name = "insula-validate",
-					  .run_root = run_root,
+					  .place = &place,
+					  .run_root = "/run/insula",
 					  .strict = c->strict,
 					  .stdio = {0, 1, 2}};
 	struct plan *plan;
 
 	if (!root_dir)
 		return -1;
+	if (cgroup_place_decide((enum cgroup_manager)oci->cgroup_manager, !c->facts->root,
+				request.id, c->spec, c->host, &place, err) < 0)
+		return problems_add(found, err);
 	plan = runtime_plan(&request, c->facts, c->host, err);
 	runtime_plan_free(plan);
 	return plan ? 0 : problems_add(found, err);
 }
 
-static int check_all(struct check *c, struct problems *found, struct err *err)
+static int check_all(const struct oci *oci, struct check *c, struct problems *found,
+		     struct err *err)
 {
 	own(cgroup_host) struct cgroup_host host = {0};
 	own(support) struct support support = {0};
@@ -79,13 +86,11 @@ static int check_all(struct check *c, struct problems *found, struct err *err)
 	c->support = &support;
 	if (check_bundle(c, found, err) < 0 || check_host(c, found, err) < 0)
 		return -1;
-	return problems_has_errors(found)
-		       ? 0
-		       : check_plan(c, c->spec->root_path, "/run/insula", found, err);
+	return problems_has_errors(found) ? 0 : check_plan(oci, c, found, err);
 }
 
-static int find_all(const struct validate_options *options, const char *bundle,
-		    struct problems *found, struct err *err)
+static int find_all(const struct oci *oci, const struct validate_options *options,
+		    const char *bundle, struct problems *found, struct err *err)
 {
 	own_fd int bundle_fd = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const char *name = options->config ? options->config : "config.json";
@@ -107,7 +112,7 @@ static int find_all(const struct validate_options *options, const char *bundle,
 	/* What is no JSON has nothing to be asked about. */
 	if (found->full || !spec.oci_version)
 		return 0;
-	return check_all(&c, found, err) < 0 && !found->full ? -1 : 0;
+	return check_all(oci, &c, found, err) < 0 && !found->full ? -1 : 0;
 }
 
 /* ---- showing ---- */
@@ -172,7 +177,7 @@ static int run_validate(struct oci *oci, void *values, const struct strv *operan
 	bundle = realpath(path, NULL);
 	if (!bundle)
 		return err_errno(err, "cannot open bundle '%s'", path);
-	if (find_all(options, bundle, &found, err) < 0)
+	if (find_all(oci, options, bundle, &found, err) < 0)
 		return -1;
 	oci->exit_code = problems_has_errors(&found) || found.full ? EXIT_PROBLEMS : 0;
 	if (options->format == FORMAT_JSON)

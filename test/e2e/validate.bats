@@ -324,6 +324,16 @@ elf_with_interpreter() {
 	EOF
 }
 
+@test "annotations that the start obeys" {
+	told 1 '.annotations = {"run.oci.mount_context_type": "nothing"}' <<-'EOF'
+		annotations.run.oci.mount_context_type: 'nothing' is not a kind of label
+		  hint: context, fscontext, defcontext or rootcontext
+	EOF
+	configure '.annotations = {"run.oci.systemd.subgroup": "a/b"}'
+	exits 1 validate "$B"
+	grep -qF "run.oci.systemd.subgroup" <<<"$output" || fail "not named"
+}
+
 @test "limits that this host does not have" {
 	configure '.linux.resources.hugepageLimits = [{pageSize: "3MB", limit: 1}]'
 	exits 1 validate "$B"
