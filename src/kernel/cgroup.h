@@ -194,6 +194,11 @@ int cgroup_finish(const struct cgroup_plan *plan, struct cgroup *cg, struct err 
 /* After a process could not be born into the group: say why in *err, where the group is the reason (it was
  * removed, it is threaded, its limit of processes is reached). Returns -1. */
 int cgroup_explain(const struct cgroup *cg, struct err *err);
+/* Make directory `sub` of the group's v2 member and hand it over: the directory and the files by which a
+ * delegate moves processes and enables controllers belong to uid and gid (cgroups(7), "Delegation").
+ * Returns its cgroup.procs, open for whoever is to move there by writing "0". */
+int cgroup_delegate(const struct cgroup *cg, const char *sub, uid_t uid, gid_t gid,
+		    struct err *err);
 /* Move a process, by pid in our namespace, to directory `sub` of the group that the service manager made at
  * `name`, in the v2 hierarchy; the directory is made. */
 int cgroup_move_below(const struct cgroup_host *host, const char *name, const char *sub, int pid,

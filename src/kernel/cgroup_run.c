@@ -202,6 +202,28 @@ int cgroup_move_below(const struct cgroup_host *host, const char *name, const ch
 	return 0;
 }
 
+int cgroup_delegate(const struct cgroup *cg, const char *sub, uid_t uid, gid_t gid, struct err *err)
+{
+	static const char *const handed[] = {"", "cgroup.procs", "cgroup.threads",
+					     "cgroup.subtree_control"};
+	int dir_fd = cgroup_v2_dir(cg);
+
+	if (dir_fd < 0)
+		return err_set(err, ERR_UNSUPPORTED, 0, "cgroup '%s' is not on cgroup v2",
+			       cg->name);
+	if (mkdirat(dir_fd, sub, 0755) < 0 && errno != EEXIST)
+		return err_errno(err, "cannot make cgroup '%s/%s'", cg->name, sub);
+	own_fd int sub_fd = openat(dir_fd, sub, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (sub_fd < 0)
+		return err_errno(err, "cannot open cgroup '%s/%s'", cg->name, sub);
+	for (size_t i = 0; (uid || gid) && i < sizeof(handed) / sizeof(handed[0]); i++)
+		if (fchownat(sub_fd, handed[i], uid, gid, AT_EMPTY_PATH) < 0)
+			return err_errno(err, "cannot hand over cgroup '%s/%s'", cg->name, sub);
+	int procs_fd = openat(sub_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	return procs_fd < 0 ? err_errno(err, "cannot enter cgroup '%s/%s'", cg->name, sub)
+			    : procs_fd;
+}
+
 static int write_tasks(const struct cgroup_member *member, const char *pid)
 {
 	if (member->tasks_fd < 0)

@@ -33,7 +33,17 @@
 
 static int init_cgroup(struct job *job, struct err *err)
 {
-	return cgroup_join_v1(job->cgroup, err);
+	if (cgroup_join_v1(job->cgroup, err) < 0)
+		return -1;
+	if (job->delegate_fd < 0)
+		return 0;
+	/* The namespace's root is the group with the limits, not what was delegated of it. */
+	if (job->own_cgroup_ns && unshare(CLONE_NEWCGROUP) < 0)
+		return err_errno(err, "cannot make a cgroup namespace");
+	job->own_cgroup_ns = false;
+	return write(job->delegate_fd, "0", 1) == 1
+		       ? 0
+		       : err_errno(err, "cannot move to the delegated control group");
 }
 
 static int init_oom(struct job *job, struct err *err)

@@ -99,6 +99,7 @@ static _Noreturn void newborn(struct exec *x)
 			  .sync_fd = x->joiner_fd,
 			  .preserve_fds = r->preserve_fds,
 			  .init_fd = -1,
+			  .delegate_fd = -1,
 			  .slave_fd = -1,
 			  .start_fd = -1,
 			  .answer_fd = -1,

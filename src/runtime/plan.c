@@ -176,6 +176,11 @@ static int plan_cgroup(struct plan *plan, struct err *err)
 	}
 	if (!place && !plan->request.cgroup_name)
 		return 0;
+	if (place && place->delegated && plan->host->mode != CGROUP_V2)
+		return err_set(
+			err, ERR_UNSUPPORTED, 0,
+			"annotations: run.oci.delegate-cgroup: this host is not on cgroup v2 "
+			"alone, and v1 has no safe delegation");
 	/* An OCI runtime is asked for exactly this: what cannot be limited is an error there. */
 	bool strict = plan->request.strict || place;
 	name = place ? cgroup_place_name(place, plan->host, err)

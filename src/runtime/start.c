@@ -116,6 +116,7 @@ static struct job make_job(struct start *s, int sync_fd)
 		.groups_are_fixed = s->groups_are_fixed,
 		.opaque_late = plan->request.entered,
 		.lock_mounts = plan->own[NS_USER] || s->joined_ns[NS_USER] >= 0,
+		.delegate_fd = s->delegate_fd,
 		.own_cgroup_ns = plan->own[NS_CGROUP],
 	};
 	memcpy(job.stdio, plan->request.stdio, sizeof job.stdio);
@@ -564,6 +565,7 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 			    .proc_fd = -1,
 			    .cgroup = CGROUP_INIT,
 			    .scope = SCOPE_INIT,
+			    .delegate_fd = -1,
 			    .root_source_fd = -1,
 			    .child = PROC_INIT,
 			    .sync_fd = -1,

@@ -61,6 +61,7 @@ struct start {
 	int joined_ns[NS_COUNT]; /* namespaces joined by path, -1 */
 	struct cgroup cgroup;
 	struct scope scope;
+	int delegate_fd; /* cgroup.procs of run.oci.delegate-cgroup, or -1 */
 	bool scope_made; /* and settled: nobody but us takes it away */
 	struct layer_source *layers;
 	struct mount_state *mounts; /* one per spec mount */
@@ -113,6 +114,7 @@ struct job {
 	int init_fd;	  /* our init program, to be executed in place of the command; -1: none */
 	int slave_fd;	  /* comes with the release */
 	bool lock_mounts; /* unshare(NEWNS): the copy that locks */
+	int delegate_fd; /* cgroup.procs of a directory to move to, once the cgroup namespace is made; -1 */
 	bool own_cgroup_ns;
 	bool groups_are_fixed;
 	bool opaque_late; /* not before its id maps are written: see child_run() */

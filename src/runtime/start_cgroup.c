@@ -48,7 +48,16 @@ int start_scope(struct start *s, const struct step *step, struct err *err)
 
 int start_cgroup(struct start *s, const struct step *step, struct err *err)
 {
-	return cgroup_create(s->plan->host, &s->plan->cgroup, &s->cgroup, err);
+	const struct plan *plan = s->plan;
+	const struct cgroup_place *place = plan->request.place;
+
+	if (cgroup_create(plan->host, &plan->cgroup, &s->cgroup, err) < 0)
+		return -1;
+	if (!place || !place->delegated)
+		return 0;
+	s->delegate_fd = cgroup_delegate(&s->cgroup, place->delegated, plan->root_uid,
+					 plan->root_gid, err);
+	return s->delegate_fd < 0 ? err_wrap(err, "annotations: run.oci.delegate-cgroup") : 0;
 }
 
 int start_cgroup_entered(struct start *s, struct err *err)
@@ -74,6 +83,7 @@ void start_cgroup_undo(struct start *s)
 				     .timeout_ms = SCOPE_STOP_MS};
 	struct err ignored = ERR_INIT;
 
+	fd_close(s->delegate_fd);
 	if (s->cgroup.count)
 		cgroup_remove(&s->cgroup, REMOVE_MS, &ignored);
 	cgroup_done(&s->cgroup);

@@ -197,3 +197,9 @@ on_v2() {
 	waiting
 	refused_by 125 "--interval" runtime events --interval 0s one
 }
+
+@test "delegation on cgroup v1 is refused, not ignored" {
+	[ ! -e /sys/fs/cgroup/cgroup.controllers ] || skip "this host is on cgroup v2 alone"
+	bundle '.annotations = {"run.oci.delegate-cgroup": "payload"} | .process.args = ["true"]'
+	refused_by 125 "run.oci.delegate-cgroup" runtime run --bundle "$BUNDLE" one
+}

@@ -175,3 +175,18 @@ unit_has() {
 	eventually 10 sh -c "[ ! -e $place ]"
 	insula rm kept
 }
+
+@test "a delegated directory is the container's to fill, below the one with the limits" {
+	scope_bundle '.annotations = {"run.oci.delegate-cgroup": "payload"} | .linux.resources = {pids: {limit: 50}}
+		| .process.args = ["sh", "-c", "cat /proc/self/cgroup >/out; while :; do sleep 1; done"]'
+	start_one
+	[ "$(sed -n 's/^0:://p' "/proc/$pid/cgroup")" = "/system.slice/$UNIT/container/payload" ]
+	[ "$(cat "$PLACE/container/pids.max")" = 50 ]
+	[ "$(cat "$PLACE/container/payload/pids.max" 2>/dev/null || echo max)" = max ]
+	eventually 10 grep -q . "$BUNDLE/rootfs/out"
+	# As seen inside, the group with the limits is the top.
+	[ "$(cat "$BUNDLE/rootfs/out")" = 0::/payload ]
+	runtime exec one true
+	runtime delete --force one
+	[ ! -e "$PLACE" ]
+}
