@@ -93,17 +93,23 @@ unpin_pad() {
 
 # One line for each trace of the given containers and of this test's directories.
 left_behind() {
-	local id end=$((SECONDS + 4))
+	local end=$((SECONDS + 4))
 	known_ids | sed 's/^/container: /'
-	while [ -n "$(own_processes "$1")" ] && [ $SECONDS -lt $end ]; do sleep 0.1; done
+	# A service manager removes the group of a keeper that has just gone when it hears of it.
+	while [ -n "$(own_processes "$1")$(own_groups "$1")" ] && [ $SECONDS -lt $end ]; do sleep 0.1; done
 	own_processes "$1" | sed 's/^/process: /'
 	find "$INSULA_ROOT/removed" -mindepth 1 -maxdepth 1 2>/dev/null | sed 's/^/files: /'
 	grep -h -F "$E2E_STATE" /proc/self/mountinfo | sed 's/^/mount: /' || true
-	for id in $1; do
-		find /sys/fs/cgroup -maxdepth 3 -type d -name "*insula-$id*" | sed 's/^/cgroup: /'
-	done
+	own_groups "$1" | sed 's/^/cgroup: /'
 	find "$INSULA_RUNROOT" -type s 2>/dev/null | sed 's/^/socket: /'
 	find "$INSULA_RUNROOT/ids" "$INSULA_ROOT/names" -type f 2>/dev/null | sed 's/^/file: /'
+}
+
+own_groups() {
+	local id
+	for id in $1; do
+		find /sys/fs/cgroup -maxdepth 3 -type d -name "*insula-$id*"
+	done
 }
 
 # Processes that work in these directories or belong to these containers. The patterns come by
@@ -202,14 +208,14 @@ detail() {
 # A value from a control group file of a container, wherever this host has the controller. The first
 # of the files that exists is taken: group_value REF memory.max memory/memory.limit_in_bytes
 group_value() {
-	local id file base path
-	id=$(field "$1" id)
+	local group file base path
+	group=$(detail "$1" .CgroupName)
 	shift
 	for file in "$@"; do
 		for base in /sys/fs/cgroup /sys/fs/cgroup/unified; do
 			case $file in
-			*/*) path=$base/${file%%/*}/insula-$id/${file#*/} ;;
-			*) path=$base/insula-$id/$file ;;
+			*/*) path=$base/${file%%/*}/$group/${file#*/} ;;
+			*) path=$base/$group/$file ;;
 			esac
 			if [ -e "$path" ]; then
 				cat "$path"
@@ -217,7 +223,7 @@ group_value() {
 			fi
 		done
 	done
-	echo "no such file of the group insula-$id"
+	echo "no such file of the group $group"
 	return 1
 }
 
