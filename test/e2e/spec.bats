@@ -101,4 +101,9 @@ hint: remove it first, or see another with --output -" ] || fail "other words"
 	has '.mounts[] | select(.destination == "/sys") | .source == "/sys" and (.options | index("rbind") != null)'
 	ok setpriv --reuid 65534 --regid 65533 --clear-groups "$INSULA_BIN/insula-runtime" validate
 	[ -z "$output" ] || fail "something is wrong with it"
+	# Without limits it needs no control group, which nobody has delegated here.
+	jq '.process.terminal = false | .process.args = ["id", "-u"]' config.json >other && mv other config.json
+	ok setpriv --reuid 65534 --regid 65533 --clear-groups "$INSULA_BIN/insula-runtime" --root "$B/oci" \
+		--runroot "$B/run" run "${E2E_STATE##*.}"
+	[ "$output" = 0 ] || fail "it is not root inside"
 }
