@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Where the control groups of the engine's containers are (group.h has the contract). On a host that systemd
+ * runs, whatever we would make beside its tree it could take away, and what stays in the group of a login
+ * session ends with the session; so a keeper, and with it its container, lives in a scope that is asked of
+ * systemd. Elsewhere a group is a directory of our own.
+ */
 #include "engine/group.h"
 
 #include <fcntl.h>
