@@ -155,6 +155,7 @@ static int fill_state(struct making *m, const char *id, struct state *state, str
 	state->created_ns = clock_real_ns();
 	state->owner = m->owner;
 	state->keep_keyring = m->options->no_new_keyring;
+	state->ends_by_config = spec->hooks[SPEC_HOOK_POSTSTOP].count || spec->linux_.intel_rdt;
 	state->own_userns = spec->linux_.namespaces[SPEC_NS_USER].given;
 	state->place.manager = m->place.manager;
 	state->place.user = m->place.user;
@@ -364,9 +365,13 @@ static int run_foreground(struct making *m, struct oci *oci, struct err *err)
 	int status = oci_foreground(&m->running.init, console_fd, &oci->exit_code, err);
 	if (m->options->keep)
 		return status;
-	if (state_lock(&m->dir, LIFE_LOCK_MS, &removing) == 0 &&
-	    life_destroy(&m->dir, &removing) == 0)
-		return status;
+	if (state_lock(&m->dir, LIFE_LOCK_MS, &removing) == 0) {
+		/* The group that we hold needs no look for it, if it is empty. */
+		if (!m->place.unit && cgroup_remove_empty(&m->running.cgroup))
+			free(take(m->dir.state.place.path));
+		if (life_destroy(&m->dir, &removing) == 0)
+			return status;
+	}
 	if (removing.kind == ERR_NOT_FOUND)
 		return status; /* deleted meanwhile */
 	if (status == 0)

@@ -146,6 +146,8 @@ static void end_by_spec(const struct state_dir *dir)
 	struct err err = ERR_INIT;
 	struct spec spec;
 
+	if (!dir->state.ends_by_config)
+		return;
 	spec_init(&spec);
 	/* Of one that was half made there is no configuration, and its hooks have nothing to end. */
 	if (life_read_spec(dir, &spec, &err) == 0 &&
@@ -155,15 +157,24 @@ static void end_by_spec(const struct state_dir *dir)
 	spec_done(&spec);
 }
 
-int life_destroy(struct state_dir *dir, struct err *err)
+static int remove_group(struct state_dir *dir, struct err *err)
 {
+	const struct cgroup_place *place = &dir->state.place;
 	own(cgroup_host) struct cgroup_host host = {0};
 
-	if (kill_init(dir, err) < 0 || fail_point("delete.killed", err) < 0 ||
-	    cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+	if (!place->path && !place->unit)
+		return 0;
+	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+		return -1;
+	return cgroup_place_remove(place, &host, LIFE_KILL_MS, err);
+}
+
+int life_destroy(struct state_dir *dir, struct err *err)
+{
+	if (kill_init(dir, err) < 0 || fail_point("delete.killed", err) < 0)
 		return -1;
 	/* A frozen process dies when its group is killed, not before. */
-	if (cgroup_place_remove(&dir->state.place, &host, LIFE_KILL_MS, err) < 0)
+	if (remove_group(dir, err) < 0)
 		return await_end(dir, err) < 0 ? -1
 					       : err_wrap(err, "container '%s'", dir->state.id);
 	if (await_end(dir, err) < 0 || fail_point("delete.group", err) < 0)

@@ -62,6 +62,7 @@ static const struct json_field state_fields[] = {
 	FIELD(own_userns, JSON_F_BOOL),
 	FIELD(root_uid, JSON_F_U32),
 	FIELD(config_sum, JSON_F_U64),
+	FIELD(ends_by_config, JSON_F_BOOL),
 	FIELD(annotations, JSON_F_MAP),
 	{0},
 };

@@ -45,6 +45,7 @@ struct state {
 	bool own_userns;     /* container root is not host root */
 	uint32_t root_uid;   /* container root on the host */
 	uint64_t config_sum; /* of config.json */
+	bool ends_by_config; /* poststop hooks, or a group of resctrl: `delete` reads its configuration */
 	struct strv annotations;
 };
 
