@@ -320,7 +320,7 @@ static int make(struct making *m, const struct oci *oci, const char *id, bool wa
 	if (notify_prepare(&m->dir, &m->bundle.spec, err) < 0 || plan(m, oci, id, wait, err) < 0 ||
 	    fail_point("create.planned", err) < 0 ||
 	    runtime_create(m->plan, &m->running, err) < 0) {
-		life_give_up(&m->dir, err);
+		life_give_up(&m->dir, m->plan && runtime_plan_left_group(m->plan), err);
 		return -1;
 	}
 	/* They are the process's alone: who starts it hears its end of file. */

@@ -40,7 +40,9 @@ static char *runtime_dir(const char *below, struct err *err)
 
 char *life_run_root(const struct oci *oci, struct err *err)
 {
-	return oci->run_root ? str_dup(oci->run_root, err) : runtime_dir("", err);
+	const char *given = oci->run_root ? oci->run_root : secure_getenv("INSULA_RUNROOT");
+
+	return given && *given ? str_dup(given, err) : runtime_dir("", err);
 }
 
 int life_open_root(const struct oci *oci, bool make, struct err *err)
@@ -157,12 +159,37 @@ static void end_by_spec(const struct state_dir *dir)
 	spec_done(&spec);
 }
 
+static bool same_group(const struct cgroup_place *a, const struct cgroup_place *b)
+{
+	return str_eq(a->path, b->path) || str_eq(a->unit, b->unit);
+}
+
+/* One that was killed before its process was born may have been about to find out that the group is another
+ * container's. */
+static bool is_of_another(const struct state_dir *dir)
+{
+	own(strv) struct strv ids = STRV_INIT;
+	struct err ignored = ERR_INIT;
+	bool found = false;
+
+	if (dir->state.pid || state_list(dir->parent_fd, &ids, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < ids.count && !found; i++) {
+		own(state_dir) struct state_dir other = STATE_DIR_INIT;
+
+		found = !str_eq(ids.items[i], dir->state.id) &&
+			state_load(dir->parent_fd, ids.items[i], &other, &ignored) == 0 &&
+			other.init.pidfd >= 0 && same_group(&other.state.place, &dir->state.place);
+	}
+	return found;
+}
+
 static int remove_group(struct state_dir *dir, struct err *err)
 {
 	const struct cgroup_place *place = &dir->state.place;
 	own(cgroup_host) struct cgroup_host host = {0};
 
-	if (!place->path && !place->unit)
+	if ((!place->path && !place->unit) || is_of_another(dir))
 		return 0;
 	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
 		return -1;
@@ -183,13 +210,15 @@ int life_destroy(struct state_dir *dir, struct err *err)
 	return fail_point("delete.hooks", err) < 0 ? -1 : state_remove(dir, err);
 }
 
-void life_give_up(struct state_dir *dir, struct err *err)
+void life_give_up(struct state_dir *dir, bool group_left, struct err *err)
 {
 	own(cgroup_host) struct cgroup_host host = {0};
 	struct err removing = ERR_INIT;
 
-	if (cgroup_host_probe(AT_FDCWD, &host, &removing) == 0 &&
-	    cgroup_place_remove(&dir->state.place, &host, LIFE_GIVE_UP_MS, &removing) == 0)
+	/* A group of that name that we have not made is somebody else's, with his processes in it. */
+	if (!group_left ||
+	    (cgroup_host_probe(AT_FDCWD, &host, &removing) == 0 &&
+	     cgroup_place_remove(&dir->state.place, &host, LIFE_GIVE_UP_MS, &removing) == 0))
 		state_remove(dir, &removing);
 	if (removing.kind == ERR_NONE)
 		return;

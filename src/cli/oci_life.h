@@ -3,6 +3,8 @@
 #ifndef INSULA_CLI_OCI_LIFE_H
 #define INSULA_CLI_OCI_LIFE_H
 
+#include <stdbool.h>
+
 #include "cli/oci.h"
 #include "runtime/state.h"
 
@@ -27,7 +29,7 @@ int life_find(const struct oci *oci, const char *id, struct state_dir *ret, stru
 int life_destroy(struct state_dir *dir, struct err *err);
 /* A start has failed half-way: take away what it left, and the record, unless something could not be (it is
  * frozen from above); then that stays known, and *err has a hint. */
-void life_give_up(struct state_dir *dir, struct err *err);
+void life_give_up(struct state_dir *dir, bool group_left, struct err *err);
 /* As a state_clear_fn. */
 int life_clear(struct state_dir *dir, struct err *err);
 /* Let it execute its command, then the poststart hooks; one that fails ends the container. It is locked. */

@@ -417,6 +417,11 @@ struct plan *runtime_plan(const struct runtime_request *request, const struct fa
 	return plan;
 }
 
+bool runtime_plan_left_group(const struct plan *plan)
+{
+	return plan->group_left;
+}
+
 const struct strv *runtime_plan_warnings(const struct plan *plan)
 {
 	return &plan->warnings;

@@ -133,6 +133,7 @@ struct plan {
 	struct step *steps;
 	size_t count, cap;
 	size_t child_first; /* steps from here on are C's */
+	bool group_left;    /* a start that failed has made a group that it could not remove */
 	bool nested;	    /* we are in a user namespace: what we join we cannot leave */
 	/* No launch pad: hooks want to see the host's files; or nested, where none can be pinned. */
 	bool host_tree;

@@ -72,6 +72,8 @@ struct plan *runtime_plan(const struct runtime_request *request, const struct fa
 void runtime_plan_free(struct plan *plan);
 /* One line a step, for --dry-run. */
 int runtime_plan_print(const struct plan *plan, struct str *out, struct err *err);
+/* After runtime_create() has failed: is there a control group that it made, and could not remove again? */
+bool runtime_plan_left_group(const struct plan *plan);
 /* What was clamped or left out, one line each; empty when nothing was. runtime_create() adds what only
  * shows when it is done. */
 const struct strv *runtime_plan_warnings(const struct plan *plan);

@@ -84,10 +84,10 @@ void start_cgroup_undo(struct start *s)
 	struct err ignored = ERR_INIT;
 
 	fd_close(s->delegate_fd);
-	if (s->cgroup.count)
-		cgroup_remove(&s->cgroup, REMOVE_MS, &ignored);
+	if (s->cgroup.count && cgroup_remove(&s->cgroup, REMOVE_MS, &ignored) < 0)
+		s->plan->group_left = true;
 	cgroup_done(&s->cgroup);
 	scope_done(&s->scope);
-	if (s->scope_made)
-		scope_ask(&stop, NULL, NULL, &ignored);
+	if (s->scope_made && scope_ask(&stop, NULL, NULL, &ignored) < 0)
+		s->plan->group_left = true;
 }

@@ -219,6 +219,20 @@ four
 	ok runtime delete --force two
 }
 
+@test "oci: a control group that another container is in stays his" {
+	bundle '.process.args = ["sleep", "600"]'
+	create one
+	ok runtime start one
+	refused_by 125 "insula-$UNIQUE-one" runtime create --bundle "$BUNDLE" --config "$BUNDLE/one.json" two
+	[ "$(status_of one)" = running ] || fail
+	# not even where the other one is killed before it finds out
+	INSULA_FAIL=create.planned=kill runtime create --bundle "$BUNDLE" --config "$BUNDLE/one.json" two \
+		>/dev/null 2>&1 3>&- && fail "was not killed"
+	ok runtime delete --force two
+	[ "$(status_of one)" = running ] || fail
+	ok runtime delete --force one
+}
+
 @test "oci: ids that are no names" {
 	bundle .
 	local id
