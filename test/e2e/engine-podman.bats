@@ -194,11 +194,11 @@ libpod_file() {
 		told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 		told.bind(sys.argv[1])
 		told.settimeout(20)
-		while True:
+		heard = ""
+		while "READY=1" not in heard or "MAINPID=" not in heard: # in this order or the other
 		    message = told.recv(1000).decode()
-		    print(message)
-		    if "READY" in message:
-		        break
+		    print(message, flush=True)
+		    heard += message
 	PYTHON
 	eventually 10 [ -e "$ENGINE_DIR/notify" ]
 	mkdir -p "$ENGINE_DIR/tools"
