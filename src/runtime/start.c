@@ -394,14 +394,8 @@ static int step_release(struct start *s, const struct step *step, struct err *er
 	bool wait = s->plan->request.wait;
 	int slave = s->slave_fd;
 
-	if (fd_send(s->sync_fd, &release, sizeof release, &slave, slave >= 0 ? 1 : 0, err) < 0) {
-		struct err cause = ERR_INIT;
-
-		/* C has ended already: its own error says more than our broken pipe. */
-		if (await_exec(&waiting, &cause) < 0 && cause.kind != ERR_IO)
-			*err = cause;
+	if (fd_send(s->sync_fd, &release, sizeof release, &slave, slave >= 0 ? 1 : 0, err) < 0)
 		return -1;
-	}
 	fd_close(s->slave_fd);
 	s->slave_fd = -1;
 	if (s->plan->filter.notify && tell_agent(s, err) < 0)
@@ -608,12 +602,30 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 
 #define own_start __attribute__((cleanup(start_done)))
 
+/* C that has failed is not there any more for what P does next: its own error says why. Words of C's that
+ * nobody waited for may stand before it. */
+static void hear_child(const struct start *s, struct err *err)
+{
+	struct err said;
+	ssize_t n;
+
+	do
+		n = s->sync_fd < 0 ? -1 : recv(s->sync_fd, &said, sizeof said, MSG_DONTWAIT);
+	while (n > 0 && n != sizeof said);
+	if (n == sizeof said)
+		*err = said;
+}
+
 int runtime_create(struct plan *plan, struct runtime_container *ret, struct err *err)
 {
 	own_start struct start s;
 
-	if (start_init(&s, plan, err) < 0 || run_steps(&s, err) < 0)
+	if (start_init(&s, plan, err) < 0)
 		return -1;
+	if (run_steps(&s, err) < 0) {
+		hear_child(&s, err);
+		return -1;
+	}
 	*ret = RUNTIME_CONTAINER_INIT;
 	ret->init = s.child;
 	ret->host_pid = s.host_pid;
