@@ -271,7 +271,7 @@ joined() {
 		.process.args = [\"sh\", \"-c\", \"for n in pid net ipc uts cgroup time; do readlink /proc/self/ns/\$n; done\"]"
 	ok runtime run --bundle "$BUNDLE" one
 	[ "$output" = "$(for n in pid net ipc uts cgroup time; do readlink "/proc/$other/ns/$n"; done)" ] || fail
-	kill "$other"
+	kill -9 "$other" # process 1 of a pid namespace hears no other signal
 }
 
 @test "fields: /proc of a pid namespace that is joined shows that one, not the host's" {
@@ -280,7 +280,7 @@ joined() {
 	ok runtime run --bundle "$BUNDLE" one
 	[ "${lines[0]}" = sleep ] || fail
 	[ "${lines[1]}" -lt 8 ] || fail
-	kill "$other"
+	kill -9 "$other"
 }
 
 # other_userns: with ids of 600000 and up.
@@ -316,7 +316,7 @@ mounted" ] || fail
 	create two
 	pid=$(runtime state two | jq .pid)
 	[ "$(stat -c '%u %g' "/proc/$pid")" = "600000 610000" ] || fail
-	kill "$other"
+	kill -9 "$other"
 }
 
 @test "fields: maps beside a user namespace that is joined must be its own" {
@@ -325,7 +325,7 @@ mounted" ] || fail
 		.linux.uidMappings = [{\"containerID\": 0, \"hostID\": 600000, \"size\": 65536}]"
 	run_refused 125 'linux.gidMappings: the user namespace that is joined has others' \
 		"$(joined user user) | .linux.gidMappings = [{\"containerID\": 0, \"hostID\": 600000, \"size\": 65536}]"
-	kill "$other"
+	kill -9 "$other"
 }
 
 @test "fields: a namespace that cannot be joined" {
