@@ -7,7 +7,8 @@
 load engines
 
 setup_file() {
-	engine_up buildah
+	engine_has buildah || return 0
+	engine_up
 	podman_conf >"$ENGINE_DIR/containers.conf"
 	mkdir -p "$ENGINE_DIR/context"
 	cp "$ENGINE_DIR/box.tar" "$ENGINE_DIR/context/"
@@ -20,6 +21,7 @@ setup_file() {
 }
 
 teardown_file() { engine_down; }
+setup() { heed_skip_file; }
 teardown() { engine_clean remove_all; }
 
 remove_all() {

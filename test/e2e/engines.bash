@@ -32,14 +32,20 @@ full_only() {
 
 # ---- the sandbox ----
 
-# engine_up PROGRAM...: the sandbox, the smallest image as root.tar and as a directory, and nothing yet
-# of the engine, which consists of these programs.
-engine_up() {
+# engine_has PROGRAM...: the engine consists of these; without one of them the file is skipped.
+engine_has() {
 	local program
-	[ "$(id -u)" -eq 0 ] || skip "needs root"
 	for program; do
-		command -v "$program" >/dev/null || skip "there is no $program here; 'tools/deps engines' installs it"
+		type -P "$program" >/dev/null || {
+			skip_file "there is no $program here; 'tools/deps engines' installs it"
+			return 1
+		}
 	done
+}
+
+# The sandbox, the smallest image as box.tar and as a directory, and nothing yet of the engine.
+engine_up() {
+	needs_root
 	ENGINE_DIR=$(mktemp -d /tmp/insula-engine.XXXXXX)
 	chmod 755 "$ENGINE_DIR"
 	ENGINE_GROUP=insula-engine-${ENGINE_DIR##*.}

@@ -116,6 +116,14 @@ stream() {
 	[ "$status" -eq 0 ]
 }
 
+@test "lint-source: a skip where bats does not know it" {
+	printf '%s\n' '#!/usr/bin/env bats' '# SPDX-License-Identifier: LGPL-2.1-or-later' 'setup_file() {' \
+		'	[ -e /a ] || skip "no a"' '}' 'setup() {' '	skip "b"' '}' >a.bats
+	run "$tools/lint-source" a.bats
+	[ "$status" -eq 1 ]
+	[ "$output" = "a.bats:4: skip in setup_file is a failure to bats 1.8: use skip_file" ]
+}
+
 @test "lint-source: long functions are warned about, very long ones and long files refused" {
 	body() { for _ in $(seq "$1"); do echo '	f();'; done; }
 	source_file src/engine/a.c 'int f(void)' '{' "$(body 70)" '}'

@@ -4,7 +4,7 @@
 
 load helpers
 
-setup_file() { [ "$(id -u)" -eq 0 ] || skip "needs root"; }
+setup_file() { needs_root; }
 setup() { e2e_setup; }
 teardown() { e2e_teardown; }
 

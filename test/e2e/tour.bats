@@ -6,7 +6,7 @@
 load helpers
 
 setup_file() {
-	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	needs_root
 	make -C "$E2E_DIR/../.." all >/dev/null 2>&1
 }
 

@@ -3,15 +3,10 @@
 # On a host that systemd runs, with cgroup v2: scopes of containers under insula-runtime, scopes of keepers
 # under insula, and what a reload or the end of a service leaves of them.
 
-load helpers
-load oci
+load ../e2e/helpers
+load ../e2e/oci.bash
 
-setup_file() {
-	[ -d /run/systemd/system ] || skip "systemd does not run this host"
-	[ -e /sys/fs/cgroup/cgroup.controllers ] || skip "this host has no cgroup v2 alone"
-	[ -x "$INSULA_BIN/insula-systemd" ] || skip "built without libsystemd"
-	file_setup
-}
+setup_file() { file_setup; }
 teardown_file() { file_teardown; }
 
 setup() {
