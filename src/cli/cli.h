@@ -44,6 +44,7 @@ struct verb {
 
 extern const struct verb *const cli_verbs[]; /* NULL ends */
 extern const struct opt cli_global_table[];
+extern const struct opt cli_run_table[]; /* of a struct run_options */
 
 const struct verb *cli_find_verb(const char *name);
 void cli_print_usage(FILE *out);
