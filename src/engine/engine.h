@@ -36,6 +36,22 @@ struct run_options {
 	char *stop_signal;     /* NULL: SIGTERM */
 	uint64_t stop_timeout_ms;
 	bool stop_timeout_given; /* else 10 s */
+	struct strv env_files, label_files, annotations, group_add;
+	char *umask; /* octal; NULL: 0022 */
+	char *cidfile, *pidfile;
+	struct strv add_hosts, dns, dns_search, dns_options;
+	char *timezone;
+	uint64_t cpu_period; /* microseconds; 0: not given */
+	int64_t cpu_quota;   /* microseconds; 0: not given */
+	uint64_t cpu_shares; /* 0: not given */
+	char *cpuset_mems;
+	uint64_t memory_reservation; /* bytes; 0: none */
+	int64_t memory_swappiness;
+	bool memory_swappiness_given;
+	uint64_t blkio_weight; /* 0: not given */
+	struct strv blkio_weight_devices, read_bps, write_bps, read_iops, write_iops;
+	int64_t oom_score_adj;
+	bool oom_score_adj_given;
 };
 
 /* From options to the record and specification of a new container. `command` may be empty: the

@@ -26,6 +26,7 @@ static void spec_process_copy_done(struct spec_process *p)
 	strv_done(&p->env);
 	free(p->cwd);
 	free(p->user.name);
+	strv_done(&p->user.groups);
 }
 
 #define own_process __attribute__((cleanup(spec_process_copy_done)))
@@ -35,7 +36,10 @@ static int set_user(const struct exec_options *options, const struct spec_proces
 {
 	const char *user = options->user ? options->user : base->user.name;
 
-	p->user = (struct spec_user){.uid = base->user.uid, .gid = base->user.gid, .umask = -1};
+	p->user = (struct spec_user){
+		.uid = base->user.uid, .gid = base->user.gid, .umask = base->user.umask};
+	if (strv_copy(&p->user.groups, &base->user.groups, err) < 0)
+		return -1;
 	if (!user)
 		return 0;
 	p->user.name = str_dup(user, err);

@@ -107,9 +107,17 @@ static void write_config(struct json_writer *w, const struct record *r)
 	write_number(w, "StopTimeout", (int64_t)(r->stop_timeout_ms / 1000));
 	write_flag(w, "Tty", r->terminal);
 	json_write_member(w, "User", user->name ? user->name : ids);
+	json_write_key(w, "Groups");
+	json_write_strings(w, &user->groups);
 	json_write_member(w, "WorkingDir", r->spec.process.cwd ? r->spec.process.cwd : "");
 	write_flag(w, "AutoRemove", r->remove);
 	write_flag(w, "Strict", r->strict);
+	json_write_key(w, "ExtraHosts");
+	json_write_strings(w, &r->hosts);
+	json_write_key(w, "Resolv");
+	json_write_strings(w, &r->resolv);
+	json_write_member(w, "Timezone", r->timezone ? r->timezone : "");
+	json_write_member(w, "PidFile", r->pidfile ? r->pidfile : "");
 	json_write_end(w, '}');
 }
 

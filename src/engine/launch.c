@@ -104,6 +104,7 @@ int launch_plan(struct launch *l, struct store *store, struct record *record,
 					  .run_root = store->run,
 					  .init_program = init ? l->init_program : NULL,
 					  .strict = record->strict,
+					  .strict_limits = record->strict_limits,
 					  .stdio = {stdio[0], stdio[1], stdio[2]}};
 	l->plan = runtime_plan(&request, &facts, &l->host, err);
 	return l->plan ? 0 : -1;

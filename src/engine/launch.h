@@ -27,5 +27,12 @@ int launch_plan(struct launch *l, struct store *store, struct record *record,
  * resolv.conf, machine-id (identity_files.c). Once, when the container is made. */
 int launch_make_writable(const struct container *ct, const struct image *image, struct err *err);
 int launch_write_identity(int upper_fd, const struct record *record, struct err *err);
+/* The time zone of that name, as tzfile(5) has it; "local" is the host's. Returns its size. */
+ssize_t launch_read_timezone(const char *name, char **ret, struct err *err);
+
+/* id_files.c: files in which a user finds who the container is. --cidfile: a new file with its id. */
+int launch_write_cidfile(const char *path, const char *id, struct err *err);
+/* --pidfile: made or written anew. */
+int launch_write_pidfile(const char *path, pid_t pid, struct err *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include "engine/request.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,9 +89,32 @@ static int add_environment(const struct run_options *options, const char *hostna
 		return -1;
 	if (options->tty && getenv("TERM") && engine_add_env(&p->env, "TERM", err) < 0)
 		return -1;
-	for (size_t i = 0; i < options->env.count; i++)
-		if (engine_add_env(&p->env, options->env.items[i], err) < 0)
+	return request_env(options, &p->env, err);
+}
+
+static int set_user(const struct run_options *options, struct spec_user *user, struct err *err)
+{
+	char *end = NULL;
+
+	if (options->user && *options->user) {
+		user->name = str_dup(options->user, err);
+		if (!user->name)
 			return -1;
+	}
+	for (size_t i = 0; i < options->group_add.count; i++)
+		if (!*options->group_add.items[i] || str_has_control(options->group_add.items[i]))
+			return err_set(err, ERR_USAGE, 0, "--group-add: '%s' is not a group",
+				       options->group_add.items[i]);
+	if (strv_copy(&user->groups, &options->group_add, err) < 0)
+		return -1;
+	if (!options->umask)
+		return 0;
+	user->umask = strtol(options->umask, &end, 8);
+	if (!*options->umask || *end || strlen(options->umask) > 4 ||
+	    strspn(options->umask, "01234567") != strlen(options->umask) || user->umask > 0777) {
+		err_set(err, ERR_USAGE, 0, "--umask: '%s' is not a mask", options->umask);
+		return err_hint(err, "three octal digits, such as 027");
+	}
 	return 0;
 }
 
@@ -102,11 +126,10 @@ static int set_process(const struct run_options *options, const char *image_ref,
 	spec->process_given = true;
 	p->terminal = options->tty;
 	engine_set_console(p);
-	if (options->user && *options->user) {
-		p->user.name = str_dup(options->user, err);
-		if (!p->user.name)
-			return -1;
-	}
+	p->oom_given = options->oom_score_adj_given;
+	p->oom_score_adj = (int)options->oom_score_adj;
+	if (set_user(options, &p->user, err) < 0)
+		return -1;
 	if (path_clean(options->workdir ? options->workdir : "/", &p->cwd, err) < 0)
 		return err_wrap(err, "--workdir");
 	if (add_command(options, image_ref, command, p, err) < 0)
@@ -173,19 +196,23 @@ static int set_stop(const struct run_options *options, struct record *record, st
 	return record->stop_signal < 0 ? err_wrap(err, "--stop-signal") : 0;
 }
 
-static int set_labels(const struct run_options *options, struct record *record, struct err *err)
+/* It is written by whoever starts the container, which is somewhere else by then. */
+static int set_pidfile(const struct run_options *options, struct record *record, struct err *err)
 {
-	for (size_t i = 0; i < options->labels.count; i++) {
-		const char *label = options->labels.items[i];
+	char here[PATH_MAX];
 
-		if (!*label || *label == '=' || str_has_control(label))
-			return err_set(err, ERR_USAGE, 0, "label '%s' is not KEY or KEY=VALUE",
-				       label);
-		if (strv_addf(&record->labels, err, "%s%s", label, strchr(label, '=') ? "" : "=") <
-		    0)
-			return -1;
-	}
-	return 0;
+	if (!options->pidfile)
+		return 0;
+	if (!*options->pidfile || str_has_control(options->pidfile))
+		return err_set(err, ERR_USAGE, 0, "--pidfile: '%s' is not a file name",
+			       options->pidfile);
+	if (*options->pidfile == '/')
+		record->pidfile = str_dup(options->pidfile, err);
+	else if (!getcwd(here, sizeof here))
+		return err_errno(err, "--pidfile: cannot tell where we are");
+	else
+		record->pidfile = str_printf(err, "%s/%s", here, options->pidfile);
+	return record->pidfile ? 0 : -1;
 }
 
 static int set_identity(const struct run_options *options, const char *image_ref,
@@ -214,7 +241,7 @@ static int fill_record(const struct run_options *options, const char *image_ref,
 		       struct err *err)
 {
 	struct facts facts = {0};
-	bool needs_facts = options->cpus_milli || options->cpuset_cpus;
+	bool needs_facts = options->cpus_milli || options->cpuset_cpus || options->cpuset_mems;
 
 	record->remove = options->remove;
 	record->terminal = options->tty;
@@ -224,7 +251,10 @@ static int fill_record(const struct run_options *options, const char *image_ref,
 	record->spec.root_readonly = options->read_only;
 	if ((needs_facts && facts_probe_process(AT_FDCWD, &facts, err) < 0) ||
 	    set_identity(options, image_ref, image, record, err) < 0 ||
-	    set_stop(options, record, err) < 0 || set_labels(options, record, err) < 0 ||
+	    set_stop(options, record, err) < 0 ||
+	    request_labels(options, &record->labels, err) < 0 ||
+	    request_annotations(options, &record->spec.annotations, err) < 0 ||
+	    set_pidfile(options, record, err) < 0 || request_hosts(options, record, err) < 0 ||
 	    set_hostname(options, record->id, &record->spec, err) < 0)
 		return -1;
 	set_namespaces(options, &record->spec);
@@ -237,6 +267,7 @@ static int fill_record(const struct run_options *options, const char *image_ref,
 	    request_limits(options, &facts, &record->spec, err) < 0 ||
 	    request_security(options, &record->spec, err) < 0)
 		return -1;
+	record->strict_limits = request_is_strict(options);
 	return strv_copy(&record->command, &record->spec.process.args, err);
 }
 

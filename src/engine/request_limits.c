@@ -13,7 +13,8 @@
 #include "kernel/procattr.h"
 
 #define CPU_PERIOD_US 100000
-#define CPUS_MINIMUM_MILLI 10 /* a quota of one millisecond, the least that the kernel takes */
+#define CPU_QUOTA_MINIMUM_US 1000 /* the kernel's */
+#define CPUS_MINIMUM_MILLI 10	  /* a quota of one millisecond, the least that the kernel takes */
 #define MEMORY_MINIMUM (UINT64_C(6) << 20) /* below it a container's init does not start */
 
 static int limit_memory(const struct run_options *options, struct cgroup_resources *r,
@@ -42,6 +43,58 @@ static int limit_memory(const struct run_options *options, struct cgroup_resourc
 	}
 	r->memory_swap = (int64_t)swap;
 	return 0;
+}
+
+static int limit_reservation(const struct run_options *options, struct cgroup_resources *r,
+			     struct err *err)
+{
+	if (options->memory_swappiness_given)
+		r->memory_swappiness = options->memory_swappiness;
+	if (!options->memory_reservation)
+		return 0;
+	if (options->memory && options->memory_reservation > options->memory)
+		return err_set(err, ERR_USAGE, 0, "--memory-reservation is above --memory");
+	r->memory_reservation = (int64_t)options->memory_reservation;
+	return 0;
+}
+
+/* --cpu-quota in --cpu-period is what --cpus says in one word, without the set of CPUs. */
+static int limit_quota(const struct run_options *options, struct cgroup_resources *r,
+		       struct err *err)
+{
+	if (options->cpu_shares == 1)
+		return err_set(err, ERR_USAGE, 0, "--cpu-shares: 2 at the least");
+	if (options->cpu_shares)
+		r->cpu_shares = (int64_t)options->cpu_shares;
+	if (!options->cpu_period && !options->cpu_quota)
+		return 0;
+	if (options->cpus_milli)
+		return err_set(err, ERR_USAGE, 0,
+			       "--cpus excludes --cpu-period and --cpu-quota: it is both of them");
+	if (options->cpu_quota > 0 && options->cpu_quota < CPU_QUOTA_MINIMUM_US)
+		return err_set(err, ERR_USAGE, 0, "--cpu-quota: %d microseconds at the least",
+			       CPU_QUOTA_MINIMUM_US);
+	r->cpu_period = options->cpu_period ? (int64_t)options->cpu_period : CPU_PERIOD_US;
+	if (options->cpu_quota)
+		r->cpu_quota = options->cpu_quota;
+	return 0;
+}
+
+static int limit_mems(const struct run_options *options, const struct facts *facts,
+		      struct cgroup_resources *r, struct err *err)
+{
+	if (!options->cpuset_mems)
+		return 0;
+	int inside = *options->cpuset_mems
+			     ? cpu_list_subset(options->cpuset_mems, facts->mems_allowed.text, err)
+			     : 0;
+	if (inside < 0)
+		return err_wrap(err, "--cpuset-mems");
+	if (!inside)
+		return err_set(err, ERR_USAGE, 0, "--cpuset-mems: '%s' is not within '%s'",
+			       options->cpuset_mems, facts->mems_allowed.text);
+	r->cpuset_mems = str_dup(options->cpuset_mems, err);
+	return r->cpuset_mems ? 0 : -1;
 }
 
 /* A number that spreads: the low bits of the id. */
@@ -134,7 +187,9 @@ int request_limits(const struct run_options *options, const struct facts *facts,
 {
 	struct cgroup_resources *r = &spec->linux_.resources;
 
-	if (limit_memory(options, r, err) < 0 || limit_cpus(options, facts, spec, err) < 0)
+	if (limit_memory(options, r, err) < 0 || limit_reservation(options, r, err) < 0 ||
+	    limit_cpus(options, facts, spec, err) < 0 || limit_quota(options, r, err) < 0 ||
+	    limit_mems(options, facts, r, err) < 0 || request_io(options, r, err) < 0)
 		return -1;
 	r->pids_limit = options->pids_limit_given ? options->pids_limit : DEFAULT_PIDS;
 	if (r->pids_limit == 0)
@@ -142,4 +197,13 @@ int request_limits(const struct run_options *options, const struct facts *facts,
 	if (set_ulimits(options, spec, err) < 0)
 		return -1;
 	return set_sysctls(options, spec, err);
+}
+
+bool request_is_strict(const struct run_options *options)
+{
+	return options->memory_reservation || options->memory_swappiness_given ||
+	       options->cpu_shares || options->cpu_period || options->cpu_quota ||
+	       options->cpuset_mems || options->blkio_weight ||
+	       options->blkio_weight_devices.count || options->read_bps.count ||
+	       options->write_bps.count || options->read_iops.count || options->write_iops.count;
 }

@@ -139,8 +139,13 @@ static int run_image(struct store *store, const struct run_options *options, str
 		fputs(text.data, stdout);
 		return 0;
 	}
-	if (create_and_start(store, record, image, !options->detach, ret_id, &client_fd, err) < 0)
+	if (options->cidfile && launch_write_cidfile(options->cidfile, record->id, err) < 0)
 		return -1;
+	if (create_and_start(store, record, image, !options->detach, ret_id, &client_fd, err) < 0) {
+		if (options->cidfile)
+			unlink(options->cidfile);
+		return -1;
+	}
 	return options->detach ? 0 : attach(client_fd, options, ret_code, err);
 }
 

@@ -130,6 +130,8 @@ static int write_state(struct birth *b, struct err *err)
 	state.boot_id = boot_id_read(err);
 	if (state.boot_id && proc_start_time(state.keeper_pid, &state.keeper_start, err) == 0)
 		status = store_write_state(b->ct, &state, err);
+	if (status == 0 && b->ct->record.pidfile)
+		status = launch_write_pidfile(b->ct->record.pidfile, state.init_pid, err);
 	run_state_done(&state);
 	return status;
 }

@@ -68,8 +68,14 @@ struct record {
 	bool strict;
 	int stop_signal;
 	uint64_t stop_timeout_ms;
-	struct strv command;  /* as shown by ps */
-	struct strv labels;   /* key=value */
+	struct strv command; /* as shown by ps */
+	struct strv labels;  /* key=value */
+	char *pidfile;	     /* absolute; NULL: none */
+	struct strv hosts;   /* further lines of /etc/hosts */
+	struct strv
+		resolv; /* lines of /etc/resolv.conf; "none": the image's; empty: see identity_files.c */
+	char *timezone;	      /* below /usr/share/zoneinfo, or "local"; NULL: the image's */
+	bool strict_limits;   /* limits were asked for that must not be left out silently */
 	struct strv warnings; /* what was degraded when it was made, one line each */
 	struct spec spec;     /* of one that was found: after store_load_spec */
 };

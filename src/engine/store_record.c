@@ -56,7 +56,15 @@ static const struct json_field spec_part_fields[] = {
 	{.key = "seccomp_default",
 	 .kind = JSON_F_BOOL,
 	 .offset = offsetof(struct record, spec.seccomp_default)},
+	{.key = "groups",
+	 .kind = JSON_F_STRINGS,
+	 .offset = offsetof(struct record, spec.process.user.groups)},
 	{.key = "init", .kind = JSON_F_BOOL, .offset = offsetof(struct record, spec.init)},
+	FIELD(record, pidfile, JSON_F_STRING),
+	FIELD(record, hosts, JSON_F_STRINGS),
+	FIELD(record, resolv, JSON_F_STRINGS),
+	FIELD(record, timezone, JSON_F_STRING),
+	FIELD(record, strict_limits, JSON_F_BOOL),
 	{0},
 };
 

@@ -182,7 +182,7 @@ static int plan_cgroup(struct plan *plan, struct err *err)
 			"annotations: run.oci.delegate-cgroup: this host is not on cgroup v2 "
 			"alone, and v1 has no safe delegation");
 	/* An OCI runtime is asked for exactly this: what cannot be limited is an error there. */
-	bool strict = plan->request.strict || place;
+	bool strict = plan->request.strict || plan->request.strict_limits || place;
 	name = place ? cgroup_place_name(place, plan->host, err)
 		     : str_dup(plan->request.cgroup_name, err);
 	if (!name || plan_device_rules(&resources, &plan->device_rules, err) < 0 ||

@@ -50,6 +50,7 @@ struct runtime_request {
 	const char *init_program; /* insula-init, for a specification that wants one; else NULL */
 	const char *resctrl; /* a recorded tree in place of /sys/fs/resctrl, for tests; or NULL */
 	bool strict;	     /* what would be clamped or missing is an error */
+	bool strict_limits;  /* the same for limits of its control group alone */
 	int stdio[3];	     /* what becomes 0, 1, 2 without a terminal; -1: /dev/null */
 	int preserve_fds;    /* descriptors 3 .. 2+N are passed on */
 	bool keep_keyring;   /* the caller's session keyring, instead of a new one */

@@ -213,19 +213,51 @@ int identity_resolve_as(int root_fd, uint32_t uid, uint32_t gid, const struct sp
 	return -1;
 }
 
-int identity_resolve(int root_fd, const struct spec_user *user, struct identity *ret,
-		     struct err *err)
+static int resolve_numbers(int root_fd, const struct spec_user *user, struct identity *ret,
+			   struct err *err)
 {
 	struct passwd_query q = {.uid = user->uid};
 	struct err ignored = ERR_INIT;
 
-	*ret = (struct identity){0};
-	if (user->name)
-		return resolve_name(root_fd, user->name, ret, err);
 	if (copy_numbers(user, ret, err) < 0)
 		return -1;
 	/* HOME of a numeric user is a courtesy: an unreadable passwd is no reason to fail. */
 	if (each_line(root_fd, "/etc/passwd", 6, match_passwd, &q, &ignored) == 1)
 		memcpy(ret->home, q.home, sizeof ret->home);
 	return 0;
+}
+
+static bool has_group(const struct identity *who, uint32_t gid)
+{
+	for (uint32_t i = 0; i < who->group_count; i++)
+		if (who->groups[i] == gid)
+			return true;
+	return false;
+}
+
+static int add_groups(int root_fd, const struct strv *names, struct identity *ret, struct err *err)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		uint32_t gid;
+
+		if (resolve_group(root_fd, names->items[i], &gid, err) < 0)
+			return -1;
+		if (has_group(ret, gid))
+			continue;
+		if (ret->group_count == JOB_MAX_GROUPS)
+			return err_set(err, ERR_LIMIT, 0, "more than %d groups for one user",
+				       JOB_MAX_GROUPS);
+		ret->groups[ret->group_count++] = gid;
+	}
+	return 0;
+}
+
+int identity_resolve(int root_fd, const struct spec_user *user, struct identity *ret,
+		     struct err *err)
+{
+	*ret = (struct identity){0};
+	if ((user->name ? resolve_name(root_fd, user->name, ret, err)
+			: resolve_numbers(root_fd, user, ret, err)) < 0)
+		return -1;
+	return add_groups(root_fd, &user->groups, ret, err);
 }

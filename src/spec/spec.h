@@ -101,6 +101,8 @@ struct spec_user {
 	uint32_t *additional_gids;
 	size_t additional_gid_count;
 	char *name; /* the engine's: "name[:group]" still to be resolved inside; NULL from OCI */
+	struct strv
+		groups; /* the engine's: further groups, names or numbers, to be resolved inside */
 };
 
 #define SPEC_SCHED_ISO \

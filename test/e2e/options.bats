@@ -22,8 +22,16 @@ good_values() {
 	--entrypoint echo
 	--env A=b=c
 	--workdir /srv/x
+	--env-file $BATS_TEST_TMPDIR/list
 	--user 1000:1000
+	--group-add wheel
+	--umask 027
 	--label team=blue
+	--label-file $BATS_TEST_TMPDIR/list
+	--annotation team=blue
+	--cidfile $BATS_TEST_TMPDIR/cid
+	--pidfile $BATS_TEST_TMPDIR/pid
+	--timezone local
 	--read-only
 	--tmpfs /scratch:size=1m,mode=700
 	--volume $BATS_TEST_TMPDIR:/data:ro,nosuid
@@ -34,11 +42,28 @@ good_values() {
 	--security-opt no-new-privileges
 	--userns host
 	--network host
+	--add-host db:10.0.0.7
+	--dns 10.0.0.1 --network host
+	--dns-search example.org --network host
+	--dns-option ndots:3 --network host
 	--cpus 0.5
+	--cpu-period 50000
+	--cpu-quota 20000
+	--cpu-shares 512
+	--cpuset-mems $(sed -n 's/^Mems_allowed_list:\t//p' /proc/self/status)
 	--cpuset-cpus $(cut -d, -f1 <<<"$(sed -n 's/^Cpus_allowed_list:\t//p' /proc/self/status)")
 	--memory 64m
 	--memory-swap -1
+	--memory-reservation 32m
+	$(grep -q -w memory <(cut -d: -f2 /proc/self/cgroup) && echo --memory-swappiness 10)
 	--pids-limit 100
+	--blkio-weight 300
+	--blkio-weight-device $BATS_TEST_TMPDIR/disk:200
+	--device-read-bps $BATS_TEST_TMPDIR/disk:1m
+	--device-write-bps $BATS_TEST_TMPDIR/disk:1m
+	--device-read-iops $BATS_TEST_TMPDIR/disk:100
+	--device-write-iops $BATS_TEST_TMPDIR/disk:100
+	--oom-score-adj 500
 	--ulimit nofile=100:200
 	--sysctl net.ipv4.ip_forward=1
 	--shm-size 8m
@@ -56,7 +81,11 @@ shown_options() {
 
 @test "every option of run that the help shows plans a start" {
 	local option line count=0
+	echo name=value >"$BATS_TEST_TMPDIR/list"
+	mknod "$BATS_TEST_TMPDIR/disk" b 7 0
 	for option in $(shown_options); do
+		# cgroup v2 has no such file, and then the option says so (run_options.bats).
+		[ "$option" = --memory-swappiness ] && ! good_values | grep -q -e "^$option" && continue
 		line=$(good_values | grep -x -e "$option\( .*\)\{0,1\}") ||
 			fail "$option has no good value in this test"
 		# shellcheck disable=SC2086  # an option and its value
@@ -65,5 +94,5 @@ shown_options() {
 		count=$((count + 1))
 	done
 	[ "$count" -gt 30 ]
-	[ "$count" -eq "$(good_values | wc -l)" ]
+	[ "$count" -eq "$(good_values | grep -c .)" ]
 }

@@ -318,13 +318,16 @@ static void find_in_help(const char *text, const struct opt *row)
 	own_free char *wanted = NULL;
 	struct err err = ERR_INIT;
 
-	wanted = row->letter ? str_printf(&err, "  -%c, --%s%s%s ", row->letter, row->name,
-					  row->value_name ? " " : "",
-					  row->value_name ? row->value_name : "")
-			     : str_printf(&err, "      --%s%s%s ", row->name,
-					  row->value_name ? " " : "",
-					  row->value_name ? row->value_name : "");
+	wanted = row->letter
+			 ? str_printf(&err, "  -%c, --%s%s%s", row->letter, row->name,
+				      row->value_name ? " " : "",
+				      row->value_name ? row->value_name : "")
+			 : str_printf(&err, "      --%s%s%s", row->name, row->value_name ? " " : "",
+				      row->value_name ? row->value_name : "");
 	const char *found = strstr(text, wanted);
+	/* Its text stands beside it or, where it is long, below. */
+	while (found && !strchr(" \n", found[strlen(wanted)]))
+		found = strstr(found + 1, wanted);
 	if (row->type == OPT_REFUSED) {
 		if (found)
 			BAD("--help shows what is not supported");

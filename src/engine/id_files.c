@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Files that scripts ask for to find a container again: its id, its process. They are the caller's, and stay
+ * when the container goes.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "engine/launch.h"
+
+int launch_write_cidfile(const char *path, const char *id, struct err *err)
+{
+	own_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+	if (fd < 0 && errno == EEXIST) {
+		err_set(err, ERR_EXISTS, 0, "--cidfile: '%s' exists already", path);
+		return err_hint(err, "remove it if the container that it names is no longer "
+				     "wanted, or name another file");
+	}
+	if (fd < 0)
+		return err_errno(err, "--cidfile: cannot make '%s'", path);
+	if (fd_write_all(fd, id, strlen(id), path, err) == 0)
+		return 0;
+	unlink(path);
+	return -1;
+}
+
+int launch_write_pidfile(const char *path, pid_t pid, struct err *err)
+{
+	own_fd int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+	char text[16];
+	int length = snprintf(text, sizeof text, "%d\n", pid);
+
+	if (fd < 0 || ftruncate(fd, 0) < 0)
+		return err_errno(err, "--pidfile: cannot write '%s'", path);
+	return fd_write_all(fd, text, (size_t)length, path, err);
+}
