@@ -3,11 +3,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/loop.h"
 #include "base/own.h"
 #include "cli/cli.h"
+#include "cli/moment.h"
 #include "engine/lifecycle.h"
 #include "engine/log.h"
 #include "json/json.h"
@@ -255,25 +255,6 @@ struct log_options {
 };
 
 #define LOGS(field) offsetof(struct log_options, field)
-
-/* A date and time of RFC 3339 in UTC, or how long ago. */
-static int parse_moment(const char *flag, const char *text, int64_t *ret_ns, struct err *err)
-{
-	struct tm date = {0};
-	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &date);
-	uint64_t ago_ms;
-
-	if (end && (!*end || !strcmp(end, "Z"))) {
-		*ret_ns = timegm(&date) * INT64_C(1000000000);
-		return 0;
-	}
-	if (str_to_ms(text, flag, &ago_ms, err) == 0 && ago_ms < INT64_MAX / 2000000) {
-		*ret_ns = clock_real_ns() - (int64_t)ago_ms * 1000000;
-		return 0;
-	}
-	err_set(err, ERR_USAGE, 0, "%s: '%s' is neither a time nor a duration", flag, text);
-	return err_hint(err, "2026-01-31T12:00:00Z in UTC, or how long ago: 90s, 10m, 1h30m");
-}
 
 static int run_logs(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {

@@ -15,6 +15,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "engine/engine.h"
+#include "engine/event.h"
 #include "engine/group.h"
 #include "engine/lifecycle.h"
 #include "runtime/relay.h"
@@ -177,10 +178,13 @@ int engine_exec(struct container *ct, const struct exec_options *options,
 	if (make_process(ct, options, command, &process, err) < 0 ||
 	    enter(ct, options, &process, &ours, &running, err) < 0)
 		return -1;
+	event_note(ct, "exec", "command", command->items[0]);
 	*ret_code = 0;
 	int status = 0;
 	if (!options->detach)
 		status = relay_process(&running, &ours, options->interactive, ret_code, err);
+	if (!options->detach && status == 0)
+		event_note_number(ct, "exec_died", "code", *ret_code);
 	proc_forget(&running);
 	return status;
 }

@@ -22,7 +22,7 @@
 struct keeper_state {
 	int version;	       /* 1 */
 	char *id, *root, *run; /* container id; store roots */
-	char *name;	       /* freed with the container by --rm; NULL: none */
+	char *name;	       /* for keepers of older versions: what is freed with --rm */
 	char *cgroup_name;     /* NULL: none to remove */
 	bool remove, terminal;
 	bool replaced; /* handed over by a keeper, not by the command that started it */

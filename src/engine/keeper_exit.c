@@ -25,6 +25,7 @@
 
 #include "base/fail.h"
 #include "base/own.h"
+#include "engine/event.h"
 #include "engine/keeper_private.h"
 #include "engine/store_private.h"
 #include "kernel/cgroup.h"
@@ -60,7 +61,6 @@ static int open_store(struct ending *e, struct err *err)
 		return err_errno(err, "cannot open the store '%s'", state->root);
 	ct->store = &e->store;
 	memcpy(ct->id, state->id, sizeof(ct->id));
-	ct->record.name = state->name;
 	ct->record.remove = state->remove;
 	ct->state.id_slot = state->id_slot;
 	ct->root_fd = open_directory(e->store.root_fd, ct->id);
@@ -102,6 +102,17 @@ static int step_record(struct ending *e, struct err *err)
 	return store_write_exit(&e->ct, &record, err);
 }
 
+static int step_tell(struct ending *e, struct err *err)
+{
+	const struct keeper *k = e->k;
+
+	event_identity_read(&e->ct);
+	if (k->oom_killed)
+		event_note(&e->ct, "oom", NULL, NULL);
+	event_note_number(&e->ct, "die", "code", k->exit_code);
+	return 0;
+}
+
 /* Processes from outside that joined (exec) and left the pid namespace out are killed with it. */
 static int step_cgroup(struct ending *e, struct err *err)
 {
@@ -140,7 +151,10 @@ static int step_remove(struct ending *e, struct err *err)
 {
 	if (!e->ct.store || !e->k->state.remove)
 		return 0;
-	return store_retire(&e->ct, &e->k->retired_fd, err);
+	if (store_retire(&e->ct, &e->k->retired_fd, err) < 0)
+		return -1;
+	event_note(&e->ct, "remove", NULL, NULL);
+	return 0;
 }
 
 static int step_release(struct ending *e, struct err *err)
@@ -159,9 +173,9 @@ static const struct step {
 	int (*run)(struct ending *e, struct err *err);
 } steps[] = {
 	{"keeper.exit.measure", step_measure}, {"keeper.exit.record", step_record},
-	{"keeper.exit.socket", step_socket},   {"keeper.exit.cgroup", step_cgroup},
-	{"keeper.exit.ids", step_ids},	       {"keeper.exit.remove", step_remove},
-	{"keeper.exit.release", step_release},
+	{"keeper.exit.tell", step_tell},       {"keeper.exit.socket", step_socket},
+	{"keeper.exit.cgroup", step_cgroup},   {"keeper.exit.ids", step_ids},
+	{"keeper.exit.remove", step_remove},   {"keeper.exit.release", step_release},
 };
 
 /* When everybody has their answer. */
@@ -195,6 +209,7 @@ void keeper_clear_up(struct keeper *k)
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		if (fail_point(steps[i].failpoint, &ignored) == 0)
 			steps[i].run(&e, &ignored);
+	event_identity_done(&e.ct);
 	fd_close(e.ct.root_fd);
 	fd_close(e.ct.run_fd);
 	cgroup_done(&e.cgroup);

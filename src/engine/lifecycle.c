@@ -7,6 +7,7 @@
  * is left is repaired by us: no command waits for ever on another process.
  */
 #include "engine/lifecycle.h"
+#include "engine/event.h"
 #include "engine/group.h"
 
 #include <fcntl.h>
@@ -150,8 +151,10 @@ int engine_stop(struct container *ct, int64_t timeout_ms, struct err *err)
 	if (wait > INT32_MAX - KEEPER_GRACE_MS)
 		wait = INT32_MAX - KEEPER_GRACE_MS;
 	if (keeper_request(ct->run_fd, KEEPER_STOP, 0, wait, (int)wait + KEEPER_GRACE_MS,
-			   &asking) == 0)
+			   &asking) == 0) {
+		event_note(ct, "stop", NULL, NULL);
 		return 0;
+	}
 	/* It ended by itself just now, or does not answer. */
 	if ((asking.kind == ERR_STATE && wait_cleared(ct, err) == 0) ||
 	    file_lock_held(ct->run_fd, STORE_ALIVE, err) == 0)
@@ -169,8 +172,10 @@ int engine_kill(struct container *ct, int signal, struct err *err)
 		return -1;
 	if (ct->status != CT_RUNNING)
 		return engine_not_running(ct, err);
-	if (keeper_request(ct->run_fd, KEEPER_SIGNAL, signal, 0, SIGNAL_TIMEOUT_MS, &asking) == 0)
+	if (keeper_request(ct->run_fd, KEEPER_SIGNAL, signal, 0, SIGNAL_TIMEOUT_MS, &asking) == 0) {
+		event_note_number(ct, "kill", "signal", signal);
 		return 0;
+	}
 	if (proc_open(&init, ct->state.init_pid, ct->state.init_start, err) < 0) {
 		if (err->kind == ERR_NOT_FOUND)
 			ct->status = CT_STOPPING; /* since just now */
@@ -178,6 +183,8 @@ int engine_kill(struct container *ct, int signal, struct err *err)
 	}
 	status = proc_signal(&init, signal, err);
 	proc_forget(&init);
+	if (status == 0)
+		event_note_number(ct, "kill", "signal", signal);
 	return status;
 }
 
@@ -258,8 +265,10 @@ static int record_death(struct container *ct, struct err *err)
 				  .started_ns = ct->state.started_ns};
 	struct err reading = ERR_INIT;
 
-	if (ct->record.remove || ct->root_fd < 0 ||
-	    store_read_exit(ct->root_fd, &ct->exit, &reading) == 0)
+	if (ct->root_fd >= 0 && store_read_exit(ct->root_fd, &ct->exit, &reading) == 0)
+		return 0;
+	event_note_number(ct, "die", "code", how.code);
+	if (ct->record.remove || ct->root_fd < 0)
 		return 0;
 	how.reason = str_dup("keeper died", err);
 	if (!how.reason || store_write_exit(ct, &how, err) < 0) {
@@ -267,6 +276,14 @@ static int record_death(struct container *ct, struct err *err)
 		return -1;
 	}
 	ct->exit = how;
+	return 0;
+}
+
+static int remove_and_tell(struct container *ct, struct err *err)
+{
+	if (store_remove(ct, err) < 0)
+		return -1;
+	event_note(ct, "remove", NULL, NULL);
 	return 0;
 }
 
@@ -281,8 +298,10 @@ int engine_repair_locked(struct container *ct, struct err *err)
 	    store_release_ids_of(ct->store, ct->id, err) < 0)
 		return -1;
 	ct->state.id_slot = -1;
+	if (ct->record.remove && ct->status == CT_DEAD && record_death(ct, err) < 0)
+		return -1;
 	if (ct->record.remove || store_is_going(ct) || ct->status == CT_CREATED)
-		return store_remove(ct, err);
+		return remove_and_tell(ct, err);
 	if (record_death(ct, err) < 0 || fail_point("repair.exit", err) < 0 ||
 	    file_unlink(ct->run_fd, STORE_STATE, err) < 0 ||
 	    file_unlink(ct->run_fd, STORE_STOPPING, err) < 0 ||
@@ -305,7 +324,7 @@ int engine_discard(struct container *ct, struct err *err)
 {
 	if (remove_cgroup(ct->id, err) < 0 || store_release_ids_of(ct->store, ct->id, err) < 0)
 		return -1;
-	return store_remove(ct, err);
+	return remove_and_tell(ct, err);
 }
 
 static int end_before_removal(struct container *ct, bool force, struct err *err)
@@ -339,7 +358,7 @@ int engine_remove(struct container *ct, bool force, struct err *err)
 	if (store_release_ids_of(ct->store, ct->id, err) < 0)
 		return -1;
 	ct->state.id_slot = -1;
-	return store_remove(ct, err);
+	return remove_and_tell(ct, err);
 }
 
 int engine_sweep(struct store *store, struct err *err)

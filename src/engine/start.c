@@ -29,6 +29,7 @@
 #include "base/loop.h"
 #include "base/own.h"
 #include "base/proc.h"
+#include "engine/event.h"
 #include "engine/keeper.h"
 #include "engine/launch.h"
 #include "engine/store_private.h"
@@ -197,6 +198,7 @@ static int be_born(struct birth *b, int client_fd, bool attach, struct err *err)
 	if (execute_plan(b, err) < 0 || fail_point("keeper.running", err) < 0 ||
 	    write_state(b, err) < 0 || fail_point("keeper.state", err) < 0)
 		return -1;
+	event_note(b->ct, "start", NULL, NULL);
 	b->keeper.init_fd = b->running.init.pidfd;
 	b->keeper.init_pid = b->running.init.pid;
 	b->keeper.console_fd = b->running.console_fd;

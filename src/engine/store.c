@@ -24,6 +24,7 @@
 #include "base/file.h"
 #include "base/own.h"
 #include "base/path.h"
+#include "engine/event.h"
 #include "engine/store_private.h"
 
 #define DEFAULT_ROOT "/var/lib/insula"
@@ -233,6 +234,7 @@ int store_create(struct store *store, struct record *record, struct container *r
 		container_done(&ct);
 		return -1;
 	}
+	event_note(&ct, "create", NULL, NULL);
 	*ret = ct;
 	return 0;
 }

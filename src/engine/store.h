@@ -23,6 +23,7 @@
  *	  creators		      locked, shared, by whoever creates a container or takes a range
  *	  names			      locked by whoever drops a name that is nobody's
  *	  pad			      the launch pad
+ *	  events, events.1	      what happened (event.h)
  *
  * ROOT and RUN come from --root and --runroot, INSULA_ROOT and INSULA_RUNROOT, or the defaults. A
  * container exists from the moment its run directory exists until that and the one in ROOT are gone.

@@ -126,8 +126,8 @@ static int damaged(const char *name, const char *why, struct err *err)
 	return err_set(err, ERR_CORRUPT, 0, "%s: %s", name, why);
 }
 
-static int bind_line(const char *line, size_t size, const char *name, const struct store_part *part,
-		     struct err *err)
+int store_bind_line(const char *line, size_t size, const char *name, const struct store_part *part,
+		    struct err *err)
 {
 	if (!is_whole(line, size))
 		return damaged(name, "it is cut short, or was changed: its checksum is wrong", err);
@@ -151,7 +151,7 @@ static int bind_lines(const struct str *text, const char *name, unsigned int fir
 		if (!end)
 			return damaged(name, "it is cut short", err);
 		if (i >= first &&
-		    bind_line(line, (size_t)(end - line), name, &parts[i - first], err) < 0)
+		    store_bind_line(line, (size_t)(end - line), name, &parts[i - first], err) < 0)
 			return -1;
 		line = end + 1;
 	}

@@ -8,6 +8,7 @@
 #include "engine/store.h"
 
 #define STORE_REMOVED "removed" /* in ROOT */
+#define STORE_RECORD "record.json"
 
 /* In a run directory. */
 #define STORE_ALIVE "alive"
@@ -54,6 +55,9 @@ int store_read_document(int dir_fd, const char *name, unsigned int first,
 			struct err *err);
 int store_read_open(int fd, const char *name, unsigned int first, const struct store_part *parts,
 		    size_t count, size_t limit, struct err *err);
+/* One line with its checksum, without the newline. */
+int store_bind_line(const char *line, size_t size, const char *name, const struct store_part *part,
+		    struct err *err);
 /* Add the checksum to the last line of a text, which is an object with members. */
 void store_add_sum(struct str *text);
 

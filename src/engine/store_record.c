@@ -19,7 +19,6 @@
 #include "engine/store_private.h"
 #include "json/json.h"
 
-#define RECORD_NAME "record.json"
 #define RECORD_MAX (8u << 20)
 
 #define FIELD(type_, name_, kind_, ...) \
@@ -106,7 +105,7 @@ int store_write_record(int dir_fd, const struct record *record, struct err *err)
 	const struct store_part parts[] = {{record_fields, (void *)record},
 					   {spec_part_fields, (void *)record}};
 
-	return store_write_document(dir_fd, RECORD_NAME, parts, 2, RECORD_MAX, !record->remove,
+	return store_write_document(dir_fd, STORE_RECORD, parts, 2, RECORD_MAX, !record->remove,
 				    err);
 }
 
@@ -129,7 +128,7 @@ static int read_record_line(const struct container *ct, unsigned int line,
 	for (size_t i = 0; i < 2; i++) {
 		if (places[i] < 0)
 			continue;
-		if (store_read_document(places[i], RECORD_NAME, line, &part, 1, RECORD_MAX, err) ==
+		if (store_read_document(places[i], STORE_RECORD, line, &part, 1, RECORD_MAX, err) ==
 		    0)
 			return 1;
 		if (err->kind != ERR_NOT_FOUND)

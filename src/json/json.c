@@ -59,6 +59,11 @@ const char *json_string(const struct json *doc, json_node n)
 	return is(doc, n, JSON_STRING) ? doc->pool + doc->nodes[n].value : NULL;
 }
 
+const char *json_number(const struct json *doc, json_node n)
+{
+	return is(doc, n, JSON_NUMBER) ? doc->pool + doc->nodes[n].value : NULL;
+}
+
 bool json_bool(const struct json *doc, json_node n)
 {
 	return is(doc, n, JSON_BOOL) && doc->nodes[n].value;

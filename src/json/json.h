@@ -47,6 +47,7 @@ static inline void own_json_done(struct json **doc)
 enum json_type json_type(const struct json *doc, json_node n);
 const char *json_string(const struct json *doc, json_node n); /* NUL-terminated, no NUL inside */
 bool json_bool(const struct json *doc, json_node n);
+const char *json_number(const struct json *doc, json_node n); /* as it was written; else NULL */
 int json_u64(const struct json *doc, json_node n, uint64_t *ret, struct err *err);
 int json_i64(const struct json *doc, json_node n, int64_t *ret, struct err *err);
 size_t json_count(const struct json *doc, json_node n); /* items or members */
@@ -156,6 +157,8 @@ void json_write_u64(struct json_writer *w, uint64_t value);
 void json_write_i64(struct json_writer *w, int64_t value);
 void json_write_decimal(struct json_writer *w, double value); /* two decimals */
 void json_write_strings(struct json_writer *w, const struct strv *v);
+/* A value of a document, whatever it is, as it was written there. */
+void json_write_node(struct json_writer *w, const struct json *doc, json_node n);
 /* key and value at once */
 void json_write_member(struct json_writer *w, const char *key, const char *text);
 

@@ -165,3 +165,40 @@ void json_write_member(struct json_writer *w, const char *key, const char *text)
 	json_write_key(w, key);
 	json_write_string(w, text);
 }
+
+static void write_container(struct json_writer *w, const struct json *doc, json_node n)
+{
+	bool is_object = json_type(doc, n) == JSON_OBJECT;
+
+	is_object ? json_write_object(w) : json_write_array(w);
+	for (json_node item = json_first(doc, n); item != JSON_NONE; item = json_next(doc, item)) {
+		if (is_object)
+			json_write_key(w, json_key(doc, item));
+		json_write_node(w, doc, item);
+	}
+	json_write_end(w, is_object ? '}' : ']');
+}
+
+/* As deep as a document may be that was parsed. */
+void json_write_node(struct json_writer *w, const struct json *doc, json_node n)
+{
+	switch (json_type(doc, n)) {
+	case JSON_NULL:
+		json_write_string(w, NULL);
+		break;
+	case JSON_BOOL:
+		json_write_bool(w, json_bool(doc, n));
+		break;
+	case JSON_NUMBER:
+		begin_item(w);
+		str_add(w->out, json_number(doc, n));
+		break;
+	case JSON_STRING:
+		json_write_string(w, json_string(doc, n));
+		break;
+	case JSON_ARRAY:
+	case JSON_OBJECT:
+		write_container(w, doc, n);
+		break;
+	}
+}

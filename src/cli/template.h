@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * --format 'TEMPLATE': the part of Go's templates that people type.
+ *
+ *	{{.Field}} {{.Field.Member}} {{.}}	a value
+ *	{{json .Field}}				the value as JSON
+ *	{{upper .Field}} {{lower .Field}}
+ *	{{join .Field ", "}}			of a list
+ *	{{index .Field "key"}}			a member, or an item KEY=VALUE of a list
+ *	table TEMPLATE				a heading, and columns where the template has \t
+ *
+ * Outside of braces \t, \n and \\ are what they are in C. What is printed of a row is a value in a JSON
+ * document, so whoever lists something fills one kind of row for --format json and for templates.
+ * Fields are found by their name in the verb's table, and without a table by the document's own keys, whatever
+ * their case and without regard to '_'.
+ */
+#ifndef INSULA_CLI_TEMPLATE_H
+#define INSULA_CLI_TEMPLATE_H
+
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "json/json.h"
+
+struct template_field {
+	const char *name; /* as podman and docker call it: "ID"; NULL ends */
+	const char *key;  /* in the row */
+	const char *head; /* above its column */
+};
+
+struct template;
+
+/* fields: NULL where any key of the document will do. */
+struct template *template_parse(const char *text, const struct template_field *fields,
+				struct err *err);
+void template_free(struct template *t);
+
+static inline void own_template_done(struct template **t)
+{
+	template_free(*t);
+}
+
+#define own_template __attribute__((cleanup(own_template_done)))
+
+/* A line for the value n; without a newline. */
+int template_render(const struct template *t, const struct json *doc, json_node n, struct str *out,
+		    struct err *err);
+/* A line, or the lines of a table, for each item of an array. */
+int template_print(const struct template *t, const struct json *doc, json_node array, FILE *out,
+		   struct err *err);
+
+/* Does it begin with "table"? */
+bool template_is_table(const struct template *t);
+/* Is it a format at all? For whoever has work to do before there is anything to print. */
+int template_check(const char *format, const struct template_field *fields, struct err *err);
+/* How a verb prints rows: format NULL is `fallback`, a template; "json" is the document. `text` is an array
+ * of rows. */
+int print_rows(const char *format, const char *fallback, const struct template_field *fields,
+	       const struct str *text, struct err *err);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * --filter KEY=VALUE, of what is listed: a table of keys for each kind of row. Of several values of one key
+ * one has to match, or all of them where the table says so (labels); of several keys each has to.
+ */
+#ifndef INSULA_ENGINE_FILTER_H
+#define INSULA_ENGINE_FILTER_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* `value` was checked. */
+typedef bool filter_match_fn(const void *row, const char *value);
+/* 0: it is a value of this key. */
+typedef int filter_check_fn(const char *value, struct err *err);
+
+struct filter_key {
+	const char *name; /* NULL ends */
+	filter_match_fn *match;
+	filter_check_fn *check; /* NULL: anything */
+	bool all;
+};
+
+/* ERR_USAGE for a key that is not in the table, or a value that is none of it. */
+int filters_check(const struct filter_key *keys, const struct strv *filters, struct err *err);
+bool filters_match(const struct filter_key *keys, const struct strv *filters, const void *row);
+
+/* Matchers of a list of labels and of a container's name, id or beginning of an id. */
+bool filter_label(const struct strv *labels, const char *value);
+bool filter_container(const char *id, const char *name, const char *value);
+
+struct event;
+extern const struct filter_key event_filter_keys[]; /* of rows that are struct event */
+
+#endif
