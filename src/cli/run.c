@@ -34,7 +34,7 @@ static int run_run(struct cli *cli, void *data, const struct strv *operands, str
 	struct strv command = {.items = operands->items + 1, .count = operands->count - 1};
 	char id[STORE_ID_LENGTH + 1];
 
-	if (options->userns == USERNS_HOST && !options->dry_run &&
+	if (engine_wants_host_root(options) && !options->dry_run &&
 	    run_sealed(cli, options, err) < 0)
 		return -1;
 	if (engine_run(&cli->store, options, operands->items[0], &command, id, &cli->exit_code,

@@ -8,9 +8,6 @@
 
 #define RUN(field) offsetof(struct run_options, field)
 
-static const char *const userns_modes[] = {"private", "host", NULL};
-static const char *const network_modes[] = {"none", "host", NULL};
-
 const struct opt cli_run_table[] = {
 	{"interactive", 'i', OPT_BOOL, RUN(interactive), .help = "keep the standard input open"},
 	{"tty", 't', OPT_BOOL, RUN(tty), .help = "give the container a terminal"},
@@ -62,10 +59,17 @@ const struct opt cli_run_table[] = {
 	 .help = "take a capability away, or all"},
 	{"security-opt", 0, OPT_STRINGS, RUN(security_opts), .value_name = "NAME=VALUE",
 	 .help = "seccomp=FILE|unconfined, no-new-privileges, apparmor=, label=, mask="},
-	{"userns", 0, OPT_CHOICE, RUN(userns), .value_name = "MODE",
-	 .help = "user namespace, private by default", .choices = userns_modes},
-	{"network", 0, OPT_CHOICE, RUN(network), .value_name = "MODE",
-	 .help = "network, none by default", .choices = network_modes},
+	{"userns", 0, OPT_STRING, RUN(userns), .value_name = "MODE",
+	 .help = "user namespace: private (default), host", .complete = "none"},
+	{"network", 0, OPT_STRING, RUN(network), .value_name = "MODE",
+	 .help = "network: none (default), host, container:NAME, ns:PATH", .complete = "none"},
+	{"ipc", 0, OPT_STRING, RUN(ipc), .value_name = "MODE",
+	 .help = "shared memory and queues: private (default), host, container:NAME",
+	 .complete = "none"},
+	{"uts", 0, OPT_STRING, RUN(uts), .value_name = "MODE",
+	 .help = "hostname: private (default), host, container:NAME", .complete = "none"},
+	{"cgroupns", 0, OPT_STRING, RUN(cgroupns), .value_name = "MODE",
+	 .help = "view of control groups: private (default), host", .complete = "none"},
 	{"add-host", 0, OPT_STRINGS, RUN(add_hosts), .value_name = "HOST:ADDRESS",
 	 .help = "add a line to /etc/hosts inside", .complete = "none"},
 	{"dns", 0, OPT_STRINGS, RUN(dns), .value_name = "ADDRESS",
@@ -143,9 +147,6 @@ const struct opt cli_run_table[] = {
 	 .help = "there are no registry images yet"},
 	{"pid", 0, OPT_REFUSED, .value_name = "MODE",
 	 .help = "every container has its own processes"},
-	{"ipc", 0, OPT_REFUSED, .value_name = "MODE", .help = "every container has its own ipc"},
-	{"uts", 0, OPT_REFUSED, .value_name = "MODE",
-	 .help = "every container has its own hostname"},
 	{"health-cmd", 0, OPT_REFUSED, .value_name = "COMMAND", .help = "not there yet"},
 	{"log-driver", 0, OPT_REFUSED, .value_name = "DRIVER",
 	 .help = "logs are files, 3 of 10 MB; other drivers are not there yet"},

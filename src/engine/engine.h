@@ -14,16 +14,13 @@
 #include "engine/store.h"
 #include "image/image.h"
 
-enum userns_mode { USERNS_PRIVATE, USERNS_HOST };
-enum network_mode { NETWORK_NONE, NETWORK_HOST };
-
 /* The flags of run, as podman-run(1) and docker-run(1) have them. Unset: NULL, 0 or false with the
  * "given" flag false. */
 struct run_options {
 	bool interactive, tty, detach, remove, read_only, init, strict, dry_run;
 	char *name, *hostname, *workdir, *user, *entrypoint;
-	int userns;  /* enum userns_mode */
-	int network; /* enum network_mode */
+	/* request_namespaces.c knows the words; NULL: a namespace of its own */
+	char *userns, *network, *ipc, *uts, *cgroupns;
 	struct strv env, labels, tmpfs, volumes, mounts, devices, cap_add, cap_drop, security_opts,
 		ulimits, sysctls;
 	uint64_t cpus_milli; /* thousandths of a CPU; 0: no limit */
@@ -54,11 +51,15 @@ struct run_options {
 	bool oom_score_adj_given;
 };
 
+/* Is container root to be the host's root? Then nobody may come near it from a program that it could
+ * write to. */
+bool engine_wants_host_root(const struct run_options *options);
+
 /* From options to the record and specification of a new container. `command` may be empty: the
- * image's default. Nothing is made. */
-int engine_make_record(const struct run_options *options, const char *image_ref,
-		       const struct image *image, const struct strv *command, struct record *ret,
-		       struct err *err);
+ * image's default. Nothing is made. Other containers that the options name are looked up in `store`. */
+int engine_make_record(struct store *store, const struct run_options *options,
+		       const char *image_ref, const struct image *image, const struct strv *command,
+		       struct record *ret, struct err *err);
 
 /* The plan as text, nothing made. */
 int engine_dry_run(struct store *store, struct record *record, const struct image *image,

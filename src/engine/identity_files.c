@@ -47,11 +47,11 @@ static int base_hosts(const struct record *record, struct str *text, struct err 
 {
 	own_free char *host = NULL;
 
-	if (record->spec.linux_.namespaces[SPEC_NS_NET].given) {
+	if (!record->host_names) {
 		str_addf(text,
 			 "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 			 "127.0.1.1\t%s\n",
-			 record->spec.hostname);
+			 record_hostname(record));
 		return 0;
 	}
 	if (read_host_file("/etc/hosts", &host, err) < 0)
@@ -118,13 +118,12 @@ static void add_host_lines(char *host, const struct strv *given, struct str *tex
 /* With the host's network a container resolves names as the host does, but for what was given. */
 static int write_resolv(int dir_fd, const struct record *record, struct err *err)
 {
-	bool own_network = record->spec.linux_.namespaces[SPEC_NS_NET].given;
 	own(str) struct str text = STR_INIT(2 * HOST_FILE_MAX);
 	own_free char *host = NULL;
 
 	if (record->resolv.count == 1 && str_eq(record->resolv.items[0], "none"))
 		return 0;
-	if (!own_network) {
+	if (record->host_names) {
 		if (read_host_file("/etc/resolv.conf", &host, err) < 0)
 			return -1;
 		add_host_lines(host, &record->resolv, &text);
@@ -174,7 +173,6 @@ static int write_timezone(int dir_fd, const char *zone, struct err *err)
 
 int launch_write_identity(int upper_fd, const struct record *record, struct err *err)
 {
-	const struct spec *spec = &record->spec;
 	own(str) struct str line = STR_INIT(256);
 
 	if (mkdirat(upper_fd, "etc", 0755) < 0)
@@ -183,7 +181,7 @@ int launch_write_identity(int upper_fd, const struct record *record, struct err 
 				   O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (etc_fd < 0)
 		return err_errno(err, "cannot open '/etc' of the container");
-	str_addf(&line, "%s\n", spec->hostname);
+	str_addf(&line, "%s\n", record_hostname(record));
 	if (write_file(etc_fd, "hostname", line.data, err) < 0)
 		return -1;
 	str_reset(&line);

@@ -100,7 +100,7 @@ static void write_config(struct json_writer *w, const struct record *r)
 	json_write_strings(w, &r->command);
 	json_write_key(w, "Env");
 	json_write_strings(w, &r->spec.process.env);
-	json_write_member(w, "Hostname", r->spec.hostname ? r->spec.hostname : "");
+	json_write_member(w, "Hostname", record_hostname(r));
 	write_pairs(w, "Labels", &r->labels);
 	write_flag(w, "OpenStdin", r->interactive);
 	json_write_member(w, "StopSignal", proc_signal_name(r->stop_signal, name, sizeof name));

@@ -81,7 +81,8 @@ static int map_ids(struct spec *spec, uint32_t base, struct err *err)
 
 int launch_plan(struct launch *l, struct store *store, struct record *record,
 		const struct image *image, uint32_t id_base, const int stdio[3],
-		const struct group_place *group, struct err *err)
+		const struct group_place *group, const struct launch_others *others,
+		struct err *err)
 {
 	struct facts facts;
 
@@ -95,12 +96,15 @@ int launch_plan(struct launch *l, struct store *store, struct record *record,
 	if (init && proc_find_ours("insula-init", "INSULA_INIT", l->init_program,
 				   sizeof l->init_program, err) < 0)
 		return -1;
+	l->shm = (struct runtime_source){"/dev/shm", others ? others->shm_fd : -1};
 	struct runtime_request request = {.id = record->id,
 					  .spec = &record->spec,
 					  .layers = l->layers,
 					  .layer_count = image->count,
 					  .cgroup_name = group->name,
 					  .cgroup_foreign = group->foreign,
+					  .sources = &l->shm,
+					  .source_count = l->shm.fd >= 0,
 					  .run_root = store->run,
 					  .init_program = init ? l->init_program : NULL,
 					  .strict = record->strict,
@@ -121,7 +125,7 @@ int engine_dry_run(struct store *store, struct record *record, const struct imag
 	/* The first id of the default range: which one a start gets is decided when it starts. */
 	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 ||
 	    group_expect(record->id, &host, &group, err) < 0 ||
-	    launch_plan(&l, store, record, image, STORE_FIRST_ID, no_stdio, &group, err) < 0)
+	    launch_plan(&l, store, record, image, STORE_FIRST_ID, no_stdio, &group, NULL, err) < 0)
 		return -1;
 	const struct strv *warnings = runtime_plan_warnings(l.plan);
 	for (size_t i = 0; i < warnings->count; i++)

@@ -11,17 +11,32 @@
 struct launch {
 	struct cgroup_host host;
 	struct runtime_layer *layers;
+	struct runtime_source shm;
 	struct strv writable;	 /* a directory of the container for each layer */
 	char init_program[4096]; /* PATH_MAX */
 	struct plan *plan;
 };
 
 void launch_done(struct launch *l);
+/* Namespaces of other containers, as long as they are to be joined. */
+struct launch_others {
+	int fds[SPEC_NS_COUNT];
+	int shm_fd; /* what is mounted on the other's /dev/shm, detached */
+};
+
+#define LAUNCH_OTHERS_INIT \
+	((struct launch_others){.fds = {-1, -1, -1, -1, -1, -1, -1, -1}, .shm_fd = -1})
+
+void launch_others_done(struct launch_others *o);
+/* What the record says of other containers becomes something to join; request_namespaces.c. */
+int launch_join_others(struct container *ct, struct launch_others *o, struct err *err);
+
 /* Fill the specification's id maps from id_base, check it, plan. What the plan points at is borrowed from
  * all arguments. */
 int launch_plan(struct launch *l, struct store *store, struct record *record,
 		const struct image *image, uint32_t id_base, const int stdio[3],
-		const struct group_place *group, struct err *err);
+		const struct group_place *group, const struct launch_others *others,
+		struct err *err);
 
 /* upper and work of every layer, and in upper the files that say who the container is: hostname, hosts,
  * resolv.conf, machine-id (identity_files.c). Once, when the container is made. */

@@ -119,8 +119,9 @@ static int set_user(const struct run_options *options, struct spec_user *user, s
 }
 
 static int set_process(const struct run_options *options, const char *image_ref,
-		       const struct strv *command, struct spec *spec, struct err *err)
+		       const struct strv *command, struct record *record, struct err *err)
 {
+	struct spec *spec = &record->spec;
 	struct spec_process *p = &spec->process;
 
 	spec->process_given = true;
@@ -134,7 +135,7 @@ static int set_process(const struct run_options *options, const char *image_ref,
 		return err_wrap(err, "--workdir");
 	if (add_command(options, image_ref, command, p, err) < 0)
 		return -1;
-	return add_environment(options, spec->hostname, p, err);
+	return add_environment(options, record->hostname, p, err);
 }
 
 /* RFC 1123, as hostname(7) has it; the kernel's limit is 64. */
@@ -156,33 +157,48 @@ static int check_hostname(const char *name, struct err *err)
 	return err_hint(err, "letters, digits, '-' and '.', at most 64");
 }
 
-static int set_hostname(const struct run_options *options, const char *id, struct spec *spec,
-			struct err *err)
+static char *host_hostname(struct err *err)
 {
 	struct utsname host;
 
-	if (options->network == NETWORK_HOST && !options->hostname) {
-		if (uname(&host) < 0)
-			return err_errno(err, "cannot read the hostname");
-		spec->hostname = str_dup(host.nodename, err);
-	} else if (options->hostname) {
-		if (check_hostname(options->hostname, err) < 0)
-			return -1;
-		spec->hostname = str_dup(options->hostname, err);
-	} else {
-		spec->hostname = str_dup_len(id, STORE_SHORT_ID, err);
-	}
-	return spec->hostname ? 0 : -1;
+	if (uname(&host) == 0)
+		return str_dup(host.nodename, err);
+	err_errno(err, "cannot read the hostname");
+	return NULL;
 }
 
-static void set_namespaces(const struct run_options *options, struct spec *spec)
+static char *choose_hostname(const struct request *r, struct err *err)
 {
-	struct spec_namespace *ns = spec->linux_.namespaces;
+	const struct run_options *options = r->options;
+	const struct ns_request *uts = &r->ns->of[SPEC_NS_UTS];
 
-	ns[SPEC_NS_MNT].given = ns[SPEC_NS_PID].given = ns[SPEC_NS_IPC].given = true;
-	ns[SPEC_NS_UTS].given = ns[SPEC_NS_CGROUP].given = true;
-	ns[SPEC_NS_NET].given = options->network == NETWORK_NONE;
-	ns[SPEC_NS_USER].given = options->userns == USERNS_PRIVATE;
+	if (options->hostname && uts->mode != NS_MODE_PRIVATE) {
+		err_set(err, ERR_USAGE, 0, "--hostname: with --uts %s it is not the container's",
+			options->uts);
+		return NULL;
+	}
+	if (options->hostname)
+		return check_hostname(options->hostname, err) < 0 ? NULL
+								  : str_dup(options->hostname, err);
+	if (uts->mode == NS_MODE_CONTAINER)
+		return str_dup(uts->hostname, err);
+	if (uts->mode == NS_MODE_HOST || r->ns->of[SPEC_NS_NET].mode == NS_MODE_HOST)
+		return host_hostname(err);
+	return str_dup_len(r->record->id, STORE_SHORT_ID, err);
+}
+
+/* In the specification only where it is to be set. */
+static int set_hostname(const struct request *r, struct err *err)
+{
+	struct record *record = r->record;
+
+	record->hostname = choose_hostname(r, err);
+	if (!record->hostname)
+		return -1;
+	if (r->ns->of[SPEC_NS_UTS].mode != NS_MODE_PRIVATE)
+		return 0;
+	record->spec.hostname = str_dup(record->hostname, err);
+	return record->spec.hostname ? 0 : -1;
 }
 
 static int set_stop(const struct run_options *options, struct record *record, struct err *err)
@@ -236,47 +252,76 @@ static int set_identity(const struct run_options *options, const char *image_ref
 		       : -1;
 }
 
-static int fill_record(const struct run_options *options, const char *image_ref,
-		       const struct image *image, const struct strv *command, struct record *record,
-		       struct err *err)
+static void set_flags(const struct run_options *options, struct record *record)
 {
-	struct facts facts = {0};
-	bool needs_facts = options->cpus_milli || options->cpuset_cpus || options->cpuset_mems;
-
 	record->remove = options->remove;
 	record->terminal = options->tty;
 	record->interactive = options->interactive;
 	record->strict = options->strict;
+	record->strict_limits = request_is_strict(options);
 	record->spec.init = options->init;
 	record->spec.root_readonly = options->read_only;
-	if ((needs_facts && facts_probe_process(AT_FDCWD, &facts, err) < 0) ||
-	    set_identity(options, image_ref, image, record, err) < 0 ||
-	    set_stop(options, record, err) < 0 ||
-	    request_labels(options, &record->labels, err) < 0 ||
-	    request_annotations(options, &record->spec.annotations, err) < 0 ||
-	    set_pidfile(options, record, err) < 0 || request_hosts(options, record, err) < 0 ||
-	    set_hostname(options, record->id, &record->spec, err) < 0)
-		return -1;
-	set_namespaces(options, &record->spec);
-	record->spec.oci_version = str_dup(SPEC_OCI_VERSION, err);
-	record->spec.root_path = str_dup("rootfs", err);
-	if (!record->spec.oci_version || !record->spec.root_path)
-		return -1;
-	if (set_process(options, image_ref, command, &record->spec, err) < 0 ||
-	    request_mounts(options, &record->spec, err) < 0 ||
-	    request_limits(options, &facts, &record->spec, err) < 0 ||
-	    request_security(options, &record->spec, err) < 0)
-		return -1;
-	record->strict_limits = request_is_strict(options);
-	return strv_copy(&record->command, &record->spec.process.args, err);
 }
 
-int engine_make_record(const struct run_options *options, const char *image_ref,
-		       const struct image *image, const struct strv *command, struct record *ret,
+/* Whoever it is, before anything of it. */
+static int fill_outside(const struct request *r, const char *image_ref, const struct image *image,
+			struct err *err)
+{
+	const struct run_options *options = r->options;
+	struct record *record = r->record;
+
+	set_flags(options, record);
+	if (set_identity(options, image_ref, image, record, err) < 0 ||
+	    set_stop(options, record, err) < 0 ||
+	    request_labels(options, &record->labels, err) < 0 ||
+	    request_annotations(options, &record->spec.annotations, err) < 0)
+		return -1;
+	return set_pidfile(options, record, err);
+}
+
+static int fill_inside(const struct request *r, const char *image_ref, const struct strv *command,
 		       struct err *err)
 {
+	const struct run_options *options = r->options;
+	struct record *record = r->record;
+	struct spec *spec = &record->spec;
+
+	if (set_hostname(r, err) < 0 || request_hosts(r, err) < 0 ||
+	    request_set_namespaces(r->ns, spec, err) < 0)
+		return -1;
+	spec->oci_version = str_dup(SPEC_OCI_VERSION, err);
+	spec->root_path = str_dup("rootfs", err);
+	if (!spec->oci_version || !spec->root_path)
+		return -1;
+	if (set_process(options, image_ref, command, record, err) < 0 ||
+	    request_mounts(r, spec, err) < 0 || request_limits(r, spec, err) < 0 ||
+	    request_security(options, spec, err) < 0)
+		return -1;
+	return strv_copy(&record->command, &spec->process.args, err);
+}
+
+static int fill_record(struct store *store, const struct run_options *options,
+		       const char *image_ref, const struct image *image, const struct strv *command,
+		       struct record *record, struct err *err)
+{
+	own(request_namespaces) struct request_namespaces ns = {0};
+	struct facts facts = {0};
+	const struct request r = {.options = options, .ns = &ns, .facts = &facts, .record = record};
+	bool needs_facts = options->cpus_milli || options->cpuset_cpus || options->cpuset_mems;
+
+	if ((needs_facts && facts_probe_process(AT_FDCWD, &facts, err) < 0) ||
+	    request_namespaces(store, options, &ns, err) < 0 ||
+	    fill_outside(&r, image_ref, image, err) < 0)
+		return -1;
+	return fill_inside(&r, image_ref, command, err);
+}
+
+int engine_make_record(struct store *store, const struct run_options *options,
+		       const char *image_ref, const struct image *image, const struct strv *command,
+		       struct record *ret, struct err *err)
+{
 	record_init(ret);
-	if (fill_record(options, image_ref, image, command, ret, err) == 0)
+	if (fill_record(store, options, image_ref, image, command, ret, err) == 0)
 		return 0;
 	record_done(ret);
 	return -1;

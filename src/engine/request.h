@@ -7,11 +7,39 @@
 #include "engine/engine.h"
 #include "kernel/facts.h"
 
+enum ns_mode { NS_MODE_PRIVATE, NS_MODE_HOST, NS_MODE_CONTAINER, NS_MODE_PATH };
+
+/* One namespace, as it was asked for; of another container's, what goes with it. */
+struct ns_request {
+	enum ns_mode mode;
+	char *path; /* as the specification keeps it; NULL: none */
+	char *hostname;
+	struct strv hosts, resolv;
+	bool host_names; /* it resolves names as the host does */
+};
+
+struct request_namespaces {
+	struct ns_request of[SPEC_NS_COUNT];
+};
+
+void request_namespaces_done(struct request_namespaces *r);
+/* --network, --ipc, --uts, --cgroupns, --userns (request_namespaces.c). */
+int request_namespaces(struct store *store, const struct run_options *options,
+		       struct request_namespaces *ret, struct err *err);
+int request_set_namespaces(const struct request_namespaces *r, struct spec *spec, struct err *err);
+
+/* What the functions below work from. */
+struct request {
+	const struct run_options *options;
+	const struct request_namespaces *ns;
+	const struct facts *facts;
+	struct record *record;
+};
+
 /* The file systems of every container, then --tmpfs, -v, --mount and --shm-size (request_mounts.c). */
-int request_mounts(const struct run_options *options, struct spec *spec, struct err *err);
+int request_mounts(const struct request *r, struct spec *spec, struct err *err);
 /* Memory, CPUs, pids, --ulimit, --sysctl (request_limits.c). */
-int request_limits(const struct run_options *options, const struct facts *facts, struct spec *spec,
-		   struct err *err);
+int request_limits(const struct request *r, struct spec *spec, struct err *err);
 /* Was a limit asked for that must not be left out where this host does not have it? */
 bool request_is_strict(const struct run_options *options);
 /* --cap-add, --cap-drop, --security-opt, --device, masks (request_security.c). */
@@ -25,6 +53,6 @@ int request_annotations(const struct run_options *options, struct strv *annotati
 /* --blkio-weight, --device-read-bps and their kin (request_io.c). */
 int request_io(const struct run_options *options, struct cgroup_resources *r, struct err *err);
 /* --add-host, --dns and its kin, --timezone (request_hosts.c). */
-int request_hosts(const struct run_options *options, struct record *record, struct err *err);
+int request_hosts(const struct request *r, struct err *err);
 
 #endif

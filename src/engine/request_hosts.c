@@ -81,12 +81,18 @@ static int add_words(const struct strv *words, const char *flag, const char *key
 	return strv_add(resolv, line.data, err);
 }
 
-static int set_resolv(const struct run_options *options, struct strv *resolv, struct err *err)
+static int set_resolv(const struct request *r, struct strv *resolv, struct err *err)
 {
+	const struct run_options *options = r->options;
+	const struct ns_request *net = &r->ns->of[SPEC_NS_NET];
 	bool given = options->dns.count || options->dns_search.count || options->dns_options.count;
 
+	if (given && net->mode == NS_MODE_CONTAINER)
+		return err_set(
+			err, ERR_USAGE, 0,
+			"--dns: names are resolved as in the container whose network it has");
 	if (!given)
-		return 0;
+		return strv_copy(resolv, &net->resolv, err);
 	if (options->dns.count == 1 && str_eq(options->dns.items[0], "none")) {
 		if (options->dns_search.count || options->dns_options.count)
 			return err_set(err, ERR_USAGE, 0,
@@ -94,7 +100,7 @@ static int set_resolv(const struct run_options *options, struct strv *resolv, st
 				       "place for other options");
 		return strv_add(resolv, "none", err);
 	}
-	if (options->network == NETWORK_NONE) {
+	if (net->mode == NS_MODE_PRIVATE) {
 		err_set(err, ERR_USAGE, 0, "--dns: with --network none nobody can be asked");
 		return err_hint(err, "--network host, for example");
 	}
@@ -116,11 +122,28 @@ static int set_timezone(const struct run_options *options, struct record *record
 	return record->timezone ? 0 : -1;
 }
 
-int request_hosts(const struct run_options *options, struct record *record, struct err *err)
+/* One that shares a network is known there by its own name, and knows the other's. */
+static int add_others(const struct ns_request *net, struct strv *hosts, struct err *err)
 {
-	for (size_t i = 0; i < options->add_hosts.count; i++)
-		if (add_host(options->add_hosts.items[i], &record->hosts, err) < 0)
+	if (net->mode != NS_MODE_CONTAINER)
+		return 0;
+	if (strv_copy(hosts, &net->hosts, err) < 0)
+		return -1;
+	return strv_addf(hosts, err, "127.0.1.1\t%s", net->hostname);
+}
+
+int request_hosts(const struct request *r, struct err *err)
+{
+	const struct ns_request *net = &r->ns->of[SPEC_NS_NET];
+	const struct strv *asked = &r->options->add_hosts;
+	struct record *record = r->record;
+
+	record->host_names = net->mode == NS_MODE_HOST || net->mode == NS_MODE_PATH ||
+			     net->host_names;
+	if (add_others(net, &record->hosts, err) < 0)
+		return -1;
+	for (size_t i = 0; i < asked->count; i++)
+		if (add_host(asked->items[i], &record->hosts, err) < 0)
 			return -1;
-	return set_resolv(options, &record->resolv, err) < 0 ? -1
-							     : set_timezone(options, record, err);
+	return set_resolv(r, &record->resolv, err) < 0 ? -1 : set_timezone(r->options, record, err);
 }

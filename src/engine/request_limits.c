@@ -98,18 +98,18 @@ static int limit_mems(const struct run_options *options, const struct facts *fac
 }
 
 /* A number that spreads: the low bits of the id. */
-static unsigned int spread(const struct spec *spec)
+static unsigned int spread(const struct record *record)
 {
 	unsigned int value = 0;
 
-	sscanf(spec->hostname, "%6x", &value);
+	sscanf(record->id, "%6x", &value);
 	return value;
 }
 
-static int limit_cpus(const struct run_options *options, const struct facts *facts,
-		      struct spec *spec, struct err *err)
+static int limit_cpus(const struct request *request, struct cgroup_resources *r, struct err *err)
 {
-	struct cgroup_resources *r = &spec->linux_.resources;
+	const struct run_options *options = request->options;
+	const struct facts *facts = request->facts;
 	struct cpu_set_text picked;
 	unsigned int wanted = (unsigned int)((options->cpus_milli + 999) / 1000);
 	const char *from = options->cpuset_cpus ? options->cpuset_cpus : facts->cpus_allowed.text;
@@ -141,7 +141,7 @@ static int limit_cpus(const struct run_options *options, const struct facts *fac
 	r->cpu_quota = (int64_t)(options->cpus_milli * CPU_PERIOD_US / 1000);
 	if (cpu_list_count(from, err) <= (int)wanted)
 		return 0;
-	if (cpu_list_pick(from, wanted, spread(spec), &picked, err) < 0)
+	if (cpu_list_pick(from, wanted, spread(request->record), &picked, err) < 0)
 		return -1;
 	free(r->cpuset_cpus);
 	r->cpuset_cpus = str_dup(picked.text, err);
@@ -161,9 +161,12 @@ static int set_ulimits(const struct run_options *options, struct spec *spec, str
 	return 0;
 }
 
-static int set_sysctls(const struct run_options *options, struct spec *spec, struct err *err)
+static int set_sysctls(const struct request *r, struct spec *spec, struct err *err)
 {
-	struct sysctl_ns own = {.net = options->network == NETWORK_NONE, .ipc = true, .uts = true};
+	const struct run_options *options = r->options;
+	struct sysctl_ns own = {.net = r->ns->of[SPEC_NS_NET].mode == NS_MODE_PRIVATE,
+				.ipc = r->ns->of[SPEC_NS_IPC].mode == NS_MODE_PRIVATE,
+				.uts = r->ns->of[SPEC_NS_UTS].mode == NS_MODE_PRIVATE};
 
 	for (size_t i = 0; i < options->sysctls.count; i++) {
 		const char *item = options->sysctls.items[i];
@@ -182,21 +185,21 @@ static int set_sysctls(const struct run_options *options, struct spec *spec, str
 	return 0;
 }
 
-int request_limits(const struct run_options *options, const struct facts *facts, struct spec *spec,
-		   struct err *err)
+int request_limits(const struct request *request, struct spec *spec, struct err *err)
 {
+	const struct run_options *options = request->options;
 	struct cgroup_resources *r = &spec->linux_.resources;
 
 	if (limit_memory(options, r, err) < 0 || limit_reservation(options, r, err) < 0 ||
-	    limit_cpus(options, facts, spec, err) < 0 || limit_quota(options, r, err) < 0 ||
-	    limit_mems(options, facts, r, err) < 0 || request_io(options, r, err) < 0)
+	    limit_cpus(request, r, err) < 0 || limit_quota(options, r, err) < 0 ||
+	    limit_mems(options, request->facts, r, err) < 0 || request_io(options, r, err) < 0)
 		return -1;
 	r->pids_limit = options->pids_limit_given ? options->pids_limit : DEFAULT_PIDS;
 	if (r->pids_limit == 0)
 		r->pids_limit = -1;
 	if (set_ulimits(options, spec, err) < 0)
 		return -1;
-	return set_sysctls(options, spec, err);
+	return set_sysctls(request, spec, err);
 }
 
 bool request_is_strict(const struct run_options *options)

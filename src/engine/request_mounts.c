@@ -45,9 +45,41 @@ static int add_options(struct strv *options, const char *list, struct err *err)
 	return 0;
 }
 
-static int add_base(const struct run_options *options, struct spec *spec, struct err *err)
+/* POSIX shared memory goes with the ipc namespace: another's is that one's directory. */
+static int add_shm(const struct request *r, struct spec *spec, struct err *err)
 {
-	uint64_t shm = options->shm_size ? options->shm_size : DEFAULT_SHM_SIZE;
+	const struct ns_request *ipc = &r->ns->of[SPEC_NS_IPC];
+	uint64_t size = r->options->shm_size ? r->options->shm_size : DEFAULT_SHM_SIZE;
+	bool own = ipc->mode == NS_MODE_PRIVATE;
+	own_free char *others = NULL;
+	struct spec_mount *m;
+
+	if (!own && r->options->shm_size)
+		return err_set(err, ERR_USAGE, 0,
+			       "--shm-size: with --ipc %s /dev/shm is not the container's",
+			       r->options->ipc);
+	if (ipc->mode == NS_MODE_CONTAINER) {
+		/* A path that leads nowhere: it must come as a descriptor (launch_join_others). */
+		others = str_printf(err, "%s/dev/shm", ipc->path);
+		if (!others)
+			return -1;
+	}
+	m = spec_add_mount(spec, "/dev/shm", own ? "tmpfs" : "bind",
+			   own	    ? "shm"
+			   : others ? others
+				    : "/dev/shm",
+			   err);
+	if (!m || add_options(&m->options, "nosuid,noexec,nodev", err) < 0)
+		return -1;
+	if (!own)
+		return strv_add(&m->options, "bind", err);
+	if (strv_add(&m->options, "mode=1777", err) < 0)
+		return -1;
+	return strv_addf(&m->options, err, "size=%llu", (unsigned long long)size);
+}
+
+static int add_base(const struct request *r, struct spec *spec, struct err *err)
+{
 	struct spec_mount *m;
 
 	for (size_t i = 0; i < sizeof base_mounts / sizeof *base_mounts; i++) {
@@ -56,10 +88,7 @@ static int add_base(const struct run_options *options, struct spec *spec, struct
 		if (!m || add_options(&m->options, base_mounts[i].options, err) < 0)
 			return -1;
 	}
-	m = spec_add_mount(spec, "/dev/shm", "tmpfs", "shm", err);
-	if (!m || add_options(&m->options, "nosuid,noexec,nodev,mode=1777", err) < 0)
-		return -1;
-	return strv_addf(&m->options, err, "size=%llu", (unsigned long long)shm);
+	return add_shm(r, spec, err);
 }
 
 /* A destination is absolute, clean, not "/", and named once. */
@@ -127,10 +156,10 @@ static int map_owner(struct spec_mount *m, const struct stat *st, struct err *er
 	return spec_add_idmap(&m->gid_maps, st->st_gid, 0, 1, err);
 }
 
-static int set_owner_map(const struct run_options *options, const struct bind_request *r,
+static int set_owner_map(const struct request *request, const struct bind_request *r,
 			 const struct stat *st, struct spec_mount *m, struct err *err)
 {
-	if (options->userns != USERNS_PRIVATE || r->map_whole)
+	if (request->ns->of[SPEC_NS_USER].mode != NS_MODE_PRIVATE || r->map_whole)
 		return 0;
 	if (st->st_uid != 0 && st->st_gid != 0)
 		return map_owner(m, st, err);
@@ -141,8 +170,8 @@ static int set_owner_map(const struct run_options *options, const struct bind_re
 	return 0;
 }
 
-static int add_bind(const struct run_options *options, struct spec *spec,
-		    const struct bind_request *r, struct err *err)
+static int add_bind(const struct request *request, struct spec *spec, const struct bind_request *r,
+		    struct err *err)
 {
 	char resolved[PATH_MAX];
 	struct stat st;
@@ -164,7 +193,7 @@ static int add_bind(const struct run_options *options, struct spec *spec,
 	for (size_t i = 0; i < r->options.count; i++)
 		if (strv_add(&m->options, r->options.items[i], err) < 0)
 			return -1;
-	return set_owner_map(options, r, &st, m, err);
+	return set_owner_map(request, r, &st, m, err);
 }
 
 /* One option of -v or --mount that is a word. */
@@ -203,7 +232,7 @@ static int bind_words(struct bind_request *r, char *list, struct err *err)
 }
 
 /* SOURCE:DESTINATION[:OPTIONS] */
-static int add_volume(const struct run_options *options, struct spec *spec, const char *text,
+static int add_volume(const struct request *request, struct spec *spec, const char *text,
 		      struct err *err)
 {
 	own_free char *copy = str_dup(text, err);
@@ -227,7 +256,7 @@ static int add_volume(const struct run_options *options, struct spec *spec, cons
 	r.destination = destination;
 	if (words && bind_words(&r, words, err) < 0)
 		return -1;
-	return add_bind(options, spec, &r, err);
+	return add_bind(request, spec, &r, err);
 }
 
 struct mount_request {
@@ -293,7 +322,7 @@ static int add_mount_tmpfs(struct spec *spec, const struct mount_request *r, str
 }
 
 /* type=bind,source=S,destination=D[,readonly] and type=tmpfs,destination=D[,tmpfs-size=N] */
-static int add_mount(const struct run_options *options, struct spec *spec, const char *text,
+static int add_mount(const struct request *request, struct spec *spec, const char *text,
 		     struct err *err)
 {
 	own_free char *copy = str_dup(text, err);
@@ -314,23 +343,25 @@ static int add_mount(const struct run_options *options, struct spec *spec, const
 	else if (!status && !r.bind.source)
 		status = err_set(err, ERR_USAGE, 0, "--mount: '%s' has no source", text);
 	else if (!status)
-		status = add_bind(options, spec, &r.bind, err);
+		status = add_bind(request, spec, &r.bind, err);
 	bind_request_done(&r.bind);
 	return status;
 }
 
-int request_mounts(const struct run_options *options, struct spec *spec, struct err *err)
+int request_mounts(const struct request *request, struct spec *spec, struct err *err)
 {
-	if (add_base(options, spec, err) < 0)
+	const struct run_options *options = request->options;
+
+	if (add_base(request, spec, err) < 0)
 		return -1;
 	for (size_t i = 0; i < options->tmpfs.count; i++)
 		if (add_tmpfs(spec, options->tmpfs.items[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < options->volumes.count; i++)
-		if (add_volume(options, spec, options->volumes.items[i], err) < 0)
+		if (add_volume(request, spec, options->volumes.items[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < options->mounts.count; i++)
-		if (add_mount(options, spec, options->mounts.items[i], err) < 0)
+		if (add_mount(request, spec, options->mounts.items[i], err) < 0)
 			return -1;
 	return 0;
 }

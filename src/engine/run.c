@@ -162,7 +162,7 @@ int engine_run(struct store *store, const struct run_options *options, const cha
 	*ret_code = 0;
 	if (!cache || check_options(options, err) < 0 ||
 	    image_open(image_ref, cache, &image, err) < 0 ||
-	    engine_make_record(options, image_ref, &image, command, &record, err) < 0)
+	    engine_make_record(store, options, image_ref, &image, command, &record, err) < 0)
 		return -1;
 	return run_image(store, options, &record, &image, ret_id, ret_code, err);
 }

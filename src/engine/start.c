@@ -47,6 +47,7 @@ struct birth {
 	struct keeper_state keeper;
 	struct strv warnings; /* what was degraded */
 	struct group_place group;
+	struct launch_others others;
 	int stdio[3]; /* the container's ends of its pipes */
 	uint32_t id_base;
 	int proc_fd;
@@ -99,8 +100,10 @@ static int execute_plan(struct birth *b, struct err *err)
 {
 	own(launch) struct launch l = {0};
 
+	if (launch_join_others(b->ct, &b->others, err) < 0)
+		return -1;
 	if (launch_plan(&l, b->ct->store, &b->ct->record, b->image, b->id_base, b->stdio, &b->group,
-			err) < 0)
+			&b->others, err) < 0)
 		return -1;
 	if (runtime_create(l.plan, &b->running, err) < 0 ||
 	    note_warnings(b, runtime_plan_warnings(l.plan), err) < 0 ||
@@ -214,6 +217,7 @@ static _Noreturn void keeper_to_be(struct container *ct, const struct image *ima
 			  .image = image,
 			  .running = RUNTIME_CONTAINER_INIT,
 			  .stdio = {-1, -1, -1},
+			  .others = LAUNCH_OTHERS_INIT,
 			  .proc_fd = -1};
 	struct err err = ERR_INIT, ignored = ERR_INIT;
 	struct keeper_error message;

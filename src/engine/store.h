@@ -71,6 +71,8 @@ struct record {
 	uint64_t stop_timeout_ms;
 	struct strv command; /* as shown by ps */
 	struct strv labels;  /* key=value */
+	char *hostname;	     /* that its files have; NULL: the specification's */
+	bool host_names;     /* names are resolved as on the host */
 	char *pidfile;	     /* absolute; NULL: none */
 	struct strv hosts;   /* further lines of /etc/hosts */
 	struct strv
@@ -82,6 +84,8 @@ struct record {
 };
 
 void record_init(struct record *r);
+/* How it is called, whoever the hostname belongs to. */
+const char *record_hostname(const struct record *r);
 void record_done(struct record *r);
 
 /* What a running container is. */

@@ -59,6 +59,8 @@ static const struct json_field spec_part_fields[] = {
 	 .kind = JSON_F_STRINGS,
 	 .offset = offsetof(struct record, spec.process.user.groups)},
 	{.key = "init", .kind = JSON_F_BOOL, .offset = offsetof(struct record, spec.init)},
+	FIELD(record, hostname, JSON_F_STRING),
+	FIELD(record, host_names, JSON_F_BOOL),
 	FIELD(record, pidfile, JSON_F_STRING),
 	FIELD(record, hosts, JSON_F_STRINGS),
 	FIELD(record, resolv, JSON_F_STRINGS),
@@ -86,6 +88,13 @@ void record_init(struct record *r)
 	memset(r, 0, sizeof *r);
 	r->version = 1;
 	spec_init(&r->spec);
+}
+
+const char *record_hostname(const struct record *r)
+{
+	if (r->hostname)
+		return r->hostname;
+	return r->spec.hostname ? r->spec.hostname : "";
 }
 
 void record_done(struct record *r)

@@ -30,6 +30,10 @@ int mount_clone_with(int dir_fd, const char *path, bool recursive, uint64_t attr
 /* A copy of one of our own mounts, which is private and has the attributes that the copy shall have. */
 int mount_clone_own(int dir_fd, const char *path, struct err *err);
 
+/* The same of what a path leads to in another mount namespace, whose files are a stranger's: links lead nowhere
+ * out of its root. here_fd: our own namespace, to return to. */
+int mount_clone_inside(int here_fd, int there_fd, const char *path, struct err *err);
+
 /* A new file system. options: "key=value" or "flag", each set by its own fsconfig; sb_flags: MS_* that
  * belong to the superblock. */
 int mount_new(const char *type, const char *source, const struct strv *options,

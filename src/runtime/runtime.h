@@ -32,6 +32,12 @@ struct runtime_layer {
 	bool is_volatile; /* no sync of upper: it does not outlive the container */
 };
 
+/* A detached mount that takes the place of a bind's source, whatever its name is. */
+struct runtime_source {
+	const char *destination; /* of the bind */
+	int fd;			 /* the caller's */
+};
+
 struct runtime_request {
 	const char *id;
 	const struct spec *spec;
@@ -39,6 +45,8 @@ struct runtime_request {
 	const struct runtime_layer *layers;
 	size_t layer_count;
 	const char *root_dir;
+	const struct runtime_source *sources;
+	size_t source_count;
 	const char *bundle; /* where relative sources of binds begin; NULL: there are none */
 	bool no_pivot;	    /* the root is moved on "/" and entered by chroot(2): see runc(8) */
 	/* Where its control group is: a place, or a directory below each hierarchy ("insula-<id>"); both

@@ -83,6 +83,25 @@ static unsigned long copy_propagation(const struct start *s, const struct planne
 	return slave ? MS_SLAVE : m->propagation;
 }
 
+/* 1: its source came with the request, and is the container's alone. */
+static int take_given(struct start *s, unsigned int i, struct err *err)
+{
+	const struct runtime_request *r = &s->plan->request;
+	struct mount_state *state = &s->mounts[i];
+	struct stat st;
+
+	for (size_t k = 0; k < r->source_count; k++) {
+		if (!str_eq(r->sources[k].destination, s->plan->spec->mounts[i].destination))
+			continue;
+		state->source_fd = fcntl(r->sources[k].fd, F_DUPFD_CLOEXEC, 3);
+		if (state->source_fd < 0 || fstat(state->source_fd, &st) < 0)
+			return err_errno(err, "cannot use a mount of ours");
+		state->directory = S_ISDIR(st.st_mode);
+		return 1;
+	}
+	return 0;
+}
+
 static int take_bind(struct start *s, unsigned int i, struct err *err)
 {
 	const struct planned_mount *m = &s->plan->mounts[i];
@@ -90,6 +109,10 @@ static int take_bind(struct start *s, unsigned int i, struct err *err)
 	struct mount_state *state = &s->mounts[i];
 	unsigned int flags = m->options.flags;
 	struct stat st;
+	int given = take_given(s, i, err);
+
+	if (given)
+		return given < 0 ? -1 : 0;
 	own_fd int fd = open_source(
 		s, source,
 		flags & (MOUNT_OPT_SRC_NOFOLLOW | MOUNT_OPT_COPY_SYMLINK) ? O_NOFOLLOW : 0, err);

@@ -42,6 +42,9 @@ good_values() {
 	--security-opt no-new-privileges
 	--userns host
 	--network host
+	--ipc host
+	--uts host
+	--cgroupns host
 	--add-host db:10.0.0.7
 	--dns 10.0.0.1 --network host
 	--dns-search example.org --network host

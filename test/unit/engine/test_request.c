@@ -24,7 +24,7 @@ static int make(void)
 	int status;
 
 	CHECK_OK(strv_add(&command, "true", &err));
-	status = engine_make_record(&options, "dir:/x", &image, &command, &record, &err);
+	status = engine_make_record(NULL, &options, "dir:/x", &image, &command, &record, &err);
 	strv_done(&command);
 	return status;
 }
@@ -172,10 +172,10 @@ TEST(commands_and_directories)
 	CHECK_ERR(make(), ERR_INVALID, "--workdir");
 	fresh();
 	CHECK_OK(strv_add(&command, "", &err));
-	CHECK_ERR(engine_make_record(&options, "dir:/x", &image, &command, &record, &err),
+	CHECK_ERR(engine_make_record(NULL, &options, "dir:/x", &image, &command, &record, &err),
 		  ERR_USAGE, "the command is empty");
 	strv_done(&command);
-	CHECK_OK(engine_make_record(&options, "dir:/x", &image, &command, &record, &err));
+	CHECK_OK(engine_make_record(NULL, &options, "dir:/x", &image, &command, &record, &err));
 	CHECK_STR(record.spec.process.args.items[0], "/bin/sh");
 	record_done(&record);
 }
@@ -310,7 +310,7 @@ TEST(sysctls)
 	REFUSE_FLAG(sysctls, "--sysctl", "", "=1", "net.ipv4.ip_forward", "kernel.panic=1",
 		    "vm.swappiness=1", "net.ipv4.ip_forward=1\n2", "../x=1",
 		    "net/../kernel.panic=1");
-	fresh()->network = NETWORK_HOST;
+	fresh()->network = (char *)"host";
 	CHECK_OK(strv_add(&options.sysctls, "net.ipv4.ip_forward=1", &err));
 	err = ERR_INIT;
 	CHECK(make() < 0 && strstr(err.message, "--sysctl")); /* it would be the host's */
@@ -440,8 +440,8 @@ TEST(mounts_in_long_form)
 
 TEST(host_modes)
 {
-	fresh()->userns = USERNS_HOST;
-	options.network = NETWORK_HOST;
+	fresh()->userns = (char *)"host";
+	options.network = (char *)"host";
 	CHECK_OK(make());
 	CHECK(!record.spec.linux_.namespaces[SPEC_NS_USER].given);
 	CHECK(!record.spec.linux_.namespaces[SPEC_NS_NET].given);

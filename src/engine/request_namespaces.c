@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which namespaces a container has of its own, which are the host's, and which are another container's.
+ *
+ * Another container's is looked up twice: here, so that a name which nobody has is refused before anything is
+ * made, and at each start, because it is another one each time that container starts. What the record keeps
+ * is "container:ID" in place of a path; a start that did not resolve it would fail, not make a new one.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/own.h"
+#include "base/proc.h"
+#include "engine/launch.h"
+#include "engine/request.h"
+#include "kernel/mount.h"
+#include "kernel/ns.h"
+#include "kernel/procattr.h"
+
+#define BY_CONTAINER "container:"
+#define BY_PATH "ns:"
+
+enum { MAY_HOST = 1, MAY_CONTAINER = 2, MAY_PATH = 4, MAY_NONE = 8, MAY_SHAREABLE = 16 };
+
+/* One row for each option. */
+static const struct {
+	const char *flag;
+	size_t text; /* of the option's value in struct run_options */
+	enum spec_ns kind;
+	unsigned int may;
+	enum ns_mode fallback;
+} rows[] = {
+	{"--network", offsetof(struct run_options, network), SPEC_NS_NET,
+	 MAY_NONE | MAY_HOST | MAY_CONTAINER | MAY_PATH, NS_MODE_PRIVATE},
+	{"--ipc", offsetof(struct run_options, ipc), SPEC_NS_IPC,
+	 MAY_HOST | MAY_CONTAINER | MAY_SHAREABLE, NS_MODE_PRIVATE},
+	{"--uts", offsetof(struct run_options, uts), SPEC_NS_UTS, MAY_HOST | MAY_CONTAINER,
+	 NS_MODE_PRIVATE},
+	{"--cgroupns", offsetof(struct run_options, cgroupns), SPEC_NS_CGROUP, MAY_HOST,
+	 NS_MODE_PRIVATE},
+	{"--userns", offsetof(struct run_options, userns), SPEC_NS_USER, MAY_HOST, NS_MODE_PRIVATE},
+};
+
+/* Words that stand alone. */
+static const struct {
+	const char *word;
+	unsigned int may; /* 0: always */
+	enum ns_mode mode;
+} words[] = {
+	{"private", 0, NS_MODE_PRIVATE},
+	{"none", MAY_NONE, NS_MODE_PRIVATE},
+	{"shareable", MAY_SHAREABLE, NS_MODE_PRIVATE},
+	{"host", MAY_HOST, NS_MODE_HOST},
+};
+
+static int unknown_mode(const char *flag, const char *text, unsigned int may, struct err *err)
+{
+	err_set(err, ERR_USAGE, 0, "%s: there is no mode '%s'", flag, text);
+	return err_hint(err, "%s%s%s%s", may & MAY_NONE ? "none" : "private",
+			may & MAY_HOST ? ", host" : "",
+			may & MAY_CONTAINER ? ", container:NAME" : "",
+			may & MAY_PATH ? ", ns:PATH" : "");
+}
+
+/* Its namespace must be there by the time of the start; who it is must be known now. */
+static int find_other(struct store *store, const char *ref, const char *flag,
+		      struct ns_request *ret, struct err *err)
+{
+	own(container) struct container other = CONTAINER_INIT;
+
+	if (!store)
+		return err_set(err, ERR_INTERNAL, 0, "%s: there is no store", flag);
+	if (store_find(store, ref, &other, err) < 0 || store_load_spec(&other, err) < 0)
+		return err_wrap(err, "%s", flag);
+	if (other.status != CT_RUNNING)
+		return err_set(err, ERR_STATE, 0, "%s: container '%s' is not running", flag, ref);
+	ret->path = str_printf(err, BY_CONTAINER "%s", other.id);
+	if (!ret->path)
+		return -1;
+	ret->mode = NS_MODE_CONTAINER;
+	ret->hostname = str_dup(record_hostname(&other.record), err);
+	if (!ret->hostname || strv_copy(&ret->hosts, &other.record.hosts, err) < 0 ||
+	    strv_copy(&ret->resolv, &other.record.resolv, err) < 0)
+		return -1;
+	ret->host_names = other.record.host_names;
+	return 0;
+}
+
+static int parse_mode(struct store *store, size_t row, const char *text, struct ns_request *ret,
+		      struct err *err)
+{
+	unsigned int may = rows[row].may;
+	const char *flag = rows[row].flag;
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (!strcmp(words[i].word, text) && (!words[i].may || words[i].may & may)) {
+			ret->mode = words[i].mode;
+			return 0;
+		}
+	if (may & MAY_CONTAINER && str_starts(text, BY_CONTAINER))
+		return find_other(store, text + strlen(BY_CONTAINER), flag, ret, err);
+	if (!(may & MAY_PATH) || !str_starts(text, BY_PATH))
+		return unknown_mode(flag, text, may, err);
+	if (text[strlen(BY_PATH)] != '/')
+		return err_set(err, ERR_USAGE, 0, "%s: '%s' is not an absolute path", flag,
+			       text + strlen(BY_PATH));
+	ret->mode = NS_MODE_PATH;
+	ret->path = str_dup(text + strlen(BY_PATH), err);
+	return ret->path ? 0 : -1;
+}
+
+void request_namespaces_done(struct request_namespaces *r)
+{
+	for (size_t i = 0; i < SPEC_NS_COUNT; i++) {
+		free(r->of[i].path);
+		free(r->of[i].hostname);
+		strv_done(&r->of[i].hosts);
+		strv_done(&r->of[i].resolv);
+	}
+}
+
+int request_namespaces(struct store *store, const struct run_options *options,
+		       struct request_namespaces *ret, struct err *err)
+{
+	*ret = (struct request_namespaces){0};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const char *text = *(char *const *)((const char *)options + rows[i].text);
+		struct ns_request *r = &ret->of[rows[i].kind];
+
+		r->mode = rows[i].fallback;
+		if (text && parse_mode(store, i, text, r, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int request_set_namespaces(const struct request_namespaces *r, struct spec *spec, struct err *err)
+{
+	struct spec_namespace *ns = spec->linux_.namespaces;
+
+	ns[SPEC_NS_MNT].given = ns[SPEC_NS_PID].given = true;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct ns_request *from = &r->of[rows[i].kind];
+
+		ns[rows[i].kind].given = from->mode != NS_MODE_HOST;
+		if (!from->path)
+			continue;
+		ns[rows[i].kind].path = str_dup(from->path, err);
+		if (!ns[rows[i].kind].path)
+			return -1;
+	}
+	return 0;
+}
+
+bool engine_wants_host_root(const struct run_options *options)
+{
+	return str_eq(options->userns, "host");
+}
+
+/* ---- at the start ---- */
+
+static const struct {
+	enum spec_ns kind;
+	enum ns_kind of;
+} joinable[] = {
+	{SPEC_NS_NET, NS_NET},
+	{SPEC_NS_IPC, NS_IPC},
+	{SPEC_NS_UTS, NS_UTS},
+};
+
+void launch_others_done(struct launch_others *o)
+{
+	for (size_t i = 0; i < SPEC_NS_COUNT; i++)
+		fd_close(o->fds[i]);
+	fd_close(o->shm_fd);
+}
+
+/* The directory that a container has as its /dev/shm, as a mount of nobody's. It is looked up in that
+ * container's own namespace and root, where links of its making lead nowhere else. */
+static int take_shm(int proc_fd, pid_t pid, struct err *err)
+{
+	own_fd int here_fd = ns_open(proc_fd, 0, NS_MNT, err);
+	own_fd int there_fd = here_fd < 0 ? -1 : ns_open(proc_fd, pid, NS_MNT, err);
+	own_fd int shm_fd = -1;
+
+	if (there_fd < 0)
+		return -1;
+	shm_fd = mount_clone_inside(here_fd, there_fd, "dev/shm", err);
+	return shm_fd < 0 ? err_wrap(err, "cannot share /dev/shm") : take_fd(shm_fd);
+}
+
+/* Does its first process live? Asked of procfs: a keeper sees no other container's processes. */
+static int check_first(const struct container *other, struct err *err)
+{
+	uint64_t start = 0;
+
+	if (other->status == CT_RUNNING &&
+	    proc_start_time(other->state.init_pid, &start, err) == 0 &&
+	    start == other->state.init_start)
+		return 0;
+	return err_set(err, ERR_STATE, 0, "container '%s' is not running", other->record.name);
+}
+
+/* The namespace of its first process, which is there before and after: so it is that one's. */
+static int open_other(const struct container *ct, const char *id, enum ns_kind kind,
+		      struct launch_others *o, size_t slot, struct err *err)
+{
+	own(container) struct container other = CONTAINER_INIT;
+	own_fd int proc_fd = procfs_open(err);
+
+	if (proc_fd < 0 || store_load(ct->store, id, &other, err) < 0 ||
+	    check_first(&other, err) < 0)
+		return -1;
+	o->fds[slot] = ns_open(proc_fd, other.state.init_pid, kind, err);
+	if (o->fds[slot] < 0)
+		return -1;
+	if (kind == NS_IPC) {
+		o->shm_fd = take_shm(proc_fd, other.state.init_pid, err);
+		if (o->shm_fd < 0)
+			return -1;
+	}
+	return check_first(&other, err);
+}
+
+int launch_join_others(struct container *ct, struct launch_others *o, struct err *err)
+{
+	struct spec_namespace *ns = ct->record.spec.linux_.namespaces;
+
+	for (size_t i = 0; i < sizeof joinable / sizeof *joinable; i++) {
+		char **path = &ns[joinable[i].kind].path;
+
+		if (!*path || !str_starts(*path, BY_CONTAINER))
+			continue;
+		if (open_other(ct, *path + strlen(BY_CONTAINER), joinable[i].of, o,
+			       joinable[i].kind, err) < 0)
+			return err_wrap(err, "cannot join the %s namespace",
+					ns_name(joinable[i].of));
+		free(*path);
+		*path = str_printf(err, "/proc/self/fd/%d", o->fds[joinable[i].kind]);
+		if (!*path)
+			return -1;
+	}
+	return 0;
+}
