@@ -357,7 +357,7 @@ static _Noreturn void be_container(int sync_fd, char *const command[])
 	must(unshare(CLONE_NEWNS | CLONE_NEWCGROUP), "unshare");
 	must(sethostname("floor", 5), "hostname");
 	must(setsid(), "session");
-	must(keyring_new_session(&f.err), "keyring");
+	must(keyring_new_session(NULL, &f.err), "keyring");
 	execute(command);
 }
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -192,12 +193,41 @@ static unsigned int count_inherited(void)
 	return n;
 }
 
-int oci_check_preserved(const struct oci *oci, uint64_t count, struct err *err)
+/* sd_listen_fds(3): whom LISTEN_PID does not name they are not for, however he came by the variable. Without
+ * it they are for whoever is started, as crun has it. */
+static int count_listen(uint64_t *ret, struct err *err)
 {
-	if (count <= oci->inherited)
+	const char *count = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+	char own[16];
+
+	*ret = 0;
+	snprintf(own, sizeof own, "%d", (int)getpid());
+	if (!count || !*count || (pid && !str_eq(pid, own)))
 		return 0;
-	return err_set(err, ERR_USAGE, 0, "--preserve-fds %llu: descriptor %u is not open",
-		       (unsigned long long)count, 3 + oci->inherited);
+	return str_to_u64(count, 0, RUNTIME_PRESERVE_MAX, "LISTEN_FDS", ret, err);
+}
+
+int oci_find_passed(const struct oci *oci, uint64_t preserve_fds, struct oci_passed *ret,
+		    struct err *err)
+{
+	uint64_t listen, total;
+
+	if (count_listen(&listen, err) < 0)
+		return -1;
+	total = listen + preserve_fds;
+	if (listen > oci->inherited)
+		return err_set(err, ERR_USAGE, 0, "LISTEN_FDS=%llu: descriptor %u is not open",
+			       (unsigned long long)listen, 3 + oci->inherited);
+	if (total > oci->inherited)
+		return err_set(err, ERR_USAGE, 0, "--preserve-fds %llu: descriptor %u is not open",
+			       (unsigned long long)preserve_fds, 3 + oci->inherited);
+	if (total > RUNTIME_PRESERVE_MAX)
+		return err_set(err, ERR_LIMIT, 0, "more than %d descriptors cannot be passed on",
+			       RUNTIME_PRESERVE_MAX);
+	*ret = (struct oci_passed){
+		.count = (int)total,
+		.listen = {.count = (int)listen, .names = getenv("LISTEN_FDNAMES")}};
+	return 0;
 }
 
 static void find_persona(struct oci *oci, const char *called)
@@ -229,6 +259,7 @@ int oci_main(int argc, char *argv[])
 	signal(SIGXFSZ, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	oci.inherited = count_inherited();
+	spec_set_seccomp_receiver(getenv("RUN_OCI_SECCOMP_RECEIVER")); /* crun's */
 	int status = fd_sanitize_stdio(&err) < 0 || fd_cloexec_from(3, &err) < 0
 			     ? -1
 			     : dispatch(&oci, argc, argv, &err);

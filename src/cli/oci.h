@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/opt.h"
 #include "base/str.h"
+#include "runtime/runtime.h"
 
 enum oci_persona { OCI_INSULA, OCI_RUNC, OCI_CRUN };
 enum oci_log_format { OCI_LOG_TEXT, OCI_LOG_JSON };
@@ -70,8 +71,14 @@ void oci_log_line(struct oci *oci, enum oci_log_level level, const char *text);
 int oci_check_id(const char *id, struct err *err);
 /* --pid-file, replaced as a whole. */
 int oci_write_pid_file(const char *path, int pid, struct err *err);
-/* --preserve-fds: are they there? One that is not could be one of ours by now. */
-int oci_check_preserved(const struct oci *oci, uint64_t count, struct err *err);
+/* The descriptors from 3 on that a command gets: those of socket activation, then --preserve-fds. */
+struct oci_passed {
+	int count;
+	struct runtime_listen listen;
+};
+/* Are they there? One that is not could be one of ours by now. */
+int oci_find_passed(const struct oci *oci, uint64_t preserve_fds, struct oci_passed *ret,
+		    struct err *err);
 
 /* Rows, one file a group of verbs. */
 extern const struct oci_verb oci_verb_create, oci_verb_run, oci_verb_start, oci_verb_state,

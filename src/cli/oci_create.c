@@ -88,6 +88,7 @@ static const struct opt run_table[] = {
 /* What is held while a container is made. */
 struct making {
 	const struct create_options *options;
+	struct oci_passed passed;
 	struct bundle bundle;
 	struct cgroup_host host;
 	struct cgroup_place place;
@@ -132,7 +133,8 @@ static int load(struct making *m, const struct oci *oci, const char *id, bool de
 {
 	const struct create_options *options = m->options;
 
-	if (oci_check_id(id, err) < 0 || oci_check_preserved(oci, options->preserve_fds, err) < 0 ||
+	if (oci_check_id(id, err) < 0 ||
+	    oci_find_passed(oci, options->preserve_fds, &m->passed, err) < 0 ||
 	    bundle_load(&m->bundle, options->bundle ? options->bundle : ".", options->config, err) <
 		    0)
 		return -1;
@@ -174,6 +176,7 @@ static int note_birth(void *data, pid_t pid, const struct cgroup *cgroup, struct
 	struct state *state = &m->dir.state;
 
 	state->pid = pid;
+	state->keyring = runtime_plan_keyring(m->plan);
 	state->boot_id = boot_id_read(err);
 	if (!state->boot_id || proc_start_time(pid, &state->pid_start, err) < 0)
 		return -1;
@@ -216,7 +219,8 @@ static int plan(struct making *m, const struct oci *oci, const char *id, bool wa
 		.run_root = m->run_root,
 		.strict = options->strict,
 		.stdio = {0, 1, 2},
-		.preserve_fds = (int)options->preserve_fds,
+		.preserve_fds = m->passed.count,
+		.listen = m->passed.listen,
 		.keep_keyring = options->no_new_keyring,
 		.entered = m->entered,
 		.wait = wait,
@@ -339,7 +343,7 @@ static int seal(const struct making *m, const struct oci *oci, struct err *err)
 {
 	if (m->options->dry_run || !spec_root_is_hosts(&m->bundle.spec))
 		return 0;
-	return life_seal(oci, m->options->preserve_fds, err);
+	return life_seal(oci, m->passed.count, err);
 }
 
 static int run_create(struct oci *oci, void *options, const struct strv *operands, struct err *err)

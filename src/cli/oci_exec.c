@@ -84,6 +84,7 @@ static const struct opt exec_table[] = {
 /* What is held while a process enters. */
 struct entering {
 	const struct exec_options *options;
+	struct oci_passed passed;
 	struct state_dir dir;
 	struct spec spec;
 	struct strv warnings;
@@ -134,7 +135,7 @@ static int seal(const struct entering *e, const struct oci *oci, struct err *err
 		return 0;
 	if (keep_process_file(e->options->process, err) < 0)
 		return -1;
-	return life_seal(oci, e->options->preserve_fds, err);
+	return life_seal(oci, e->passed.count, err);
 }
 
 /* ---- the process ---- */
@@ -326,8 +327,10 @@ static int enter(struct entering *e, struct proc *ret, int *ret_console_fd, stru
 		.cgroup_below = &o->cgroup,
 		.even_frozen = o->ignore_paused,
 		.stdio = {0, 1, 2},
-		.preserve_fds = (int)o->preserve_fds,
+		.preserve_fds = e->passed.count,
+		.listen = e->passed.listen,
 		.keep_keyring = e->dir.state.keep_keyring,
+		.keyring = e->dir.state.keyring,
 		.warnings = o->process ? &e->warnings : NULL, /* else said at the start */
 		.born = hand_out,
 		.born_data = e,
@@ -356,7 +359,7 @@ static int run_exec(struct oci *oci, void *values, const struct strv *operands, 
 	int status = 0;
 
 	spec_init(&e.spec);
-	if (oci_check_preserved(oci, o->preserve_fds, err) < 0 ||
+	if (oci_find_passed(oci, o->preserve_fds, &e.passed, err) < 0 ||
 	    find_running(&e, oci, operands->items[0], err) < 0 || seal(&e, oci, err) < 0 ||
 	    decide_process(&e, operands, err) < 0 ||
 	    (!o->detach && oci_foreground_prepare(err) < 0) ||

@@ -52,13 +52,13 @@ int life_open_root(const struct oci *oci, bool make, struct err *err)
 	return root ? state_open_root(root, make, err) : -1;
 }
 
-int life_seal(const struct oci *oci, uint64_t preserve_fds, struct err *err)
+int life_seal(const struct oci *oci, int passed, struct err *err)
 {
 	own_free char *run_root = life_run_root(oci, err);
 
 	if (!run_root)
 		return -1;
-	for (int fd = 3; fd < 3 + (int)preserve_fds; fd++)
+	for (int fd = 3; fd < 3 + passed; fd++)
 		if (fd_set_cloexec(fd, false, err) < 0)
 			return -1;
 	return runtime_seal(run_root, oci->argv, err);

@@ -19,7 +19,7 @@ int life_open_root(const struct oci *oci, bool make, struct err *err);
 char *life_run_root(const struct oci *oci, struct err *err);
 /* Where container root could write our executable: go on as the sealed copy. Returns 0 only in that. The
  * descriptors from 3 on that are passed on stay open. */
-int life_seal(const struct oci *oci, uint64_t preserve_fds, struct err *err);
+int life_seal(const struct oci *oci, int passed, struct err *err);
 /* --console-socket against process.terminal. */
 int life_check_terminal(const char *console_socket, bool terminal, bool detached, struct err *err);
 /* A container by its id. */

@@ -122,8 +122,12 @@ static int enter(const struct container *ct, const struct exec_options *options,
 	own(cgroup_host) struct cgroup_host host = {0};
 	own_free char *cgroup = NULL;
 	struct proc init = PROC_INIT;
-	struct runtime_exec request = {
-		.spec = &ct->record.spec, .process = process, .init = &init, .stdio = {-1, -1, -1}};
+	struct runtime_exec request = {.spec = &ct->record.spec,
+				       .process = process,
+				       .init = &init,
+				       .id = ct->id,
+				       .keyring = ct->state.keyring,
+				       .stdio = {-1, -1, -1}};
 
 	if (check_running(ct, &init, err) < 0)
 		return -1;

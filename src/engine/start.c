@@ -46,6 +46,7 @@ struct birth {
 	struct runtime_container running;
 	struct keeper_state keeper;
 	struct strv warnings; /* what was degraded */
+	uint64_t keyring;
 	struct group_place group;
 	struct launch_others others;
 	int stdio[3]; /* the container's ends of its pipes */
@@ -109,6 +110,7 @@ static int execute_plan(struct birth *b, struct err *err)
 	    note_warnings(b, runtime_plan_warnings(l.plan), err) < 0 ||
 	    note_warnings(b, &b->running.cgroup.skipped, err) < 0)
 		return -1;
+	b->keyring = runtime_plan_keyring(l.plan);
 	b->keeper.cgroup_name = take(b->group.name);
 	for (int i = 0; i < 3; i++) {
 		fd_close(b->stdio[i]);
@@ -125,6 +127,7 @@ static int write_state(struct birth *b, struct err *err)
 				  .started_ns = b->keeper.started_ns,
 				  .id_base = b->id_base,
 				  .id_slot = b->keeper.id_slot,
+				  .keyring = b->keyring,
 				  .warnings = b->warnings};
 	int status = -1;
 

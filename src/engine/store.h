@@ -97,6 +97,7 @@ struct run_state {
 	int64_t started_ns;
 	uint32_t id_base;     /* first host id of its range; 0: none */
 	int id_slot;	      /* ids/N; -1: none */
+	uint64_t keyring;     /* in the name of its session keyring; 0: unknown */
 	struct strv warnings; /* what was degraded when it was started */
 };
 

@@ -78,6 +78,7 @@ static const struct json_field state_fields[] = {
 	FIELD(run_state, boot_id, JSON_F_STRING),
 	FIELD(run_state, started_ns, JSON_F_I64),
 	FIELD(run_state, id_base, JSON_F_U32),
+	FIELD(run_state, keyring, JSON_F_U64),
 	FIELD(run_state, id_slot, JSON_F_INT, .min = -1, .max = INT32_MAX),
 	FIELD(run_state, warnings, JSON_F_STRINGS),
 	{0},

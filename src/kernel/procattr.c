@@ -188,15 +188,37 @@ int sysctl_read(int proc_fd, const char *name, char *buf, size_t size, struct er
 	return 0;
 }
 
-int keyring_new_session(struct err *err)
+/* KEY_POS_ALL, KEY_USR_VIEW, _READ and _LINK of linux/key.h, as the kernel gives them to a new session, and
+ * KEY_USR_SEARCH, without which it is not found by its name. */
+#define KEYRING_PERMISSIONS 0x3f1b0000u
+
+static long join_session(const char *name, struct err *err)
 {
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0)
-		return 0;
+	long id = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name);
+
+	if (id >= 0)
+		return id;
 	if (errno == EDQUOT) {
 		err_set(err, ERR_LIMIT, errno, "cannot make a session keyring");
 		return err_hint(err, "sysctl kernel.keys.maxkeys bounds the keys of one user");
 	}
 	return err_errno(err, "cannot make a session keyring");
+}
+
+int keyring_new_session(const char *name, struct err *err)
+{
+	long id = join_session(name, err);
+
+	if (id < 0)
+		return -1;
+	if (name && syscall(SYS_keyctl, KEYCTL_SETPERM, id, KEYRING_PERMISSIONS) < 0)
+		return err_errno(err, "cannot share the session keyring");
+	return 0;
+}
+
+int keyring_join_session(const char *name, struct err *err)
+{
+	return join_session(name, err) < 0 ? -1 : 0;
 }
 
 /* AppArmor says so by its module parameter; SELinux by a file system that is only mounted, and only

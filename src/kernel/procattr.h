@@ -36,10 +36,13 @@ int sysctl_write(int proc_fd, const char *name, const char *value, struct err *e
 /* Its first line now, as our own namespaces have it. ERR_NOT_FOUND where this kernel has no such sysctl. */
 int sysctl_read(int proc_fd, const char *name, char *buf, size_t size, struct err *err);
 
-/* A new session keyring, so that the host's is out of reach (keyctl(2)). It is anonymous: to join by
- * name would be to enter whatever keyring of that name somebody else had prepared. EDQUOT and ENOSYS
- * are ERR_LIMIT and ERR_UNSUPPORTED. */
-int keyring_new_session(struct err *err);
+/* A new session keyring, so that the host's is out of reach (keyctl(2)). EDQUOT and ENOSYS are ERR_LIMIT
+ * and ERR_UNSUPPORTED. With a name, whoever has our uid in our user namespace can join it: the name must
+ * be one that nobody could guess beforehand, or this would enter whatever somebody had prepared. NULL:
+ * nobody can. */
+int keyring_new_session(const char *name, struct err *err);
+/* That one, or a new one where it is gone. */
+int keyring_join_session(const char *name, struct err *err);
 
 /* May nobody in the user namespace of a process (0: ours) change supplementary groups? So it is where an
  * ordinary user mapped his own group alone (user_namespaces(7), /proc/PID/setgroups). */

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <linux/ioprio.h>
 #include <linux/sched.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -94,6 +95,16 @@ int affinity_apply(pid_t pid, const char *list, struct err *err)
 	if (errno == EINVAL)
 		err_hint(err, "none of them is online and in the cpuset of the control group");
 	return -1;
+}
+
+int affinity_reset(struct err *err)
+{
+	uint64_t words[8192 / 64];
+
+	memset(words, 0xff, sizeof words);
+	if (syscall(SYS_sched_setaffinity, 0, sizeof words, words) == 0)
+		return 0;
+	return err_errno(err, "cannot run on every CPU of the container's");
 }
 
 int affinity_save(struct affinity *ret, struct err *err)

@@ -34,6 +34,10 @@ int io_priority_apply(pid_t pid, const struct io_priority *p, struct err *err);
 /* The CPUs of a list ("0-3,8"). ERR_INVALID where the process may run on none of them. */
 int affinity_apply(pid_t pid, const char *list, struct err *err);
 
+/* Every CPU that there is, of the calling thread: its control group's cpuset bounds that, also when it
+ * changes. The kernel keeps what somebody once asked for (from Linux 6.2 across cpusets, too). */
+int affinity_reset(struct err *err);
+
 /* The calling thread's affinity, to be put back: any number of CPUs that a kernel can have. */
 struct affinity {
 	uint64_t words[8192 / 64];

@@ -26,14 +26,16 @@
 #include "base/path.h"
 #include "base/proc.h"
 #include "kernel/procattr.h"
+#include "kernel/scheduler.h"
 #include "kernel/tty.h"
 #include "runtime/command.h"
 #include "runtime/filter.h"
 #include "runtime/start.h"
 
+/* Whoever started us may be bound to a few CPUs; that is no business of the container's. */
 static int init_cgroup(struct job *job, struct err *err)
 {
-	if (cgroup_join_v1(job->cgroup, err) < 0)
+	if (cgroup_join_v1(job->cgroup, err) < 0 || affinity_reset(err) < 0)
 		return -1;
 	if (job->delegate_fd < 0)
 		return 0;
@@ -55,6 +57,8 @@ static int init_oom(struct job *job, struct err *err)
 static int init_wait(struct job *job, struct err *err)
 {
 	size_t fds = 0;
+
+	job->pid = getpid(); /* a filter may refuse it later */
 	ssize_t n = fd_recv(job->sync_fd, &job->release, sizeof job->release, &job->slave_fd, 1,
 			    &fds, err);
 
@@ -176,11 +180,17 @@ static int init_session(struct job *job, struct err *err)
 	return place_stdio(job->stdio, err);
 }
 
+/* What joins it later knows the name: two processes of a container find the same keys. */
 static int init_keyring(struct job *job, struct err *err)
 {
+	char text[KEYRING_NAME_SIZE];
+	const char *name = job->keyring ? text : NULL;
 	struct err tried = ERR_INIT;
 
-	if (keyring_new_session(&tried) == 0 || tried.kind == ERR_UNSUPPORTED)
+	snprintf(text, sizeof text, "_ses.%s.%016llx", job->id, (unsigned long long)job->keyring);
+	int joined = name && !job->plan ? keyring_join_session(name, &tried)
+					: keyring_new_session(name, &tried);
+	if (joined == 0 || tried.kind == ERR_UNSUPPORTED)
 		return 0;
 	*err = tried;
 	return -1;
@@ -338,6 +348,21 @@ static int keep_preserved(int count, struct err *err)
 	return fd_cloexec_from(3 + count, err);
 }
 
+/* sd_listen_fds(3): the number is the command's own, whatever pid namespace it is in. */
+static int set_listen(const struct job *job, struct strv *env, struct err *err)
+{
+	char count[16], pid[16];
+
+	if (!job->listen.count)
+		return 0;
+	snprintf(count, sizeof count, "%d", job->listen.count);
+	snprintf(pid, sizeof pid, "%d", (int)job->pid);
+	if (strv_env_set(env, "LISTEN_FDS", count, err) < 0 ||
+	    strv_env_set(env, "LISTEN_PID", pid, err) < 0)
+		return -1;
+	return job->listen.names ? strv_env_set(env, "LISTEN_FDNAMES", job->listen.names, err) : 0;
+}
+
 /* Whoever started it learns that from here on it is the command, unless an error follows. */
 static int announce(int answer_fd, struct err *err)
 {
@@ -349,7 +374,8 @@ static int announce(int answer_fd, struct err *err)
 static int init_ready(struct job *job, struct err *err)
 {
 	if (strv_copy(&job->env, &job->process->env, err) < 0 ||
-	    set_home(job, &job->env, err) < 0 || keep_preserved(job->preserve_fds, err) < 0)
+	    set_home(job, &job->env, err) < 0 || set_listen(job, &job->env, err) < 0 ||
+	    keep_preserved(job->preserve_fds, err) < 0)
 		return -1;
 	proc_reset_signals();
 	return announce(job->answer_fd, err);

@@ -17,8 +17,7 @@
 #include "runtime/hooks.h"
 #include "runtime/start.h"
 
-#define KEPT_MAX 64
-#define FIXED 11 /* of them, whatever is preserved */
+#define FIXED 11 /* descriptors that are kept, whatever is preserved */
 
 /* Into the user namespace: the hooks of the container are run by its root. */
 static int enter_as_root(void *data, struct err *err)
@@ -55,22 +54,19 @@ int child_let_go(struct job *job, struct err *err)
 	job->has_let_go = true;
 	const struct spec_process *p = job->process;
 	bool label = p->apparmor_profile || p->selinux_label;
-	int kept[KEPT_MAX] = {0,
-			      1,
-			      2,
-			      job->sync_fd,
-			      job->start_fd,
-			      job->answer_fd,
-			      job->init_fd,
-			      label ? job->proc_fd : -1,
-			      job->hook_fds[0],
-			      job->hook_fds[1],
-			      fail_log_fd()};
+	int kept[FIXED + RUNTIME_PRESERVE_MAX] = {0,
+						  1,
+						  2,
+						  job->sync_fd,
+						  job->start_fd,
+						  job->answer_fd,
+						  job->init_fd,
+						  label ? job->proc_fd : -1,
+						  job->hook_fds[0],
+						  job->hook_fds[1],
+						  fail_log_fd()};
 	size_t count = FIXED;
 
-	if (job->preserve_fds > KEPT_MAX - FIXED)
-		return err_set(err, ERR_LIMIT, 0, "more than %d descriptors cannot be passed on",
-			       KEPT_MAX - FIXED);
 	for (int fd = 3; fd < 3 + job->preserve_fds; fd++)
 		kept[count++] = fd;
 	return fd_close_others(kept, count, err);

@@ -22,10 +22,11 @@
 #include "base/fd.h"
 #include "base/own.h"
 #include "base/path.h"
+#include "kernel/scheduler.h"
 #include "kernel/tty.h"
 #include "runtime/exec.h"
 
-#define KEPT_MAX 64
+#define FIXED 7 /* descriptors that are kept, whatever is preserved */
 
 /* As the container's root: a terminal that belongs to an id which its user namespace does not have
  * could not be handed to the command's user. */
@@ -98,6 +99,9 @@ static _Noreturn void newborn(struct exec *x)
 			  .proc_fd = x->proc_fd,
 			  .sync_fd = x->joiner_fd,
 			  .preserve_fds = r->preserve_fds,
+			  .listen = r->listen,
+			  .id = r->id ? r->id : "",
+			  .keyring = r->keyring,
 			  .init_fd = -1,
 			  .delegate_fd = -1,
 			  .slave_fd = -1,
@@ -127,14 +131,12 @@ static int give_terminal(struct exec *x, struct err *err)
 static int let_go(const struct exec *x, struct err *err)
 {
 	const struct runtime_exec *r = x->request;
-	int kept[KEPT_MAX] = {x->joiner_fd, r->init->pidfd, r->stdio[0],
-			      r->stdio[1],  r->stdio[2],    has_label(r->process) ? x->proc_fd : -1,
-			      fail_log_fd()};
-	size_t count = 7;
+	int kept[FIXED + RUNTIME_PRESERVE_MAX] = {
+		x->joiner_fd, r->init->pidfd, r->stdio[0],
+		r->stdio[1],  r->stdio[2],    has_label(r->process) ? x->proc_fd : -1,
+		fail_log_fd()};
+	size_t count = FIXED;
 
-	if (r->preserve_fds > KEPT_MAX - (int)count)
-		return err_set(err, ERR_LIMIT, 0, "at most %d descriptors can be passed on",
-			       KEPT_MAX - (int)count);
 	for (int fd = 3; fd < 3 + r->preserve_fds; fd++)
 		kept[count++] = fd;
 	return fd_close_others(kept, count, err);
@@ -176,8 +178,12 @@ static int go_in(struct exec *x, struct err *err)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if ((p->oom_given && oom_score_apply(x->proc_fd, x->oom_score_adj, err) < 0) ||
-	    cgroup_join_v1(&x->cgroup, err) < 0 || fail_point("exec.joined", err) < 0 ||
-	    let_go(x, err) < 0)
+	    cgroup_join_v1(&x->cgroup, err) < 0 || fail_point("exec.joined", err) < 0)
+		return -1;
+	/* As of the first process: our caller's means nothing, unless one is asked for. */
+	if (!p->affinity_initial && !p->affinity_final && affinity_reset(err) < 0)
+		return -1;
+	if (let_go(x, err) < 0)
 		return -1;
 	if (setns(x->request->init->pidfd, x->namespaces) < 0)
 		return entry_error(x, "cannot enter the container", err);

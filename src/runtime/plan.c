@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/own.h"
 #include "kernel/procattr.h"
@@ -409,12 +410,21 @@ struct plan *runtime_plan(const struct runtime_request *request, const struct fa
 	plan->spec = request->spec;
 	plan->host = host;
 	plan->devpts_mount = -1;
+	/* Where there is no random number, nobody joins. */
+	if (!request->keep_keyring &&
+	    getrandom(&plan->keyring, sizeof plan->keyring, GRND_NONBLOCK) < 0)
+		plan->keyring = 0;
 	plan->bind_nodes = !facts->initial_userns; /* mknod(2) is refused there */
 	if (plan_fill(plan, facts, err) < 0) {
 		runtime_plan_free(plan);
 		return NULL;
 	}
 	return plan;
+}
+
+uint64_t runtime_plan_keyring(const struct plan *plan)
+{
+	return plan->keyring;
 }
 
 bool runtime_plan_left_group(const struct plan *plan)

@@ -138,6 +138,7 @@ struct plan {
 	/* No launch pad: hooks want to see the host's files; or nested, where none can be pinned. */
 	bool host_tree;
 	const char *label_option; /* "context": how linux.mountLabel is given to a file system */
+	uint64_t keyring;	  /* random, in the name of its session keyring */
 	enum plan_dev dev;
 	bool bind_nodes;		/* we may not make device nodes: the host's are bound */
 	long devpts_mount;		/* index of the devpts on /dev/pts, or -1 */

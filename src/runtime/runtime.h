@@ -22,6 +22,15 @@
 #include "runtime/state.h"
 #include "spec/spec.h"
 
+/* Descriptors can be passed on from 3 on, so many at most. */
+#define RUNTIME_PRESERVE_MAX 512
+
+/* The first of them are those of sd_listen_fds(3): the command is told so. */
+struct runtime_listen {
+	int count;
+	const char *names; /* LISTEN_FDNAMES, or NULL */
+};
+
 /* One file system of the root: where it goes and what it is made of. */
 struct runtime_layer {
 	const char *target;	   /* absolute in the container; "/" first */
@@ -61,8 +70,9 @@ struct runtime_request {
 	bool strict_limits;  /* the same for limits of its control group alone */
 	int stdio[3];	     /* what becomes 0, 1, 2 without a terminal; -1: /dev/null */
 	int preserve_fds;    /* descriptors 3 .. 2+N are passed on */
-	bool keep_keyring;   /* the caller's session keyring, instead of a new one */
-	bool entered;	     /* we are in a user namespace that we have made: rootless_enter() */
+	struct runtime_listen listen; /* of them */
+	bool keep_keyring;	      /* the caller's session keyring, instead of a new one */
+	bool entered; /* we are in a user namespace that we have made: rootless_enter() */
 	/* Of an OCI runtime. Where `wait` is set, runtime_create() returns when all is done but execve: the
 	 * process waits on start_fd, and answers on answer_fd (state_make_fifos). */
 	bool wait;
@@ -83,6 +93,8 @@ void runtime_plan_free(struct plan *plan);
 int runtime_plan_print(const struct plan *plan, struct str *out, struct err *err);
 /* After runtime_create() has failed: is there a control group that it made, and could not remove again? */
 bool runtime_plan_left_group(const struct plan *plan);
+/* By what processes that are to join it find the session keyring of the container: to be kept to oneself. */
+uint64_t runtime_plan_keyring(const struct plan *plan);
 /* What was clamped or left out, one line each; empty when nothing was. runtime_create() adds what only
  * shows when it is done. */
 const struct strv *runtime_plan_warnings(const struct plan *plan);
@@ -120,7 +132,9 @@ struct runtime_exec {
 	bool even_frozen;      /* in one that is frozen, wait until it thaws */
 	int stdio[3];
 	int preserve_fds;
+	struct runtime_listen listen; /* of them */
 	bool keep_keyring;
+	uint64_t keyring; /* runtime_plan_keyring() of the start; 0: a new one */
 	/* What was clamped, one line each; NULL: not wanted. */
 	struct strv *warnings;
 	/* The process exists, and has not executed the command: tell whoever wants to know. console_fd: its

@@ -11,6 +11,7 @@
 #define START_MAX_LAYERS 16
 #define START_MAX_LOWERS 64
 #define JOB_MAX_GROUPS 256
+#define KEYRING_NAME_SIZE 288 /* of an id of 255 characters */
 
 /* Who the command runs as: decided by P, outside, sent to C with its release. */
 struct identity {
@@ -111,6 +112,10 @@ struct job {
 	int sync_fd;  /* C's end */
 	int stdio[3]; /* -1: the container's /dev/null */
 	int preserve_fds;
+	struct runtime_listen listen;
+	pid_t pid; /* C's own, as LISTEN_PID tells it */
+	const char *id;
+	uint64_t keyring; /* of its session keyring's name; 0: it has none */
 	int init_fd;	  /* our init program, to be executed in place of the command; -1: none */
 	int slave_fd;	  /* comes with the release */
 	bool lock_mounts; /* unshare(NEWNS): the copy that locks */

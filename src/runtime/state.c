@@ -59,6 +59,7 @@ static const struct json_field state_fields[] = {
 	 .offset = offsetof(struct state, place.made_parents),
 	 .max = 128},
 	FIELD(keep_keyring, JSON_F_BOOL),
+	FIELD(keyring, JSON_F_U64),
 	FIELD(own_userns, JSON_F_BOOL),
 	FIELD(root_uid, JSON_F_U32),
 	FIELD(config_sum, JSON_F_U64),

@@ -42,6 +42,7 @@ struct state {
 	char *boot_id;
 	struct cgroup_place place; /* manager, path, unit, user */
 	bool keep_keyring;   /* its processes have the session keyring of whoever starts them */
+	uint64_t keyring;    /* else in the name of theirs; 0: each has its own */
 	bool own_userns;     /* container root is not host root */
 	uint32_t root_uid;   /* container root on the host */
 	uint64_t config_sum; /* of config.json */

@@ -226,11 +226,19 @@ bool spec_root_is_hosts(const struct spec *s)
 	return false;
 }
 
+static const char *default_receiver;
+
+void spec_set_seccomp_receiver(const char *path)
+{
+	default_receiver = path && *path ? path : NULL;
+}
+
 const char *spec_seccomp_listener(const struct spec *s)
 {
 	if (s->linux_.seccomp && s->linux_.seccomp->listener_path)
 		return s->linux_.seccomp->listener_path;
-	return strv_env_get(&s->annotations, "run.oci.seccomp.receiver");
+	const char *annotated = strv_env_get(&s->annotations, "run.oci.seccomp.receiver");
+	return annotated ? annotated : default_receiver;
 }
 
 bool spec_keeps_groups(const struct spec *s)

@@ -214,8 +214,10 @@ int spec_find(const char *text, size_t size, const char *name, struct spec *ret,
 bool spec_root_is_hosts(const struct spec *s);
 
 /* Where an agent waits for the listener of a filter that notifies: linux.seccomp.listenerPath, or crun's
- * annotation; NULL: nowhere. */
+ * annotation, or what crun's environment variable says; NULL: nowhere. */
 const char *spec_seccomp_listener(const struct spec *s);
+/* Of every specification of this process; borrowed. */
+void spec_set_seccomp_receiver(const char *path);
 
 /* crun's annotation: the process keeps the supplementary groups of whoever starts it. */
 bool spec_keeps_groups(const struct spec *s);

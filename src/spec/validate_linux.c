@@ -256,6 +256,10 @@ static int check_seccomp_annotations(const struct spec *s, struct problems *foun
 	}
 	if (receiver && spec_check_path(receiver, err) < 0)
 		return err_wrap(err, "annotations[\"run.oci.seccomp.receiver\"]");
+	bool given = receiver || (s->linux_.seccomp && s->linux_.seccomp->listener_path);
+	const char *listener = given ? NULL : spec_seccomp_listener(s);
+	if (listener && spec_check_path(listener, err) < 0)
+		return err_wrap(err, "RUN_OCI_SECCOMP_RECEIVER");
 	return 0;
 }
 

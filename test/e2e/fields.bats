@@ -451,6 +451,18 @@ true" ] || fail "$(cat "$AGENT/state")"
 		.process.args = [\"mkdir\", \"/tmp/new\"]"
 	exits 1 runtime run --bundle "$BUNDLE" one
 	[[ $stderr == *"Permission denied"* ]] || fail
+	# crun's variable, for a configuration without one.
+	agent 83=28 258=28
+	bundle '.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW",
+			"syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}]} |
+		.process.args = ["mkdir", "/tmp/new"]'
+	refused_by 125 'SCMP_ACT_NOTIFY needs linux.seccomp.listenerPath' runtime run --bundle "$BUNDLE" one
+	export RUN_OCI_SECCOMP_RECEIVER=relative
+	refused_by 125 'RUN_OCI_SECCOMP_RECEIVER' runtime run --bundle "$BUNDLE" one
+	RUN_OCI_SECCOMP_RECEIVER=$AGENT/sock
+	exits 1 runtime run --bundle "$BUNDLE" one
+	[[ $stderr == *"No space left"* ]] || fail
+	unset RUN_OCI_SECCOMP_RECEIVER
 	run_refused 125 'annotations["run.oci.seccomp.plugins"]: no code is loaded into this runtime' \
 		'.annotations = {"run.oci.seccomp.plugins": "/lib/x.so"}'
 }

@@ -13,6 +13,10 @@ teardown_file() { file_teardown; }
 setup() { oci_setup; }
 teardown() { oci_teardown; }
 
+USERNS='.linux.namespaces += [{type: "user"}]
+	| .linux.uidMappings = [{containerID: 0, hostID: 300000, size: 65536}]
+	| .linux.gidMappings = .linux.uidMappings'
+
 status_of() {
 	runtime state "$1" | jq -r .status
 }
@@ -162,6 +166,102 @@ four
 0 1 2 3 4 5 "
 	refused_by 125 'is not open' fds_from_3 "$BATS_TEST_TMPDIR/3" -- \
 		"$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" run --preserve-fds 2 --bundle "$BUNDLE" one
+}
+
+# activated FDS PID COMMAND...: run it as a service manager would, with two descriptors from 3 on; PID "own" is
+# its own.
+activated() {
+	local count=$1 pid=$2
+	shift 2
+	fds_from_3 "$BATS_TEST_TMPDIR/3" "$BATS_TEST_TMPDIR/4" -- \
+		sh -c '[ "$2" != own ] || LISTEN_PID=$$ && export LISTEN_PID
+			[ "$2" = own ] || [ "$2" = none ] || LISTEN_PID=$2
+			[ "$2" != none ] || unset LISTEN_PID
+			LISTEN_FDS=$1; LISTEN_FDNAMES=web:admin; export LISTEN_FDS LISTEN_FDNAMES
+			shift 2; exec "$@"' activated "$count" "$pid" \
+		"$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" "$@"
+}
+
+@test "oci: socket activation: the descriptors, and for whom they are" {
+	local listing='echo $$:$LISTEN_PID:$LISTEN_FDS:$LISTEN_FDNAMES; ls /proc/self/fd | tr "\n" " "'
+	echo three >"$BATS_TEST_TMPDIR/3"
+	echo four >"$BATS_TEST_TMPDIR/4"
+	bundle ".process.args = [\"sh\", \"-c\", $(jq -n --arg x "$listing" '$x')]"
+	for pid in own none; do
+		ok activated 2 "$pid" run --bundle "$BUNDLE" one
+		shows "1:1:2:web:admin
+0 1 2 3 4 5 "
+	done
+	# What --preserve-fds names comes after them.
+	ok activated 1 own run --preserve-fds 1 --bundle "$BUNDLE" one
+	shows "1:1:1:web:admin
+0 1 2 3 4 5 "
+	# They are somebody else's.
+	ok activated 2 1 run --bundle "$BUNDLE" one
+	shows "1:::
+0 1 2 3 "
+	refused_by 125 'LISTEN_FDS=3: descriptor 5 is not open' activated 3 own run --bundle "$BUNDLE" one
+	refused_by 125 '--preserve-fds 1: descriptor 5 is not open' \
+		activated 2 own run --preserve-fds 1 --bundle "$BUNDLE" one
+	refused_by 125 'LISTEN_FDS' activated many own run --bundle "$BUNDLE" one
+}
+
+@test "oci: socket activation without a pid namespace, over create and start, and of a further process" {
+	echo three >"$BATS_TEST_TMPDIR/3"
+	echo four >"$BATS_TEST_TMPDIR/4"
+	bundle '.linux.namespaces |= map(select(.type != "pid")) |
+		.process.args = ["sh", "-c", "echo $$:$LISTEN_PID; cat <&3; exec sleep 600"]'
+	activated 1 own create --bundle "$BUNDLE" one >"$OUT" 2>"$OUT.err" </dev/null 3>&- || fail "$(cat "$OUT.err")"
+	ok runtime start one
+	eventually 10 grep -q three "$OUT"
+	pid=$(runtime state one | jq .pid)
+	[ "$(head -n1 "$OUT")" = "$pid:$pid" ] || fail "$(cat "$OUT")"
+	ok activated 2 own exec one sh -c '[ $$ = "$LISTEN_PID" ] && cat <&4 && echo $LISTEN_FDS'
+	shows "four
+2"
+}
+
+@test "oci: the CPUs of whoever starts it mean nothing to a container" {
+	[ "$(nproc)" -gt 1 ] || skip "there is but one CPU"
+	local all
+	all=$(grep Cpus_allowed_list /proc/self/status)
+	bundle '.process.args = ["grep", "Cpus_allowed_list", "/proc/self/status"]'
+	ok taskset -c 0 "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" run --bundle "$BUNDLE" one
+	shows "$all"
+	bundle '.process.args = ["grep", "Cpus_allowed_list", "/proc/self/status"] |
+		.linux.resources.cpu = {"cpus": "1"}'
+	ok taskset -c 0 "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" run --bundle "$BUNDLE" one
+	shows 'Cpus_allowed_list:	1'
+	bundle '.process.args = ["sleep", "600"]'
+	create one
+	ok runtime start one
+	ok taskset -c 0 "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" exec one grep Cpus_allowed_list /proc/self/status
+	shows "$all"
+}
+
+@test "oci: a further process has the session keyring of the container, not one of its own" {
+	[ -e /proc/keys ] || skip "this kernel has no keyrings"
+	static_program "$E2E_DIR/keyring.c" "$BUNDLE/rootfs/bin/keyring"
+	for users in . "$USERNS"; do
+		bundle '.process.args = ["sh", "-c", "keyring add; exec sleep 600"] | '"$users"
+		create one
+		ok runtime start one
+		eventually 10 grep -q added "$OUT"
+		ok runtime exec one keyring find
+		[[ $output == "found in _ses.one."* ]] || fail
+		ok runtime exec --user 1000:1000 one keyring find
+		contains 'found in _ses.one.'
+		# Whoever knows but the id of the container cannot prepare one, nor find it.
+		exits 1 runtime exec one keyring join _ses.one
+		ok runtime delete --force one
+	done
+	# The caller's, where that is asked for.
+	bundle '.process.args = ["sh", "-c", "keyring find; exec sleep 600"]'
+	"$BUNDLE/rootfs/bin/keyring" session "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" \
+		run --no-new-keyring --detach --bundle "$BUNDLE" one >"$OUT" 2>"$OUT.err" </dev/null 3>&-
+	eventually 10 grep -q 'found in _ses.caller' "$OUT"
+	ok "$BUNDLE/rootfs/bin/keyring" session "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" exec one keyring find
+	shows 'found in _ses.caller'
 }
 
 @test "oci: a command that is not there is an error of create, in the words that engines know" {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -266,11 +267,36 @@ TEST(each_session_keyring_is_a_new_one)
 
 	if (session_keyring() < 0 && errno == ENOSYS)
 		SKIP("this kernel has no keyrings");
-	CHECK_OK(keyring_new_session(&err));
+	CHECK_OK(keyring_new_session(NULL, &err));
 	first = session_keyring();
-	CHECK_OK(keyring_new_session(&err));
+	CHECK_OK(keyring_new_session(NULL, &err));
 	second = session_keyring();
 	CHECK(first > 0 && second > 0 && first != second);
+}
+
+TEST(a_session_keyring_with_a_name_can_be_joined)
+{
+	struct err err = ERR_INIT;
+	char name[48];
+	long first;
+	int status;
+
+	if (session_keyring() < 0 && errno == ENOSYS)
+		SKIP("this kernel has no keyrings");
+	snprintf(name, sizeof name, "_ses.test.%d", (int)getpid());
+	CHECK_OK(keyring_new_session(name, &err));
+	first = session_keyring();
+	CHECK(first > 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		/* As a process from outside has another one, and not this. */
+		bool left = keyring_new_session(NULL, &err) == 0 && session_keyring() != first;
+
+		_exit(left && keyring_join_session(name, &err) == 0 && session_keyring() == first
+			      ? 0
+			      : 1);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 }
 
 TEST_MAIN()
