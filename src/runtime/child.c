@@ -145,11 +145,22 @@ static int open_null(struct err *err)
 	return take_fd(fd);
 }
 
-/* 0, 1 and 2, whatever numbers they come from: out of the way first, then into place. */
+static bool is_in_place(const int from[3])
+{
+	return from[0] == 0 && from[1] == 1 && from[2] == 2;
+}
+
+/* 0, 1 and 2, whatever numbers they come from: out of the way first, then into place. Where they are there
+ * already no further number is needed: RLIMIT_NOFILE may leave none. */
 static int place_stdio(const int from[3], struct err *err)
 {
 	int aside[3];
 
+	for (int i = 0; is_in_place(from) && i < 3; i++)
+		if (fd_set_cloexec(i, false, err) < 0)
+			return err_wrap(err, "cannot place descriptor %d", i);
+	if (is_in_place(from))
+		return 0;
 	for (int i = 0; i < 3; i++) {
 		own_fd int null_fd = from[i] < 0 ? open_null(err) : -1;
 

@@ -46,10 +46,13 @@ int init_hooks_container(struct job *job, struct err *err)
 	return fd_send(job->sync_fd, &done, 1, NULL, 0, err);
 }
 
-/* Everything else is closed: the creator's lock, its logs, its procfs where no label needs it. */
+/* Everything else is closed: the creator's lock, its logs, its procfs where no label needs it. Hooks need
+ * descriptors below a limit that may be small. */
 int child_let_go(struct job *job, struct err *err)
 {
-	if (job->start_fd < 0 || job->has_let_go)
+	bool hooks = job->plan && job->state && job->spec->hooks[SPEC_HOOK_START_CONTAINER].count;
+
+	if ((job->start_fd < 0 && !hooks) || job->has_let_go)
 		return 0;
 	job->has_let_go = true;
 	const struct spec_process *p = job->process;
@@ -98,6 +101,8 @@ int init_hooks_start(struct job *job, struct err *err)
 {
 	const struct hook_place place = {.out_fd = job->hook_fds[0], .err_fd = job->hook_fds[1]};
 
+	if (child_let_go(job, err) < 0)
+		return -1;
 	return hooks_run(job->spec, SPEC_HOOK_START_CONTAINER, job->state, STATE_CREATED,
 			 job->release.host_pid, &place, err);
 }

@@ -75,9 +75,25 @@ static int check_scheduler(const struct scheduler *s, struct err *err)
 	return check_priority(s, policy, err) < 0 ? -1 : check_deadline(s, err);
 }
 
+/* sched(7): fork(2) of a process with this policy fails with EAGAIN. Its hooks are such processes. */
+static int check_may_fork(const struct spec *s, struct err *err)
+{
+	const struct scheduler *scheduler = s->process.scheduler;
+
+	if (scheduler->policy != SCHED_DEADLINE || scheduler->flags & SCHED_FLAG_RESET_ON_FORK ||
+	    !s->hooks[SPEC_HOOK_START_CONTAINER].count)
+		return 0;
+	err_set(err, ERR_INVALID, 0,
+		"flags: a process with SCHED_DEADLINE cannot start hooks.startContainer");
+	return err_hint(err, "add SCHED_FLAG_RESET_ON_FORK: without it the command cannot start "
+			     "anything either");
+}
+
 int spec_check_scheduler(const struct spec *s, struct problems *found, struct err *err)
 {
-	if (s->process.scheduler && check_scheduler(s->process.scheduler, err) < 0)
+	const struct scheduler *scheduler = s->process.scheduler;
+
+	if (scheduler && (check_scheduler(scheduler, err) < 0 || check_may_fork(s, err) < 0))
 		return spec_within(err, "process.scheduler");
 	return 0;
 }

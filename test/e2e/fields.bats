@@ -63,6 +63,28 @@ stat_of_self() {
 	[ "$(cut -d' ' -f41 <<<"$output" | paste -sd' ')" = "6 0" ] || fail
 }
 
+@test "fields: hooks of a container with SCHED_DEADLINE, and below small limits" {
+	local deadline='.process.scheduler = {"policy": "SCHED_DEADLINE", "runtime": 5000000, "deadline": 20000000,
+			"period": 20000000} | .process.args = ["cat", "/proc/self/stat"] |
+		.hooks.startContainer = [{"path": "/bin/touch", "args": ["touch", "/tmp/hook"]}]'
+	run_refused 125 'process.scheduler.flags: a process with SCHED_DEADLINE cannot start hooks.startContainer' "$deadline"
+	[[ $stderr == *"add SCHED_FLAG_RESET_ON_FORK"* ]] || fail
+	bundle "$deadline"' | .process.scheduler.flags = ["SCHED_FLAG_RESET_ON_FORK"]'
+	ok runtime run --bundle "$BUNDLE" one
+	[ "$(cut -d' ' -f41 <<<"$output")" = 6 ] || fail
+	[ -e "$BUNDLE/rootfs/tmp/hook" ] || fail "the hook was not run"
+	# What we need ourselves is not of the container's descriptors.
+	for hooks in 16 4; do
+		bundle '.process.args = ["sh", "-c", "ulimit -n"] | .process.rlimits = [{"type": "RLIMIT_NOFILE",
+			"hard": '$hooks', "soft": '$hooks'}]'
+		[ $hooks = 4 ] || bundle "$(jq . "$BUNDLE/config.json") | .hooks.startContainer = [{\"path\": \"/bin/true\"}]"
+		ok runtime run --bundle "$BUNDLE" one
+		[ "$output" = $hooks ] || fail
+	done
+	run_refused 125 "process.rlimits, too" '.process.user.uid = 1000 | .process.rlimits = [{"type": "RLIMIT_NPROC",
+		"hard": 0, "soft": 0}] | .hooks.startContainer = [{"path": "/bin/true"}]'
+}
+
 # A group of cgroup v1 has real-time time only where it is given some; of v2 there is nothing to give.
 @test "fields: process.scheduler SCHED_FIFO and SCHED_RR, and why they are refused" {
 	local share='.'
