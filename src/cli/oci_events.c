@@ -26,12 +26,11 @@ static const struct opt events_table[] = {
 	{0},
 };
 
-static int print_once(const struct cgroup_host *host, const struct cgroup *cg,
-		      const struct state_dir *dir, struct err *err)
+static int print_once(const struct events_source *source, struct err *err)
 {
 	own(str) struct str line = STR_INIT(STATS_MAX);
 
-	if (runtime_stats_print(host, cg, dir->state.id, dir->state.pid, &line, err) < 0)
+	if (runtime_stats_print(source, &line, err) < 0)
 		return -1;
 	fputs(line.data, stdout);
 	return 0;
@@ -43,9 +42,11 @@ static int run_events(struct oci *oci, void *options, const struct strv *operand
 	own(state_dir) struct state_dir dir = STATE_DIR_INIT;
 	own(cgroup_host) struct cgroup_host host = {0};
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
+	own(spec) struct spec spec = {0};
 	const char *id = operands->items[0];
 	uint64_t interval = o->interval_given ? o->interval : 5000;
 
+	spec_init(&spec);
 	if (interval == 0 || interval > INT32_MAX)
 		return err_set(err, ERR_USAGE, 0, "--interval is from 1ms to 24 days");
 	if (life_find(oci, id, &dir, err) < 0)
@@ -56,11 +57,19 @@ static int run_events(struct oci *oci, void *options, const struct strv *operand
 	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 ||
 	    state_open_cgroup(&dir, &host, &cg, err) < 0)
 		return err_wrap(err, "events of container '%s'", id);
+	/* Only the configuration tells of groups of resctrl. */
+	if (dir.state.ends_by_config && life_read_spec(&dir, &spec, err) < 0)
+		return -1;
+	const struct events_source source = {.host = &host,
+					     .cg = &cg,
+					     .id = id,
+					     .init = &dir.init,
+					     .rdt = spec.linux_.intel_rdt};
 	if (o->stats)
-		return print_once(&host, &cg, &dir, err);
+		return print_once(&source, err);
 	/* A reader that went away is an end, not a death. */
 	signal(SIGPIPE, SIG_IGN);
-	return runtime_events_follow(&host, &cg, id, &dir.init, (int)interval, STDOUT_FILENO, err);
+	return runtime_events_follow(&source, (int)interval, STDOUT_FILENO, err);
 }
 
 const struct oci_verb oci_verb_events = {

@@ -104,8 +104,7 @@ int resctrl_open(const char *place, bool recorded, struct err *err)
 			place);
 }
 
-/* The name below the root; "." for the root itself. */
-static const char *group_name(const struct resctrl *config, const char *id)
+const char *resctrl_group_name(const struct resctrl *config, const char *id)
 {
 	if (!config->group)
 		return id;
@@ -114,7 +113,7 @@ static const char *group_name(const struct resctrl *config, const char *id)
 
 static int open_group(int root_fd, const struct resctrl *config, const char *id, struct err *err)
 {
-	const char *name = group_name(config, id);
+	const char *name = resctrl_group_name(config, id);
 	int fd = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
@@ -258,7 +257,7 @@ static int fill(int root_fd, const struct resctrl *config, const char *id, bool 
 
 	if (group_fd < 0)
 		return -1;
-	if (!made && compare(group_fd, config, group_name(config, id), err) < 0)
+	if (!made && compare(group_fd, config, resctrl_group_name(config, id), err) < 0)
 		return -1;
 	if (write_schemata(root_fd, group_fd, config, err) < 0)
 		return -1;
@@ -270,7 +269,7 @@ static int fill(int root_fd, const struct resctrl *config, const char *id, bool 
 
 int resctrl_prepare(int root_fd, const struct resctrl *config, const char *id, struct err *err)
 {
-	const char *name = group_name(config, id);
+	const char *name = resctrl_group_name(config, id);
 	bool there = faccessat(root_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	bool made = false;
 

@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "json/json.h"
 
 #define RESCTRL_PLACE "/sys/fs/resctrl"
 
@@ -41,6 +42,11 @@ int resctrl_assign(int root_fd, const struct resctrl *config, const char *id, pi
 /* Other schemata for the group that the container is in. */
 int resctrl_update(int root_fd, const struct resctrl *config, const char *id,
 		   const struct resctrl *wanted, struct err *err);
+/* Its directory below the root; "." for the root itself. */
+const char *resctrl_group_name(const struct resctrl *config, const char *id);
+/* What its group has and uses, as the members of runc's intel_rdt; nothing where the group is gone. */
+void resctrl_write_stats(int root_fd, const struct resctrl *config, const char *id,
+			 struct json_writer *w);
 /* Remove what resctrl_prepare made: the monitoring group, and the group where it has the container's id
  * for a name. Success where they are gone. */
 int resctrl_remove(int root_fd, const struct resctrl *config, const char *id, struct err *err);

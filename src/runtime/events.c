@@ -21,12 +21,11 @@ static int write_out(int out_fd, const struct str *line, struct err *err)
 	return err->errnum == EPIPE ? 1 : -1;
 }
 
-static int print_stats(const struct cgroup_host *host, const struct cgroup *cg, const char *id,
-		       const struct proc *init, int out_fd, struct err *err)
+static int print_stats(const struct events_source *source, int out_fd, struct err *err)
 {
 	own(str) struct str line = STR_INIT(STATS_MAX);
 
-	if (runtime_stats_print(host, cg, id, init->pid, &line, err) < 0)
+	if (runtime_stats_print(source, &line, err) < 0)
 		return -1;
 	return write_out(out_fd, &line, err);
 }
@@ -52,8 +51,8 @@ static int remaining(int64_t due_ms)
 	return left < 0 ? 0 : (int)left;
 }
 
-int runtime_events_follow(const struct cgroup_host *host, const struct cgroup *cg, const char *id,
-			  const struct proc *init, int interval_ms, int out_fd, struct err *err)
+int runtime_events_follow(const struct events_source *source, int interval_ms, int out_fd,
+			  struct err *err)
 {
 	own(cgroup_oom_watch) struct cgroup_oom_watch watch = CGROUP_OOM_WATCH_INIT;
 	int64_t due_ms = clock_boot_ms() + interval_ms;
@@ -61,8 +60,8 @@ int runtime_events_follow(const struct cgroup_host *host, const struct cgroup *c
 	int status = 0;
 
 	/* Without a memory controller there are statistics, and nothing to be told. */
-	cgroup_oom_watch(host, cg, &watch, &ignored);
-	struct pollfd fds[] = {{.fd = init->pidfd, .events = POLLIN},
+	cgroup_oom_watch(source->host, source->cg, &watch, &ignored);
+	struct pollfd fds[] = {{.fd = source->init->pidfd, .events = POLLIN},
 			       {.fd = watch.fd, .events = watch.events},
 			       {.fd = out_fd}}; /* POLLERR: the reader went away */
 	while (status == 0) {
@@ -73,14 +72,14 @@ int runtime_events_follow(const struct cgroup_host *host, const struct cgroup *c
 		if (n <= 0) {
 			if (n < 0 || remaining(due_ms) > 0)
 				continue;
-			status = print_stats(host, cg, id, init, out_fd, err);
+			status = print_stats(source, out_fd, err);
 			due_ms += interval_ms;
 			continue;
 		}
 		if (fds[1].revents)
-			for (unsigned int k = cgroup_oom_seen(cg, &watch); k > 0 && status == 0;
-			     k--)
-				status = print_notice(id, out_fd, err);
+			for (unsigned int k = cgroup_oom_seen(source->cg, &watch);
+			     k > 0 && status == 0; k--)
+				status = print_notice(source->id, out_fd, err);
 		if (fds[0].revents || fds[2].revents & (POLLERR | POLLNVAL))
 			break;
 	}

@@ -8,21 +8,28 @@
 #ifndef INSULA_RUNTIME_EVENTS_H
 #define INSULA_RUNTIME_EVENTS_H
 
-#include <sys/types.h>
-
 #include "base/err.h"
 #include "base/proc.h"
 #include "base/str.h"
 #include "kernel/cgroup.h"
+#include "kernel/resctrl.h"
 
-/* One line with its newline, appended. init_pid: the container's first process in our /proc, for its
- * network interfaces; 0: without them. */
-int runtime_stats_print(const struct cgroup_host *host, const struct cgroup *cg, const char *id,
-			pid_t init_pid, struct str *out, struct err *err);
+/* Whose statistics. */
+struct events_source {
+	const struct cgroup_host *host;
+	const struct cgroup *cg;
+	const char *id;
+	const struct proc *init;   /* its first process, for its network interfaces and its end */
+	const struct resctrl *rdt; /* linux.intelRdt, or NULL */
+	const char *resctrl; /* a recorded tree in place of /sys/fs/resctrl, for tests; or NULL */
+};
+
+/* One line with its newline, appended. */
+int runtime_stats_print(const struct events_source *source, struct str *out, struct err *err);
 
 /* Statistics every interval_ms and out-of-memory notices as they come, written to out_fd, until the
  * container's first process ends (0) or a write fails. A reader that went away (EPIPE) is 0 too. */
-int runtime_events_follow(const struct cgroup_host *host, const struct cgroup *cg, const char *id,
-			  const struct proc *init, int interval_ms, int out_fd, struct err *err);
+int runtime_events_follow(const struct events_source *source, int interval_ms, int out_fd,
+			  struct err *err);
 
 #endif

@@ -384,7 +384,21 @@ static int put_network(struct stats *s, pid_t init_pid, struct err *err)
 
 /* ---- all of it ---- */
 
-static int put_data(struct stats *s, pid_t init_pid, struct err *err)
+/* An empty object where the container has no such group, as runc prints it. */
+static void put_resctrl(struct stats *s, const struct events_source *source)
+{
+	struct err ignored = ERR_INIT;
+	const char *place = source->resctrl ? source->resctrl : RESCTRL_PLACE;
+	own_fd int fd = source->rdt ? resctrl_open(place, source->resctrl, &ignored) : -1;
+
+	json_write_key(s->w, "intel_rdt");
+	json_write_object(s->w);
+	if (fd >= 0)
+		resctrl_write_stats(fd, source->rdt, source->id, s->w);
+	json_write_end(s->w, '}');
+}
+
+static int put_data(struct stats *s, const struct events_source *source, struct err *err)
 {
 	json_write_key(s->w, "data");
 	json_write_object(s->w);
@@ -395,21 +409,18 @@ static int put_data(struct stats *s, pid_t init_pid, struct err *err)
 	put_blkio(s);
 	if (put_hugetlb(s, err) < 0)
 		return -1;
-	json_write_key(s->w, "intel_rdt");
-	json_write_object(s->w);
-	json_write_end(s->w, '}');
-	if (put_network(s, init_pid, err) < 0)
+	put_resctrl(s, source);
+	if (put_network(s, source->init->pid, err) < 0)
 		return -1;
 	json_write_end(s->w, '}');
 	return 0;
 }
 
-int runtime_stats_print(const struct cgroup_host *host, const struct cgroup *cg, const char *id,
-			pid_t init_pid, struct str *out, struct err *err)
+int runtime_stats_print(const struct events_source *source, struct str *out, struct err *err)
 {
 	own_free char *text = malloc(STATS_FILE_MAX);
 	struct json_writer w;
-	struct stats s = {.host = host, .cg = cg, .w = &w, .text = text};
+	struct stats s = {.host = source->host, .cg = source->cg, .w = &w, .text = text};
 	int status;
 
 	if (!text)
@@ -417,8 +428,8 @@ int runtime_stats_print(const struct cgroup_host *host, const struct cgroup *cg,
 	json_writer_init(&w, out, 0);
 	json_write_object(&w);
 	json_write_member(&w, "type", "stats");
-	json_write_member(&w, "id", id);
-	status = put_data(&s, init_pid, err);
+	json_write_member(&w, "id", source->id);
+	status = put_data(&s, source, err);
 	json_write_end(&w, '}');
 	str_add_char(out, '\n');
 	return status < 0 ? -1 : str_check(out, "the statistics", err);

@@ -93,6 +93,65 @@ TEST(what_is_not_resctrl_is_refused)
 	CHECK_ERR(resctrl_open("/nowhere", false, &err), ERR_UNSUPPORTED, "'/nowhere'");
 }
 
+/* The members as text, as a program that reads runc's statistics sees them. */
+static void check_stats(int fd, const struct resctrl *config, const char *id, const char *expected)
+{
+	struct str text = STR_INIT(65536);
+	struct json_writer w;
+
+	json_writer_init(&w, &text, 0);
+	json_write_object(&w);
+	resctrl_write_stats(fd, config, id, &w);
+	json_write_end(&w, '}');
+	CHECK_STR(text.data, expected);
+	str_done(&text);
+}
+
+TEST(statistics_have_what_the_machine_has)
+{
+	struct resctrl config = {.group = (char *)"gold"}, of_its_own = {0};
+	int fd = use_tree();
+
+	check_stats(fd, &config, "box",
+		    "{\"l3_cache_schema_root\":\"L3:0=7ff;1=7ff\",\"l3_cache_schema\":\"L3:0=7f0;1="
+		    "01f\","
+		    "\"mem_bw_schema_root\":\"MB:0= 100;1= 100\",\"mem_bw_schema\":\"MB:0=  20;1=  "
+		    "70\","
+		    "\"schemata\":[\"    MB:0=  20;1=  70\",\"    L3:0=7f0;1=01f\"]}");
+	make("info/L3");
+	put("info/L3/cbm_mask", "7ff\n");
+	put("info/L3/min_cbm_bits", "1\n");
+	put("info/L3/num_closids", "16\n");
+	make("info/MB");
+	put("info/MB/min_bandwidth", "10\n");
+	make("gold/mon_data");
+	make("gold/mon_data/mon_L3_00");
+	put("gold/mon_data/mon_L3_00/llc_occupancy", "1\n");
+	make("gold/mon_groups/box");
+	make("gold/mon_groups/box/mon_data");
+	make("gold/mon_groups/box/mon_data/mon_L3_01");
+	make("gold/mon_groups/box/mon_data/mon_L3_00");
+	put("gold/mon_groups/box/mon_data/mon_L3_00/mbm_total_bytes", "18446744073709551615\n");
+	put("gold/mon_groups/box/mon_data/mon_L3_01/mbm_total_bytes", "7\n");
+	put("gold/mon_groups/box/mon_data/mon_L3_00/llc_occupancy", "4096\n");
+	put("gold/mon_groups/box/mon_data/mon_L3_01/llc_occupancy", "0\n");
+	put("gold/schemata", "L3:0=7f0;1=01f\n");
+	check_stats(
+		fd, &config, "box",
+		"{\"l3_cache_info\":{\"cbm_mask\":\"7ff\",\"min_cbm_bits\":1,\"num_closids\":16},"
+		"\"l3_cache_schema_root\":\"L3:0=7ff;1=7ff\",\"l3_cache_schema\":\"L3:0=7f0;1="
+		"01f\","
+		"\"mem_bw_info\":{\"min_bandwidth\":10},\"mem_bw_schema_root\":\"MB:0= 100;1= "
+		"100\","
+		"\"schemata\":[\"L3:0=7f0;1=01f\"],"
+		"\"mbm_stats\":[{\"mbm_total_bytes\":18446744073709551615},{\"mbm_total_bytes\":7}]"
+		","
+		"\"cmt_stats\":[{\"llc_occupancy\":4096},{\"llc_occupancy\":0}]}");
+	/* One that is gone has none. */
+	check_stats(fd, &of_its_own, "box", "{}");
+	done(fd);
+}
+
 TEST(a_group_of_the_container_is_made_and_removed)
 {
 	struct resctrl config = {0};
