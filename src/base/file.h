@@ -43,6 +43,10 @@ enum lock_how { LOCK_SHARED, LOCK_EXCLUSIVE };
  * descriptor returned, survives execve when not CLOEXEC, ends with the last close. timeout_ms 0:
  * try once. ERR_BUSY (at the deadline, with the holder's pid in the text where known). Returns the fd. */
 int file_lock(int dir_fd, const char *name, enum lock_how how, int timeout_ms, struct err *err);
+/* The same, where the file is there: ERR_NOT_FOUND where it is not, or is removed while we wait. For an object
+ * that is removed together with its lock. */
+int file_lock_existing(int dir_fd, const char *name, enum lock_how how, int timeout_ms,
+		       struct err *err);
 /* Does anybody hold it? 1 yes, 0 no or no such file. Never blocks, takes nothing. */
 int file_lock_held(int dir_fd, const char *name, struct err *err);
 int file_lock_held_fd(int fd, struct err *err);

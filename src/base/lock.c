@@ -11,7 +11,9 @@
  *
  * An object is removed under its lock, lock file included. Whoever waited then holds a lock on a
  * file that has no name, which excludes nobody: so after every success the name is compared with
- * the descriptor, and the lock is taken again on what stands there now.
+ * the descriptor, and the lock is taken again on what stands there now. Where nothing stands there any
+ * more, whoever makes the file anew holds "the" lock beside the one who is still removing the rest: so
+ * only the maker of an object makes its lock file, and everybody else uses file_lock_existing().
  *
  * The kernel does not tell who holds the lock (it is a description, not a process), so an exclusive
  * holder writes its pid into the file, for the error message only.
@@ -56,10 +58,10 @@ static bool still_named(int fd, int dir_fd, const char *name)
 }
 
 /* The lock on what `name` stands for. 1: *ret_fd, 0 busy (*ret_fd too: who has it), -1 errno. */
-static int lock_once(int dir_fd, const char *name, short type, int *ret_fd)
+static int lock_once(int dir_fd, const char *name, int create, short type, int *ret_fd)
 {
 	for (;;) {
-		own_fd int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+		own_fd int fd = openat(dir_fd, name, O_RDWR | create | O_NOFOLLOW | O_CLOEXEC,
 				       0600);
 		int result = fd >= 0 ? try_lock(fd, type) : -1;
 
@@ -105,14 +107,15 @@ static void pause_ns(int64_t ns)
 	nanosleep(&pause, NULL);
 }
 
-int file_lock(int dir_fd, const char *name, enum lock_how how, int timeout_ms, struct err *err)
+static int lock(int dir_fd, const char *name, int create, enum lock_how how, int timeout_ms,
+		struct err *err)
 {
 	int64_t deadline = clock_boot_ns() + (int64_t)timeout_ms * 1000000, pause = PAUSE_FIRST_NS;
 	short type = how == LOCK_EXCLUSIVE ? F_WRLCK : F_RDLCK;
 
 	for (;;) {
 		own_fd int fd = -1;
-		int result = lock_once(dir_fd, name, type, &fd);
+		int result = lock_once(dir_fd, name, create, type, &fd);
 		int64_t left = deadline - clock_boot_ns();
 
 		if (result < 0)
@@ -127,6 +130,17 @@ int file_lock(int dir_fd, const char *name, enum lock_how how, int timeout_ms, s
 		pause_ns(pause < left ? pause : left);
 		pause = pause * 2 < PAUSE_MAX_NS ? pause * 2 : PAUSE_MAX_NS;
 	}
+}
+
+int file_lock(int dir_fd, const char *name, enum lock_how how, int timeout_ms, struct err *err)
+{
+	return lock(dir_fd, name, O_CREAT, how, timeout_ms, err);
+}
+
+int file_lock_existing(int dir_fd, const char *name, enum lock_how how, int timeout_ms,
+		       struct err *err)
+{
+	return lock(dir_fd, name, 0, how, timeout_ms, err);
 }
 
 int file_lock_directory(int fd, struct err *err)

@@ -22,6 +22,7 @@
 #include "base/fail.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/loop.h"
 #include "base/own.h"
 #include "base/path.h"
 #include "engine/event.h"
@@ -31,6 +32,7 @@
 #define DEFAULT_RUN "/run/insula"
 #define CREATORS_LOCK "creators"
 #define CREATORS_TIMEOUT_MS 10000
+#define LOCK_PAUSE_US 1000
 
 static char *choose_directory(const char *given, const char *variable, const char *fallback,
 			      struct err *err)
@@ -555,12 +557,63 @@ int store_find_damaged(struct store *store, const char *ref, struct container *r
 	return 0;
 }
 
+static bool is_there_still(const struct container *ct)
+{
+	char path[sizeof "containers/" + STORE_ID_LENGTH];
+	struct stat held, named;
+
+	snprintf(path, sizeof path, "containers/%s", ct->id);
+	return fstat(ct->run_fd, &held) == 0 &&
+	       fstatat(ct->store->run_fd, path, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+/* There is no lock: it is being made, as after a reboot, or goes away, or whoever was at that was killed. He
+ * holds the directory (store_exit.c does, until it is gone), so that there are never two locks. */
+static int make_lock(struct container *ct, struct err *err)
+{
+	own_fd int dir_fd = openat(ct->run_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int held = dir_fd < 0 ? 0 : file_lock_directory(dir_fd, err);
+
+	if (held < 0)
+		return -1;
+	if (!is_there_still(ct))
+		return err_set(err, ERR_NOT_FOUND, 0, "it was removed");
+	if (!held)
+		return err_set(err, ERR_BUSY, 0, "it is being removed");
+	return file_lock(ct->run_fd, "lock", LOCK_EXCLUSIVE, 0, err);
+}
+
+static int lock_run_directory(struct container *ct, int timeout_ms, struct err *err)
+{
+	int64_t deadline_ms = clock_boot_ms() + timeout_ms;
+
+	for (;;) {
+		int64_t left_ms = deadline_ms - clock_boot_ms();
+		struct err trying = ERR_INIT;
+		int fd = file_lock_existing(ct->run_fd, "lock", LOCK_EXCLUSIVE,
+					    left_ms > 0 ? (int)left_ms : 0, &trying);
+
+		if (fd < 0 && trying.kind == ERR_NOT_FOUND) {
+			trying = ERR_INIT;
+			fd = make_lock(ct, &trying);
+			if (fd < 0 && trying.kind == ERR_BUSY && left_ms > 0) {
+				usleep(LOCK_PAUSE_US);
+				continue;
+			}
+		}
+		if (fd < 0)
+			*err = trying;
+		return fd;
+	}
+}
+
 int store_lock(struct container *ct, int timeout_ms, struct err *err)
 {
 	if (ct->run_fd < 0)
 		ct->run_fd = make_directory(ct->store->run_fd, ct->id, err);
 	if (ct->run_fd < 0)
 		return -1;
-	int fd = file_lock(ct->run_fd, "lock", LOCK_EXCLUSIVE, timeout_ms, err);
+	int fd = lock_run_directory(ct, timeout_ms, err);
 	return fd >= 0 ? fd : err_wrap(err, "container '%s'", ct->record.name);
 }

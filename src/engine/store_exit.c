@@ -30,6 +30,8 @@
 
 #define EXIT_NAME "exit.json"
 #define EXIT_MAX 65536u
+#define HOLD_TRIES 1000
+#define HOLD_PAUSE_US 1000
 
 #define FIELD(name, type, ...) \
 	{ \
@@ -157,6 +159,20 @@ static int remove_file(int dir_fd, const char *name, struct err *err)
 	return unlinkat(dir_fd, name, 0) == 0 ? 0 : path_remove_tree(dir_fd, name, err);
 }
 
+/* Where the lock is gone and the directory is not, nobody makes another one: store_lock(). Whoever is at that
+ * needs a moment. */
+static int hold_directory(int fd, struct err *err)
+{
+	for (int tries = 0; tries < HOLD_TRIES; tries++) {
+		int held = file_lock_directory(fd, err);
+
+		if (held)
+			return held < 0 ? -1 : 0;
+		usleep(HOLD_PAUSE_US);
+	}
+	return err_set(err, ERR_BUSY, 0, "somebody else holds its directory");
+}
+
 static int remove_run_directory(int store_fd, const char *id, struct err *err)
 {
 	char path[sizeof "containers/" + STORE_ID_LENGTH];
@@ -168,6 +184,8 @@ static int remove_run_directory(int store_fd, const char *id, struct err *err)
 	own_fd int fd = openat(store_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_errno(err, "cannot open '%s'", path);
+	if (hold_directory(fd, err) < 0)
+		return -1;
 	for (size_t i = 0; i < names.count; i++)
 		if (!goes_last(names.items[i]) && remove_file(fd, names.items[i], err) < 0)
 			return -1;

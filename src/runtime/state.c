@@ -329,18 +329,17 @@ static int is_gone(const struct state_dir *dir, struct err *err)
  * that. */
 int state_lock(struct state_dir *dir, int timeout_ms, struct err *err)
 {
-	struct err reading = ERR_INIT;
+	struct err reading = ERR_INIT, locking = ERR_INIT;
 
-	if (faccessat(dir->fd, LOCK_NAME, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+	dir->lock_fd = file_lock_existing(dir->fd, LOCK_NAME, LOCK_EXCLUSIVE, timeout_ms, &locking);
+	if (dir->lock_fd < 0 && locking.kind == ERR_NOT_FOUND) {
 		unlinkat(dir->parent_fd, dir->state.id, AT_REMOVEDIR); /* empty ones only */
 		return is_gone(dir, err);
 	}
-	dir->lock_fd = file_lock(dir->fd, LOCK_NAME, LOCK_EXCLUSIVE, timeout_ms, err);
-	if (dir->lock_fd < 0)
+	if (dir->lock_fd < 0) {
+		*err = locking;
 		return err_wrap(err, "container '%s'", dir->state.id);
-	/* Removed by whoever held it: its file has no name any more. */
-	if (faccessat(dir->fd, LOCK_NAME, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		return is_gone(dir, err);
+	}
 	own_free char *id = str_dup(dir->state.id, err);
 	if (!id)
 		return -1;

@@ -182,6 +182,32 @@ TEST(a_lock_on_a_removed_file_is_not_a_lock)
 	CHECK_INT(status, 0);
 }
 
+TEST(an_object_that_is_removed_gets_no_second_lock)
+{
+	enum { WAITERS = 4 };
+	struct err err = ERR_INIT;
+	own_fd int remover = file_lock(test_dir(), "lock", LOCK_EXCLUSIVE, 0, &err);
+	int status;
+
+	CHECK_OK(remover);
+	for (int i = 0; i < WAITERS; i++)
+		if (fork() == 0) {
+			close(take_fd(remover));
+			_exit(file_lock_existing(test_dir(), "lock", LOCK_EXCLUSIVE, 30000, &err) >=
+				      0 ||
+			      err.kind != ERR_NOT_FOUND);
+		}
+	usleep(30000);
+	/* The lock goes first; the rest of the object is still being removed. */
+	CHECK(unlinkat(test_dir(), "lock", 0) == 0);
+	CHECK_ERR(file_lock_existing(test_dir(), "lock", LOCK_EXCLUSIVE, 0, &err), ERR_NOT_FOUND,
+		  "'lock'");
+	close(take_fd(remover));
+	for (int i = 0; i < WAITERS; i++)
+		CHECK(wait(&status) > 0 && status == 0);
+	CHECK(faccessat(test_dir(), "lock", F_OK, 0) < 0);
+}
+
 TEST(contention_never_lets_two_in)
 {
 	enum { WORKERS = 6, ROUNDS = 40 };

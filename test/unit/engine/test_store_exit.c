@@ -176,4 +176,38 @@ TEST(a_damaged_exit_record_is_an_error)
 	}
 }
 
+/* In the moment between the end of its lock and that of its directory. */
+TEST(what_is_being_removed_gets_no_second_lock)
+{
+	struct err err = ERR_INIT;
+	struct store store;
+	struct container ct = CONTAINER_INIT;
+
+	make_store(&store);
+	ct.store = &store;
+	memcpy(ct.id, OURS, sizeof ct.id);
+	ct.record.name = (char *)"box";
+	ct.run_fd = openat(store.run_fd, "containers/" OURS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own_fd int remover = openat(store.run_fd, "containers/" OURS, O_RDONLY | O_DIRECTORY);
+	CHECK(file_lock_directory(remover, &err) == 1);
+	CHECK_ERR(store_lock(&ct, 20, &err), ERR_BUSY, "'box': it is being removed");
+	CHECK(!exists("run/containers/" OURS "/lock"));
+	err = ERR_INIT;
+	CHECK(unlinkat(store.run_fd, "containers/" OURS, AT_REMOVEDIR) == 0);
+	CHECK_ERR(store_lock(&ct, 20, &err), ERR_NOT_FOUND, "it was removed");
+	close(take_fd(remover));
+	err = ERR_INIT;
+	CHECK_ERR(store_lock(&ct, 20, &err), ERR_NOT_FOUND, "it was removed");
+	fd_close(ct.run_fd);
+	/* What somebody left who was killed at that, and what has just been made. */
+	ct.run_fd = openat(store.run_fd, "containers/" OTHERS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	memcpy(ct.id, OTHERS, sizeof ct.id);
+	err = ERR_INIT;
+	own_fd int locked = store_lock(&ct, 0, &err);
+	CHECK_OK(locked);
+	CHECK_ERR(store_lock(&ct, 0, &err), ERR_BUSY, "held by process");
+	fd_close(ct.run_fd);
+	close_store(&store);
+}
+
 TEST_MAIN()
