@@ -105,7 +105,8 @@ static int start(struct hook_run *run, struct err *err)
 		return -1;
 	pid = proc_clone(&run->proc, 0, -1, err);
 	if (pid < 0 && err->errnum == EAGAIN)
-		err_hint(err, "a hook of the container's own process is bound by process.rlimits, too");
+		err_hint(err,
+			 "a hook of the container's own process is bound by process.rlimits, too");
 	if (pid < 0)
 		return -1;
 	if (pid == 0) {

@@ -274,6 +274,52 @@ four
 	grep -q got "$OUT"
 }
 
+@test "oci exec: neither side waits for the other for ever: a filter that prints more than it is fed" {
+	local bytes
+	ok insula run --detach --name box "$E2E_IMAGE" sleep 600
+	bytes=$(head -c 1000000 /dev/zero | timeout 60 "$INSULA_BIN/insula" exec -i box od -v -t x1 | wc -c)
+	[ "$bytes" = "$(head -c 1000000 /dev/zero | od -v -t x1 | wc -c)" ] || fail "$bytes bytes"
+}
+
+lacks_yes() {
+	! insula exec box pidof yes
+}
+
+# stuck PID_FILE COMMAND...: its output goes to a reader who never reads; $READER is that.
+stuck() {
+	local pid_file=$1
+	shift
+	mkfifo "$E2E_STATE/unread"
+	sleep 600 <"$E2E_STATE/unread" 3>&- &
+	READER=$!
+	sh -c 'echo $$ >"$1"; shift; exec "$@"' stuck "$pid_file" "$@" >"$E2E_STATE/unread" 2>&1 </dev/null 3>&- &
+	eventually 10 grep -q . "$pid_file"
+}
+
+@test "oci exec: a reader who never reads keeps nobody from stopping the container, nor signals from us" {
+	for tty in '' --tty; do
+		running
+		# shellcheck disable=SC2086  # no word, or one
+		stuck "$E2E_STATE/pid" "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" exec $tty one yes
+		eventually 10 sh -c "$INSULA_BIN/insula-runtime --root $OCI_ROOT ps one | grep -q yes"
+		ok timeout 30 "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" delete --force one
+		# The rest of the output waits for its reader, as in a pipeline; a signal ends that.
+		eventually 10 sh -c "kill -TERM $(cat "$E2E_STATE/pid") 2>/dev/null; ! kill -0 $(cat "$E2E_STATE/pid") 2>/dev/null"
+		kill "$READER"
+		rm "$E2E_STATE/unread" "$E2E_STATE/pid"
+	done
+	ok insula run --detach --name box "$E2E_IMAGE" sleep 600
+	stuck "$E2E_STATE/pid" "$INSULA_BIN/insula" exec box yes
+	eventually 10 insula exec box pidof yes
+	# The signal gets to the process although nothing of its output can be passed on.
+	kill -TERM "$(cat "$E2E_STATE/pid")"
+	eventually 10 lacks_yes
+	ok timeout 30 "$INSULA_BIN/insula" stop --time 1 box
+	kill -TERM "$(cat "$E2E_STATE/pid")"
+	kill "$READER"
+	eventually 10 sh -c "! kill -0 $(cat "$E2E_STATE/pid") 2>/dev/null"
+}
+
 @test "oci exec: exit codes of errors, and those under the names of runc and crun" {
 	running
 	refused_by 127 'no such command' runtime exec one nothing
