@@ -61,7 +61,8 @@ extern const struct verb cli_verb_ps, cli_verb_logs, cli_verb_stop, cli_verb_kil
 	cli_verb_wait;
 extern const struct verb cli_verb_inspect, cli_verb_info, cli_verb_version, cli_verb_doctor,
 	cli_verb_completion, cli_verb_containers;
-extern const struct verb cli_verb_events;
+extern const struct verb cli_verb_events, cli_verb_top, cli_verb_stats, cli_verb_update,
+	cli_verb_rename;
 
 /* Call fn for each operand as a container; every failure is printed, the first error's kind decides the
  * exit code. Returns 0 if all went well. */

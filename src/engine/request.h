@@ -40,6 +40,12 @@ struct request {
 int request_mounts(const struct request *r, struct spec *spec, struct err *err);
 /* Memory, CPUs, pids, --ulimit, --sysctl (request_limits.c). */
 int request_limits(const struct request *r, struct spec *spec, struct err *err);
+#define REQUEST_MEMORY_MINIMUM (UINT64_C(6) << 20) /* below it a container's init does not start */
+/* Parts of it that `update` has as well. id: its low bits spread --cpus over the machine. */
+int request_cpus(const struct run_options *options, const struct facts *facts, const char *id,
+		 struct cgroup_resources *r, struct err *err);
+int request_mems(const struct run_options *options, const struct facts *facts,
+		 struct cgroup_resources *r, struct err *err);
 /* Was a limit asked for that must not be left out where this host does not have it? */
 bool request_is_strict(const struct run_options *options);
 /* --cap-add, --cap-drop, --security-opt, --device, masks (request_security.c). */

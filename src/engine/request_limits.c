@@ -15,14 +15,13 @@
 #define CPU_PERIOD_US 100000
 #define CPU_QUOTA_MINIMUM_US 1000 /* the kernel's */
 #define CPUS_MINIMUM_MILLI 10	  /* a quota of one millisecond, the least that the kernel takes */
-#define MEMORY_MINIMUM (UINT64_C(6) << 20) /* below it a container's init does not start */
 
 static int limit_memory(const struct run_options *options, struct cgroup_resources *r,
 			struct err *err)
 {
 	uint64_t swap;
 
-	if (options->memory && options->memory < MEMORY_MINIMUM) {
+	if (options->memory && options->memory < REQUEST_MEMORY_MINIMUM) {
 		err_set(err, ERR_USAGE, 0, "--memory: %llu bytes are too few",
 			(unsigned long long)options->memory);
 		return err_hint(err, "at least 6m");
@@ -80,8 +79,8 @@ static int limit_quota(const struct run_options *options, struct cgroup_resource
 	return 0;
 }
 
-static int limit_mems(const struct run_options *options, const struct facts *facts,
-		      struct cgroup_resources *r, struct err *err)
+int request_mems(const struct run_options *options, const struct facts *facts,
+		 struct cgroup_resources *r, struct err *err)
 {
 	if (!options->cpuset_mems)
 		return 0;
@@ -98,18 +97,17 @@ static int limit_mems(const struct run_options *options, const struct facts *fac
 }
 
 /* A number that spreads: the low bits of the id. */
-static unsigned int spread(const struct record *record)
+static unsigned int spread(const char *id)
 {
 	unsigned int value = 0;
 
-	sscanf(record->id, "%6x", &value);
+	sscanf(id, "%6x", &value);
 	return value;
 }
 
-static int limit_cpus(const struct request *request, struct cgroup_resources *r, struct err *err)
+int request_cpus(const struct run_options *options, const struct facts *facts, const char *id,
+		 struct cgroup_resources *r, struct err *err)
 {
-	const struct run_options *options = request->options;
-	const struct facts *facts = request->facts;
 	struct cpu_set_text picked;
 	unsigned int wanted = (unsigned int)((options->cpus_milli + 999) / 1000);
 	const char *from = options->cpuset_cpus ? options->cpuset_cpus : facts->cpus_allowed.text;
@@ -141,7 +139,7 @@ static int limit_cpus(const struct request *request, struct cgroup_resources *r,
 	r->cpu_quota = (int64_t)(options->cpus_milli * CPU_PERIOD_US / 1000);
 	if (cpu_list_count(from, err) <= (int)wanted)
 		return 0;
-	if (cpu_list_pick(from, wanted, spread(request->record), &picked, err) < 0)
+	if (cpu_list_pick(from, wanted, spread(id), &picked, err) < 0)
 		return -1;
 	free(r->cpuset_cpus);
 	r->cpuset_cpus = str_dup(picked.text, err);
@@ -191,8 +189,9 @@ int request_limits(const struct request *request, struct spec *spec, struct err 
 	struct cgroup_resources *r = &spec->linux_.resources;
 
 	if (limit_memory(options, r, err) < 0 || limit_reservation(options, r, err) < 0 ||
-	    limit_cpus(request, r, err) < 0 || limit_quota(options, r, err) < 0 ||
-	    limit_mems(options, request->facts, r, err) < 0 || request_io(options, r, err) < 0)
+	    request_cpus(options, request->facts, request->record->id, r, err) < 0 ||
+	    limit_quota(options, r, err) < 0 || request_mems(options, request->facts, r, err) < 0 ||
+	    request_io(options, r, err) < 0)
 		return -1;
 	r->pids_limit = options->pids_limit_given ? options->pids_limit : DEFAULT_PIDS;
 	if (r->pids_limit == 0)

@@ -5,6 +5,7 @@
  *	ROOT (/var/lib/insula, 0700)
  *	  containers/ID/record.json   what was asked for; in a second line the specification made from it
  *	  containers/ID/exit.json     how it ended
+ *	  containers/ID/renaming      its old and its new name, while one becomes the other; where the record is
  *	  containers/ID/{upper,work}  its writes
  *	  containers/ID/log, log.1 …  its output
  *	  removed/ID		      what was ID's, until its keeper has removed it
@@ -187,6 +188,13 @@ int store_lock(struct container *ct, int timeout_ms, struct err *err);
 int store_lock_creation(struct store *store, enum lock_how how, struct err *err);
 
 bool store_is_id(const char *text);
+
+/* Another name: the record has it, and the old one is free. Whoever calls holds the container's lock. Killed
+ * at any moment, it has either name, and whoever renames or removes it next frees the other. */
+int store_rename(struct container *ct, const char *name, struct err *err);
+/* Write its record anew, as it is in *ct, specification included (store_load_spec). Whoever calls holds the
+ * container's lock. */
+int store_rewrite_record(struct container *ct, struct err *err);
 
 int store_write_state(struct container *ct, const struct run_state *state, struct err *err);
 int store_write_exit(struct container *ct, const struct exit_record *exit, struct err *err);

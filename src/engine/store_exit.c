@@ -119,6 +119,45 @@ static int drop_unrecorded_name(int names_fd, const char *id, struct err *err)
 	return 0;
 }
 
+/* The names that are in it, but `keep`. */
+static int drop_names_of(int names_fd, const struct container *ct, int dir_fd, const char *keep,
+			 struct err *err)
+{
+	own_free char *text = NULL;
+	char *rest, *name;
+
+	if (dir_fd < 0)
+		return 0;
+	if (file_read(dir_fd, STORE_RENAMING, 2 * STORE_NAME_MAX + 2, &text, err) < 0)
+		return err->kind == ERR_NOT_FOUND ? 0 : -1;
+	rest = text;
+	while ((name = strsep(&rest, "\n")))
+		if (path_is_name(name) && !str_eq(name, keep) &&
+		    drop_claim(names_fd, name, ct->id, err) < 0)
+			return -1;
+	return file_unlink(dir_fd, STORE_RENAMING, err);
+}
+
+static int end_rename(int names_fd, const struct container *ct, const char *keep, struct err *err)
+{
+	struct err reading = ERR_INIT;
+
+	if (drop_names_of(names_fd, ct, ct->root_fd, keep, &reading) == 0 &&
+	    drop_names_of(names_fd, ct, ct->run_fd, keep, &reading) == 0)
+		return 0;
+	*err = reading;
+	return -1;
+}
+
+int store_end_rename(const struct container *ct, struct err *err)
+{
+	own_fd int names_fd = openat(ct->store->root_fd, "names",
+				     O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return names_fd < 0 ? err_errno(err, "cannot open the names")
+			    : end_rename(names_fd, ct, ct->record.name, err);
+}
+
 static int remove_name(const struct container *ct, struct err *err)
 {
 	own_fd int names_fd = openat(ct->store->root_fd, "names",
@@ -127,6 +166,8 @@ static int remove_name(const struct container *ct, struct err *err)
 
 	if (names_fd < 0)
 		return 0;
+	if (end_rename(names_fd, ct, NULL, err) < 0)
+		return -1;
 	dropped = ct->record.name ? drop_claim(names_fd, ct->record.name, ct->id, err) : 0;
 	if (dropped < 0)
 		return -1;

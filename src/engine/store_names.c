@@ -6,6 +6,7 @@
  * down, a container with --rm): it is dropped, and claimed anew.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -110,4 +111,41 @@ int store_generate_name(struct store *store, struct record *record, struct err *
 			return -1;
 	}
 	return err_set(err, ERR_LIMIT, 0, "no free name was found: give one with --name");
+}
+
+static int journal_rename(const struct container *ct, const char *name, struct err *err)
+{
+	char text[2 * STORE_NAME_MAX + 3];
+	int size = snprintf(text, sizeof text, "%s\n%s\n", ct->record.name, name);
+
+	return file_write_atomic(ct->record.remove ? ct->run_fd : ct->root_fd, STORE_RENAMING, text,
+				 (size_t)size, 0600, !ct->record.remove, err);
+}
+
+/* The record decides which name it has; until it is written the new one leads to it as well. */
+int store_rename(struct container *ct, const char *name, struct err *err)
+{
+	char *old = ct->record.name, *copy;
+	struct err undoing = ERR_INIT;
+
+	if (store_check_name(name, err) < 0 || store_load_spec(ct, err) < 0 ||
+	    store_end_rename(ct, err) < 0 || journal_rename(ct, name, err) < 0 ||
+	    fail_point("rename.journal", err) < 0)
+		return -1;
+	copy = str_dup(name, err);
+	if (!copy || store_claim_name(ct->store, name, ct->id, !ct->record.remove, err) < 0 ||
+	    fail_point("rename.claimed", err) < 0) {
+		free(copy);
+		store_end_rename(ct, &undoing);
+		return -1;
+	}
+	ct->record.name = copy;
+	if (store_rewrite_record(ct, err) < 0) {
+		ct->record.name = old;
+		free(copy);
+		store_end_rename(ct, &undoing);
+		return -1;
+	}
+	free(old);
+	return fail_point("rename.recorded", err) < 0 ? -1 : store_end_rename(ct, err);
 }

@@ -9,6 +9,7 @@
 
 #define STORE_REMOVED "removed" /* in ROOT */
 #define STORE_RECORD "record.json"
+#define STORE_RENAMING "renaming" /* beside the record */
 
 /* In a run directory. */
 #define STORE_ALIVE "alive"
@@ -32,6 +33,9 @@ int store_open_names(const struct store *store, struct err *err);
 char *store_name_owner(int names_fd, const char *name, struct err *err);
 int store_claim_name(struct store *store, const char *name, const char *id, bool sync,
 		     struct err *err);
+/* Free those of the names of a rename that did not come to its end which are not the container's. Nothing
+ * where there was none. (store_exit.c) */
+int store_end_rename(const struct container *ct, struct err *err);
 /* The first name that is free. */
 int store_generate_name(struct store *store, struct record *record, struct err *err);
 /* Remove a name whose container is gone; ERR_EXISTS where it is not. */

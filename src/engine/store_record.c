@@ -5,7 +5,7 @@
  *
  * The record has two lines: what every verb needs to know, and the specification, which is ten times as
  * long and only of use to whoever enters the container or shows it. The state of a running one carries a copy
- * of the first line, which never changes: `ps` reads one file for each, and another only where it has to.
+ * of the first line: `ps` reads one file for each, and another only where it has to.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -195,6 +195,52 @@ int store_write_state(struct container *ct, const struct run_state *state, struc
 	    publish(ct->run_fd, &text, err) < 0)
 		return -1;
 	return file_unlink(ct->run_fd, STORE_FRESH, err);
+}
+
+/* Its second line goes before the record changes and comes back after it: where it is absent, or cut short,
+ * the record is read. The first line stays as it is. -1: nothing to change there. */
+static int hide_copy(const struct container *ct, off_t *ret_end)
+{
+	own_fd int fd = ct->run_fd < 0 ? -1
+				       : openat(ct->run_fd, STORE_STATE,
+						O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	char chunk[4096];
+	ssize_t n;
+
+	for (off_t at = 0; fd >= 0 && (n = pread(fd, chunk, sizeof chunk, at)) > 0; at += n) {
+		const char *end = memchr(chunk, '\n', (size_t)n);
+
+		if (!end)
+			continue;
+		*ret_end = at + (end - chunk) + 1;
+		return ftruncate(fd, *ret_end) < 0 ? -1 : take_fd(fd);
+	}
+	return -1;
+}
+
+static void show_copy(int fd, off_t end, const struct record *record)
+{
+	const struct store_part part = {record_fields, (void *)record};
+	own(str) struct str text = STR_INIT(RECORD_MAX);
+	struct err ignored = ERR_INIT;
+
+	if (fd >= 0 && store_compose(STORE_STATE, &part, 1, &text, &ignored) == 0 &&
+	    pwrite(fd, text.data, text.len, end) < 0)
+		return; /* slower to list, and no less true */
+}
+
+int store_rewrite_record(struct container *ct, struct err *err)
+{
+	off_t end = 0;
+	own_fd int state_fd = hide_copy(ct, &end);
+
+	if (fail_point("record.hidden", err) < 0 ||
+	    store_write_record(ct->record.remove ? ct->run_fd : ct->root_fd, &ct->record, err) < 0)
+		return err_wrap(err, "cannot change the record of '%s'", ct->record.name);
+	if (fail_point("record.written", err) < 0)
+		return -1;
+	show_copy(state_fd, end, &ct->record);
+	return 0;
 }
 
 int store_read_state(int run_fd, const char *name, struct run_state *ret, struct err *err)

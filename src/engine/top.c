@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * insula top: the processes of the container's group, as the host's procfs shows them, with the numbers that
+ * they have inside. Nothing of the container is run or read, so its own ps, or none, makes no difference.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/sysmacros.h>
+
+#include "base/own.h"
+#include "engine/group.h"
+#include "engine/lifecycle.h"
+#include "engine/observe.h"
+#include "kernel/process_stat.h"
+
+#define PIDS_MAX 65536
+#define PTS_MAJOR_FIRST 136
+#define PTS_MAJOR_LAST 143
+
+struct listing {
+	struct process_stat *items;
+	size_t count;
+	uint32_t id_base;
+};
+
+/* The container's number of a process of the list; 0: it is none of them. */
+static pid_t inner_pid(const struct listing *l, pid_t pid)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (l->items[i].pid == pid)
+			return l->items[i].inner_pid;
+	return 0;
+}
+
+static uint32_t inner_id(const struct listing *l, uint32_t id)
+{
+	return l->id_base && id - l->id_base < STORE_RANGE_SIZE ? id - l->id_base : id;
+}
+
+static void write_number(struct json_writer *w, const char *key, int64_t value)
+{
+	json_write_key(w, key);
+	json_write_i64(w, value);
+}
+
+static void write_id(struct json_writer *w, const char *key, uint32_t id)
+{
+	char text[16];
+
+	snprintf(text, sizeof text, "%u", id);
+	json_write_member(w, key, id ? text : "root");
+}
+
+/* "1-02:03:04", "02:03" of ps(1). */
+static void write_duration(struct json_writer *w, const char *key, uint64_t ms)
+{
+	uint64_t s = ms / 1000;
+	char text[48];
+
+	if (s >= 86400)
+		snprintf(text, sizeof text, "%" PRIu64 "-%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64,
+			 s / 86400, s / 3600 % 24, s / 60 % 60, s % 60);
+	else if (s >= 3600)
+		snprintf(text, sizeof text, "%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64, s / 3600,
+			 s / 60 % 60, s % 60);
+	else
+		snprintf(text, sizeof text, "%02" PRIu64 ":%02" PRIu64, s / 60, s % 60);
+	json_write_member(w, key, text);
+}
+
+static void write_terminal(struct json_writer *w, unsigned int tty)
+{
+	unsigned int major_ = major(tty);
+	char text[32] = "?";
+
+	if (major_ >= PTS_MAJOR_FIRST && major_ <= PTS_MAJOR_LAST)
+		snprintf(text, sizeof text, "pts/%u",
+			 (major_ - PTS_MAJOR_FIRST) * 256 + minor(tty));
+	else if (tty)
+		snprintf(text, sizeof text, "%u:%u", major_, minor(tty));
+	json_write_member(w, "tty", text);
+}
+
+static void write_process(struct json_writer *w, const struct listing *l,
+			  const struct process_stat *p)
+{
+	static const char *const filters[] = {"disabled", "strict", "filter"};
+	char caps[24];
+
+	json_write_object(w);
+	write_id(w, "user", inner_id(l, p->uid));
+	write_id(w, "group", inner_id(l, p->gid));
+	write_number(w, "huser", p->uid);
+	write_number(w, "hgroup", p->gid);
+	write_number(w, "pid", p->inner_pid);
+	write_number(w, "ppid", inner_pid(l, p->ppid));
+	write_number(w, "hpid", p->pid);
+	json_write_key(w, "pcpu");
+	json_write_decimal(w, p->age_ms ? 100.0 * (double)p->cpu_ms / (double)p->age_ms : 0);
+	write_duration(w, "etime", p->age_ms);
+	write_terminal(w, p->tty);
+	write_duration(w, "time", p->cpu_ms);
+	json_write_member(w, "state", (const char[]){p->state, '\0'});
+	write_number(w, "nice", p->nice);
+	write_number(w, "threads", p->threads);
+	write_number(w, "rss", (int64_t)(p->resident_bytes / 1024));
+	write_number(w, "vsz", (int64_t)(p->virtual_bytes / 1024));
+	snprintf(caps, sizeof caps, "%016" PRIx64, p->effective_caps);
+	json_write_member(w, "capeff", caps);
+	json_write_member(w, "seccomp",
+			  filters[p->seccomp >= 0 && p->seccomp < 3 ? p->seccomp : 2]);
+	json_write_member(w, "comm", p->name);
+	json_write_member(w, "args", p->args);
+	json_write_end(w, '}');
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct process_stat *x = a, *y = b;
+
+	return (x->inner_pid > y->inner_pid) - (x->inner_pid < y->inner_pid);
+}
+
+/* One that ends while we look is not there. */
+static int read_all(struct listing *l, const int *pids, size_t count, struct err *err)
+{
+	own_fd int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	l->items = calloc(count + 1, sizeof *l->items);
+	if (!l->items)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot list processes");
+	if (proc_fd < 0)
+		return err_errno(err, "cannot open '/proc'");
+	for (size_t i = 0; i < count; i++)
+		if (process_stat_read(proc_fd, pids[i], &l->items[l->count]) == 0)
+			l->count++;
+	if (l->count)
+		qsort(l->items, l->count, sizeof *l->items, compare);
+	return 0;
+}
+
+static int find_pids(const struct container *ct, int *pids, struct err *err)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+
+	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 || group_open(&host, ct->id, &cg, err) < 0)
+		return -1;
+	return (int)cgroup_pids(&cg, pids, PIDS_MAX, err);
+}
+
+int engine_top(struct container *ct, struct json_writer *w, struct err *err)
+{
+	own_free int *pids = calloc(PIDS_MAX, sizeof *pids);
+	struct listing l = {0};
+	int count;
+
+	if (!pids)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot list processes");
+	if (ct->status == CT_CREATED && engine_settle(ct, err) < 0)
+		return -1;
+	if (ct->status != CT_RUNNING)
+		return engine_not_running(ct, err);
+	count = find_pids(ct, pids, err);
+	if (count < 0)
+		return err_wrap(err, "container '%s'", ct->record.name);
+	l.id_base = ct->state.id_base;
+	int status = read_all(&l, pids, (size_t)count, err);
+	json_write_array(w);
+	for (size_t i = 0; status == 0 && i < l.count; i++)
+		write_process(w, &l, &l.items[i]);
+	json_write_end(w, ']');
+	free(l.items);
+	return status;
+}
