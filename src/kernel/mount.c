@@ -12,21 +12,23 @@
 #include "kernel/mount.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/fd.h"
 #include "base/own.h"
 #include "base/proc.h"
 #include "kernel/ns.h"
 
 #define FSCONFIG_VALUE_MAX 255
+#define HELPER_STACK (64 * 1024)
 
 /* The last message of a file-system context, without its level prefix ("e "), or "". */
 static const char *context_log(int fs_fd, char *buf, size_t size)
@@ -310,47 +312,84 @@ int mount_unmount_path(const char *target, struct err *err)
 	return 0;
 }
 
-/* The child enters the pid namespace only by being born after our setns; it shares our descriptor
- * table, so that the mount it makes is ours, and its exit status is the descriptor's number. */
-static int proc_by_helper(int pidfd, int host_proc_fd, const char *source,
-			  const struct strv *options, uint64_t attrs, struct err *err)
-{
-	own_fd int mine = ns_open(host_proc_fd, 0, NS_PID, err);
+/* A mount of proc shows the pid namespace that its maker was born in. Who has entered one for his children
+ * needs a right over his own to take that back, which an ordinary user does not have; so it is a first
+ * helper that enters, and a second one, its child, that mounts. Both share our memory and descriptors. */
+struct proc_helper {
+	int pidfd;
+	const char *source;
+	const struct strv *options;
+	uint64_t attrs;
+	struct err *err;
+	char *stack_top; /* of the second */
+	int mount_fd;
+};
 
-	if (mine < 0)
+/* How it went stands in what we share. */
+static void await_helper(struct proc *helper)
+{
+	struct err ignored = ERR_INIT;
+	struct proc_exit how;
+
+	if (proc_wait(helper, -1, &how, &ignored) == 1)
+		proc_forget(helper);
+	else
+		proc_done(helper);
+}
+
+static int mount_from_inside(void *data)
+{
+	struct proc_helper *h = data;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	h->mount_fd = mount_new("proc", h->source, h->options, 0, h->attrs, h->err);
+	_exit(EXIT_SUCCESS);
+}
+
+static int enter_for_children(void *data)
+{
+	struct proc_helper *h = data;
+	struct proc second = PROC_INIT;
+
+	if (setns(h->pidfd, CLONE_NEWPID) < 0)
+		err_errno(h->err, "cannot enter the pid namespace of the container");
+	else if (ns_spawn_sharing(mount_from_inside, h, h->stack_top, &second, h->err) == 0)
+		await_helper(&second);
+	_exit(EXIT_SUCCESS);
+}
+
+static int proc_by_helper(struct proc_helper *h)
+{
+	_Alignas(16) char stacks[2][HELPER_STACK];
+	struct proc first = PROC_INIT;
+
+	h->mount_fd = -1;
+	h->stack_top = stacks[1] + HELPER_STACK;
+	if (ns_spawn_sharing(enter_for_children, h, stacks[0] + HELPER_STACK, &first, h->err) < 0)
 		return -1;
-	if (setns(pidfd, CLONE_NEWPID) < 0)
-		return err_errno(err, "cannot enter the pid namespace of the container");
-	struct clone_args args = {.flags = CLONE_FILES | CLONE_VFORK, .exit_signal = SIGCHLD};
-	pid_t child = (pid_t)syscall(SYS_clone3, &args, sizeof args);
-	if (child == 0) {
-		int fd = mount_new("proc", source, options, 0, attrs, err);
-		_exit(fd >= 0 && fd < 255 ? fd : 255);
-	}
-	int status = 0, clone_errno = errno;
-	if (child > 0)
-		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-			;
-	if (setns(mine, CLONE_NEWPID) < 0)
-		return err_errno(err, "cannot return to our pid namespace");
-	if (child < 0)
-		return err_set(err, ERR_IO, clone_errno, "cannot start a helper that mounts proc");
-	if (!WIFEXITED(status) || WEXITSTATUS(status) == 255)
-		return err_set(err, ERR_IO, 0, "cannot mount proc for the container");
-	return WEXITSTATUS(status);
+	await_helper(&first);
+	if (h->mount_fd < 0 && !*h->err->message)
+		err_set(h->err, ERR_IO, 0, "a process of ours that mounts proc was killed");
+	return h->mount_fd;
 }
 
 int mount_proc_of(int pidfd, pid_t pid, int host_proc_fd, const char *source,
 		  const struct strv *options, uint64_t attrs, struct err *err)
 {
+	struct err older = ERR_INIT;
 	own_fd int fs_fd = fsopen("proc", FSOPEN_CLOEXEC);
 	if (fs_fd < 0)
 		return err_errno(err, "cannot open a file system of type 'proc'");
 	own_fd int ns_fd = ns_open(host_proc_fd, pid, NS_PID, err);
 	if (ns_fd < 0)
 		return -1;
-	if (fsconfig(fs_fd, FSCONFIG_SET_FD, "pidns", NULL, ns_fd) < 0)
-		return proc_by_helper(pidfd, host_proc_fd, source, options, attrs, err);
+	if (fail_point("mount.pidns", &older) < 0 ||
+	    fsconfig(fs_fd, FSCONFIG_SET_FD, "pidns", NULL, ns_fd) < 0)
+		return proc_by_helper(&(struct proc_helper){.pidfd = pidfd,
+							    .source = source,
+							    .options = options,
+							    .attrs = attrs,
+							    .err = err});
 	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source, 0) < 0)
 		return context_error(fs_fd, "proc", "set the source of ", err);
 	if (set_options(fs_fd, "proc", options, err) < 0)

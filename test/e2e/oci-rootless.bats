@@ -57,6 +57,23 @@ rootless() {
 	[ -z "$(ls "$OCI_ROOT")" ] || fail "left: $(ls "$OCI_ROOT")"
 }
 
+# Before Linux 6.17 a procfs shows the namespace that its maker was born in.
+@test "rootless: a kernel that cannot be told which processes a procfs shows" {
+	rootless '.process.args = ["sh", "-c", "cd /proc && echo [0-9]*; read name </proc/1/comm; echo $name"]'
+	export INSULA_FAIL=mount.pidns=error:EINVAL
+	ok as_user run --bundle "$BUNDLE" one
+	[[ ${lines[0]} == 1 || ${lines[0]} == "1 "* ]] || fail
+	[ "${lines[1]}" = sh ] || fail
+	OCI_ROOT=$E2E_STATE/oci
+	bundle '.process.args = ["sh", "-c", "cd /proc && echo [0-9]*; read name </proc/1/comm; echo $name"]'
+	ok runtime run --bundle "$BUNDLE" one
+	[ "${lines[0]}" = 1 ] || fail
+	# What such a procfs refuses is said by it.
+	bundle '(.mounts[] | select(.type == "proc").options) = ["hidepid=nonsense"]'
+	exits 125 runtime run --bundle "$BUNDLE" one
+	[[ $stderr == *hidepid* ]] || fail "the option is named"
+}
+
 @test "rootless: its life, verb by verb" {
 	rootless '.process.args = ["sh", "-c", "echo begun >/begun; exec sleep 600"]'
 	as_user create --bundle "$BUNDLE" --pid-file "$E2E_STATE/user/pid" one >"$OUT" 2>&1 </dev/null 3>&- ||
