@@ -240,14 +240,11 @@ static int plan(struct making *m, const struct oci *oci, const char *id, bool wa
 
 static int decide_place(struct making *m, const struct oci *oci, const char *id, struct err *err)
 {
-	struct facts facts;
-	bool rootless = oci->rootless == OCI_ROOTLESS_YES;
+	bool rootless;
 
-	if (facts_probe_process(AT_FDCWD, &facts, err) < 0 ||
+	if (life_is_rootless(oci, &rootless, err) < 0 ||
 	    cgroup_host_probe(AT_FDCWD, &m->host, err) < 0)
 		return -1;
-	if (oci->rootless == OCI_ROOTLESS_AUTO)
-		rootless = !facts.root;
 	return cgroup_place_decide((enum cgroup_manager)oci->cgroup_manager, rootless, id,
 				   &m->bundle.spec, &m->host, &m->place, err);
 }

@@ -324,6 +324,7 @@ static int enter(struct entering *e, struct proc *ret, int *ret_console_fd, stru
 		.process = &e->spec.process,
 		.init = &e->dir.init,
 		.cgroup_name = e->dir.state.place.path,
+		.place = &e->dir.state.place,
 		.cgroup_below = &o->cgroup,
 		.even_frozen = o->ignore_paused,
 		.stdio = {0, 1, 2},

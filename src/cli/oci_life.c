@@ -38,6 +38,17 @@ static char *runtime_dir(const char *below, struct err *err)
 	return str_printf(err, "/tmp/insula-%u%s", (unsigned int)geteuid(), below);
 }
 
+int life_is_rootless(const struct oci *oci, bool *ret, struct err *err)
+{
+	struct facts facts;
+
+	if (oci->rootless == OCI_ROOTLESS_AUTO && facts_probe_process(AT_FDCWD, &facts, err) < 0)
+		return -1;
+	*ret = oci->rootless == OCI_ROOTLESS_YES ||
+	       (oci->rootless == OCI_ROOTLESS_AUTO && !facts.root);
+	return 0;
+}
+
 char *life_run_root(const struct oci *oci, struct err *err)
 {
 	const char *given = oci->run_root ? oci->run_root : secure_getenv("INSULA_RUNROOT");

@@ -15,6 +15,8 @@
 
 /* The state directory, of --root or the default: below /run for root, else below XDG_RUNTIME_DIR. */
 int life_open_root(const struct oci *oci, bool make, struct err *err);
+/* --rootless, or what we are: whose service manager and whose control groups are meant. */
+int life_is_rootless(const struct oci *oci, bool *ret, struct err *err);
 /* The directory of the launch pad; the caller's to free. */
 char *life_run_root(const struct oci *oci, struct err *err);
 /* Where container root could write our executable: go on as the sealed copy. Returns 0 only in that. The

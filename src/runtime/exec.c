@@ -32,6 +32,8 @@
 #include "kernel/scheduler.h"
 #include "runtime/rootless.h"
 
+#define ATTACH_TIMEOUT_MS 30000
+
 static void exec_done(struct exec *x)
 {
 	fd_close(x->proc_fd);
@@ -195,6 +197,32 @@ static int find_group(struct exec *x, const struct cgroup_host *host, struct err
 	return r->even_frozen ? 0 : await_thawed(&x->cgroup, err);
 }
 
+static bool may_attach(const struct exec *x)
+{
+	const struct cgroup_place *place = x->request->place;
+
+	return place && place->manager == CGROUP_MANAGER_SYSTEMD && place->unit &&
+	       strstr(x->cgroup.name, place->unit);
+}
+
+/* Of an ordinary user in a login session: see runtime/scope.h. */
+static int attach(struct exec *x, struct err *err)
+{
+	const struct cgroup_place *place = x->request->place;
+	char *below = strstr(x->cgroup.name, place->unit) + strlen(place->unit);
+	const struct scope_request request = {
+		.verb = SCOPE_ATTACH,
+		.user = place->user,
+		.unit = place->unit,
+		.subgroup = below + (*below == '/'),
+		.pid = (uint64_t)proc_pid_of_fd(x->proc_fd, x->joiner.pidfd),
+		.timeout_ms = ATTACH_TIMEOUT_MS};
+
+	if (scope_ask(&request, NULL, NULL, err) < 0)
+		return err_wrap(err, "cannot enter the container's control group");
+	return fd_send(x->sync_fd, "g", 1, NULL, 0, err);
+}
+
 static pid_t bear_joiner(struct exec *x, struct err *err)
 {
 	pid_t pid = proc_clone(&x->joiner, 0, x->cgroup.v2_fd, err);
@@ -206,6 +234,11 @@ static pid_t bear_joiner(struct exec *x, struct err *err)
 		if (cgroup_descend_to(x->proc_fd, x->init_pid, &x->cgroup, err) < 0)
 			return -1;
 		pid = proc_clone(&x->joiner, 0, x->cgroup.v2_fd, err);
+	}
+	if (pid < 0 && err->errnum == EACCES && may_attach(x)) {
+		*err = ERR_INIT;
+		x->must_attach = true;
+		pid = proc_clone(&x->joiner, 0, -1, err);
 	}
 	return pid < 0 ? cgroup_explain(&x->cgroup, err) : pid;
 }
@@ -299,7 +332,9 @@ static int start_joiner(struct exec *x, struct err *err)
 		exec_join(x);
 	fd_close(x->joiner_fd);
 	x->joiner_fd = -1;
-	return pid < 0 ? -1 : 0;
+	if (pid < 0)
+		return -1;
+	return x->must_attach ? attach(x, err) : 0;
 }
 
 /* execCPUAffinity.initial is "a list of CPUs a runtime parent process to be run on initially, before the

@@ -25,6 +25,7 @@ struct exec {
 	bool ordinary;	       /* user: no rights outside of his containers */
 	bool groups_are_fixed; /* in the container's user namespace */
 	struct proc joiner;
+	bool must_attach; /* A was born in our group, and waits until the service manager has moved it */
 	struct rlimit_entry *rlimits; /* clamped to what we may set */
 	int oom_score_adj;
 	int sync_fd, joiner_fd; /* P's and A's end */

@@ -127,6 +127,8 @@ struct runtime_exec {
 		*process;	 /* args, env, cwd, user, terminal, limits, capabilities */
 	const struct proc *init; /* the container's first process */
 	const char *cgroup_name; /* of its group; NULL: it has none, we stay in ours */
+	const struct cgroup_place
+		*place; /* who manages the group, where we may not enter it; or NULL */
 	const struct strv
 		*cgroup_below; /* "[CONTROLLER,...:]PATH", see cgroup_descend(); or NULL */
 	bool even_frozen;      /* in one that is frozen, wait until it thaws */

@@ -114,19 +114,35 @@ static int receive_reply(const struct scope *scope, uint64_t timeout_ms, struct 
 	return size < 0 ? -1 : check_reply(ret, size, err);
 }
 
+static int converse(const struct scope *scope, const struct scope_request *request,
+		    struct scope_reply *ret, struct err *err)
+{
+	own(str) struct str text = STR_INIT(SCOPE_REQUEST_MAX);
+
+	if (scope_request_print(request, &text, err) < 0)
+		return -1;
+	if ((fd_send(scope->sock_fd, text.data, text.len, NULL, 0, err) < 0 &&
+	     err->errnum != EPIPE) ||
+	    receive_reply(scope, request->timeout_ms, ret, err) < 0)
+		return err_wrap(err, "unit '%s'", request->unit);
+	return 0;
+}
+
+int scope_ask_more(const struct scope *scope, const struct scope_request *request, struct err *err)
+{
+	struct scope_reply reply;
+
+	return converse(scope, request, &reply, err);
+}
+
 int scope_ask(const struct scope_request *request, struct scope *ret, struct scope_reply *ret_reply,
 	      struct err *err)
 {
 	own(scope) struct scope scope = SCOPE_INIT;
-	own(str) struct str text = STR_INIT(SCOPE_REQUEST_MAX);
 	struct scope_reply reply = {0};
 
-	if (scope_request_print(request, &text, err) < 0 || start_helper(&scope, err) < 0)
+	if (start_helper(&scope, err) < 0 || converse(&scope, request, &reply, err) < 0)
 		return -1;
-	if ((fd_send(scope.sock_fd, text.data, text.len, NULL, 0, err) < 0 &&
-	     err->errnum != EPIPE) ||
-	    receive_reply(&scope, request->timeout_ms, &reply, err) < 0)
-		return err_wrap(err, "unit '%s'", request->unit);
 	if (ret_reply)
 		*ret_reply = reply;
 	if (ret) {
@@ -145,11 +161,13 @@ int scope_settle(struct scope *scope, struct err *err)
 		return 0;
 	if (fd_send(scope->sock_fd, "s", 1, NULL, 0, err) < 0)
 		return err_wrap(err, "insula-systemd died");
-	/* It has nothing to do any more but to end; who is in a hurry need not wait for long. */
+	/* It has nothing to do any more but to end; who is in a hurry need not wait for long. A process that
+	 * only works for its parent (start_nested.c) leaves it to that one, by scope_done(). */
 	fd_close(take_fd(scope->sock_fd));
-	if (proc_wait(&scope->helper, END_MS, &how, &ignored) == 1)
+	int ended = proc_wait(&scope->helper, END_MS, &how, &ignored);
+	if (ended == 1)
 		proc_forget(&scope->helper);
-	else
+	else if (ended == 0)
 		proc_done(&scope->helper);
 	return 0;
 }

@@ -10,8 +10,13 @@
  *
  * The protocol: one request and one answer over a SOCK_SEQPACKET pair that is the helper's descriptor 0,
  * each a single bounded message: the request is a JSON object along the tables of scope_message.c, the
- * answer struct scope_reply. Values of properties carry their D-Bus type. After a start, one more byte
- * from us settles. Every wait of the helper has the request's deadline.
+ * answer struct scope_reply. Values of properties carry their D-Bus type. After a start, further requests
+ * that attach processes may follow, each with its answer; one byte from us settles. Every wait of the helper
+ * has the request's deadline.
+ *
+ * An ordinary user whose process is outside of his manager's part of the tree (in a login session's scope)
+ * may not move a process into it, nor bear one there: that takes a right over what is above both. The
+ * manager may, with the help of the system's: SCOPE_ATTACH asks for it.
  */
 #ifndef INSULA_RUNTIME_SCOPE_H
 #define INSULA_RUNTIME_SCOPE_H
@@ -28,7 +33,7 @@
 #define SCOPE_REQUEST_MAX 65536 /* bytes of JSON */
 #define SCOPE_PATH_MAX 512
 
-enum scope_verb { SCOPE_START, SCOPE_SET, SCOPE_STOP };
+enum scope_verb { SCOPE_START, SCOPE_SET, SCOPE_STOP, SCOPE_ATTACH };
 
 /* Types: "b" "s" "t" "u" "i" "x" "d" (one value), "as" "ay" "au" "at" (any number). Numbers are decimal,
  * a boolean is "true" or "false". */
@@ -48,8 +53,9 @@ struct scope_request {
 	bool user;		   /* the user's manager, on the session bus */
 	char *unit;		   /* "x.scope" */
 	char *slice, *description; /* of a start */
-	uint64_t
-		pid; /* of a start: this process (in the manager's pid namespace) instead of a placeholder */
+	/* As the manager's pid namespace has it. Of a start: this process instead of a placeholder. */
+	uint64_t pid;
+	char *subgroup; /* of SCOPE_ATTACH: directory of the unit, "container"; NULL or "": its own */
 	uint64_t timeout_ms;
 	struct scope_properties properties;
 };
@@ -99,6 +105,8 @@ struct scope {
  * what is not there succeeds). */
 int scope_ask(const struct scope_request *request, struct scope *ret, struct scope_reply *ret_reply,
 	      struct err *err);
+/* Of a start that is not settled yet: one more request, SCOPE_ATTACH. */
+int scope_ask_more(const struct scope *scope, const struct scope_request *request, struct err *err);
 /* The container's first process is in the scope: the placeholder goes, and the helper ends. */
 int scope_settle(struct scope *scope, struct err *err);
 /* Unsettled: the unit is stopped. */

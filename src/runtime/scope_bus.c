@@ -130,6 +130,11 @@ int scope_bus_open(struct scope_bus *ret, bool user, uint64_t timeout_ms, struct
 	return 0;
 }
 
+void scope_bus_renew(struct scope_bus *bus)
+{
+	bus->deadline_ms = clock_boot_ms() + (int64_t)bus->timeout_ms;
+}
+
 static uint64_t remaining_us(const struct scope_bus *bus)
 {
 	int64_t left = bus->deadline_ms - clock_boot_ms();
@@ -470,6 +475,27 @@ int scope_bus_set(struct scope_bus *bus, const struct scope_request *request,
 	if (call(bus, m, &reply, "cannot change the scope", err) < 0)
 		return -1;
 	return ask_path(bus, request->unit, ret_path, err);
+}
+
+int scope_bus_attach(struct scope_bus *bus, const struct scope_request *request, struct err *err)
+{
+	own_message sd_bus_message *m = NULL;
+	own_message sd_bus_message *reply = NULL;
+	own_free char *below = NULL;
+	int rc;
+
+	if (request->subgroup && *request->subgroup) {
+		below = str_printf(err, "/%s", request->subgroup);
+		if (!below)
+			return -1;
+	}
+	if (new_call(bus, "AttachProcessesToUnit", &m, err) < 0)
+		return -1;
+	rc = sd_bus_message_append(m, "ssau", request->unit, below ? below : "", 1,
+				   (uint32_t)request->pid);
+	if (rc < 0)
+		return err_set(err, ERR_IO, -rc, "cannot write to systemd");
+	return call(bus, m, &reply, "cannot move a process into the scope", err);
 }
 
 int scope_bus_stop(struct scope_bus *bus, const char *unit, struct err *err)

@@ -45,12 +45,50 @@ static int make_placeholder(struct proc *ret, struct err *err)
 		pause();
 }
 
-/* 1: the caller has a process of its own in the scope; 0: it gave up, or died. */
-static int wait_settled(void)
+static int receive(struct scope_request *ret, bool *ret_settled, struct err *err)
 {
-	char byte = 0;
+	own_free char *text = malloc(SCOPE_REQUEST_MAX);
+	size_t none;
+	ssize_t size;
 
-	return recv(0, &byte, 1, 0) == 1 && byte == 's';
+	if (!text)
+		return err_set(err, ERR_LIMIT, 0, "out of memory");
+	size = fd_recv(0, text, SCOPE_REQUEST_MAX, NULL, 0, &none, err);
+	if (size <= 0)
+		return size < 0 ? -1 : err_set(err, ERR_USAGE, 0, "no request");
+	*ret_settled = size == 1 && *text == 's';
+	return *ret_settled ? 0 : scope_request_parse(text, (size_t)size, ret, err);
+}
+
+static int attach_more(struct scope_bus *bus, const struct scope_request *request)
+{
+	struct scope_reply reply = {0};
+	struct err err = ERR_INIT;
+
+	scope_bus_renew(bus);
+	if (request->verb != SCOPE_ATTACH)
+		err_set(&err, ERR_USAGE, 0, "a start can only be followed by 'attach'");
+	else if (scope_bus_attach(bus, request, &err) == 0)
+		return answer(&reply, NULL);
+	return answer(&reply, &err);
+}
+
+/* True: the caller has a process of its own in the scope; false: it gave up, or died. */
+static bool wait_settled(struct scope_bus *bus)
+{
+	bool settled = false;
+	int status = 0;
+
+	while (status == 0 && !settled) {
+		struct scope_request request = {0};
+		struct err ignored = ERR_INIT;
+
+		status = receive(&request, &settled, &ignored);
+		if (status == 0 && !settled)
+			status = attach_more(bus, &request);
+		scope_request_done(&request);
+	}
+	return settled;
 }
 
 static int start(struct scope_bus *bus, const struct scope_request *request, struct err *err)
@@ -67,7 +105,7 @@ static int start(struct scope_bus *bus, const struct scope_request *request, str
 	if (scope_bus_start(bus, request, (uint32_t)pid, reply.path, err) < 0)
 		return -1;
 	reply.placeholder = (int32_t)placeholder.pid;
-	if (answer(&reply, NULL) == 0 && wait_settled())
+	if (answer(&reply, NULL) == 0 && wait_settled(bus))
 		return 0;
 	scope_bus_stop(bus, request->unit, &ignored);
 	return 0;
@@ -77,29 +115,24 @@ static int serve(const struct scope_request *request, struct err *err)
 {
 	own(scope_bus) struct scope_bus bus = {0};
 	struct scope_reply reply = {0};
-	int status;
+	int status = -1;
 
 	if (scope_bus_open(&bus, request->user, request->timeout_ms, err) < 0)
 		return -1;
-	if (request->verb == SCOPE_START)
+	switch ((enum scope_verb)request->verb) {
+	case SCOPE_START:
 		return start(&bus, request, err);
-	status = request->verb == SCOPE_STOP ? scope_bus_stop(&bus, request->unit, err)
-					     : scope_bus_set(&bus, request, reply.path, err);
+	case SCOPE_SET:
+		status = scope_bus_set(&bus, request, reply.path, err);
+		break;
+	case SCOPE_STOP:
+		status = scope_bus_stop(&bus, request->unit, err);
+		break;
+	case SCOPE_ATTACH:
+		status = scope_bus_attach(&bus, request, err);
+		break;
+	}
 	return status < 0 ? -1 : answer(&reply, NULL);
-}
-
-static int receive(struct scope_request *ret, struct err *err)
-{
-	own_free char *text = malloc(SCOPE_REQUEST_MAX);
-	size_t none;
-	ssize_t size;
-
-	if (!text)
-		return err_set(err, ERR_LIMIT, 0, "out of memory");
-	size = fd_recv(0, text, SCOPE_REQUEST_MAX, NULL, 0, &none, err);
-	if (size <= 0)
-		return size < 0 ? -1 : err_set(err, ERR_USAGE, 0, "no request");
-	return scope_request_parse(text, (size_t)size, ret, err);
 }
 
 static bool is_called_by_us(void)
@@ -115,6 +148,7 @@ int scope_helper_main(void)
 	struct scope_request request = {0};
 	struct scope_reply reply = {0};
 	struct err err = ERR_INIT;
+	bool settled = false;
 	int status;
 
 	if (!is_called_by_us()) {
@@ -126,7 +160,9 @@ int scope_helper_main(void)
 	}
 	if (fd_sanitize_stdio(&err) < 0 || fd_cloexec_from(3, &err) < 0)
 		return 1;
-	status = receive(&request, &err);
+	status = receive(&request, &settled, &err);
+	if (status == 0 && settled)
+		status = err_set(&err, ERR_USAGE, 0, "no request");
 	if (status == 0)
 		status = serve(&request, &err);
 	scope_request_done(&request);

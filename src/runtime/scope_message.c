@@ -17,10 +17,8 @@
 	}
 
 static const struct json_name verbs[] = {
-	{"start", SCOPE_START},
-	{"set", SCOPE_SET},
-	{"stop", SCOPE_STOP},
-	{NULL, 0},
+	{"start", SCOPE_START},	  {"set", SCOPE_SET}, {"stop", SCOPE_STOP},
+	{"attach", SCOPE_ATTACH}, {NULL, 0},
 };
 
 static const struct json_field property_fields[] = {
@@ -37,6 +35,7 @@ static const struct json_field request_fields[] = {
 	ROW("slice", STRING, scope_request, slice),
 	ROW("description", STRING, scope_request, description),
 	ROW("pid", U64, scope_request, pid, .max = INT32_MAX),
+	ROW("subgroup", STRING, scope_request, subgroup),
 	ROW("timeoutMs", U64, scope_request, timeout_ms, .required = true, .min = 1, .max = 600000),
 	ROW("properties", ARRAY, scope_request, properties, .fields = property_fields,
 	    .item_size = sizeof(struct scope_property), .max_count = 256),

@@ -205,6 +205,11 @@ static int bear_child(struct start *s, int child_end, struct err *err)
 	if (s->joined_ns[NS_USER] >= 0)
 		return start_clone_inside(s, flags, child_end, run_child, err);
 	pid_t pid = proc_clone(&s->child, flags, s->cgroup.v2_fd, err);
+	if (pid < 0 && err->errnum == EACCES && start_cgroup_may_attach(s)) {
+		*err = ERR_INIT;
+		s->must_attach = true;
+		pid = proc_clone(&s->child, flags, -1, err);
+	}
 	if (pid == 0)
 		run_child(s, child_end);
 	return pid < 0 ? -1 : 0;

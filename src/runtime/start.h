@@ -64,6 +64,7 @@ struct start {
 	struct scope scope;
 	int delegate_fd; /* cgroup.procs of run.oci.delegate-cgroup, or -1 */
 	bool scope_made; /* and settled: nobody but us takes it away */
+	bool must_attach; /* C was born in our group: only the service manager may move it into its own */
 	struct layer_source *layers;
 	struct mount_state *mounts; /* one per spec mount */
 	int *node_fds; /* host's device nodes: the default ones, then linux.devices; NULL: none */
@@ -182,7 +183,9 @@ bool start_has_id(const struct start *s, bool group, uint32_t host_id);
 /* start_cgroup.c */
 int start_scope(struct start *s, const struct step *step, struct err *err);
 int start_cgroup(struct start *s, const struct step *step, struct err *err);
-/* C has been born into the group. */
+/* May the service manager move C into the group, where we may not? */
+bool start_cgroup_may_attach(const struct start *s);
+/* C has been born, into the group if that was ours to do. */
 int start_cgroup_entered(struct start *s, struct err *err);
 /* A start that failed: everything of it goes. */
 void start_cgroup_undo(struct start *s);

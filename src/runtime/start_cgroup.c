@@ -60,8 +60,28 @@ int start_cgroup(struct start *s, const struct step *step, struct err *err)
 	return s->delegate_fd < 0 ? err_wrap(err, "annotations: run.oci.delegate-cgroup") : 0;
 }
 
+bool start_cgroup_may_attach(const struct start *s)
+{
+	return s->scope.sock_fd >= 0 && s->cgroup.v2_fd >= 0;
+}
+
+static int attach(const struct start *s, struct err *err)
+{
+	const struct scope_request *made = &s->plan->scope;
+	const struct scope_request request = {.verb = SCOPE_ATTACH,
+					      .user = made->user,
+					      .unit = made->unit,
+					      .subgroup = s->plan->request.place->subgroup,
+					      .pid = (uint64_t)s->host_pid,
+					      .timeout_ms = made->timeout_ms};
+
+	return scope_ask_more(&s->scope, &request, err);
+}
+
 int start_cgroup_entered(struct start *s, struct err *err)
 {
+	if (s->must_attach && attach(s, err) < 0)
+		return -1;
 	/* On v1 C joins by itself, at some moment from now: the placeholder must not go before. */
 	if (s->scope.sock_fd >= 0 && s->cgroup.count > 1 &&
 	    cgroup_join_all(&s->cgroup, s->child.pid, err) < 0)

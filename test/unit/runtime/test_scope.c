@@ -221,6 +221,25 @@ TEST(a_message_comes_back_as_it_went)
 	scope_properties_done(&request.properties);
 }
 
+TEST(a_request_to_attach_names_process_and_directory)
+{
+	struct scope_request request = {.verb = SCOPE_ATTACH,
+					.unit = (char[]){"a.scope"},
+					.subgroup = (char[]){"container/x"},
+					.pid = 4711,
+					.timeout_ms = 5};
+	struct scope_request got = {0};
+	own(str) struct str text = STR_INIT(SCOPE_REQUEST_MAX);
+
+	begin(CGROUP_V2);
+	CHECK_OK(scope_request_print(&request, &text, &err));
+	CHECK_OK(scope_request_parse(text.data, text.len, &got, &err));
+	CHECK_INT(got.verb, SCOPE_ATTACH);
+	CHECK_STR(got.subgroup, "container/x");
+	CHECK_INT(got.pid, 4711);
+	scope_request_done(&got);
+}
+
 TEST(without_the_helper_the_error_names_it)
 {
 	struct scope_request request = {.unit = (char[]){"a.scope"}, .timeout_ms = 100};
