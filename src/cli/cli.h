@@ -45,6 +45,7 @@ struct verb {
 extern const struct verb *const cli_verbs[]; /* NULL ends */
 extern const struct opt cli_global_table[];
 extern const struct opt cli_run_table[]; /* of a struct run_options */
+#define CLI_RUN_ONLY 4			 /* so many of its rows, the first ones, are of run alone */
 
 const struct verb *cli_find_verb(const char *name);
 void cli_print_usage(FILE *out);
@@ -56,13 +57,26 @@ int cli_main(int argc, char *argv[]);
 void cli_settle_signals(void);
 
 /* Rows, one file a group of verbs. */
-extern const struct verb cli_verb_run, cli_verb_exec;
+extern const struct verb cli_verb_run, cli_verb_create, cli_verb_exec;
+extern const struct verb cli_verb_start, cli_verb_restart, cli_verb_attach, cli_verb_pause,
+	cli_verb_unpause;
 extern const struct verb cli_verb_ps, cli_verb_logs, cli_verb_stop, cli_verb_kill, cli_verb_rm,
 	cli_verb_wait;
 extern const struct verb cli_verb_inspect, cli_verb_info, cli_verb_version, cli_verb_doctor,
 	cli_verb_completion, cli_verb_containers;
 extern const struct verb cli_verb_events, cli_verb_top, cli_verb_stats, cli_verb_update,
 	cli_verb_rename;
+
+/* Where container root is host root: go on as a copy that it cannot write. Returns in that copy. */
+int cli_run_sealed(struct cli *cli, bool init, struct err *err);
+
+/* The containers that are named, or every one with `all`, which then passes over those that go away. */
+int cli_each_or_all(struct cli *cli, bool all, const struct strv *refs, void *options,
+		    int (*fn)(struct cli *cli, struct container *ct, void *options,
+			      struct err *err),
+		    struct err *err);
+/* The name of a container that a verb is done with, on the standard output. Returns 0. */
+int cli_said(const struct container *ct);
 
 /* Call fn for each operand as a container; every failure is printed, the first error's kind decides the
  * exit code. Returns 0 if all went well. */

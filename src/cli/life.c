@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* insula stop, kill, wait and rm: the ends of a container. */
+/* insula stop, restart, kill, pause, wait and rm: what is done to containers that exist. */
 #include <signal.h>
 #include <string.h>
 
@@ -13,35 +13,44 @@ struct life_options {
 	uint64_t timeout_ms;
 	bool timeout_given, force, all;
 	char *signal;
+	struct strv condition_names;
+	unsigned int conditions; /* enum wait_condition */
+	uint64_t interval_ms;
+	bool interval_given;
 };
 
 #define LIFE(field) offsetof(struct life_options, field)
 
 /* Names go to the standard output, as the field has it: what was done can be piped on. */
-static int said(const struct container *ct)
+int cli_said(const struct container *ct)
 {
 	puts(ct->record.name);
 	return 0;
 }
 
-/* The containers that are named, or all of them. */
-static int each(struct cli *cli, struct life_options *options, const struct strv *refs,
-		cli_each_fn *fn, struct err *err)
+int cli_each_or_all(struct cli *cli, bool all, const struct strv *refs, void *options,
+		    cli_each_fn *fn, struct err *err)
 {
 	own(strv) struct strv every = STRV_INIT;
 
-	if (!options->all && !refs->count) {
+	if (!all && !refs->count) {
 		err_set(err, ERR_USAGE, 0, "no container is named");
 		return err_hint(err, "give names or ids, or --all");
 	}
-	if (options->all && refs->count)
+	if (all && refs->count)
 		return err_set(err, ERR_USAGE, 0, "--all and names exclude each other");
-	if (!options->all)
+	if (!all)
 		return cli_each_container(cli, refs, options, fn, err);
 	cli->missing_ok = true; /* what goes away meanwhile */
 	if (store_list(&cli->store, &every, err) < 0)
 		return -1;
 	return cli_each_container(cli, &every, options, fn, err);
+}
+
+static int each(struct cli *cli, struct life_options *options, const struct strv *refs,
+		cli_each_fn *fn, struct err *err)
+{
+	return cli_each_or_all(cli, options->all, refs, options, fn, err);
 }
 
 static int stop_one(struct cli *cli, struct container *ct, void *data, struct err *err)
@@ -55,7 +64,7 @@ static int stop_one(struct cli *cli, struct container *ct, void *data, struct er
 		return 0;
 	if (engine_stop(ct, timeout, err) < 0)
 		return err_wrap(err, "cannot stop '%s'", ct->record.name);
-	return said(ct);
+	return cli_said(ct);
 }
 
 static int run_stop(struct cli *cli, void *data, const struct strv *operands, struct err *err)
@@ -93,7 +102,7 @@ static int kill_one(struct cli *cli, struct container *ct, void *data, struct er
 		return 0;
 	if (engine_kill(ct, signal, err) < 0)
 		return -1;
-	return said(ct);
+	return cli_said(ct);
 }
 
 static int run_kill(struct cli *cli, void *data, const struct strv *operands, struct err *err)
@@ -120,28 +129,146 @@ const struct verb cli_verb_kill = {
 	.complete = "container",
 };
 
+/* With --all: of those that can be. */
+static int pause_one(struct cli *cli, struct container *ct, void *data, struct err *err)
+{
+	struct life_options *options = data;
+
+	if (options->all && (ct->status != CT_RUNNING || ct->paused))
+		return 0;
+	if (engine_pause(ct, true, err) < 0)
+		return err_wrap(err, "cannot pause '%s'", ct->record.name);
+	return cli_said(ct);
+}
+
+static int unpause_one(struct cli *cli, struct container *ct, void *data, struct err *err)
+{
+	struct life_options *options = data;
+
+	if (options->all && (ct->status != CT_RUNNING || !ct->paused))
+		return 0;
+	if (engine_pause(ct, false, err) < 0)
+		return err_wrap(err, "cannot unpause '%s'", ct->record.name);
+	return cli_said(ct);
+}
+
+static int run_pause(struct cli *cli, void *data, const struct strv *operands, struct err *err)
+{
+	return each(cli, data, operands, pause_one, err);
+}
+
+static int run_unpause(struct cli *cli, void *data, const struct strv *operands, struct err *err)
+{
+	return each(cli, data, operands, unpause_one, err);
+}
+
+static const struct opt pause_table[] = {
+	{"all", 'a', OPT_BOOL, LIFE(all), .help = "every running container"},
+	{0},
+};
+
+const struct verb cli_verb_pause = {
+	.name = "pause",
+	.usage = "CONTAINER...",
+	.help = "freeze every process of containers",
+	.table = pause_table,
+	.options_size = sizeof(struct life_options),
+	.flags = VERB_STORE,
+	.max_operands = SIZE_MAX,
+	.run = run_pause,
+	.complete = "container",
+};
+
+static const struct opt unpause_table[] = {
+	{"all", 'a', OPT_BOOL, LIFE(all), .help = "every paused container"},
+	{0},
+};
+
+const struct verb cli_verb_unpause = {
+	.name = "unpause",
+	.usage = "CONTAINER...",
+	.help = "let paused containers go on",
+	.table = unpause_table,
+	.options_size = sizeof(struct life_options),
+	.flags = VERB_STORE,
+	.max_operands = SIZE_MAX,
+	.run = run_unpause,
+	.complete = "container",
+};
+
+#define INTERVAL_MS 250
+
+static const struct {
+	const char *name;
+	unsigned int bit;
+} conditions[] = {
+	{"stopped", WAIT_STOPPED}, {"exited", WAIT_EXITED}, {"created", WAIT_CREATED},
+	{"running", WAIT_RUNNING}, {"paused", WAIT_PAUSED}, {"removed", WAIT_REMOVED},
+};
+
+static int find_condition(const char *name, struct err *err)
+{
+	for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++)
+		if (strcmp(name, conditions[i].name) == 0)
+			return (int)conditions[i].bit;
+	err_set(err, ERR_USAGE, 0, "--condition: '%s' is no condition of a container", name);
+	return err_hint(err, "stopped, exited, created, running, paused or removed");
+}
+
 static int wait_one(struct cli *cli, struct container *ct, void *data, struct err *err)
 {
+	const struct life_options *options = data;
 	int code;
 
-	if (engine_wait(ct, -1, &code, err) < 0)
+	if (engine_wait_for(&cli->store, ct->id, options->conditions, (int64_t)options->interval_ms,
+			    &code, err) < 0)
 		return err_wrap(err, "cannot wait for '%s'", ct->record.name);
 	printf("%d\n", code);
+	fflush(stdout);
 	return 0;
 }
 
 static int run_wait(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
+	struct life_options *options = data;
+
+	for (size_t i = 0; i < options->condition_names.count; i++) {
+		int bit = find_condition(options->condition_names.items[i], err);
+
+		if (bit < 0)
+			return -1;
+		options->conditions |= (unsigned int)bit;
+	}
+	if (!options->conditions)
+		options->conditions = WAIT_EXITED;
+	if (options->interval_given && !(options->conditions & ~(WAIT_STOPPED | WAIT_EXITED))) {
+		err_set(err, ERR_USAGE, 0,
+			"--interval: an end is not looked for, its keeper tells it");
+		return err_hint(err, "it is of use with another --condition");
+	}
+	if (!options->interval_given)
+		options->interval_ms = INTERVAL_MS;
+	if (!options->interval_ms || options->interval_ms > INT32_MAX)
+		return err_set(err, ERR_USAGE, 0, "--interval: from a millisecond to some days");
 	return cli_each_container(cli, operands, data, wait_one, err);
 }
 
-static const struct opt no_table[] = {{0}};
+static const struct opt wait_table[] = {
+	{"condition", 0, OPT_STRINGS, LIFE(condition_names), .value_name = "CONDITION",
+	 .help = "what to wait for: stopped, exited (the default), created, running, paused, "
+		 "removed; "
+		 "one of several",
+	 .complete = "none"},
+	{"interval", 'i', OPT_MS, LIFE(interval_ms), LIFE(interval_given), .value_name = "SECONDS",
+	 .help = "look so often, where no keeper tells it (default: 250ms)"},
+	{0},
+};
 
 const struct verb cli_verb_wait = {
 	.name = "wait",
 	.usage = "CONTAINER...",
 	.help = "wait until containers have ended, print their exit codes",
-	.table = no_table,
+	.table = wait_table,
 	.options_size = sizeof(struct life_options),
 	.flags = VERB_STORE,
 	.min_operands = 1,
@@ -160,7 +287,7 @@ static int remove_one(struct cli *cli, struct container *ct, void *data, struct 
 		return 0;
 	if (engine_remove(ct, options->force, err) < 0)
 		return err_wrap(err, "cannot remove '%s'", ct->record.name);
-	return said(ct);
+	return cli_said(ct);
 }
 
 static int run_rm(struct cli *cli, void *data, const struct strv *operands, struct err *err)

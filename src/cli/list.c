@@ -48,7 +48,8 @@ static void status_text(const struct container *ct, char *buf, size_t size)
 
 	switch (ct->status) {
 	case CT_RUNNING:
-		snprintf(buf, size, "Up %s", age_text(ct->state.started_ns, age, sizeof age));
+		snprintf(buf, size, "Up %s%s", age_text(ct->state.started_ns, age, sizeof age),
+			 ct->paused ? " (Paused)" : "");
 		break;
 	case CT_STOPPING:
 		snprintf(buf, size, "Stopping");
@@ -59,6 +60,9 @@ static void status_text(const struct container *ct, char *buf, size_t size)
 		break;
 	case CT_DEAD:
 		snprintf(buf, size, "Dead (its keeper is gone)");
+		break;
+	case CT_STARTING:
+		snprintf(buf, size, "Starting");
 		break;
 	case CT_CREATED:
 		snprintf(buf, size, "Created");
@@ -117,7 +121,7 @@ static void write_row(struct json_writer *w, const struct container *ct)
 	json_write_member(w, "image", ct->record.image);
 	json_write_key(w, "command");
 	json_write_strings(w, &ct->record.command);
-	json_write_member(w, "status", container_status_name(ct->status));
+	json_write_member(w, "status", container_shown_status(ct));
 	write_times(w, ct);
 	if (ct->status == CT_RUNNING) {
 		json_write_key(w, "pid");

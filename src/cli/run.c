@@ -20,10 +20,10 @@ static int name_program(const char *name, const char *variable, struct err *err)
 
 /* Where container root is host root it must not reach the file that we were started from. The copy
  * that we go on as has no directory to find our programs in, so they are looked up before. */
-static int run_sealed(struct cli *cli, const struct run_options *options, struct err *err)
+int cli_run_sealed(struct cli *cli, bool init, struct err *err)
 {
 	if (name_program("insula-keeper", "INSULA_KEEPER", err) < 0 ||
-	    (options->init && name_program("insula-init", "INSULA_INIT", err) < 0))
+	    (init && name_program("insula-init", "INSULA_INIT", err) < 0))
 		return -1;
 	return seal_reexec(cli->argv, err);
 }
@@ -35,7 +35,7 @@ static int run_run(struct cli *cli, void *data, const struct strv *operands, str
 	char id[STORE_ID_LENGTH + 1];
 
 	if (engine_wants_host_root(options) && !options->dry_run &&
-	    run_sealed(cli, options, err) < 0)
+	    cli_run_sealed(cli, options->init, err) < 0)
 		return -1;
 	if (engine_run(&cli->store, options, operands->items[0], &command, id, &cli->exit_code,
 		       err) < 0)
@@ -55,6 +55,30 @@ const struct verb cli_verb_run = {
 	.min_operands = 1,
 	.max_operands = SIZE_MAX,
 	.run = run_run,
+	.complete = "image",
+};
+
+static int run_create(struct cli *cli, void *data, const struct strv *operands, struct err *err)
+{
+	struct strv command = {.items = operands->items + 1, .count = operands->count - 1};
+	char id[STORE_ID_LENGTH + 1];
+
+	if (engine_create(&cli->store, data, operands->items[0], &command, id, err) < 0)
+		return -1;
+	puts(id);
+	return 0;
+}
+
+const struct verb cli_verb_create = {
+	.name = "create",
+	.usage = "IMAGE [COMMAND [ARGUMENT...]]",
+	.help = "make a container, to be started later",
+	.table = cli_run_table + CLI_RUN_ONLY,
+	.options_size = sizeof(struct run_options),
+	.flags = VERB_STORE | VERB_STOP_PARSE,
+	.min_operands = 1,
+	.max_operands = SIZE_MAX,
+	.run = run_create,
 	.complete = "image",
 };
 

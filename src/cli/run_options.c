@@ -9,9 +9,16 @@
 #define RUN(field) offsetof(struct run_options, field)
 
 const struct opt cli_run_table[] = {
+	/* of run alone; create has what follows (CLI_RUN_ONLY) */
+	{"detach", 'd', OPT_BOOL, RUN(detach), .help = "run in the background and print the id"},
+	{"detach-keys", 0, OPT_STRING, RUN(detach_keys), .value_name = "KEYS",
+	 .help = "what is typed to leave it running (default: ctrl-p,ctrl-q)", .complete = "none"},
+	{"sig-proxy", 0, OPT_BOOL, RUN(sig_proxy), RUN(sig_proxy_given),
+	 .help = "pass signals on to the command (default: true)"},
+	{"dry-run", 0, OPT_BOOL, RUN(dry_run), .help = "print the plan of the start, make nothing"},
+	/* of both */
 	{"interactive", 'i', OPT_BOOL, RUN(interactive), .help = "keep the standard input open"},
 	{"tty", 't', OPT_BOOL, RUN(tty), .help = "give the container a terminal"},
-	{"detach", 'd', OPT_BOOL, RUN(detach), .help = "run in the background and print the id"},
 	{"rm", 0, OPT_BOOL, RUN(remove), .help = "remove the container when it ends"},
 	{"name", 0, OPT_STRING, RUN(name), .value_name = "NAME",
 	 .help = "name of the container (default: one is made up)", .complete = "none"},
@@ -133,7 +140,6 @@ const struct opt cli_run_table[] = {
 	 .help = "run a small init as process 1, which reaps orphans"},
 	{"strict", 0, OPT_BOOL, RUN(strict),
 	 .help = "fail where a limit cannot be enforced here, instead of warning"},
-	{"dry-run", 0, OPT_BOOL, RUN(dry_run), .help = "print the plan of the start, make nothing"},
 	{"privileged", 0, OPT_REFUSED,
 	 .help = "a container is never everything at once; name what it "
 		 "needs with --cap-add, --device and --security-opt"},

@@ -33,8 +33,6 @@
 
 #define INPUT_SIZE 16384u
 #define WRITE_MAX 4096u /* PIPE_BUF: what a pipe with room takes without blocking */
-#define KEY_CTRL_P 0x10
-#define KEY_CTRL_Q 0x11
 #define SEND_WAIT_MS 10000
 #define FORCE_SIGNALS 3
 
@@ -56,7 +54,7 @@ struct attach {
 	char *input; /* INPUT_SIZE */
 	size_t input_used;
 	bool may_send, input_ended, eof_sent;
-	bool saw_ctrl_p;
+	size_t keys_seen; /* of the detach keys; they are kept back until the next byte tells */
 	unsigned int interrupts;
 	bool detached, ended;
 	int raise_signal;
@@ -144,7 +142,7 @@ static int attach_init(struct attach *a, int fd, const struct attach_options *op
 	/* The size first: programs ask for it as soon as they start. */
 	if (watch_signals(a, err) < 0 || make_raw(a, err) < 0 || send_size(a, err) < 0)
 		return -1;
-	return tell(a, KEEPER_ATTACH, 0, NULL, 0, err);
+	return tell(a, KEEPER_ATTACH, (int64_t)options->replay, NULL, 0, err);
 }
 
 /* ---- signals ---- */
@@ -179,28 +177,83 @@ static int read_signals(struct attach *a, struct err *err)
 
 /* ---- input ---- */
 
-/* Append what was typed, without the detach keys. A ctrl-p is kept back until the next byte tells
- * whether it was the first of them. */
+/* One key of the list; -1: it is none. */
+static int parse_key(const char *text, size_t size)
+{
+	if (size == 1)
+		return (unsigned char)text[0];
+	if (size != sizeof "ctrl-" || strncmp(text, "ctrl-", size - 1) != 0)
+		return -1;
+	char c = text[size - 1];
+
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 1;
+	return c >= '@' && c <= '_' ? c - '@' : -1;
+}
+
+int detach_keys_parse(const char *text, struct detach_keys *ret, struct err *err)
+{
+	struct detach_keys keys = {.length = 0};
+
+	if (!text) {
+		*ret = DETACH_KEYS_DEFAULT;
+		return 0;
+	}
+	for (const char *key = text; *key; key += strcspn(key, ","), key += *key == ',') {
+		int value = parse_key(key, strcspn(key, ","));
+
+		if (value < 0 || keys.length == KEEPER_KEYS_MAX) {
+			err_set(err, ERR_USAGE, 0, "--detach-keys: '%s' is no sequence of keys",
+				text);
+			return err_hint(err,
+					"up to %d of a character or ctrl- with a letter, between "
+					"commas: ctrl-p,ctrl-q; nothing at all for none",
+					KEEPER_KEYS_MAX);
+		}
+		keys.keys[keys.length++] = (unsigned char)value;
+	}
+	*ret = keys;
+	return 0;
+}
+
+/* Of the keys that were kept back and do not go on with this byte, the first ones were the container's:
+ * how many of the last ones may still be the beginning of the sequence. */
+static size_t fall_back(const struct detach_keys *keys, size_t seen)
+{
+	for (size_t left = seen - 1; left > 0; left--)
+		if (memcmp(keys->keys, keys->keys + seen - left, left) == 0)
+			return left;
+	return 0;
+}
+
+static void take_byte(struct attach *a, unsigned char typed)
+{
+	const struct detach_keys *keys = &a->options->keys;
+
+	while (a->keys_seen > 0 && keys->keys[a->keys_seen] != typed) {
+		size_t left = fall_back(keys, a->keys_seen);
+
+		memcpy(a->input + a->input_used, keys->keys, a->keys_seen - left);
+		a->input_used += a->keys_seen - left;
+		a->keys_seen = left;
+	}
+	if (keys->length > 0 && keys->keys[a->keys_seen] == typed)
+		a->detached = ++a->keys_seen == keys->length;
+	else
+		a->input[a->input_used++] = (char)typed;
+}
+
+/* Append what was typed, without the detach keys. */
 static void take_typed(struct attach *a, const char *typed, size_t size)
 {
-	for (size_t i = 0; i < size && !a->detached; i++) {
-		if (a->saw_ctrl_p) {
-			a->saw_ctrl_p = false;
-			a->detached = typed[i] == KEY_CTRL_Q;
-			if (!a->detached)
-				a->input[a->input_used++] = KEY_CTRL_P;
-		}
-		if (typed[i] == KEY_CTRL_P)
-			a->saw_ctrl_p = true;
-		else if (!a->detached)
-			a->input[a->input_used++] = typed[i];
-	}
+	for (size_t i = 0; i < size && !a->detached; i++)
+		take_byte(a, (unsigned char)typed[i]);
 }
 
 static int read_input(struct attach *a, struct err *err)
 {
-	/* Room for a ctrl-p that was kept back. */
-	size_t room = INPUT_SIZE - a->input_used - 1;
+	/* Room for keys that were kept back. */
+	size_t room = INPUT_SIZE - a->input_used - KEEPER_KEYS_MAX;
 	char typed[4096];
 	ssize_t n = read(STDIN_FILENO, typed, room < sizeof(typed) ? room : sizeof(typed));
 
@@ -285,8 +338,9 @@ static int read_message(struct attach *a, struct err *err)
 
 static int relay_once(struct attach *a, struct err *err)
 {
-	bool wants_input = !a->input_ended && (a->options->terminal ? a->input_used + 1 < INPUT_SIZE
-								    : a->input_used == 0);
+	bool wants_input = !a->input_ended &&
+			   (a->options->terminal ? a->input_used + KEEPER_KEYS_MAX < INPUT_SIZE
+						 : a->input_used == 0);
 	struct pollfd polls[] = {
 		{a->signal_fd, POLLIN, 0},
 		{a->out_left == 0 ? a->fd : -1, POLLIN, 0},

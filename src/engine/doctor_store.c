@@ -72,11 +72,14 @@ static bool has_leftovers(const struct container *ct)
 
 static enum subject_state state_of(const struct container *ct)
 {
+	/* With --rm it would be gone, had whoever was to start it again not been killed. */
 	if (ct->status == CT_EXITED)
+		return ct->record.remove ? SUBJECT_DEAD : SUBJECT_ENDED;
+	if (ct->status == CT_CREATED)
 		return SUBJECT_ENDED;
 	if (ct->status == CT_DEAD)
 		return SUBJECT_DEAD;
-	return ct->status == CT_CREATED ? SUBJECT_HALF_MADE : SUBJECT_IN_USE;
+	return ct->status == CT_STARTING ? SUBJECT_HALF_MADE : SUBJECT_IN_USE;
 }
 
 static int set_label(struct doctor_subject *s, const char *id, const char *problem, struct err *err)

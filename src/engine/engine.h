@@ -17,6 +17,8 @@
 /* The flags of run, as podman-run(1) and docker-run(1) have them. Unset: NULL, 0 or false with the
  * "given" flag false. */
 struct run_options {
+	bool sig_proxy, sig_proxy_given;
+	char *detach_keys;
 	bool interactive, tty, detach, remove, read_only, init, strict, dry_run;
 	char *name, *hostname, *workdir, *user, *entrypoint;
 	/* request_namespaces.c knows the words; NULL: a namespace of its own */
@@ -75,6 +77,17 @@ int engine_start(struct container *ct, const struct image *image, bool attach, i
 int engine_run(struct store *store, const struct run_options *options, const char *image_ref,
 	       const struct strv *command, char ret_id[STORE_ID_LENGTH + 1], int *ret_code,
 	       struct err *err);
+
+/* As engine_run, but nothing is started: the container stays as it was made until engine_begin. */
+int engine_create(struct store *store, const struct run_options *options, const char *image_ref,
+		  const struct strv *command, char ret_id[STORE_ID_LENGTH + 1], struct err *err);
+
+/* Start one that was made, or has ended, in the writable layer that it has. One that died is repaired first.
+ * 1: it runs, and *ret_client_fd is as of engine_start; 0: it was running already, and *ret_client_fd is
+ * untouched. On failure it is what it was before. */
+int engine_begin(struct container *ct, bool attach, int *ret_client_fd, struct err *err);
+/* Stop it as engine_stop does where it runs, then start it. One with --rm keeps its files meanwhile. */
+int engine_restart(struct container *ct, int64_t timeout_ms, struct err *err);
 
 /* A terminal of the container begins with the size of ours, so that no program sees it change. */
 void engine_set_console(struct spec_process *process);

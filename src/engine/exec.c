@@ -174,7 +174,7 @@ int engine_exec(struct container *ct, const struct exec_options *options,
 	}
 	if (options->tty && options->interactive && !isatty(STDIN_FILENO))
 		return err_set(err, ERR_USAGE, 0, "-i -t: the standard input is not a terminal");
-	if (ct->status == CT_CREATED && engine_settle(ct, err) < 0)
+	if (ct->status == CT_STARTING && engine_settle(ct, err) < 0)
 		return -1;
 	say_if_upgraded(ct);
 	if (store_load_spec(ct, err) < 0)

@@ -134,7 +134,7 @@ static int write_store(struct json_writer *w, struct store *store, struct err *e
 	json_write_member(w, "run", store->run);
 	write_flag(w, "launch_pad", pad);
 	begin(w, "containers");
-	for (enum container_status status = 0; status <= CT_DEAD; status++)
+	for (enum container_status status = 0; status < CT_STATUS_COUNT; status++)
 		write_number(w, container_status_name(status), counts.by_status[status]);
 	write_number(w, "damaged", counts.damaged);
 	json_write_end(w, '}');

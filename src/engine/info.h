@@ -13,7 +13,7 @@ int engine_info(struct store *store, struct str *out, struct err *err);
 /* How many containers the store has of each status (enum container_status); one that cannot be read counts
  * as `damaged`. */
 struct store_counts {
-	size_t by_status[CT_DEAD + 1], damaged;
+	size_t by_status[CT_STATUS_COUNT], damaged;
 };
 
 int engine_count(struct store *store, struct store_counts *ret, struct err *err);

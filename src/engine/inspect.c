@@ -64,8 +64,9 @@ static void write_state(struct json_writer *w, const struct container *ct)
 	bool running = ct->status == CT_RUNNING, exited = ct->status == CT_EXITED;
 
 	begin(w, "State");
-	json_write_member(w, "Status", container_status_name(ct->status));
+	json_write_member(w, "Status", container_shown_status(ct));
 	write_flag(w, "Running", running);
+	write_flag(w, "Paused", ct->paused);
 	write_flag(w, "Dead", ct->status == CT_DEAD);
 	write_number(w, "Pid", running ? ct->state.init_pid : 0);
 	write_number(w, "KeeperPid", running ? ct->state.keeper_pid : 0);

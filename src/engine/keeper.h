@@ -74,8 +74,8 @@ int keeper_find_program(char *buf, size_t size, struct err *err);
 enum keeper_message {
 	/* to the keeper */
 	KEEPER_HELLO = 1, /* first message of a client: its version */
-	KEEPER_ATTACH,	  /* start sending output */
-	KEEPER_STDIN,	  /* data; the next one only after KEEPER_STDIN_TAKEN */
+	KEEPER_ATTACH, /* start sending output; value: first so many bytes of the log's last lines */
+	KEEPER_STDIN,  /* data; the next one only after KEEPER_STDIN_TAKEN */
 	KEEPER_STDIN_EOF,
 	KEEPER_RESIZE, /* value: rows << 16 | cols */
 	KEEPER_SIGNAL, /* value: signal for init */
@@ -83,6 +83,7 @@ enum keeper_message {
 	KEEPER_WAIT, /* send KEEPER_EXIT when it has ended and is cleared up */
 	KEEPER_PING,
 	KEEPER_REPLACE, /* data: path of the new program */
+	KEEPER_KEEP,	/* it is started again after its end: nothing is removed, --rm or not */
 	/* from the keeper */
 	KEEPER_WELCOME = 100, /* value: its version */
 	KEEPER_STARTED,	      /* to the starting command: the payload runs */
@@ -123,11 +124,27 @@ int keeper_replace(int run_fd, const char *program, int timeout_ms, struct err *
 /* The error that a KEEPER_ERROR message carries, as *err. Returns -1. */
 int keeper_error_take(const struct keeper_header *header, const void *data, struct err *err);
 
+/* What is typed to detach: none where length is 0. */
+#define KEEPER_KEYS_MAX 8
+struct detach_keys {
+	unsigned char keys[KEEPER_KEYS_MAX];
+	size_t length;
+};
+
+#define DETACH_KEYS_DEFAULT ((struct detach_keys){.keys = {0x10, 0x11}, .length = 2})
+
+/* "ctrl-p,ctrl-q": single characters and ctrl- with a letter or one of @[\]^_, separated by commas; "" is
+ * none. NULL: the default, ctrl-p ctrl-q. */
+int detach_keys_parse(const char *text, struct detach_keys *ret, struct err *err);
+
 /* Relay between the user's stdin/stdout/stderr and a keeper connection until EXIT: raw terminal,
- * SIGWINCH, signals forwarded (sig_proxy), detach keys ctrl-p ctrl-q. *ret_code: exit code;
- * returns 1 where the user detached. */
+ * SIGWINCH, signals forwarded (sig_proxy), detach keys. *ret_code: exit code; returns 1 where the user
+ * detached. */
 struct attach_options {
 	bool terminal, interactive, sig_proxy;
+	struct detach_keys keys;
+	/* Begin with as much of what it printed before, from the beginning of a line on; in bytes. */
+	size_t replay;
 };
 int keeper_attach(int fd, const struct attach_options *options, int *ret_code, struct err *err);
 

@@ -158,6 +158,22 @@ void keeper_io_update(struct keeper *k)
 			loop_set_events(k->streams[i].source, events, &ignored);
 }
 
+static void replay_entry(void *data, enum log_stream stream, const char *text, size_t size)
+{
+	struct keeper_client *c = data;
+
+	keeper_client_send(c, stream == LOG_STDERR ? KEEPER_STDERR : KEEPER_STDOUT, 0, 0, text,
+			   size);
+}
+
+/* Where the log cannot be read there is nothing to show. */
+void keeper_replay(struct keeper_client *c, size_t size)
+{
+	struct err ignored;
+
+	log_tail(c->keeper->log_dir_fd, size, replay_entry, c, &ignored);
+}
+
 /* ---- input ---- */
 
 static void input_close(struct keeper *k)

@@ -101,6 +101,9 @@ void keeper_input(struct keeper_client *c, const char *data, size_t size);
 void keeper_input_eof(struct keeper *k);
 /* After a change of what waits. */
 void keeper_input_update(struct keeper *k);
+/* To a client that attaches: the last lines of the log, at most so many bytes. Nothing of them can be
+ * missing or come twice, as each piece of output is in the log before anything else is done. */
+void keeper_replay(struct keeper_client *c, size_t size);
 int keeper_resize(struct keeper *k, int64_t rows_cols, struct err *err);
 /* The shared buffer was used: give its memory back when all has been quiet for a while. */
 void keeper_touch(struct keeper *k);

@@ -12,6 +12,8 @@
 
 #include "engine/keeper_private.h"
 
+#define REPLAY_MAX 65536
+
 /* Now, where it has ended already. */
 static void await_exit(struct keeper_client *c)
 {
@@ -33,8 +35,10 @@ static int on_hello(struct keeper_client *c, const struct keeper_header *m, cons
 static int on_attach(struct keeper_client *c, const struct keeper_header *m, const char *data,
 		     struct err *err)
 {
-	c->attached = true;
 	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
+	if (m->value > 0 && !c->attached)
+		keeper_replay(c, m->value < REPLAY_MAX ? (size_t)m->value : REPLAY_MAX);
+	c->attached = true;
 	if (c->keeper->phase != KEEPER_RUNNING)
 		keeper_client_exit(c);
 	return 0;
@@ -120,6 +124,16 @@ static int on_replace(struct keeper_client *c, const struct keeper_header *m, co
 	return k->replacement ? 0 : -1;
 }
 
+static int on_keep(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		   struct err *err)
+{
+	if (c->keeper->phase != KEEPER_RUNNING)
+		return err_set(err, ERR_STATE, 0, "the container has ended");
+	c->keeper->state.remove = false;
+	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
+	return 0;
+}
+
 typedef int request_fn(struct keeper_client *c, const struct keeper_header *m, const char *data,
 		       struct err *err);
 
@@ -132,6 +146,7 @@ static const struct request {
 	[KEEPER_RESIZE] = {on_resize},	   [KEEPER_SIGNAL] = {on_signal},
 	[KEEPER_STOP] = {on_stop},	   [KEEPER_WAIT] = {on_wait},
 	[KEEPER_PING] = {on_ping},	   [KEEPER_REPLACE] = {on_replace, true},
+	[KEEPER_KEEP] = {on_keep},
 };
 
 static int check_message(const struct keeper_client *c, const struct keeper_header *m, size_t size,

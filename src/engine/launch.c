@@ -140,6 +140,42 @@ static int make_pair(int dir_fd, struct err *err)
 	return 0;
 }
 
+/* Volatile overlays refuse what an earlier one wrote, because the host may have gone down in between. One
+ * with --rm is removed then, so here it has not. */
+static int allow_again(int layer_fd, struct err *err)
+{
+	own_fd int work_fd = openat(layer_fd, "work/work",
+				    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (work_fd < 0)
+		return errno == ENOENT ? 0 : err_errno(err, "cannot open the container's layer");
+	return path_remove_tree(work_fd, "incompat", err);
+}
+
+static int keep_pair(const struct container *ct, int layer_fd, struct err *err)
+{
+	if (mkdirat(layer_fd, "upper", 0755) < 0 && errno != EEXIST)
+		return err_errno(err, "cannot make the container's writable layer");
+	if (mkdirat(layer_fd, "work", 0755) < 0 && errno != EEXIST)
+		return err_errno(err, "cannot make the container's writable layer");
+	return ct->record.remove ? allow_again(layer_fd, err) : 0;
+}
+
+int launch_keep_writable(const struct container *ct, const struct image *image, struct err *err)
+{
+	if (keep_pair(ct, ct->root_fd, err) < 0)
+		return -1;
+	for (size_t i = 1; i < image->count; i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "layer-%zu", i);
+		own_fd int fd = path_mkdirs(ct->root_fd, name, PATH_BENEATH, 0700, err);
+		if (fd < 0 || keep_pair(ct, fd, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int launch_make_writable(const struct container *ct, const struct image *image, struct err *err)
 {
 	if (make_pair(ct->root_fd, err) < 0)

@@ -49,7 +49,7 @@ static int is_busy(const struct container *ct, struct err *err)
 
 static int settles_not(const struct container *ct, struct err *err)
 {
-	if (ct->status == CT_CREATED)
+	if (ct->status == CT_STARTING)
 		return err_set(err, ERR_TIMEOUT, 0, "container '%s' is still being started",
 			       ct->record.name);
 	err_set(err, ERR_TIMEOUT, 0, "container '%s' has ended, and its keeper does not clear up",
@@ -62,7 +62,7 @@ int engine_settle(struct container *ct, struct err *err)
 	const struct timespec pause = {.tv_nsec = 2000000};
 	int64_t begin = clock_boot_ms();
 
-	while (ct->status == CT_CREATED || ct->status == CT_STOPPING) {
+	while (ct->status == CT_STARTING || ct->status == CT_STOPPING) {
 		int64_t limit = ct->status == CT_STOPPING ? KEEPER_GRACE_MS : LOCK_TIMEOUT_MS;
 		int busy = is_busy(ct, err);
 
@@ -74,7 +74,7 @@ int engine_settle(struct container *ct, struct err *err)
 			nanosleep(&pause, NULL);
 		if (store_refresh(ct, err) < 0)
 			return -1;
-		if (!busy && ct->status == CT_CREATED)
+		if (!busy && ct->status == CT_STARTING)
 			return 0; /* and nobody starts it */
 	}
 	return 0;
@@ -92,6 +92,7 @@ static int kill_keeper(struct container *ct, struct err *err)
 	if (proc_open(&keeper, ct->state.keeper_pid, ct->state.keeper_start, err) < 0)
 		return err->kind == ERR_NOT_FOUND ? 0 : -1;
 	status = proc_signal(&keeper, SIGKILL, err);
+	engine_thaw(ct); /* on v1 nothing frozen dies */
 	if (status == 0 && proc_wait_end(&keeper, KEEPER_GRACE_MS, err) <= 0)
 		status = err_set(
 			err, ERR_TIMEOUT, 0,
@@ -103,7 +104,7 @@ static int kill_keeper(struct container *ct, struct err *err)
 }
 
 /* Until the keeper, which no longer takes requests, has cleared up. */
-static int wait_cleared(const struct container *ct, struct err *err)
+int engine_wait_cleared(const struct container *ct, struct err *err)
 {
 	const struct timespec pause = {.tv_nsec = 5000000};
 	int64_t end = clock_boot_ms() + KEEPER_GRACE_MS;
@@ -148,6 +149,7 @@ int engine_stop(struct container *ct, int64_t timeout_ms, struct err *err)
 		return engine_repair(ct, err);
 	if (ct->status != CT_RUNNING)
 		return 0;
+	engine_thaw(ct);
 	if (wait > INT32_MAX - KEEPER_GRACE_MS)
 		wait = INT32_MAX - KEEPER_GRACE_MS;
 	if (keeper_request(ct->run_fd, KEEPER_STOP, 0, wait, (int)wait + KEEPER_GRACE_MS,
@@ -156,7 +158,7 @@ int engine_stop(struct container *ct, int64_t timeout_ms, struct err *err)
 		return 0;
 	}
 	/* It ended by itself just now, or does not answer. */
-	if ((asking.kind == ERR_STATE && wait_cleared(ct, err) == 0) ||
+	if ((asking.kind == ERR_STATE && engine_wait_cleared(ct, err) == 0) ||
 	    file_lock_held(ct->run_fd, STORE_ALIVE, err) == 0)
 		return repair_if_dead(ct, err);
 	return repair_after_kill(ct, err);
@@ -168,11 +170,13 @@ int engine_kill(struct container *ct, int signal, struct err *err)
 	struct err asking = ERR_INIT;
 	int status;
 
-	if (ct->status == CT_CREATED && engine_settle(ct, err) < 0)
+	if (ct->status == CT_STARTING && engine_settle(ct, err) < 0)
 		return -1;
 	if (ct->status != CT_RUNNING)
 		return engine_not_running(ct, err);
 	if (keeper_request(ct->run_fd, KEEPER_SIGNAL, signal, 0, SIGNAL_TIMEOUT_MS, &asking) == 0) {
+		if (signal == SIGKILL)
+			engine_thaw(ct);
 		event_note_number(ct, "kill", "signal", signal);
 		return 0;
 	}
@@ -186,60 +190,6 @@ int engine_kill(struct container *ct, int signal, struct err *err)
 	if (status == 0)
 		event_note_number(ct, "kill", "signal", signal);
 	return status;
-}
-
-/* What one that has ended left says how. */
-static int code_of_ended(struct container *ct, int *ret_code, struct err *err)
-{
-	if (ct->status == CT_DEAD && engine_repair(ct, err) < 0)
-		return -1;
-	if (ct->record.remove || store_is_gone(ct))
-		return err_set(err, ERR_NOT_FOUND, 0, "container '%s' has ended and was removed",
-			       ct->record.name);
-	if (ct->status != CT_EXITED)
-		return engine_not_running(ct, err);
-	*ret_code = ct->exit.code;
-	return 0;
-}
-
-/* 1: its keeper said the code; 0: it said nothing, and ends; -1. */
-static int ask_code(const struct container *ct, int timeout_ms, int *ret_code, struct err *err)
-{
-	struct keeper_header header = {0};
-	own_free char *data = malloc(KEEPER_DATA_MAX);
-	own_fd int fd = -1;
-
-	if (!data)
-		return err_set(err, ERR_LIMIT, ENOMEM, "cannot wait");
-	fd = keeper_connect(ct->run_fd, SIGNAL_TIMEOUT_MS, err);
-	if (fd < 0 || keeper_send(fd, KEEPER_WAIT, 0, 0, NULL, 0, err) < 0)
-		return 0;
-	while (header.type != KEEPER_EXIT) {
-		int got = keeper_receive(fd, &header, data, timeout_ms, err);
-
-		if (got < 0 && err->kind == ERR_TIMEOUT)
-			return -1;
-		if (got <= 0)
-			return 0;
-	}
-	*ret_code = (int)header.value;
-	return 1;
-}
-
-int engine_wait(struct container *ct, int timeout_ms, int *ret_code, struct err *err)
-{
-	int asked;
-
-	if (engine_settle(ct, err) < 0)
-		return -1;
-	if (ct->status != CT_RUNNING)
-		return code_of_ended(ct, ret_code, err);
-	asked = ask_code(ct, timeout_ms, ret_code, err);
-	if (asked)
-		return asked < 0 ? -1 : 0;
-	if (wait_cleared(ct, err) < 0 || store_refresh(ct, err) < 0)
-		return -1;
-	return code_of_ended(ct, ret_code, err);
 }
 
 static int remove_cgroup(const char *id, struct err *err)
@@ -265,8 +215,13 @@ static int record_death(struct container *ct, struct err *err)
 				  .started_ns = ct->state.started_ns};
 	struct err reading = ERR_INIT;
 
-	if (ct->root_fd >= 0 && store_read_exit(ct->root_fd, &ct->exit, &reading) == 0)
+	exit_record_done(&ct->exit);
+	ct->exit = (struct exit_record){0};
+	if (ct->root_fd >= 0 && store_read_exit(ct->root_fd, &ct->exit, &reading) == 0 &&
+	    (!ct->state.version || ct->exit.started_ns == ct->state.started_ns))
 		return 0;
+	exit_record_done(&ct->exit); /* of an earlier run */
+	ct->exit = (struct exit_record){0};
 	event_note_number(ct, "die", "code", how.code);
 	if (ct->record.remove || ct->root_fd < 0)
 		return 0;
@@ -294,13 +249,11 @@ int engine_repair_locked(struct container *ct, struct err *err)
 	if (held)
 		return held < 0 ? -1 : 0;
 	if (store_refresh(ct, err) < 0 || remove_cgroup(ct->id, err) < 0 ||
-	    fail_point("repair.cgroup", err) < 0 ||
-	    store_release_ids_of(ct->store, ct->id, err) < 0)
+	    fail_point("repair.cgroup", err) < 0 || engine_clear(ct, err) < 0)
 		return -1;
-	ct->state.id_slot = -1;
 	if (ct->record.remove && ct->status == CT_DEAD && record_death(ct, err) < 0)
 		return -1;
-	if (ct->record.remove || store_is_going(ct) || ct->status == CT_CREATED)
+	if (ct->record.remove || store_is_going(ct) || ct->status == CT_STARTING)
 		return remove_and_tell(ct, err);
 	if (record_death(ct, err) < 0 || fail_point("repair.exit", err) < 0 ||
 	    file_unlink(ct->run_fd, STORE_STATE, err) < 0 ||
@@ -320,11 +273,17 @@ int engine_repair(struct container *ct, struct err *err)
 	return engine_repair_locked(ct, err);
 }
 
-int engine_discard(struct container *ct, struct err *err)
+int engine_clear(struct container *ct, struct err *err)
 {
 	if (remove_cgroup(ct->id, err) < 0 || store_release_ids_of(ct->store, ct->id, err) < 0)
 		return -1;
-	return remove_and_tell(ct, err);
+	ct->state.id_slot = -1;
+	return 0;
+}
+
+int engine_discard(struct container *ct, struct err *err)
+{
+	return engine_clear(ct, err) < 0 ? -1 : remove_and_tell(ct, err);
 }
 
 static int end_before_removal(struct container *ct, bool force, struct err *err)
@@ -353,12 +312,7 @@ int engine_remove(struct container *ct, bool force, struct err *err)
 		return held < 0 ? -1
 				: err_set(err, ERR_BUSY, 0, "container '%s' is being started",
 					  ct->record.name);
-	if (remove_cgroup(ct->id, err) < 0)
-		return -1;
-	if (store_release_ids_of(ct->store, ct->id, err) < 0)
-		return -1;
-	ct->state.id_slot = -1;
-	return remove_and_tell(ct, err);
+	return engine_discard(ct, err);
 }
 
 int engine_sweep(struct store *store, struct err *err)

@@ -20,9 +20,34 @@ int engine_kill(struct container *ct, int signal, struct err *err);
 int engine_remove(struct container *ct, bool force, struct err *err);
 /* What keepers that were killed have not removed of containers that are gone. */
 int engine_sweep(struct store *store, struct err *err);
+/* Freeze every process of a running container, or thaw them. ERR_STATE where that is nothing new. */
+int engine_pause(struct container *ct, bool pause, struct err *err);
+/* Thaw it where it is paused, for whoever ends it. */
+void engine_thaw(struct container *ct);
+/* Is one that runs paused? `path` of its run directory in dir_fd. */
+bool engine_is_paused(int dir_fd, const char *path, const char *id);
+
 /* Wait until it has ended; its exit code. timeout_ms < 0: for ever. ERR_NOT_FOUND where it was removed
  * at its end before we could ask for the code; ERR_STATE where it was never started. */
 int engine_wait(struct container *ct, int timeout_ms, int *ret_code, struct err *err);
+
+/* Until its keeper, which no longer takes requests, has cleared up. */
+int engine_wait_cleared(const struct container *ct, struct err *err);
+
+enum wait_condition {
+	WAIT_STOPPED = 1, /* it does not run */
+	WAIT_EXITED = 2,  /* it has run, and ended */
+	WAIT_CREATED = 4,
+	WAIT_RUNNING = 8,
+	WAIT_PAUSED = 16,
+	WAIT_REMOVED = 32,
+};
+
+/* Until one of the conditions (bits) is true of the container. An end is told by its keeper; everything else
+ * is looked for every interval_ms. *ret_code: its exit code, where it has ended; else -1. ERR_NOT_FOUND where
+ * it was removed, and that was not waited for. */
+int engine_wait_for(struct store *store, const char *id, unsigned int conditions,
+		    int64_t interval_ms, int *ret_code, struct err *err);
 
 /* A container whose keeper died (killed, or the host went down): whatever is left of it (cgroup, id
  * range, state, files of --rm) is removed and the end recorded. A container with --rm, and one whose
@@ -31,6 +56,9 @@ int engine_wait(struct container *ct, int timeout_ms, int *ret_code, struct err 
 int engine_repair(struct container *ct, struct err *err);
 /* The same, for a caller that holds its lock. */
 int engine_repair_locked(struct container *ct, struct err *err);
+/* The control group and the id ranges that a start has left which died half way. The caller holds its lock,
+ * and it has no keeper. */
+int engine_clear(struct container *ct, struct err *err);
 /* Take back a container that was created and could not be started, with all that a start that died
  * half way may have left. Its lock is held by the caller (store_create). */
 int engine_discard(struct container *ct, struct err *err);

@@ -28,6 +28,11 @@ void log_writer_put(struct log_writer *w, enum log_stream stream, const char *da
 void log_writer_idle(struct log_writer *w);
 void log_writer_free(struct log_writer *w);
 
+/* The entries at the end of the newest file, at most `size` bytes of it, from the beginning of a line on:
+ * each goes to fn, with its newline where the line had one. For one that attaches. */
+typedef void log_tail_fn(void *data, enum log_stream stream, const char *text, size_t size);
+int log_tail(int dir_fd, size_t size, log_tail_fn *fn, void *data, struct err *err);
+
 struct log_read_options {
 	bool follow; /* until the container ends */
 	bool timestamps;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The whole of `insula run`: image, record, container, keeper, and, in the foreground, the relay until
- * it ends. What was made is taken back when any of it fails.
+ * it ends; and of `insula create`, which ends with the container. What was made is taken back when any of
+ * it fails.
  */
 #include <errno.h>
 #include <signal.h>
@@ -44,14 +45,22 @@ static int check_descriptors(struct err *err)
 		       : 0;
 }
 
-static int check_options(const struct run_options *options, struct err *err)
+int launch_check_caller(struct err *err)
 {
-	if (!options->dry_run && geteuid() != 0) {
+	if (geteuid() != 0) {
 		err_set(err, ERR_DENIED, 0, "making a container takes root");
 		return err_hint(err, "use sudo; an ordinary user's own containers are not there "
 				     "yet");
 	}
-	if (!options->dry_run && check_descriptors(err) < 0)
+	return check_descriptors(err);
+}
+
+static int check_options(const struct run_options *options, struct err *err)
+{
+	struct detach_keys keys;
+
+	if (detach_keys_parse(options->detach_keys, &keys, err) < 0 ||
+	    (!options->dry_run && launch_check_caller(err) < 0))
 		return -1;
 	if (options->tty && !options->detach && options->interactive && !isatty(STDIN_FILENO)) {
 		err_set(err, ERR_USAGE, 0, "-i -t: the standard input is not a terminal");
@@ -77,9 +86,12 @@ static void end_unheard(int client_fd)
 
 static int attach(int client_fd, const struct run_options *options, int *ret_code, struct err *err)
 {
-	struct attach_options how = {
-		.terminal = options->tty, .interactive = options->interactive, .sig_proxy = true};
+	struct attach_options how = {.terminal = options->tty,
+				     .interactive = options->interactive,
+				     .sig_proxy = options->sig_proxy || !options->sig_proxy_given};
 
+	if (detach_keys_parse(options->detach_keys, &how.keys, err) < 0)
+		return -1;
 	if (keeper_attach(client_fd, &how, ret_code, err) < 0) {
 		if (err->errnum == EPIPE || err->errnum == ENOSPC)
 			end_unheard(client_fd);
@@ -103,8 +115,19 @@ static int free_name(struct store *store, const char *name, struct err *err)
 		return 0; /* free by now, or whoever claims it is told by whom it is used */
 	if (file_lock_held(ct.run_fd, "lock", &looking) != 0)
 		return 0;
-	if ((ct.status == CT_DEAD && ct.record.remove) || ct.status == CT_CREATED)
+	if ((ct.status == CT_DEAD && ct.record.remove) || ct.status == CT_STARTING)
 		return engine_repair(&ct, err);
+	return 0;
+}
+
+static int make(struct store *store, struct record *record, bool lasting, char *ret_id,
+		struct container *ret, struct err *err)
+{
+	if (record->name && free_name(store, record->name, err) < 0)
+		return -1;
+	if (store_create(store, record, lasting, ret, err) < 0)
+		return -1;
+	memcpy(ret_id, ret->id, sizeof ret->id);
 	return 0;
 }
 
@@ -115,13 +138,29 @@ static int create_and_start(struct store *store, struct record *record, const st
 	own(container) struct container ct = CONTAINER_INIT;
 	struct err ignored = ERR_INIT;
 
-	if (record->name && free_name(store, record->name, err) < 0)
+	if (make(store, record, false, ret_id, &ct, err) < 0)
 		return -1;
-	if (store_create(store, record, &ct, err) < 0)
-		return -1;
-	memcpy(ret_id, ct.id, sizeof ct.id);
 	if (launch_make_writable(&ct, image, err) == 0 &&
 	    engine_start(&ct, image, attach_it, ret_client_fd, err) == 0)
+		return 0;
+	engine_discard(&ct, &ignored);
+	return -1;
+}
+
+/* Make it, and plan its start to see that it could be; the record is written by then, so what the plan
+ * adds to the specification is nobody's. */
+static int create_only(struct store *store, struct record *record, const struct image *image,
+		       char *ret_id, struct err *err)
+{
+	own(container) struct container ct = CONTAINER_INIT;
+	own(str) struct str plan = STR_INIT(1u << 20);
+	struct err ignored = ERR_INIT;
+
+	if (make(store, record, true, ret_id, &ct, err) < 0)
+		return -1;
+	if (launch_make_writable(&ct, image, err) == 0 &&
+	    engine_dry_run(store, &ct.record, image, &plan, err) == 0 &&
+	    store_mark_ready(&ct, err) == 0)
 		return 0;
 	engine_discard(&ct, &ignored);
 	return -1;
@@ -147,6 +186,21 @@ static int run_image(struct store *store, const struct run_options *options, str
 		return -1;
 	}
 	return options->detach ? 0 : attach(client_fd, options, ret_code, err);
+}
+
+int engine_create(struct store *store, const struct run_options *options, const char *image_ref,
+		  const struct strv *command, char ret_id[STORE_ID_LENGTH + 1], struct err *err)
+{
+	own(image) struct image image = IMAGE_INIT;
+	own(record) struct record record;
+	own_free char *cache = str_printf(err, "%s/images/host", store->root);
+
+	record_init(&record);
+	if (!cache || launch_check_caller(err) < 0 ||
+	    image_open(image_ref, cache, &image, err) < 0 ||
+	    engine_make_record(options, image_ref, &image, command, &record, err) < 0)
+		return -1;
+	return create_only(store, &record, &image, ret_id, err);
 }
 
 int engine_run(struct store *store, const struct run_options *options, const char *image_ref,

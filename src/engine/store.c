@@ -26,6 +26,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "engine/event.h"
+#include "engine/lifecycle.h"
 #include "engine/store_private.h"
 
 #define DEFAULT_ROOT "/var/lib/insula"
@@ -170,13 +171,17 @@ void container_done(struct container *ct)
 
 const char *container_status_name(enum container_status status)
 {
-	static const char *const names[] = {[CT_CREATED] = "created",
-					    [CT_RUNNING] = "running",
-					    [CT_STOPPING] = "stopping",
-					    [CT_EXITED] = "exited",
-					    [CT_DEAD] = "dead"};
+	static const char *const names[] = {
+		[CT_STARTING] = "starting", [CT_CREATED] = "created", [CT_RUNNING] = "running",
+		[CT_STOPPING] = "stopping", [CT_EXITED] = "exited",   [CT_DEAD] = "dead"};
 
 	return names[status];
+}
+
+const char *container_shown_status(const struct container *ct)
+{
+	return ct->status == CT_RUNNING && ct->paused ? "paused"
+						      : container_status_name(ct->status);
 }
 
 static int make_directory(int store_fd, const char *id, struct err *err)
@@ -187,30 +192,57 @@ static int make_directory(int store_fd, const char *id, struct err *err)
 	return store_open_below(store_fd, path, path, err);
 }
 
-static int mark_fresh(int run_fd, struct err *err)
+/* An empty file that says something by being there. 1: it was there already. */
+static int mark(int dir_fd, const char *name, struct err *err)
 {
-	own_fd int fd = openat(run_fd, STORE_FRESH,
-			       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	own_fd int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			       0600);
 
-	return fd < 0 ? err_errno(err, "cannot mark a new container") : 0;
+	if (fd >= 0)
+		return 0;
+	return errno == EEXIST ? 1 : err_errno(err, "cannot mark a container as '%s'", name);
 }
 
-static int fill_container(struct store *store, struct record *record, struct container *ct,
-			  struct err *err)
+int store_mark_fresh(struct container *ct, struct err *err)
 {
-	if (record->name
-		    ? store_claim_name(store, record->name, record->id, !record->remove, err) < 0
-		    : store_generate_name(store, record, err) < 0)
+	return mark(ct->run_fd, STORE_FRESH, err);
+}
+
+int store_unmark_fresh(struct container *ct, struct err *err)
+{
+	return file_unlink(ct->run_fd, STORE_FRESH, err);
+}
+
+int store_mark_ready(struct container *ct, struct err *err)
+{
+	if (mark(ct->root_fd, STORE_READY, err) < 0)
+		return -1;
+	if (fsync(ct->root_fd) < 0)
+		return err_errno(err, "cannot write '%s' of a container", STORE_READY);
+	if (fail_point("store.ready", err) < 0 || store_unmark_fresh(ct, err) < 0)
+		return -1;
+	ct->status = CT_CREATED;
+	return 0;
+}
+
+static int fill_container(struct store *store, struct record *record, bool lasting,
+			  struct container *ct, struct err *err)
+{
+	bool keep = lasting || !record->remove;
+
+	if (record->name ? store_claim_name(store, record->name, record->id, keep, err) < 0
+			 : store_generate_name(store, record, err) < 0)
 		return -1;
 	if (fail_point("store.create.named", err) < 0)
 		return -1;
 	ct->root_fd = make_directory(store->root_fd, record->id, err);
 	if (ct->root_fd < 0 || fail_point("store.create.directory", err) < 0)
 		return -1;
-	return store_write_record(record->remove ? ct->run_fd : ct->root_fd, record, err);
+	return store_write_record(keep ? ct->root_fd : ct->run_fd, record, keep, err);
 }
 
-int store_create(struct store *store, struct record *record, struct container *ret, struct err *err)
+int store_create(struct store *store, struct record *record, bool lasting, struct container *ret,
+		 struct err *err)
 {
 	struct container ct = CONTAINER_INIT;
 	struct err ignored = ERR_INIT;
@@ -225,9 +257,9 @@ int store_create(struct store *store, struct record *record, struct container *r
 	if (ct.run_fd < 0)
 		return -1;
 	ct.lock_fd = store_lock(&ct, 0, err);
-	int status = ct.lock_fd < 0 || mark_fresh(ct.run_fd, err) < 0
+	int status = ct.lock_fd < 0 || store_mark_fresh(&ct, err) < 0
 			     ? -1
-			     : fill_container(store, record, &ct, err);
+			     : fill_container(store, record, lasting, &ct, err);
 	ct.record = *record; /* the container owns it from here on */
 	ct.has_spec = true;
 	record_init(record);
@@ -255,17 +287,36 @@ static bool is_fresh(const struct container *ct)
 	       faccessat(ct->run_fd, STORE_FRESH, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+static bool is_ready(const struct container *ct)
+{
+	return ct->root_fd >= 0 && ct->record.version != 0 &&
+	       faccessat(ct->root_fd, STORE_READY, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* A state and an end of another run: it was started again, and died before it could forget the last one. */
+static bool is_of_this_run(const struct container *ct, bool has_state)
+{
+	return !has_state || ct->exit.started_ns == ct->state.started_ns;
+}
+
 /* Of one without a keeper. */
 static int idle_status(struct container *ct, bool has_state, struct err *err)
 {
 	struct err reading = ERR_INIT;
 
-	if (ct->root_fd >= 0 && store_read_exit(ct->root_fd, &ct->exit, &reading) == 0)
+	if (ct->root_fd >= 0 && store_read_exit(ct->root_fd, &ct->exit, &reading) == 0 &&
+	    is_of_this_run(ct, has_state))
 		ct->status = CT_EXITED;
-	else if (!has_state && (ct->record.version == 0 || is_fresh(ct)))
+	else if (!has_state && is_ready(ct))
 		ct->status = CT_CREATED;
+	else if (!has_state && (ct->record.version == 0 || is_fresh(ct)))
+		ct->status = CT_STARTING;
 	else
 		ct->status = CT_DEAD;
+	if (ct->status != CT_EXITED) {
+		exit_record_done(&ct->exit);
+		ct->exit = (struct exit_record){0};
+	}
 	if (reading.kind == ERR_NONE || reading.kind == ERR_NOT_FOUND)
 		return 0;
 	*err = reading;
@@ -299,8 +350,8 @@ static int read_state(struct container *ct, enum container_status *ret_status, s
  * both the state has come since we looked for it, or has gone again. */
 static int stateless_status(struct container *ct, struct err *err)
 {
-	ct->status = is_fresh(ct) ? CT_CREATED : CT_STOPPING;
-	return ct->status == CT_CREATED || read_state(ct, &ct->status, err) >= 0 ? 0 : -1;
+	ct->status = is_fresh(ct) ? CT_STARTING : CT_STOPPING;
+	return ct->status == CT_STARTING || read_state(ct, &ct->status, err) >= 0 ? 0 : -1;
 }
 
 /* What the files and the keeper's lock say, in the order in which they become true. */
@@ -321,6 +372,7 @@ static void forget_status(struct container *ct)
 	run_state_done(&ct->state);
 	exit_record_done(&ct->exit);
 	ct->state = CONTAINER_INIT.state;
+	ct->paused = false;
 }
 
 static int find_status(struct container *ct, struct err *err)
@@ -328,14 +380,16 @@ static int find_status(struct container *ct, struct err *err)
 	for (;;) {
 		if (look_at_status(ct, err) < 0)
 			return -1;
-		if (ct->status != CT_DEAD && ct->status != CT_CREATED)
+		if (ct->status == CT_RUNNING)
+			ct->paused = engine_is_paused(ct->run_fd, ".", ct->id);
+		if (ct->status != CT_DEAD && ct->status != CT_STARTING)
 			return 0;
 		/* Removed between two of our looks, of which the later ones found nothing. */
 		if (store_is_gone(ct))
 			return err_set(err, ERR_NOT_FOUND, 0, "container '%s' was removed",
 				       ct->record.name);
 		/* Started between two of our looks: it seems dead, but has a keeper by now. */
-		if (ct->status == CT_CREATED || ct->run_fd < 0 ||
+		if (ct->status == CT_STARTING || ct->run_fd < 0 ||
 		    file_lock_held(ct->run_fd, STORE_ALIVE, err) <= 0)
 			return 0;
 		forget_status(ct);
@@ -396,6 +450,8 @@ int store_summarize(struct store *store, const char *id, struct container *ret, 
 	running = store_read_running(store->run_fd, path, &ct.state, &ct.record, err);
 	if (running > 0) {
 		ct.status = CT_RUNNING;
+		path[strlen(path) - sizeof STORE_STATE] = '\0'; /* and the slash before it */
+		ct.paused = engine_is_paused(store->run_fd, path, id);
 		*ret = ct;
 		return 0;
 	}

@@ -4,7 +4,8 @@
  *
  *	ROOT (/var/lib/insula, 0700)
  *	  containers/ID/record.json   what was asked for; in a second line the specification made from it
- *	  containers/ID/exit.json     how it ended
+ *	  containers/ID/exit.json     how it ended; gone when it runs again
+ *	  containers/ID/ready	      made by `insula create`, and not started yet
  *	  containers/ID/renaming      its old and its new name, while one becomes the other; where the record is
  *	  containers/ID/{upper,work}  its writes
  *	  containers/ID/log, log.1 …  its output
@@ -18,8 +19,9 @@
  *				      second line a copy of the record's first
  *	  containers/ID/stopping.json that file when its command has ended and the keeper clears up
  *	  containers/ID/ctl	      the keeper's socket
- *	  containers/ID/fresh	      its command never ran
- *	  containers/ID/record.json   here instead of in ROOT for a container with --rm
+ *	  containers/ID/fresh	      being made or started: its command has not run
+ *	  containers/ID/paused	      somebody paused it; whether it is, its freezer tells
+ *	  containers/ID/record.json   here instead of in ROOT for a container that was run with --rm
  *	  ids/N			      id range N is taken by the container named in it
  *	  creators		      locked, shared, by whoever creates a container or takes a range
  *	  names			      locked by whoever drops a name that is nobody's
@@ -118,14 +120,17 @@ struct exit_record {
 void exit_record_done(struct exit_record *e);
 
 enum container_status {
-	CT_CREATED, /* being made; or, where nobody holds its lock, left by somebody who was killed
-		     * before its command ran: then nobody was told of it, and nothing in it is anybody's */
+	CT_STARTING, /* being made or started; or, where nobody holds its lock, left by somebody who was
+		      * killed before its command ran: then nobody was told of it, and nothing in it is
+		      * anybody's */
+	CT_CREATED, /* whole, and never started: by `insula create` */
 	CT_RUNNING,
 	CT_STOPPING, /* its command has ended, and its keeper records that and clears up: for a moment */
 	CT_EXITED,
 	CT_DEAD /* keeper gone, to be repaired */
 };
 const char *container_status_name(enum container_status status);
+#define CT_STATUS_COUNT (CT_DEAD + 1)
 
 /* A container as found in the store; descriptors are of its two directories. */
 struct container {
@@ -134,6 +139,9 @@ struct container {
 	int root_fd, run_fd; /* -1 where that directory is absent */
 	int lock_fd;	     /* its lock, held by whoever creates it; else -1 */
 	enum container_status status;
+	bool paused; /* where running */
+	/* A start of one that exists: what was known of the last run is forgotten when this one runs. */
+	bool again;
 	struct record record;
 	bool has_spec;
 	struct run_state state;	 /* where running */
@@ -145,11 +153,21 @@ struct container {
 
 void container_done(struct container *ct);
 
+/* As container_status_name, and "paused". */
+const char *container_shown_status(const struct container *ct);
+
 /* Claim an id and a name (NULL: a generated one), make both directories, write the record. The first
  * trace of a container is its run directory, so debris can always be told by its id. *ret holds the
- * container's lock until container_done. On failure nothing is left. */
-int store_create(struct store *store, struct record *record, struct container *ret,
+ * container's lock until container_done. On failure nothing is left. lasting: it survives a reboot even
+ * with --rm, as it may not have run yet. */
+int store_create(struct store *store, struct record *record, bool lasting, struct container *ret,
 		 struct err *err);
+/* It is whole, and may be started: for one that is not started at once. */
+int store_mark_ready(struct container *ct, struct err *err);
+/* Its lock is ours, and it is about to be started again. 1: an earlier attempt has died, and may have left
+ * a control group and an id range; 0; -1. */
+int store_mark_fresh(struct container *ct, struct err *err);
+int store_unmark_fresh(struct container *ct, struct err *err);
 /* By name, full id or unique prefix of an id. ERR_NOT_FOUND with a did-you-mean hint. */
 int store_find(struct store *store, const char *ref, struct container *ret, struct err *err);
 int store_load(struct store *store, const char *id, struct container *ret, struct err *err);

@@ -28,7 +28,6 @@
 #include "engine/store_private.h"
 #include "json/json.h"
 
-#define EXIT_NAME "exit.json"
 #define EXIT_MAX 65536u
 #define HOLD_TRIES 1000
 #define HOLD_PAUSE_US 1000
@@ -59,7 +58,7 @@ int store_write_exit(struct container *ct, const struct exit_record *exit, struc
 {
 	const struct store_part part = {exit_fields, (void *)exit};
 
-	if (store_write_document(ct->root_fd, EXIT_NAME, &part, 1, EXIT_MAX, !ct->record.remove,
+	if (store_write_document(ct->root_fd, STORE_EXIT, &part, 1, EXIT_MAX, !ct->record.remove,
 				 err) < 0)
 		return err_wrap(err, "cannot record how container %s ended", ct->id);
 	return 0;
@@ -70,7 +69,7 @@ int store_read_exit(int root_fd, struct exit_record *ret, struct err *err)
 	struct exit_record record = {.version = 1};
 	const struct store_part part = {exit_fields, &record};
 
-	if (store_read_document(root_fd, EXIT_NAME, 0, &part, 1, EXIT_MAX, err) < 0)
+	if (store_read_document(root_fd, STORE_EXIT, 0, &part, 1, EXIT_MAX, err) < 0)
 		return -1;
 	*ret = record;
 	return 0;

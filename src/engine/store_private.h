@@ -10,10 +10,13 @@
 #define STORE_REMOVED "removed" /* in ROOT */
 #define STORE_RECORD "record.json"
 #define STORE_RENAMING "renaming" /* beside the record */
+#define STORE_READY "ready"	/* in a container's directory there */
+#define STORE_EXIT "exit.json"
 
 /* In a run directory. */
 #define STORE_ALIVE "alive"
 #define STORE_FRESH "fresh"
+#define STORE_PAUSED "paused"
 #define STORE_STATE "state.json"       /* another name of ALIVE, from when it runs */
 #define STORE_STOPPING "stopping.json" /* what STATE becomes when its command has ended */
 
@@ -65,7 +68,7 @@ int store_bind_line(const char *line, size_t size, const char *name, const struc
 /* Add the checksum to the last line of a text, which is an object with members. */
 void store_add_sum(struct str *text);
 
-int store_write_record(int dir_fd, const struct record *record, struct err *err);
+int store_write_record(int dir_fd, const struct record *record, bool sync, struct err *err);
 /* From RUN or ROOT, whichever has it. A container that died before its record was written gets one with
  * its id alone, so that it can be listed and removed. */
 int store_read_record(struct container *ct, struct record *ret, struct err *err);

@@ -110,13 +110,12 @@ void run_state_done(struct run_state *s)
 	json_bind_done(state_fields, s);
 }
 
-int store_write_record(int dir_fd, const struct record *record, struct err *err)
+int store_write_record(int dir_fd, const struct record *record, bool sync, struct err *err)
 {
 	const struct store_part parts[] = {{record_fields, (void *)record},
 					   {spec_part_fields, (void *)record}};
 
-	return store_write_document(dir_fd, STORE_RECORD, parts, 2, RECORD_MAX, !record->remove,
-				    err);
+	return store_write_document(dir_fd, STORE_RECORD, parts, 2, RECORD_MAX, sync, err);
 }
 
 int store_nameless_record(const char *id, struct record *ret, struct err *err)
@@ -184,6 +183,22 @@ static int publish(int run_fd, const struct str *text, struct err *err)
 	return 0;
 }
 
+/* It runs, so that it was only made, or how it ended, is no longer true. After a reboot that must be known,
+ * as the state is not there any more. */
+static int forget_last_run(struct container *ct, struct err *err)
+{
+	if (!ct->again)
+		return 0;
+	if (file_unlink(ct->run_fd, STORE_PAUSED, err) < 0)
+		return -1;
+	if (fail_point("store.again", err) < 0 || file_unlink(ct->root_fd, STORE_EXIT, err) < 0 ||
+	    file_unlink(ct->root_fd, STORE_READY, err) < 0)
+		return -1;
+	return ct->record.remove || fsync(ct->root_fd) == 0
+		       ? 0
+		       : err_errno(err, "cannot write the container's directory");
+}
+
 int store_write_state(struct container *ct, const struct run_state *state, struct err *err)
 {
 	const struct store_part parts[] = {{state_fields, (void *)state},
@@ -192,9 +207,9 @@ int store_write_state(struct container *ct, const struct run_state *state, struc
 	own(str) struct str text = STR_INIT(RECORD_MAX);
 
 	if (store_compose(STORE_STATE, parts, 2, &text, err) < 0 ||
-	    publish(ct->run_fd, &text, err) < 0)
+	    publish(ct->run_fd, &text, err) < 0 || forget_last_run(ct, err) < 0)
 		return -1;
-	return file_unlink(ct->run_fd, STORE_FRESH, err);
+	return store_unmark_fresh(ct, err);
 }
 
 /* Its second line goes before the record changes and comes back after it: where it is absent, or cut short,

@@ -232,7 +232,7 @@ starts_at() {
 @test "starting: wait waits for the start and for the end" {
 	for point in keeper.claimed keeper.running; do
 		starts_at "$point"
-		[ "$(field one status)" = created ] || fail
+		[ "$(field one status)" = starting ] || fail
 		later insula wait one
 		[ "$status" -eq 0 ] || fail "$point"
 		shows 0

@@ -16,6 +16,8 @@ good_values() {
 	--interactive
 	--tty
 	--detach
+	--detach-keys ctrl-a,d
+	--sig-proxy=false
 	--rm
 	--name web.1
 	--hostname box

@@ -30,6 +30,7 @@ static struct subject *add_subject(const char *program, const char *verb)
 	CHECK(subject_count <= MAX_SUBJECTS);
 	snprintf(s->name, sizeof s->name, "%s%s%s", program, verb ? " " : "", verb ? verb : "");
 	snprintf(s->page, sizeof s->page, "%s%s%s.1", program, verb ? "-" : "", verb ? verb : "");
+	strcpy(s->options_page, s->page);
 	return s;
 }
 
@@ -46,18 +47,23 @@ void find_subjects(void)
 		s->table = cli_verbs[i]->table;
 		s->size = cli_verbs[i]->options_size;
 		s->help = cli_verbs[i]->help;
+		/* What both have is described once. */
+		if (cli_verbs[i] == &cli_verb_create)
+			strcpy(s->options_page, "insula-run.1");
 	}
 	s = add_subject("insula-runtime", NULL);
 	s->table = oci_global_table;
 	s->size = sizeof(struct oci);
 	s->part = "Options of all verbs";
 	strcpy(s->page, "insula-runtime.8");
+	strcpy(s->options_page, s->page);
 	for (size_t i = 0; oci_verbs[i]; i++) {
 		s = add_subject("insula-runtime", oci_verbs[i]->name);
 		s->table = oci_verbs[i]->table;
 		s->size = oci_verbs[i]->options_size;
 		s->part = oci_verbs[i]->name;
 		strcpy(s->page, "insula-runtime.8");
+		strcpy(s->options_page, s->page);
 	}
 }
 

@@ -13,10 +13,11 @@
 struct subject {
 	char name[64]; /* "insula run", for messages */
 	const struct opt *table;
-	size_t size;	  /* of the values */
-	char page[64];	  /* file in man/ */
-	const char *part; /* heading of the part of it that is meant; NULL: the whole page */
-	const char *help; /* of the verb; NULL: none */
+	size_t size;	       /* of the values */
+	char page[64];	       /* file in man/ */
+	char options_page[64]; /* where its options are described */
+	const char *part;      /* heading of the part of it that is meant; NULL: the whole page */
+	const char *help;      /* of the verb; NULL: none */
 };
 
 extern struct subject subjects[MAX_SUBJECTS];

@@ -67,13 +67,13 @@ static bool read_item(const char *line, struct documented *ret)
 	return true;
 }
 
-static void lines_of(const struct subject *s, struct strv *lines)
+static void lines_of(const struct subject *s, const char *name, struct strv *lines)
 {
-	own_free char *page = read_page(s->page);
+	own_free char *page = read_page(name);
 
 	page_lines(page, s->part, lines);
 	if (!lines->count)
-		BAD("man/%s has no part '.Ss %s'", s->page, s->part);
+		BAD("man/%s has no part '.Ss %s'", name, s->part);
 }
 
 /* A refused option is named, so that one who looks for it finds it, and is no item. */
@@ -97,7 +97,7 @@ static void find_in_page(const struct subject *s, const struct opt *row)
 	own(strv) struct strv lines = STRV_INIT;
 	struct documented item;
 
-	lines_of(s, &lines);
+	lines_of(s, s->options_page, &lines);
 	if (row->type == OPT_REFUSED) {
 		find_mention(&lines, row);
 		return;
@@ -106,12 +106,12 @@ static void find_in_page(const struct subject *s, const struct opt *row)
 		if (!read_item(lines.items[i], &item) || !str_eq(item.name, row->name))
 			continue;
 		if (item.letter != row->letter)
-			BAD("man/%s gives it another letter", s->page);
+			BAD("man/%s gives it another letter", s->options_page);
 		if (item.value != takes_value(row))
-			BAD("man/%s is wrong about whether it takes a value", s->page);
+			BAD("man/%s is wrong about whether it takes a value", s->options_page);
 		return;
 	}
-	BAD("man/%s does not document it: '.It Fl Fl %s'", s->page, row->name);
+	BAD("man/%s does not document it: '.It Fl Fl %s'", s->options_page, row->name);
 }
 
 TEST(every_option_is_in_the_man_page)
@@ -124,7 +124,7 @@ static void find_in_table(const struct subject *s)
 	own(strv) struct strv lines = STRV_INIT;
 	struct documented item;
 
-	lines_of(s, &lines);
+	lines_of(s, s->page, &lines);
 	for (size_t i = 0; i < lines.count; i++) {
 		if (!read_item(lines.items[i], &item))
 			continue;

@@ -89,11 +89,13 @@ static void start(struct user *u, const int stdio[3], const struct attach_option
 	u->keeper_fd = pair[0];
 }
 
+static struct detach_keys used_keys = DETACH_KEYS_DEFAULT;
+
 /* The child's end of the terminal stays open here too, so its state can be looked at. */
 static void start_on_terminal(struct user *u, bool sig_proxy)
 {
 	struct attach_options options = {
-		.terminal = true, .interactive = true, .sig_proxy = sig_proxy};
+		.terminal = true, .interactive = true, .sig_proxy = sig_proxy, .keys = used_keys};
 	struct err err = ERR_INIT;
 
 	test_terminal(&u->master_fd, &u->slave_fd);
@@ -322,6 +324,58 @@ TEST(a_ctrl_p_that_does_not_detach_is_passed_on)
 	expect_input(&u, "\x10\x10y");
 	say(&u, KEEPER_EXIT, 0, NULL);
 	CHECK_INT(join(&u), 0);
+}
+
+TEST(other_detach_keys_may_begin_like_themselves)
+{
+	own(user) struct user u = USER_INIT;
+	struct err err = ERR_INIT;
+
+	CHECK_OK(detach_keys_parse("a,a,ctrl-b", &used_keys, &err));
+	start_on_terminal(&u, true);
+	expect_attached(&u, true);
+	type(&u, "\x10\x11", 2); /* the usual ones are data now */
+	expect_input(&u, "\x10\x11");
+	type(&u, "aaac", 4);
+	expect_input(&u, "aaac");
+	type(&u, "xa", 2);
+	expect_input(&u, "x");
+	type(&u, "aa\x02", 3);
+	CHECK_INT(next(&u), KEEPER_STDIN);
+	CHECK_STR(u.data, "a");
+	CHECK_INT(join(&u), CODE_DETACHED);
+	used_keys = DETACH_KEYS_DEFAULT;
+}
+
+TEST(without_detach_keys_all_that_is_typed_is_data)
+{
+	own(user) struct user u = USER_INIT;
+	struct err err = ERR_INIT;
+
+	CHECK_OK(detach_keys_parse("", &used_keys, &err));
+	CHECK_INT(used_keys.length, 0);
+	start_on_terminal(&u, true);
+	expect_attached(&u, true);
+	type(&u, "\x10\x11z", 3);
+	expect_input(&u, "\x10\x11z");
+	say(&u, KEEPER_EXIT, 0, NULL);
+	CHECK_INT(join(&u), 0);
+	used_keys = DETACH_KEYS_DEFAULT;
+}
+
+TEST(detach_keys_are_read)
+{
+	static const char *const bad[] = {"ctrl-",   "ctrl-1", "ab",
+					  "ctrl-pq", "a,,b",   "a,b,c,d,e,f,g,h,i"};
+	struct detach_keys keys;
+	struct err err = ERR_INIT;
+
+	CHECK_OK(detach_keys_parse(NULL, &keys, &err));
+	CHECK(keys.length == 2 && keys.keys[0] == 16 && keys.keys[1] == 17);
+	CHECK_OK(detach_keys_parse("ctrl-a,ctrl-z,ctrl-@,ctrl-_,ctrl-\\,x", &keys, &err));
+	CHECK(keys.length == 6 && memcmp(keys.keys, "\1\32\0\37\34x", 6) == 0);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		CHECK_ERR(detach_keys_parse(bad[i], &keys, &err), ERR_USAGE, bad[i]);
 }
 
 TEST(the_detach_keys_are_data_without_a_terminal)

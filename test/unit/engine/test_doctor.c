@@ -103,7 +103,7 @@ static void create(struct host *h, const char *id, bool remove, struct container
 	record.image = str_dup("dir:/", &err);
 	record.remove = remove;
 	record.stop_signal = 15;
-	CHECK_OK(store_create(&h->store, &record, ret, &err));
+	CHECK_OK(store_create(&h->store, &record, false, ret, &err));
 	record_done(&record);
 }
 

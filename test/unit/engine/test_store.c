@@ -56,7 +56,7 @@ static void create(struct store *store, const char *id, const char *name)
 	struct record r;
 
 	fill(&r, id, name);
-	CHECK_OK(store_create(store, &r, &ct, &err));
+	CHECK_OK(store_create(store, &r, false, &ct, &err));
 	record_done(&r);
 }
 
@@ -130,7 +130,7 @@ TEST(found_by_name_id_and_unique_prefix)
 	own(container) struct container whole = CONTAINER_INIT;
 	CHECK_OK(store_find(&store, two, &whole, &err));
 	CHECK_STR(whole.record.name, "second");
-	CHECK_INT(whole.status, CT_CREATED);
+	CHECK_INT(whole.status, CT_STARTING);
 }
 
 TEST(a_prefix_of_two_and_of_none)
@@ -183,7 +183,8 @@ TEST(a_busy_name_is_refused_and_nothing_is_left)
 	open_store(&store);
 	create(&store, make_id('a', "1"), "web");
 	fill(&r, make_id('b', "2"), "web");
-	CHECK_ERR(store_create(&store, &r, &ct, &err), ERR_EXISTS, "in use by container aaaa");
+	CHECK_ERR(store_create(&store, &r, false, &ct, &err), ERR_EXISTS,
+		  "in use by container aaaa");
 	record_done(&r);
 	CHECK_OK(store_list(&store, &ids, &err));
 	CHECK_INT(ids.count, 1);
@@ -219,9 +220,9 @@ TEST(of_many_claimants_one_has_the_name)
 			char tail[2] = {(char)('0' + i), '\0'};
 
 			fill(&r, make_id('a', tail), "web");
-			_exit(store_create(&store, &r, &ct, &err) == 0 ? 1
-			      : err.kind == ERR_EXISTS		       ? 0
-								       : 2);
+			_exit(store_create(&store, &r, false, &ct, &err) == 0 ? 1
+			      : err.kind == ERR_EXISTS			      ? 0
+									      : 2);
 		}
 	}
 	for (int i = 0; i < 8; i++) {
@@ -250,7 +251,7 @@ TEST(names_are_made_up_and_differ)
 		snprintf(tail, sizeof tail, "%d", i);
 		fill(&r, make_id('a', tail),
 		     NULL); /* the same first digits: the same first choice */
-		CHECK_OK(store_create(&store, &r, &ct, &err));
+		CHECK_OK(store_create(&store, &r, false, &ct, &err));
 		record_done(&r);
 		CHECK_OK(store_check_name(ct.record.name, &err));
 		snprintf(seen[i], sizeof seen[i], "%s", ct.record.name);
@@ -274,7 +275,7 @@ TEST(a_record_is_read_as_it_was_written)
 	CHECK_OK(strv_add(&r.labels, "k=v \"\\\xc3\xa9", &err));
 	r.spec.process.user.name = str_dup("web:tape", &err);
 	r.spec.init = r.spec.seccomp_default = true;
-	CHECK_OK(store_create(&store, &r, &made, &err));
+	CHECK_OK(store_create(&store, &r, false, &made, &err));
 	CHECK_OK(store_load(&store, make_id('a', "1"), &read, &err));
 	CHECK_INT(read.record.created_ns, INT64_MAX);
 	CHECK(read.record.stop_timeout_ms == UINT64_MAX);
@@ -446,7 +447,7 @@ TEST(a_record_longer_than_what_is_read_at_once)
 		CHECK_OK(strv_addf(&r.labels, &err, "label-%d=%070d", i, i));
 		CHECK_OK(strv_addf(&r.spec.process.env, &err, "NAME_%d=%070d", i, i));
 	}
-	CHECK_OK(store_create(&store, &r, &made, &err));
+	CHECK_OK(store_create(&store, &r, false, &made, &err));
 	own(container) struct container ct = CONTAINER_INIT;
 	CHECK_OK(load_whole(&store, made.id, &ct));
 	CHECK_STR(ct.record.labels.items[299], made.record.labels.items[299]);
@@ -540,10 +541,12 @@ TEST(an_exit_is_read_as_it_was_written)
 /* What there is in the run directory, and which state that is. */
 static const struct {
 	bool alive, state, stopping, fresh, exit;
+	bool ready; /* made by create */
+	bool older; /* the exit is of an earlier run */
 	enum container_status status;
 } states[] = {
-	{.fresh = true, .status = CT_CREATED}, /* by one that was killed */
-	{.alive = true, .fresh = true, .status = CT_CREATED},
+	{.fresh = true, .status = CT_STARTING}, /* by one that was killed */
+	{.alive = true, .fresh = true, .status = CT_STARTING},
 	{.alive = true, .fresh = true, .state = true, .status = CT_RUNNING},
 	{.alive = true, .state = true, .status = CT_RUNNING},
 	{.alive = true, .state = true, .exit = true, .status = CT_RUNNING},
@@ -556,6 +559,16 @@ static const struct {
 	{.exit = true, .stopping = true, .status = CT_EXITED},
 	{.state = true, .status = CT_DEAD},
 	{.stopping = true, .status = CT_DEAD},
+	{.ready = true, .status = CT_CREATED},
+	{.ready = true, .fresh = true, .status = CT_CREATED}, /* a start was killed */
+	{.ready = true, .fresh = true, .alive = true, .status = CT_STARTING},
+	{.ready = true, .state = true, .status = CT_DEAD},
+	{.ready = true, .state = true, .alive = true, .status = CT_RUNNING},
+	{.exit = true, .fresh = true, .alive = true, .status = CT_STARTING},
+	{.exit = true, .fresh = true, .status = CT_EXITED},
+	{.exit = true, .older = true, .state = true, .alive = true, .status = CT_RUNNING},
+	{.exit = true, .older = true, .state = true, .status = CT_DEAD},
+	{.exit = true, .older = true, .stopping = true, .status = CT_DEAD},
 	{.status = CT_DEAD},
 };
 
@@ -579,7 +592,7 @@ TEST(the_status_is_what_the_files_and_the_lock_say)
 
 	open_store(&store);
 	fill(&r, make_id('a', "1"), "web");
-	CHECK_OK(store_create(&store, &r, &ct, &err));
+	CHECK_OK(store_create(&store, &r, false, &ct, &err));
 	for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
 		own(container) struct container read = CONTAINER_INIT;
 		own_fd int alive_fd = -1;
@@ -594,6 +607,11 @@ TEST(the_status_is_what_the_files_and_the_lock_say)
 			CHECK(renameat(ct.run_fd, STORE_STATE, ct.run_fd, STORE_STOPPING) == 0);
 		mark(&ct, states[i].fresh, STORE_FRESH);
 		CHECK(unlinkat(ct.root_fd, "exit.json", 0) == 0 || errno == ENOENT);
+		CHECK(unlinkat(ct.root_fd, STORE_READY, 0) == 0 || errno == ENOENT);
+		if (states[i].ready)
+			CHECK_OK(store_mark_ready(&ct, &err));
+		mark(&ct, states[i].fresh, STORE_FRESH);
+		end.started_ns = states[i].older ? 1 : 0;
 		if (states[i].exit)
 			CHECK_OK(store_write_exit(&ct, &end, &err));
 		CHECK_OK(store_load(&store, ct.id, &read, &err));

@@ -1,0 +1,282 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Taking part in a running container (attach), freezing it (pause), and waiting for what it becomes (wait).
+
+# shellcheck disable=SC2154  # stderr is set by run --separate-stderr
+
+load helpers
+
+setup_file() { file_setup; }
+teardown_file() { file_teardown; }
+setup() { e2e_setup; }
+teardown() {
+	# shellcheck disable=SC2046  # pids
+	[ -z "$(jobs -p)" ] || kill $(jobs -p) 2>/dev/null || true
+	e2e_teardown
+}
+
+# talker NAME FLAG... SCRIPT: a container that runs a shell script in the background.
+talker() {
+	insula run -d --name "${@:1:$#-1}" "$E2E_IMAGE" sh -c "${@: -1}" >/dev/null
+}
+
+said() {
+	insula logs "$1" 2>&1 | grep -q "$2"
+}
+
+# ---- attach ----
+
+@test "attach: a shell's prompt is seen, commands run, and the exit code comes back" {
+	insula run -dit --name one "$E2E_IMAGE" sh >/dev/null
+	eventually 5 said one '#'
+	run pty --size 30x99 --expect '# ' --send 'stty size\r' --expect '30 99' --send 'exit 6\r' -- \
+		"$INSULA_BIN/insula" attach one
+	[ "$status" -eq 6 ] || fail
+	[ "$(field one exit_code)" = 6 ]
+}
+
+@test "attach: what stood on the screen is replayed once, not the whole log" {
+	talker one -t 'for i in $(seq 1000); do echo line $i; done; printf "prompt> "; sleep 600'
+	eventually 5 said one prompt
+	run pty --expect 'prompt> ' --send '\x10\x11' -- "$INSULA_BIN/insula" attach one
+	contains 'line 1000'
+	lacks 'line 1'$'\r'
+	[ "$(grep -c 'prompt>' <<<"$output")" -eq 1 ] || fail
+	[ "$(grep -c 'line 1000' <<<"$output")" -eq 1 ] || fail
+}
+
+@test "attach: detach keys leave it running; others by --detach-keys, or none" {
+	insula run -dit --name one "$E2E_IMAGE" sh >/dev/null
+	eventually 5 said one '#'
+	run pty --expect '# ' --send '\x10\x11' -- "$INSULA_BIN/insula" attach one
+	[ "$status" -eq 0 ] || fail
+	run pty --expect '# ' --send 'x\x10\x11' --send '\x01d' -- "$INSULA_BIN/insula" attach --detach-keys ctrl-a,d one
+	[ "$status" -eq 0 ] || fail
+	[ "$(field one status)" = running ] || fail
+	exits 125 insula attach --detach-keys ctrl-1 one
+	[[ $stderr == *"no sequence of keys"* ]] || fail
+	run pty --expect '# ' --send '\r\x10\x11' --send 'exit 3\r' -- "$INSULA_BIN/insula" attach --detach-keys= one
+	[ "$status" -ne 0 ] || fail # the keys were the shell's
+	[ "$(insula wait one)" -ne 0 ]
+}
+
+@test "run: detach keys and --sig-proxy" {
+	run pty --expect '# ' --send '\x01\x01' -- "$INSULA_BIN/insula" run -it --name one --detach-keys ctrl-a,ctrl-a "$E2E_IMAGE" sh
+	[ "$status" -eq 0 ] || fail
+	[ "$(field one status)" = running ] || fail
+	"$INSULA_BIN/insula" run --name two --sig-proxy=false "$E2E_IMAGE" sh -c 'trap "echo got" TERM; echo ready; while :; do sleep 0.1; done' \
+		>"$BATS_TEST_TMPDIR/out" &
+	local running=$!
+	eventually 5 grep -q ready "$BATS_TEST_TMPDIR/out"
+	kill -TERM $running
+	wait $running && fail || [ $? -eq 143 ] || fail
+	[ "$(field two status)" = running ] || fail
+	said two got && fail || true
+}
+
+@test "attach: several clients see all of it, and any may type" {
+	talker one -i 'while read -r l; do echo "got $l"; done'
+	for i in 1 2 3; do
+		"$INSULA_BIN/insula" attach --no-stdin one >"$BATS_TEST_TMPDIR/out$i" &
+	done
+	mkfifo "$BATS_TEST_TMPDIR/in"
+	"$INSULA_BIN/insula" attach one <"$BATS_TEST_TMPDIR/in" >"$BATS_TEST_TMPDIR/out4" &
+	exec 7>"$BATS_TEST_TMPDIR/in"
+	sleep 0.3
+	seq 500 >&7
+	eventually 10 grep -q 'got 500' "$BATS_TEST_TMPDIR/out4"
+	exec 7>&-
+	insula wait one >/dev/null
+	wait
+	for i in 1 2 3 4; do
+		[ "$(wc -l <"$BATS_TEST_TMPDIR/out$i")" -eq 500 ] || fail "client $i: $(wc -l <"$BATS_TEST_TMPDIR/out$i")"
+	done
+}
+
+@test "attach: --no-stdin gives it nothing, not even the end of our input" {
+	talker one -i 'echo ready; cat; echo ended'
+	eventually 5 said one ready
+	run timeout 1 "$INSULA_BIN/insula" attach --no-stdin --sig-proxy=false one <<<"typed"
+	[ "$status" -ne 0 ] || fail
+	said one typed && fail || true
+	[ "$(field one status)" = running ] || fail
+	ok insula attach one <<<"typed"
+	shows $'typed\nended'
+}
+
+@test "attach: signals are the container's, unless --sig-proxy=false" {
+	talker one 'trap "exit 44" TERM; echo ready; while :; do sleep 0.1; done'
+	eventually 5 said one ready
+	"$INSULA_BIN/insula" attach --sig-proxy=false one &
+	local attached=$!
+	sleep 0.5
+	kill -TERM $attached
+	wait $attached && fail || [ $? -eq 143 ] || fail
+	[ "$(field one status)" = running ] || fail
+	"$INSULA_BIN/insula" attach one &
+	attached=$!
+	sleep 0.5
+	kill -TERM $attached
+	wait $attached && fail || [ $? -eq 44 ]
+}
+
+@test "attach: the death of the keeper is an end, and one that does not run is refused" {
+	talker one 'sleep 600'
+	"$INSULA_BIN/insula" attach one 2>"$BATS_TEST_TMPDIR/err" &
+	local attached=$!
+	sleep 0.5
+	kill -9 "$(detail one .State.KeeperPid)"
+	wait $attached && fail || [ $? -eq 125 ] || fail
+	grep -q keeper "$BATS_TEST_TMPDIR/err" || fail
+	insula wait one >/dev/null
+	refused 125 "not running" insula attach one
+	insula create --name two "$E2E_IMAGE" true >/dev/null
+	refused 125 "not running" insula attach two
+	refused 125 "no container" insula attach ghost
+}
+
+# ---- pause ----
+
+# Does its counter stand still?
+stands() {
+	local before
+	before=$(insula logs "$1" | wc -l)
+	sleep 0.4
+	[ "$(insula logs "$1" | wc -l)" -eq "$before" ]
+}
+
+counter() {
+	talker "$1" 'while :; do echo tick; sleep 0.02; done'
+	eventually 5 said "$1" tick
+}
+
+@test "pause and unpause: every process stands still, and goes on; ps and inspect tell" {
+	counter one
+	ok insula pause one
+	shows one
+	sleep 0.1
+	stands one || fail "it runs"
+	[ "$(field one status)" = paused ] || fail
+	[ "$(detail one .State.Paused)" = true ] || fail
+	[ "$(detail one .State.Running)" = true ] || fail
+	ok insula ps
+	contains '(Paused)'
+	refused 125 "already paused" insula pause one
+	exits 125 insula exec one true
+	refused 125 "is paused" insula attach one
+	ok insula doctor
+	ok insula unpause one
+	shows one
+	! stands one || fail "it stands still"
+	[ "$(field one status)" = running ] || fail
+	refused 125 "not paused" insula unpause one
+}
+
+@test "pause: several, and all" {
+	counter one
+	counter two
+	ok insula pause --all
+	[ "${#lines[@]}" -eq 2 ] || fail
+	exits 125 insula unpause one ghost two
+	shows $'one\ntwo'
+	ok insula pause one
+	ok insula unpause --all
+	shows one
+	insula create --name new "$E2E_IMAGE" true >/dev/null
+	refused 125 "not running" insula pause new
+}
+
+@test "pause: stop, kill, rm --force and restart of a paused one" {
+	counter one
+	ok insula pause one
+	ok timeout 20 "$INSULA_BIN/insula" stop -t 1 one
+	[ "$(field one status)" = exited ] || fail
+	ok insula start one
+	[ "$(field one status)" = running ] || fail # of the pause nothing is left
+	ok insula pause one
+	ok timeout 20 "$INSULA_BIN/insula" kill one
+	eventually 10 sh -c '"$INSULA_BIN/insula" ps -a | grep -q Exited'
+	ok insula start one
+	ok insula pause one
+	ok timeout 20 "$INSULA_BIN/insula" restart -t 1 one
+	[ "$(field one status)" = running ] || fail
+	ok insula pause one
+	ok timeout 20 "$INSULA_BIN/insula" rm -f one
+	[ -z "$(known_ids)" ]
+}
+
+@test "pause: a signal other than KILL waits until it is unpaused" {
+	talker one 'trap "exit 12" USR1; echo ready; while :; do sleep 0.05; done'
+	eventually 5 said one ready
+	ok insula pause one
+	ok insula kill -s USR1 one
+	sleep 0.3
+	[ "$(field one status)" = paused ] || fail
+	ok insula unpause one
+	[ "$(insula wait one)" = 12 ]
+}
+
+@test "pause: the keeper of a paused one is killed, and nothing of it is left" {
+	counter one
+	local init keeper
+	init=$(field one pid)
+	keeper=$(detail one .State.KeeperPid)
+	ok insula pause one
+	kill -9 "$keeper"
+	ok timeout 30 "$INSULA_BIN/insula" rm -f one
+	eventually 10 sh -c "! test -d /proc/$init && ! test -d /proc/$keeper"
+}
+
+@test "pause: killed half way, the next command knows how it is" {
+	counter one
+	run env INSULA_FAIL=pause.marked=kill "$INSULA_BIN/insula" pause one
+	[ "$(field one status)" = running ] || fail
+	ok insula pause one
+	[ "$(field one status)" = paused ] || fail
+	run env INSULA_FAIL=pause.thawed=kill "$INSULA_BIN/insula" unpause one
+	[ "$(field one status)" = running ] || fail
+	ok insula pause one
+	[ "$(field one status)" = paused ] || fail
+}
+
+# ---- wait ----
+
+@test "wait --condition: running, paused, created, stopped, exited, removed" {
+	insula create --name one "$E2E_IMAGE" sh -c 'sleep 0.6; exit 5' >/dev/null
+	ok insula wait --condition created one
+	shows -1
+	(sleep 0.3 && insula start one >/dev/null) &
+	ok timeout 20 "$INSULA_BIN/insula" wait --condition running --interval 10ms one
+	shows -1
+	ok timeout 20 "$INSULA_BIN/insula" wait one
+	shows 5
+	ok insula wait --condition stopped --condition running one
+	shows 5
+	(sleep 0.3 && insula rm one >/dev/null) &
+	ok timeout 20 "$INSULA_BIN/insula" wait --condition removed one
+	shows -1
+	talker two 'sleep 600'
+	(sleep 0.3 && insula pause two >/dev/null) &
+	ok timeout 20 "$INSULA_BIN/insula" wait --condition paused two
+	wait
+}
+
+@test "wait: one that is not started yet is waited for; one that goes is an error" {
+	insula create --name one "$E2E_IMAGE" sh -c 'exit 9' >/dev/null
+	(sleep 0.3 && insula start one >/dev/null) &
+	ok timeout 20 "$INSULA_BIN/insula" wait one
+	shows 9
+	insula create --name two "$E2E_IMAGE" true >/dev/null
+	(sleep 0.3 && insula rm two >/dev/null) &
+	exits 125 timeout 20 "$INSULA_BIN/insula" wait two
+	[[ $stderr == *"cannot wait for"* ]] || fail
+	wait
+}
+
+@test "wait: conditions and intervals that make no sense are refused" {
+	talker one 'sleep 600'
+	refused 125 "no condition of a container" insula wait --condition happy one
+	refused 125 "its keeper tells it" insula wait --interval 1 one
+	refused 125 "--interval" insula wait --condition paused --interval 0 one
+	refused 125 "no container" insula wait --condition removed ghost
+}
