@@ -66,7 +66,8 @@ static int remove_pad(struct visit *v, struct store *store, struct err *err)
 
 	if (engine_count(store, &counts, err) < 0)
 		return -1;
-	if (counts.by_status[CT_RUNNING] || counts.by_status[CT_STARTING]) {
+	if (counts.by_status[CT_RUNNING] || counts.by_status[CT_RESTARTING] ||
+	    counts.by_status[CT_STARTING]) {
 		err_set(err, ERR_BUSY, 0, "the launch pad is in use: a container runs");
 		return err_hint(err, "insula stop --all ends them");
 	}

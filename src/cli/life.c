@@ -60,7 +60,7 @@ static int stop_one(struct cli *cli, struct container *ct, void *data, struct er
 
 	if (options->all && engine_settle(ct, err) < 0)
 		return -1;
-	if (options->all && ct->status != CT_RUNNING && ct->status != CT_DEAD)
+	if (options->all && !container_is_kept(ct) && ct->status != CT_DEAD)
 		return 0;
 	if (engine_stop(ct, timeout, err) < 0)
 		return err_wrap(err, "cannot stop '%s'", ct->record.name);
@@ -220,8 +220,11 @@ static int wait_one(struct cli *cli, struct container *ct, void *data, struct er
 	const struct life_options *options = data;
 	int code;
 
-	if (engine_wait_for(&cli->store, ct->id, options->conditions, (int64_t)options->interval_ms,
-			    &code, err) < 0)
+	if (!options->condition_names.count && ct->status == CT_CREATED) {
+		err_set(err, ERR_STATE, 0, "container '%s' was never started", ct->record.name);
+		return err_hint(err, "--condition exited waits for its start, and its end");
+	}
+	if (engine_wait_for(ct, options->conditions, (int64_t)options->interval_ms, &code, err) < 0)
 		return err_wrap(err, "cannot wait for '%s'", ct->record.name);
 	printf("%d\n", code);
 	fflush(stdout);
@@ -283,7 +286,7 @@ static int remove_one(struct cli *cli, struct container *ct, void *data, struct 
 
 	if (options->all && !options->force && engine_settle(ct, err) < 0)
 		return -1;
-	if (options->all && ct->status == CT_RUNNING && !options->force)
+	if (options->all && container_is_kept(ct) && !options->force)
 		return 0;
 	if (engine_remove(ct, options->force, err) < 0)
 		return err_wrap(err, "cannot remove '%s'", ct->record.name);

@@ -51,6 +51,10 @@ static void status_text(const struct container *ct, char *buf, size_t size)
 		snprintf(buf, size, "Up %s%s", age_text(ct->state.started_ns, age, sizeof age),
 			 ct->paused ? " (Paused)" : "");
 		break;
+	case CT_RESTARTING:
+		snprintf(buf, size, "Restarting (%d) %s ago", ct->exit.code,
+			 age_text(ct->exit.finished_ns, age, sizeof age));
+		break;
 	case CT_STOPPING:
 		snprintf(buf, size, "Stopping");
 		break;
@@ -109,7 +113,7 @@ static void write_times(struct json_writer *w, const struct container *ct)
 	json_write_member(w, "created", clock_text(ct->record.created_ns, text));
 	if (ct->status == CT_RUNNING)
 		json_write_member(w, "started", clock_text(ct->state.started_ns, text));
-	if (ct->status == CT_EXITED)
+	if (ct->status == CT_EXITED || ct->status == CT_RESTARTING)
 		json_write_member(w, "finished", clock_text(ct->exit.finished_ns, text));
 }
 
@@ -127,7 +131,7 @@ static void write_row(struct json_writer *w, const struct container *ct)
 		json_write_key(w, "pid");
 		json_write_i64(w, ct->state.init_pid);
 	}
-	if (ct->status == CT_EXITED) {
+	if (ct->status == CT_EXITED || ct->status == CT_RESTARTING) {
 		json_write_key(w, "exit_code");
 		json_write_i64(w, ct->exit.code);
 	}
@@ -157,6 +161,24 @@ static void listing_done(struct listing *l)
 	free(l->items);
 }
 
+/* What its policy wants to run, and whose keeper was killed, is started again by who comes across it. */
+static int look_at(struct cli *cli, const char *id, struct container *ret, struct err *err)
+{
+	if (store_summarize(&cli->store, id, ret, err) < 0)
+		return -1;
+	if (ret->status != CT_DEAD || !ret->record.restart)
+		return 0;
+	container_done(ret);
+	if (store_load(&cli->store, id, ret, err) < 0)
+		return -1;
+	if (engine_revive(ret, err) < 0) {
+		cli_print_error(err);
+		*err = ERR_INIT;
+	}
+	container_done(ret);
+	return store_summarize(&cli->store, id, ret, err);
+}
+
 /* One that goes away while we look is not there; one that cannot be read is said and passed over. */
 static int load_all(struct cli *cli, bool all, struct listing *l, struct err *err)
 {
@@ -171,12 +193,12 @@ static int load_all(struct cli *cli, bool all, struct listing *l, struct err *er
 		struct container *ct = &l->items[l->count];
 		struct err loading = ERR_INIT;
 
-		if (store_summarize(&cli->store, ids.items[i], ct, &loading) < 0) {
+		if (look_at(cli, ids.items[i], ct, &loading) < 0) {
 			if (loading.kind != ERR_NOT_FOUND)
 				cli_print_error(&loading);
 			continue;
 		}
-		if (all || ct->status == CT_RUNNING)
+		if (all || container_is_kept(ct))
 			l->count++;
 		else
 			container_done(ct);

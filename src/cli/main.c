@@ -25,7 +25,7 @@ const struct verb *const cli_verbs[] = {
 	&cli_verb_info,	      &cli_verb_version,    &cli_verb_doctor,
 	&cli_verb_events,     &cli_verb_top,	    &cli_verb_stats,
 	&cli_verb_update,     &cli_verb_rename,	    &cli_verb_completion,
-	&cli_verb_containers, NULL,
+	&cli_verb_containers, &cli_verb_again,	    NULL,
 };
 
 const struct opt cli_global_table[] = {

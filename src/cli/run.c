@@ -23,6 +23,7 @@ static int name_program(const char *name, const char *variable, struct err *err)
 int cli_run_sealed(struct cli *cli, bool init, struct err *err)
 {
 	if (name_program("insula-keeper", "INSULA_KEEPER", err) < 0 ||
+	    name_program("insula", "INSULA_SELF", err) < 0 ||
 	    (init && name_program("insula-init", "INSULA_INIT", err) < 0))
 		return -1;
 	return seal_reexec(cli->argv, err);

@@ -33,7 +33,7 @@ static int hold(struct container *ct, struct err *err)
 	for (int tries = 0; tries < TRIES; tries++) {
 		if (engine_settle(ct, err) < 0)
 			return -1;
-		if (ct->status == CT_RUNNING)
+		if (container_is_kept(ct))
 			return 0;
 		ct->lock_fd = store_lock(ct, LOCK_TIMEOUT_MS, err);
 		if (ct->lock_fd < 0 || store_refresh(ct, err) < 0)
@@ -119,7 +119,7 @@ static int keep_files(const struct container *ct, struct err *err)
 {
 	struct err asking = ERR_INIT;
 
-	if (!ct->record.remove || ct->status != CT_RUNNING ||
+	if (!ct->record.remove || !container_is_kept(ct) ||
 	    keeper_request(ct->run_fd, KEEPER_KEEP, 0, 0, ASK_TIMEOUT_MS, &asking) == 0)
 		return 0;
 	if (asking.kind != ERR_UNSUPPORTED)

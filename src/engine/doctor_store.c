@@ -62,7 +62,7 @@ static int is_held(const struct container *ct, struct err *err)
 
 static bool has_leftovers(const struct container *ct)
 {
-	static const char *const names[] = {STORE_STATE, STORE_STOPPING, "ctl"};
+	static const char *const names[] = {STORE_STATE, STORE_RESTARTING, STORE_STOPPING, "ctl"};
 
 	for (size_t i = 0; ct->run_fd >= 0 && i < sizeof names / sizeof *names; i++)
 		if (faccessat(ct->run_fd, names[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)

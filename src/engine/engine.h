@@ -32,6 +32,7 @@ struct run_options {
 	int64_t pids_limit;
 	bool pids_limit_given; /* else 2048 */
 	uint64_t shm_size;     /* bytes; 0: 64 MiB */
+	char *restart;	       /* policy; NULL: no */
 	char *stop_signal;     /* NULL: SIGTERM */
 	uint64_t stop_timeout_ms;
 	bool stop_timeout_given; /* else 10 s */
@@ -87,6 +88,13 @@ int engine_create(struct store *store, const struct run_options *options, const 
  * untouched. On failure it is what it was before. */
 int engine_begin(struct container *ct, bool attach, int *ret_client_fd, struct err *err);
 /* Stop it as engine_stop does where it runs, then start it. One with --rm keeps its files meanwhile. */
+/* In the process of a keeper whose container has ended, and which has executed us to start it again: by the
+ * state at state_fd. It becomes the next keeper; where that fails, the reason is recorded as the container's
+ * end, the clients are told, and -1 is returned. `seal` is called before anything is done where the container's
+ * root is the host's. */
+typedef int engine_seal_fn(void *data, bool init, struct err *err);
+int engine_again(struct store *store, int state_fd, engine_seal_fn *seal, void *data,
+		 struct err *err);
 int engine_restart(struct container *ct, int64_t timeout_ms, struct err *err);
 
 /* A terminal of the container begins with the size of ours, so that no program sees it change. */

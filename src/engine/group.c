@@ -58,26 +58,29 @@ static int fill_request(const char *id, pid_t host_pid, struct scope_request *re
 	return ret->unit && ret->slice && ret->description ? 0 : -1;
 }
 
+static int name_in_scope(const char *path, struct group_place *ret, struct err *err)
+{
+	char *name = str_printf(err, "%s/container", path + 1);
+
+	if (!name)
+		return -1;
+	free(ret->name);
+	ret->name = name;
+	ret->foreign = depth_above(name);
+	return 0;
+}
+
 /* From the scope itself to a directory of it, and then the helper may go. */
 static int settle_in(struct scope *scope, const char *path, struct group_place *ret,
 		     struct err *err)
 {
 	own(cgroup_host) struct cgroup_host host = {0};
-	own_free char *name = NULL;
 
 	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 ||
 	    cgroup_move_below(&host, path, "keeper", 0, err) < 0 || scope_settle(scope, err) < 0)
 		return -1;
 	/* On v1 the hierarchies are not systemd's alone, and the container's group stays at the top. */
-	if (host.mode != CGROUP_V2)
-		return 0;
-	name = str_printf(err, "%s/container", path + 1);
-	if (!name)
-		return -1;
-	free(ret->name);
-	ret->name = take(name);
-	ret->foreign = depth_above(ret->name);
-	return 0;
+	return host.mode == CGROUP_V2 ? name_in_scope(path, ret, err) : 0;
 }
 
 static int make_scope(const char *id, pid_t host_pid, struct group_place *ret, struct err *err)
@@ -95,14 +98,38 @@ static int make_scope(const char *id, pid_t host_pid, struct group_place *ret, s
 	return status;
 }
 
-int group_enter_scope(const char *id, pid_t host_pid, struct group_place *ret,
+/* Are we in the scope of this container already, as a keeper that starts it again is? Its path with a slash
+ * before it; NULL: no. */
+static char *own_scope(const char *id, struct err *err)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+	own_free char *unit = str_printf(err, "/" STORE_CGROUP_PREFIX "%s.scope", id);
+
+	if (!unit || cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+		return NULL;
+	for (size_t i = 0; i < host.count; i++) {
+		const char *found = strstr(host.hierarchies[i].own, unit);
+		size_t end = found ? (size_t)(found - host.hierarchies[i].own) + strlen(unit) : 0;
+
+		if (host.mode == CGROUP_V2 && end)
+			return str_dup_len(host.hierarchies[i].own, end, err);
+	}
+	return NULL;
+}
+
+int group_enter_scope(const char *id, pid_t host_pid, bool again, struct group_place *ret,
 		      struct strv *warnings, struct err *err)
 {
 	struct err reason = ERR_INIT;
+	own_free char *scope = NULL;
 
 	ret->name = plain_name(id, err);
 	if (!ret->name)
 		return -1;
+	if (again)
+		scope = own_scope(id, &reason);
+	if (scope)
+		return name_in_scope(scope, ret, err);
 	if (!scope_available(false) || make_scope(id, host_pid, ret, &reason) == 0)
 		return 0;
 	return strv_addf(warnings, err,

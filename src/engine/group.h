@@ -30,8 +30,8 @@ struct group_place {
 void group_place_done(struct group_place *place);
 
 /* The caller, a keeper-to-be with this pid in the host's /proc, moves into a scope of its own if systemd
- * runs this host. Where systemd cannot be asked it stays where it is, and a line in *warnings says so. */
-int group_enter_scope(const char *id, pid_t host_pid, struct group_place *ret,
+ * runs this host; `again`: unless it is in it. Where systemd cannot be asked it stays where it is, and a line in *warnings says so. */
+int group_enter_scope(const char *id, pid_t host_pid, bool again, struct group_place *ret,
 		      struct strv *warnings, struct err *err);
 /* As a dry run shows it: nothing is made. */
 int group_expect(const char *id, const struct cgroup_host *host, struct group_place *ret,

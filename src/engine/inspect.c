@@ -8,6 +8,7 @@
  */
 #include "engine/inspect.h"
 #include "engine/group.h"
+#include "engine/restart_policy.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -48,7 +49,7 @@ static void begin(struct json_writer *w, const char *key)
 static void write_end(struct json_writer *w, const struct container *ct)
 {
 	const struct exit_record *end = &ct->exit;
-	bool exited = ct->status == CT_EXITED;
+	bool exited = ct->status == CT_EXITED || ct->status == CT_RESTARTING;
 	char name[32];
 
 	write_flag(w, "OOMKilled", exited && end->oom_killed);
@@ -61,15 +62,17 @@ static void write_end(struct json_writer *w, const struct container *ct)
 
 static void write_state(struct json_writer *w, const struct container *ct)
 {
-	bool running = ct->status == CT_RUNNING, exited = ct->status == CT_EXITED;
+	bool running = ct->status == CT_RUNNING,
+	     exited = ct->status == CT_EXITED || ct->status == CT_RESTARTING;
 
 	begin(w, "State");
 	json_write_member(w, "Status", container_shown_status(ct));
 	write_flag(w, "Running", running);
 	write_flag(w, "Paused", ct->paused);
+	write_flag(w, "Restarting", ct->status == CT_RESTARTING);
 	write_flag(w, "Dead", ct->status == CT_DEAD);
 	write_number(w, "Pid", running ? ct->state.init_pid : 0);
-	write_number(w, "KeeperPid", running ? ct->state.keeper_pid : 0);
+	write_number(w, "KeeperPid", container_is_kept(ct) ? ct->state.keeper_pid : 0);
 	write_end(w, ct);
 	write_time(w, "StartedAt", exited ? ct->exit.started_ns : ct->state.started_ns);
 	write_time(w, "FinishedAt", exited ? ct->exit.finished_ns : 0);
@@ -119,6 +122,20 @@ static void write_config(struct json_writer *w, const struct record *r)
 	json_write_strings(w, &r->resolv);
 	json_write_member(w, "Timezone", r->timezone ? r->timezone : "");
 	json_write_member(w, "PidFile", r->pidfile ? r->pidfile : "");
+	json_write_end(w, '}');
+}
+
+static void write_restart(struct json_writer *w, const struct container *ct)
+{
+	struct restart_policy policy = {.kind = RESTART_NO};
+	struct err ignored = ERR_INIT;
+
+	restart_policy_parse(ct->record.restart, &policy, &ignored);
+	write_number(w, "RestartCount",
+		     ct->status == CT_EXITED ? ct->exit.restarts : ct->state.restarts);
+	begin(w, "RestartPolicy");
+	json_write_member(w, "Name", restart_policy_name(policy.kind));
+	write_number(w, "MaximumRetryCount", policy.max);
 	json_write_end(w, '}');
 }
 
@@ -208,6 +225,7 @@ int engine_inspect(struct container *ct, bool security, struct json_writer *w, s
 	write_time(w, "Created", ct->record.created_ns);
 	write_image(w, &ct->record);
 	write_state(w, ct);
+	write_restart(w, ct);
 	write_config(w, &ct->record);
 	write_warnings(w, ct);
 	if (write_places(w, ct, err) < 0)

@@ -19,6 +19,13 @@
 #include "base/str.h"
 #include "json/json.h"
 
+/* What a keeper has changed of itself, for what it starts again. */
+struct keeper_origin {
+	bool known;
+	int oom_score_adj;
+	uint64_t nofile, nofile_max, fsize, fsize_max, cpu, cpu_max; /* limits, soft and hard */
+};
+
 struct keeper_state {
 	int version;	       /* 1 */
 	char *id, *root, *run; /* container id; store roots */
@@ -29,7 +36,15 @@ struct keeper_state {
 	int stop_signal;
 	int64_t started_ns;
 	uint64_t stop_timeout_ms;
-	bool input_eof;	    /* close stdin_fd once the clients' input is taken */
+	bool input_eof;	  /* close stdin_fd once the clients' input is taken */
+	char *restart;	  /* policy, see restart_policy.h; NULL: no */
+	char *program;	  /* insula, which starts it again; NULL where there is no policy */
+	int restarts;	  /* so often it was, since somebody started it */
+	int64_t delay_ms; /* the wait before this run; 0: none */
+	int64_t begun_ms; /* this run, CLOCK_BOOTTIME */
+	bool stopped;	  /* somebody asked for its end */
+	bool ending;	  /* the host did: there is no restart, and nobody's will in it */
+	struct keeper_origin origin;
 	int64_t kill_at_ms; /* a stop is under way: SIGKILL at this CLOCK_BOOTTIME; 0: none */
 	int id_slot;
 	uint64_t log_max_size; /* bytes per file, default 10 MiB */
@@ -62,6 +77,13 @@ void keeper_state_done(struct keeper_state *state);
 /* Pack the state, clear CLOEXEC on its descriptors, execve the keeper program
  * (`insula-keeper --state FD`). Returns only on failure. */
 int keeper_exec(const char *program, const struct keeper_state *state, struct err *err);
+/* Execute `insula __again FD`, to start the container again in this process: engine_again(). Only on failure
+ * it returns. */
+int keeper_exec_again(const struct keeper_state *state, struct err *err);
+/* What a state says, from a descriptor that stays open. */
+int keeper_state_load(int fd, struct keeper_state *ret, struct err *err);
+/* For an execve to come: all descriptors of the state and the state itself stay open, and no others. */
+int keeper_state_pass(const struct keeper_state *state, int state_fd, struct err *err);
 /* main() of insula-keeper. */
 int keeper_main(int argc, char *argv[]);
 /* Where insula-keeper is: INSULA_KEEPER, beside our own executable, ../libexec/insula/. */

@@ -184,8 +184,10 @@ void keeper_client_exit(struct keeper_client *c)
 void keeper_clients_exit(struct keeper *k)
 {
 	for (struct keeper_client *c = k->clients; c; c = c->next)
-		if (!c->dead && (c->attached || c->waiting))
+		if (!c->dead && (c->attached || c->waiting)) {
 			keeper_client_exit(c);
+			c->attached = c->waiting = false; /* of what comes later it is not told */
+		}
 }
 
 /* ---- connections ---- */

@@ -92,7 +92,9 @@ static int step_record(struct ending *e, struct err *err)
 		.code = k->exit_code,
 		.signal = k->exit_signal,
 		.oom_killed = k->oom_killed,
-		.finished_ns = clock_real_ns(),
+		.stopped = k->state.stopped,
+		.restarts = k->state.restarts,
+		.finished_ns = k->finished_ns,
 		.started_ns = k->state.started_ns,
 		.reason = (char *)(k->exit_signal ? "signalled" : "exited"),
 	};
@@ -130,19 +132,29 @@ static int step_ids(struct ending *e, struct err *err)
 	return 0;
 }
 
-/* From here on nobody new can connect. */
+static int rename_state(const struct ending *e, const char *from, const char *to, struct err *err)
+{
+	if (!e->ct.store || e->ct.run_fd < 0 || renameat(e->ct.run_fd, from, e->ct.run_fd, to) == 0)
+		return 0;
+	return err_errno(err, "cannot say that the container is ending");
+}
+
+/* From here on nobody new can connect, unless it is started again. */
 static int step_socket(struct ending *e, struct err *err)
 {
 	struct keeper *k = e->k;
 
+	if (k->restarting)
+		return rename_state(e, STORE_STATE, STORE_RESTARTING, err);
 	loop_remove(k->listen_source);
 	k->listen_source = NULL;
 	fd_close(k->state.listen_fd);
 	k->state.listen_fd = -1;
 	if (e->ct.store && e->ct.run_fd >= 0) {
 		unlinkat(e->ct.run_fd, "ctl", 0);
-		if (renameat(e->ct.run_fd, STORE_STATE, e->ct.run_fd, STORE_STOPPING) < 0)
-			return err_errno(err, "cannot say that the container is ending");
+		return rename_state(e,
+				    k->phase == KEEPER_RESTARTING ? STORE_RESTARTING : STORE_STATE,
+				    STORE_STOPPING, err);
 	}
 	return 0;
 }
@@ -159,8 +171,11 @@ static int step_remove(struct ending *e, struct err *err)
 
 static int step_release(struct ending *e, struct err *err)
 {
+	if (e->k->restarting)
+		return 0;
 	if (e->ct.store && e->ct.run_fd >= 0) {
 		unlinkat(e->ct.run_fd, STORE_STATE, 0); /* where the step above failed */
+		unlinkat(e->ct.run_fd, STORE_RESTARTING, 0);
 		unlinkat(e->ct.run_fd, STORE_STOPPING, 0);
 	}
 	fd_close(e->k->state.alive_fd);
@@ -176,6 +191,13 @@ static const struct step {
 	{"keeper.exit.tell", step_tell},       {"keeper.exit.socket", step_socket},
 	{"keeper.exit.cgroup", step_cgroup},   {"keeper.exit.ids", step_ids},
 	{"keeper.exit.remove", step_remove},   {"keeper.exit.release", step_release},
+};
+
+/* Of one whose restart does not come; the rest was done at its end. */
+static const struct step late_steps[] = {
+	{"keeper.late.record", step_record},
+	{"keeper.late.socket", step_socket},
+	{"keeper.late.release", step_release},
 };
 
 /* When everybody has their answer. */
@@ -194,7 +216,7 @@ void keeper_finish_removal(struct keeper *k)
 	k->retired_fd = -1;
 }
 
-void keeper_clear_up(struct keeper *k)
+static void run_steps(struct keeper *k, const struct step *list, size_t count)
 {
 	struct ending e = {.k = k,
 			   .store = {.root_fd = -1, .run_fd = -1},
@@ -206,9 +228,9 @@ void keeper_clear_up(struct keeper *k)
 		e.ct.store = NULL;
 	if (open_cgroup(&e, &ignored) < 0)
 		e.cgroup.count = 0;
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
-		if (fail_point(steps[i].failpoint, &ignored) == 0)
-			steps[i].run(&e, &ignored);
+	for (size_t i = 0; i < count; i++)
+		if (fail_point(list[i].failpoint, &ignored) == 0)
+			list[i].run(&e, &ignored);
 	event_identity_done(&e.ct);
 	fd_close(e.ct.root_fd);
 	fd_close(e.ct.run_fd);
@@ -216,4 +238,14 @@ void keeper_clear_up(struct keeper *k)
 	cgroup_host_done(&e.host);
 	fd_close(e.store.root_fd);
 	fd_close(e.store.run_fd);
+}
+
+void keeper_clear_up(struct keeper *k)
+{
+	run_steps(k, steps, sizeof(steps) / sizeof(steps[0]));
+}
+
+void keeper_let_go(struct keeper *k)
+{
+	run_steps(k, late_steps, sizeof(late_steps) / sizeof(late_steps[0]));
 }

@@ -100,6 +100,7 @@ static void note_exit(struct keeper *k, const siginfo_t *info)
 	bool killed = info->si_code != CLD_EXITED;
 
 	k->has_exited = true;
+	k->finished_ns = clock_real_ns();
 	k->exit_signal = killed ? info->si_status : 0;
 	k->exit_code = killed ? 128 + info->si_status : info->si_status;
 }
@@ -124,17 +125,10 @@ static void on_linger_end(void *data)
 	loop_stop(k->loop, 0);
 }
 
-static void end(struct keeper *k)
+static void linger(struct keeper *k)
 {
 	struct err ignored;
 
-	loop_remove(k->kill_timer);
-	k->kill_timer = NULL;
-	loop_remove(k->init_source); /* ready for ever now */
-	k->init_source = NULL;
-	keeper_io_drain(k);
-	keeper_clear_up(k);
-	keeper_clients_exit(k);
 	keeper_finish_removal(k);
 	k->phase = KEEPER_LINGERING;
 	if (!keeper_clients_behind(k))
@@ -142,6 +136,30 @@ static void end(struct keeper *k)
 	k->linger_timer = loop_add_timer(k->loop, LINGER_MS, on_linger_end, k, &ignored);
 	if (!k->linger_timer)
 		loop_stop(k->loop, 0);
+}
+
+static void end(struct keeper *k)
+{
+	loop_remove(k->kill_timer);
+	k->kill_timer = NULL;
+	loop_remove(k->init_source); /* ready for ever now */
+	k->init_source = NULL;
+	keeper_io_drain(k);
+	k->restarting = keeper_wants_restart(k);
+	keeper_clear_up(k);
+	keeper_clients_exit(k);
+	if (k->restarting)
+		keeper_await_restart(k);
+	else
+		linger(k);
+}
+
+/* Nothing more will happen to it. */
+static void stay_as_it_is(struct keeper *k)
+{
+	keeper_cancel_restart(k);
+	keeper_clients_exit(k);
+	linger(k);
 }
 
 static void on_init(void *data, int fd, uint32_t events)
@@ -157,10 +175,13 @@ static void on_signal(void *data, int signal, int32_t sender)
 	struct keeper *k = data;
 	struct err ignored;
 
+	k->state.ending = k->state.ending || signal != SIGCHLD;
 	if (signal == SIGCHLD)
 		reap(k);
 	else if (k->phase == KEEPER_RUNNING)
 		keeper_stop(k, k->state.stop_signal, (int64_t)k->state.stop_timeout_ms, &ignored);
+	else if (k->phase == KEEPER_RESTARTING)
+		k->cancelled = true;
 	else
 		loop_stop(k->loop, 0);
 	keeper_settle(k);
@@ -195,6 +216,10 @@ void keeper_settle(struct keeper *k)
 	keeper_clients_sweep(k);
 	if (k->has_exited && k->phase == KEEPER_RUNNING) {
 		end(k);
+		keeper_clients_sweep(k);
+	}
+	if (k->phase == KEEPER_RESTARTING && k->cancelled) {
+		stay_as_it_is(k);
 		keeper_clients_sweep(k);
 	}
 	if (k->phase == KEEPER_LINGERING && !keeper_clients_behind(k))
@@ -300,6 +325,7 @@ static int start(struct keeper *k, struct err *err)
 		return -1;
 	if (k->state.kill_at_ms != 0 && kill_at(k, k->state.kill_at_ms, err) < 0)
 		return -1;
+	keeper_note_origin(&k->state);
 	lower_oom_score();
 	raise_limits();
 	if (keeper_drop_privileges(&k->state, err) < 0 || fail_point("keeper.start", err) < 0)

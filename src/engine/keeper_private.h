@@ -17,7 +17,8 @@
 
 enum keeper_phase {
 	KEEPER_RUNNING,
-	KEEPER_LINGERING, /* cleared up; a client has not yet read all that is for it */
+	KEEPER_RESTARTING, /* it has ended, and is started again when the wait is over */
+	KEEPER_LINGERING,  /* cleared up; a client has not yet read all that is for it */
 };
 
 struct keeper;
@@ -69,6 +70,10 @@ struct keeper {
 	struct loop_source *input_source;
 	char *buffer; /* KEEPER_PACKET_MAX, mapped: for the packet or the output in hand */
 	bool buffer_used;
+	struct loop_source *restart_timer;
+	bool restarting; /* its end is not the last */
+	bool cancelled;	 /* nor is it to be started again, as of late */
+	int64_t finished_ns;
 	struct loop_source *init_source, *listen_source, *idle_timer, *kill_timer, *linger_timer;
 	struct keeper_client *clients;
 	unsigned int client_count;
@@ -141,10 +146,16 @@ int keeper_clients_take_over(struct keeper *k, struct err *err);
 
 /* keeper_exit.c: record, clear up, release. Steps that fail are left to the next command. */
 void keeper_clear_up(struct keeper *k);
+/* The same after a restart that does not come: the record once more, and the files. */
+void keeper_let_go(struct keeper *k);
 /* And at the very end remove what nobody sees any more. */
 void keeper_finish_removal(struct keeper *k);
 
-/* keeper_state.c */
-int keeper_state_load(int fd, struct keeper_state *ret, struct err *err);
+/* keeper_restart.c: is it to be started again; the wait; and what ends that. */
+bool keeper_wants_restart(const struct keeper *k);
+void keeper_await_restart(struct keeper *k);
+void keeper_cancel_restart(struct keeper *k);
+/* Limits and score as this process had them before it became a keeper. */
+void keeper_note_origin(struct keeper_state *state);
 
 #endif

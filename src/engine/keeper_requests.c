@@ -18,7 +18,7 @@
 static void await_exit(struct keeper_client *c)
 {
 	c->waiting = true;
-	if (c->keeper->phase != KEEPER_RUNNING)
+	if (c->keeper->phase == KEEPER_LINGERING)
 		keeper_client_exit(c);
 }
 
@@ -39,7 +39,7 @@ static int on_attach(struct keeper_client *c, const struct keeper_header *m, con
 	if (m->value > 0 && !c->attached)
 		keeper_replay(c, m->value < REPLAY_MAX ? (size_t)m->value : REPLAY_MAX);
 	c->attached = true;
-	if (c->keeper->phase != KEEPER_RUNNING)
+	if (c->keeper->phase == KEEPER_LINGERING)
 		keeper_client_exit(c);
 	return 0;
 }
@@ -76,6 +76,8 @@ static int on_signal(struct keeper_client *c, const struct keeper_header *m, con
 		return err_set(err, ERR_INVALID, 0, "%lld is not a signal", (long long)m->value);
 	if (keeper_signal(c->keeper, (int)m->value, err) < 0)
 		return -1;
+	if (m->value == SIGKILL)
+		c->keeper->state.stopped = true;
 	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
 	return 0;
 }
@@ -89,6 +91,8 @@ static int on_stop(struct keeper_client *c, const struct keeper_header *m, const
 	if (m->value < 0 || m->value > SIGRTMAX)
 		return err_set(err, ERR_INVALID, 0, "%lld is not a signal", (long long)m->value);
 	await_exit(c);
+	c->keeper->state.stopped = true;
+	c->keeper->cancelled = true;
 	return keeper_stop(c->keeper, m->value ? (int)m->value : state->stop_signal, timeout_ms,
 			   err);
 }

@@ -43,6 +43,23 @@ static const struct json_field client_fields[] = {
 	{0},
 };
 
+#define ORIGIN_FIELD(name, type) \
+	{ \
+		.key = #name, .kind = type, .offset = offsetof(struct keeper_origin, name) \
+	}
+
+static const struct json_field origin_fields[] = {
+	ORIGIN_FIELD(known, JSON_F_BOOL),
+	ORIGIN_FIELD(oom_score_adj, JSON_F_INT),
+	ORIGIN_FIELD(nofile, JSON_F_U64),
+	ORIGIN_FIELD(nofile_max, JSON_F_U64),
+	ORIGIN_FIELD(fsize, JSON_F_U64),
+	ORIGIN_FIELD(fsize_max, JSON_F_U64),
+	ORIGIN_FIELD(cpu, JSON_F_U64),
+	ORIGIN_FIELD(cpu_max, JSON_F_U64),
+	{0},
+};
+
 #define FIELD(name, type, ...) \
 	{ \
 		.key = #name, .kind = type, .offset = offsetof(struct keeper_state, name), \
@@ -63,6 +80,14 @@ static const struct json_field state_fields[] = {
 	FIELD(started_ns, JSON_F_I64),
 	FIELD(stop_timeout_ms, JSON_F_U64),
 	FIELD(input_eof, JSON_F_BOOL),
+	FIELD(restart, JSON_F_STRING),
+	FIELD(program, JSON_F_STRING),
+	FIELD(restarts, JSON_F_INT, .min = 0, .max = INT32_MAX),
+	FIELD(delay_ms, JSON_F_I64),
+	FIELD(begun_ms, JSON_F_I64),
+	FIELD(stopped, JSON_F_BOOL),
+	FIELD(ending, JSON_F_BOOL),
+	FIELD(origin, JSON_F_OBJECT, .fields = origin_fields),
 	FIELD(kill_at_ms, JSON_F_I64),
 	FIELD(id_slot, JSON_F_INT),
 	FIELD(log_max_size, JSON_F_U64),
@@ -143,6 +168,7 @@ static int check_fds(const struct keeper_state *state, struct err *err)
 int keeper_state_load(int fd, struct keeper_state *ret, struct err *err)
 {
 	own_free char *text = NULL;
+	lseek(fd, 0, SEEK_SET); /* it may have been read before, by a copy of ourselves */
 	ssize_t size = fd_read_all(fd, STATE_MAX, "keeper state", &text, err);
 	struct keeper_state state;
 	struct json *doc;
@@ -179,7 +205,7 @@ static int pack(const struct keeper_state *state, struct err *err)
 }
 
 /* Only the named descriptors, and nothing else, go through execve. */
-static int select_fds(const struct keeper_state *state, int state_fd, struct err *err)
+int keeper_state_pass(const struct keeper_state *state, int state_fd, struct err *err)
 {
 	if (fd_cloexec_from(3, err) < 0 || fd_set_cloexec(state_fd, false, err) < 0)
 		return -1;
@@ -189,25 +215,46 @@ static int select_fds(const struct keeper_state *state, int state_fd, struct err
 	return 0;
 }
 
+/* Returns only where that failed. */
+static int execute(const char *program, char *argv[], const struct keeper_state *state,
+		   int state_fd, struct err *err)
+{
+	char *no_environment[] = {NULL};
+	char **environment = no_environment;
+	struct err ignored;
+
+#ifdef INSULA_FAILPOINTS
+	environment = environ;
+#endif
+	if (keeper_state_pass(state, state_fd, err) == 0) {
+		execve(program, argv, environment);
+		err_errno(err, "cannot execute '%s'", program);
+	}
+	fd_cloexec_from(3, &ignored);
+	return -1;
+}
+
 int keeper_exec(const char *program, const struct keeper_state *state, struct err *err)
 {
 	own_fd int state_fd = pack(state, err);
 	char number[16];
 	char *argv[] = {(char *)"insula-keeper", (char *)"--state", number, state->id, NULL};
-	char *no_environment[] = {NULL};
-	char **environment = no_environment;
-	struct err ignored;
 
 	if (state_fd < 0 || fail_point("keeper.exec", err) < 0)
 		return -1;
-#ifdef INSULA_FAILPOINTS
-	environment = environ;
-#endif
 	snprintf(number, sizeof(number), "%d", state_fd);
-	if (select_fds(state, state_fd, err) == 0) {
-		execve(program, argv, environment);
-		err_errno(err, "cannot execute the keeper '%s'", program);
-	}
-	fd_cloexec_from(3, &ignored);
-	return -1;
+	return execute(program, argv, state, state_fd, err);
+}
+
+int keeper_exec_again(const struct keeper_state *state, struct err *err)
+{
+	own_fd int state_fd = pack(state, err);
+	char number[16];
+	char *argv[] = {(char *)"insula", (char *)"--root",  state->root, (char *)"--runroot",
+			state->run,	  (char *)"__again", number,	  NULL};
+
+	if (state_fd < 0 || fail_point("keeper.again", err) < 0)
+		return -1;
+	snprintf(number, sizeof(number), "%d", state_fd);
+	return execute(state->program, argv, state, state_fd, err);
 }

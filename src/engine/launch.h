@@ -43,6 +43,11 @@ int launch_plan(struct launch *l, struct store *store, struct record *record,
 int launch_make_writable(const struct container *ct, const struct image *image, struct err *err);
 /* The same for one that is started again: what is missing is made, as the image may have more layers now. */
 int launch_keep_writable(const struct container *ct, const struct image *image, struct err *err);
+struct keeper_state;
+/* As engine_start, in this process, which was the keeper of the last run and becomes the next: returns only
+ * where that failed. */
+int engine_start_in_place(struct container *ct, const struct image *image,
+			  struct keeper_state *from, struct err *err);
 /* May the caller start containers at all? */
 int launch_check_caller(struct err *err);
 int launch_write_identity(int upper_fd, const struct record *record, struct err *err);

@@ -132,11 +132,27 @@ static int repair_if_dead(struct container *ct, struct err *err)
 	return ct->status == CT_DEAD ? engine_repair(ct, err) : 0;
 }
 
+/* Its keeper was killed before it could start it again: and now nobody is to. */
+static int forget_restart(struct container *ct, struct err *err)
+{
+	own_fd int lock_fd = store_lock(ct, LOCK_TIMEOUT_MS, err);
+
+	if (lock_fd < 0)
+		return store_is_gone(ct) ? 0 : -1;
+	if (store_refresh(ct, err) < 0)
+		return err->kind == ERR_NOT_FOUND ? 0 : -1;
+	if (ct->status != CT_EXITED)
+		return 0; /* somebody was faster */
+	ct->exit.stopped = true;
+	return store_write_exit(ct, &ct->exit, err);
+}
+
 int engine_stop(struct container *ct, int64_t timeout_ms, struct err *err)
 {
 	int64_t wait = timeout_ms < 0 ? (int64_t)ct->record.stop_timeout_ms : timeout_ms;
 	struct err asking = ERR_INIT;
 
+	ct->stopped = true;
 	if (engine_settle(ct, &asking) < 0) {
 		if (asking.kind == ERR_NOT_FOUND)
 			return 0;
@@ -147,7 +163,9 @@ int engine_stop(struct container *ct, int64_t timeout_ms, struct err *err)
 	}
 	if (ct->status == CT_DEAD)
 		return engine_repair(ct, err);
-	if (ct->status != CT_RUNNING)
+	if (ct->status == CT_EXITED && engine_is_due(ct, false))
+		return forget_restart(ct, err);
+	if (!container_is_kept(ct))
 		return 0;
 	engine_thaw(ct);
 	if (wait > INT32_MAX - KEEPER_GRACE_MS)
@@ -212,7 +230,8 @@ static int record_death(struct container *ct, struct err *err)
 				  .code = KILLED_CODE,
 				  .signal = SIGKILL,
 				  .finished_ns = clock_real_ns(),
-				  .started_ns = ct->state.started_ns};
+				  .started_ns = ct->state.started_ns,
+				  .stopped = ct->stopped};
 	struct err reading = ERR_INIT;
 
 	exit_record_done(&ct->exit);
@@ -257,6 +276,7 @@ int engine_repair_locked(struct container *ct, struct err *err)
 		return remove_and_tell(ct, err);
 	if (record_death(ct, err) < 0 || fail_point("repair.exit", err) < 0 ||
 	    file_unlink(ct->run_fd, STORE_STATE, err) < 0 ||
+	    file_unlink(ct->run_fd, STORE_RESTARTING, err) < 0 ||
 	    file_unlink(ct->run_fd, STORE_STOPPING, err) < 0 ||
 	    file_unlink(ct->run_fd, "ctl", err) < 0)
 		return -1;
@@ -292,9 +312,10 @@ static int end_before_removal(struct container *ct, bool force, struct err *err)
 		return engine_stop(ct, 0, err);
 	if (engine_settle(ct, err) < 0)
 		return err->kind == ERR_NOT_FOUND ? 0 : -1;
-	if (ct->status != CT_RUNNING)
+	if (!container_is_kept(ct))
 		return 0;
-	err_set(err, ERR_STATE, 0, "container '%s' is running", ct->record.name);
+	err_set(err, ERR_STATE, 0, "container '%s' is %s", ct->record.name,
+		container_shown_status(ct));
 	return err_hint(err, "stop it first, or give --force");
 }
 

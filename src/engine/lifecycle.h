@@ -46,8 +46,14 @@ enum wait_condition {
 /* Until one of the conditions (bits) is true of the container. An end is told by its keeper; everything else
  * is looked for every interval_ms. *ret_code: its exit code, where it has ended; else -1. ERR_NOT_FOUND where
  * it was removed, and that was not waited for. */
-int engine_wait_for(struct store *store, const char *id, unsigned int conditions,
-		    int64_t interval_ms, int *ret_code, struct err *err);
+int engine_wait_for(const struct container *which, unsigned int conditions, int64_t interval_ms,
+		    int *ret_code, struct err *err);
+
+/* By its restart policy and its record: ought it to be started, now that it has no keeper? booted: the host
+ * was started anew, and so is what somebody had stopped of `always`. */
+bool engine_is_due(const struct container *ct, bool booted);
+/* Where its keeper was killed and its policy wants it: repair it, and start it by a command of its own. */
+int engine_revive(struct container *ct, struct err *err);
 
 /* A container whose keeper died (killed, or the host went down): whatever is left of it (cgroup, id
  * range, state, files of --rm) is removed and the end recorded. A container with --rm, and one whose

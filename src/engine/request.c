@@ -19,6 +19,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "base/proc.h"
+#include "engine/restart_policy.h"
 #include "kernel/tty.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -213,6 +214,22 @@ static int set_stop(const struct run_options *options, struct record *record, st
 }
 
 /* It is written by whoever starts the container, which is somewhere else by then. */
+static int set_restart(const struct run_options *options, struct record *record, struct err *err)
+{
+	struct restart_policy policy;
+
+	if (restart_policy_parse(options->restart, &policy, err) < 0)
+		return -1;
+	if (policy.kind == RESTART_NO)
+		return 0;
+	if (options->remove)
+		return err_set(err, ERR_USAGE, 0,
+			       "--rm and --restart exclude each other: one that is removed at its "
+			       "end cannot be started again");
+	record->restart = str_dup(options->restart, err);
+	return record->restart ? 0 : -1;
+}
+
 static int set_pidfile(const struct run_options *options, struct record *record, struct err *err)
 {
 	char here[PATH_MAX];
@@ -272,7 +289,7 @@ static int fill_outside(const struct request *r, const char *image_ref, const st
 
 	set_flags(options, record);
 	if (set_identity(options, image_ref, image, record, err) < 0 ||
-	    set_stop(options, record, err) < 0 ||
+	    set_stop(options, record, err) < 0 || set_restart(options, record, err) < 0 ||
 	    request_labels(options, &record->labels, err) < 0 ||
 	    request_annotations(options, &record->spec.annotations, err) < 0)
 		return -1;

@@ -200,7 +200,13 @@ int engine_create(struct store *store, const struct run_options *options, const 
 	    image_open(image_ref, cache, &image, err) < 0 ||
 	    engine_make_record(options, image_ref, &image, command, &record, err) < 0)
 		return -1;
-	return create_only(store, &record, &image, ret_id, err);
+	if (options->cidfile && launch_write_cidfile(options->cidfile, record.id, err) < 0)
+		return -1;
+	if (create_only(store, &record, &image, ret_id, err) == 0)
+		return 0;
+	if (options->cidfile)
+		unlink(options->cidfile);
+	return -1;
 }
 
 int engine_run(struct store *store, const struct run_options *options, const char *image_ref,

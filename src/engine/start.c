@@ -53,6 +53,7 @@ struct birth {
 	uint32_t id_base;
 	int proc_fd;
 	char program[PATH_SIZE];
+	bool again; /* by a keeper, in its own process: lock, socket and clients are there */
 };
 
 static int make_stdio(struct birth *b, struct err *err)
@@ -92,7 +93,8 @@ static int enter_scope(struct birth *b, struct err *err)
 {
 	own(strv) struct strv warnings = STRV_INIT;
 
-	if (group_enter_scope(b->ct->id, own_host_pid(b->proc_fd), &b->group, &warnings, err) < 0)
+	if (group_enter_scope(b->ct->id, own_host_pid(b->proc_fd), b->again, &b->group, &warnings,
+			      err) < 0)
 		return -1;
 	return note_warnings(b, &warnings, err);
 }
@@ -128,6 +130,7 @@ static int write_state(struct birth *b, struct err *err)
 				  .id_base = b->id_base,
 				  .id_slot = b->keeper.id_slot,
 				  .keyring = b->keyring,
+				  .restarts = b->keeper.restarts,
 				  .warnings = b->warnings};
 	int status = -1;
 
@@ -141,6 +144,18 @@ static int write_state(struct birth *b, struct err *err)
 		status = launch_write_pidfile(b->ct->record.pidfile, state.init_pid, err);
 	run_state_done(&state);
 	return status;
+}
+
+/* What a keeper needs to start it again: the policy, and us. */
+static int fill_restart(const struct record *record, struct keeper_state *k, struct err *err)
+{
+	char program[PATH_SIZE];
+
+	if (proc_find_ours("insula", "INSULA_SELF", program, sizeof program, err) < 0)
+		return err_wrap(err, "--restart");
+	k->restart = str_dup(record->restart, err);
+	k->program = str_dup(program, err);
+	return k->restart && k->program ? 0 : -1;
 }
 
 static int fill_keeper(struct birth *b, int client_fd, bool attach, struct err *err)
@@ -160,22 +175,32 @@ static int fill_keeper(struct birth *b, int client_fd, bool attach, struct err *
 	k->client_fd = client_fd;
 	k->client_attached = attach;
 	k->pin_fd = b->image->pin_fd;
-	return k->id && k->name && k->root && k->run ? 0 : -1;
+	k->begun_ms = clock_boot_ms();
+	if (!k->id || !k->name || !k->root || !k->run)
+		return -1;
+	return record->restart ? fill_restart(record, k, err) : 0;
+}
+
+static int claim_ids(struct birth *b, struct err *err)
+{
+	const struct record *record = &b->ct->record;
+
+	if (!record->spec.linux_.namespaces[SPEC_NS_USER].given)
+		return 0;
+	return store_claim_ids(b->ct->store, record->id, &b->id_base, &b->keeper.id_slot, err);
 }
 
 static int claim(struct birth *b, struct err *err)
 {
 	const struct record *record = &b->ct->record;
 
+	if (b->again)
+		return claim_ids(b, err);
 	b->keeper.alive_fd = file_lock(b->ct->run_fd, STORE_ALIVE, LOCK_EXCLUSIVE, 0, err);
 	if (b->keeper.alive_fd < 0)
 		return err_wrap(err, "container '%s'", record->name);
 	b->keeper.listen_fd = keeper_listen(b->ct->run_fd, err);
-	if (b->keeper.listen_fd < 0)
-		return -1;
-	if (!record->spec.linux_.namespaces[SPEC_NS_USER].given)
-		return 0;
-	return store_claim_ids(b->ct->store, record->id, &b->id_base, &b->keeper.id_slot, err);
+	return b->keeper.listen_fd < 0 ? -1 : claim_ids(b, err);
 }
 
 /* The user's terminal and pipes are not the keeper's: whoever reads them would wait for it. */
@@ -191,7 +216,7 @@ static int let_go_of_stdio(struct err *err)
 
 static int be_born(struct birth *b, int client_fd, bool attach, struct err *err)
 {
-	if (setsid() < 0 || chdir("/") < 0)
+	if ((!b->again && setsid() < 0) || chdir("/") < 0)
 		return err_errno(err, "cannot become a keeper");
 	signal(SIGCHLD, SIG_DFL); /* where our caller ignores it, waiting would find nobody */
 	b->proc_fd = procfs_open(err);
@@ -239,6 +264,41 @@ static _Noreturn void keeper_to_be(struct container *ct, const struct image *ima
 	memcpy(message.hint, err.hint, sizeof message.hint);
 	keeper_send(client_fd, KEEPER_ERROR, 0, 0, &message, sizeof message, &ignored);
 	_exit(EXIT_FAILURE);
+}
+
+/* What the keeper had goes on; what is told of the start is told by the store alone. */
+static void inherit(struct birth *b, struct keeper_state *from)
+{
+	struct keeper_state *k = &b->keeper;
+
+	b->again = true;
+	k->alive_fd = from->alive_fd;
+	k->listen_fd = from->listen_fd;
+	k->restarts = from->restarts;
+	k->delay_ms = from->delay_ms;
+	k->origin = from->origin;
+	k->replaced = true;
+	k->clients = from->clients;
+	from->clients = (struct json_array){0};
+}
+
+int engine_start_in_place(struct container *ct, const struct image *image,
+			  struct keeper_state *from, struct err *err)
+{
+	struct birth b = {.ct = ct,
+			  .image = image,
+			  .running = RUNTIME_CONTAINER_INIT,
+			  .stdio = {-1, -1, -1},
+			  .proc_fd = -1};
+
+	keeper_state_init(&b.keeper);
+	inherit(&b, from);
+	be_born(&b, -1, false, err);
+	runtime_container_done(&b.running);
+	group_place_done(&b.group);
+	store_release_ids(ct->store, ct->id, b.keeper.id_slot);
+	from->clients = b.keeper.clients;
+	return -1;
 }
 
 /* The keeper speaks first: it runs, or why not. */

@@ -172,8 +172,10 @@ void container_done(struct container *ct)
 const char *container_status_name(enum container_status status)
 {
 	static const char *const names[] = {
-		[CT_STARTING] = "starting", [CT_CREATED] = "created", [CT_RUNNING] = "running",
-		[CT_STOPPING] = "stopping", [CT_EXITED] = "exited",   [CT_DEAD] = "dead"};
+		[CT_STARTING] = "starting", [CT_RESTARTING] = "restarting",
+		[CT_CREATED] = "created",   [CT_RUNNING] = "running",
+		[CT_STOPPING] = "stopping", [CT_EXITED] = "exited",
+		[CT_DEAD] = "dead"};
 
 	return names[status];
 }
@@ -329,9 +331,11 @@ static int read_state(struct container *ct, enum container_status *ret_status, s
 	static const struct {
 		const char *name;
 		enum container_status status;
-	} states[] = {{STORE_STATE, CT_RUNNING}, {STORE_STOPPING, CT_STOPPING}};
+	} states[] = {{STORE_STATE, CT_RUNNING},
+		      {STORE_RESTARTING, CT_RESTARTING},
+		      {STORE_STOPPING, CT_STOPPING}};
 
-	for (size_t i = 0; ct->run_fd >= 0 && i < 2; i++) {
+	for (size_t i = 0; ct->run_fd >= 0 && i < sizeof states / sizeof *states; i++) {
 		struct err reading = ERR_INIT;
 
 		if (store_read_state(ct->run_fd, states[i].name, &ct->state, &reading) == 0) {
@@ -354,6 +358,18 @@ static int stateless_status(struct container *ct, struct err *err)
 	return ct->status == CT_STARTING || read_state(ct, &ct->status, err) >= 0 ? 0 : -1;
 }
 
+/* How it ended is told of one that is started again, too. */
+static int read_last_exit(struct container *ct, struct err *err)
+{
+	struct err reading = ERR_INIT;
+
+	if (ct->root_fd < 0 || store_read_exit(ct->root_fd, &ct->exit, &reading) == 0 ||
+	    reading.kind == ERR_NOT_FOUND)
+		return 0;
+	*err = reading;
+	return -1;
+}
+
 /* What the files and the keeper's lock say, in the order in which they become true. */
 static int look_at_status(struct container *ct, struct err *err)
 {
@@ -364,6 +380,8 @@ static int look_at_status(struct container *ct, struct err *err)
 		return -1;
 	if (!held)
 		return idle_status(ct, has_state, err);
+	if (has_state && ct->status == CT_RESTARTING)
+		return read_last_exit(ct, err);
 	return has_state ? 0 : stateless_status(ct, err);
 }
 

@@ -18,6 +18,7 @@
  *	  containers/ID/state.json    another name of that file when it runs: init, keeper, id range, boot id; in a
  *				      second line a copy of the record's first
  *	  containers/ID/stopping.json that file when its command has ended and the keeper clears up
+ *	  containers/ID/restarting.json  that file while the keeper waits to start it again
  *	  containers/ID/ctl	      the keeper's socket
  *	  containers/ID/fresh	      being made or started: its command has not run
  *	  containers/ID/paused	      somebody paused it; whether it is, its freezer tells
@@ -72,6 +73,7 @@ struct record {
 	bool strict;
 	int stop_signal;
 	uint64_t stop_timeout_ms;
+	char *restart;	     /* policy, see restart_policy.h; NULL: no */
 	struct strv command; /* as shown by ps */
 	struct strv labels;  /* key=value */
 	char *hostname;	     /* that its files have; NULL: the specification's */
@@ -101,6 +103,7 @@ struct run_state {
 	uint32_t id_base;     /* first host id of its range; 0: none */
 	int id_slot;	      /* ids/N; -1: none */
 	uint64_t keyring;     /* in the name of its session keyring; 0: unknown */
+	int restarts;	      /* by its policy, since somebody started it */
 	struct strv warnings; /* what was degraded when it was started */
 };
 
@@ -112,6 +115,8 @@ struct exit_record {
 	int code; /* 0..255, 128 + signal */
 	int signal;
 	bool oom_killed;
+	bool stopped; /* somebody asked for its end */
+	int restarts; /* by its policy, since somebody started it */
 	int64_t finished_ns;
 	int64_t started_ns;
 	char *reason; /* "exited", "signalled", "keeper died", "failed to start: ..." */
@@ -125,6 +130,7 @@ enum container_status {
 		      * anybody's */
 	CT_CREATED, /* whole, and never started: by `insula create` */
 	CT_RUNNING,
+	CT_RESTARTING, /* it has ended, and its keeper is about to start it again */
 	CT_STOPPING, /* its command has ended, and its keeper records that and clears up: for a moment */
 	CT_EXITED,
 	CT_DEAD /* keeper gone, to be repaired */
@@ -142,6 +148,7 @@ struct container {
 	bool paused; /* where running */
 	/* A start of one that exists: what was known of the last run is forgotten when this one runs. */
 	bool again;
+	bool stopped; /* somebody asks for its end: so it is recorded, should its keeper be dead */
 	struct record record;
 	bool has_spec;
 	struct run_state state;	 /* where running */
@@ -152,6 +159,12 @@ struct container {
 	((struct container){.root_fd = -1, .run_fd = -1, .lock_fd = -1, .state = {.id_slot = -1}})
 
 void container_done(struct container *ct);
+
+/* It runs, or will in a moment: it has a keeper to be asked. */
+static inline bool container_is_kept(const struct container *ct)
+{
+	return ct->status == CT_RUNNING || ct->status == CT_RESTARTING;
+}
 
 /* As container_status_name, and "paused". */
 const char *container_shown_status(const struct container *ct);

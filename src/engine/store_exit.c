@@ -43,6 +43,8 @@ static const struct json_field exit_fields[] = {
 	FIELD(code, JSON_F_INT, .min = 0, .max = 255, .required = true),
 	FIELD(signal, JSON_F_INT, .min = 0, .max = 64),
 	FIELD(oom_killed, JSON_F_BOOL),
+	FIELD(stopped, JSON_F_BOOL),
+	FIELD(restarts, JSON_F_INT, .min = 0, .max = INT32_MAX),
 	FIELD(finished_ns, JSON_F_I64),
 	FIELD(started_ns, JSON_F_I64),
 	FIELD(reason, JSON_F_STRING),
@@ -183,7 +185,8 @@ static int remove_directory(int store_fd, const char *id, struct err *err)
 }
 
 /* As long as somebody is at it, others are to see that, and who: so these go last, in this order. */
-static const char *const go_last[] = {STORE_STATE, STORE_STOPPING, STORE_ALIVE, "lock"};
+static const char *const go_last[] = {STORE_STATE, STORE_RESTARTING, STORE_STOPPING, STORE_ALIVE,
+				      "lock"};
 #define GO_LAST_COUNT (sizeof go_last / sizeof *go_last)
 
 static bool goes_last(const char *name)

@@ -62,7 +62,7 @@ int engine_wait(struct container *ct, int timeout_ms, int *ret_code, struct err 
 
 	if (engine_settle(ct, err) < 0)
 		return -1;
-	if (ct->status != CT_RUNNING)
+	if (!container_is_kept(ct))
 		return code_of_ended(ct, ret_code, err);
 	asked = ask_code(ct, timeout_ms, ret_code, err);
 	if (asked)
@@ -82,6 +82,7 @@ static unsigned int conditions_of(const struct container *ct)
 		return ct->paused ? WAIT_PAUSED : WAIT_RUNNING;
 	case CT_EXITED:
 		return WAIT_EXITED | WAIT_STOPPED;
+	case CT_RESTARTING:
 	case CT_STARTING:
 	case CT_STOPPING:
 	case CT_DEAD:
@@ -104,7 +105,7 @@ static int look(struct container *ct, unsigned int conditions, int *ret_code, st
 		*ret_code = ct->status == CT_EXITED ? ct->exit.code : -1;
 		return 1;
 	}
-	if (ct->status != CT_RUNNING || (conditions & ~ends))
+	if (!container_is_kept(ct) || (conditions & ~ends))
 		return 0;
 	return engine_wait(ct, -1, ret_code, err) < 0 ? -1 : 1;
 }
@@ -116,12 +117,12 @@ static void pause_ms(int64_t ms)
 	nanosleep(&pause, NULL);
 }
 
-int engine_wait_for(struct store *store, const char *id, unsigned int conditions,
-		    int64_t interval_ms, int *ret_code, struct err *err)
+int engine_wait_for(const struct container *which, unsigned int conditions, int64_t interval_ms,
+		    int *ret_code, struct err *err)
 {
 	for (;;) {
 		own(container) struct container ct = CONTAINER_INIT;
-		int found = store_load(store, id, &ct, err) < 0
+		int found = store_load(which->store, which->id, &ct, err) < 0
 				    ? -1
 				    : look(&ct, conditions, ret_code, err);
 		bool moving = found == 0 && (ct.status == CT_STARTING || ct.status == CT_STOPPING);
@@ -134,7 +135,11 @@ int engine_wait_for(struct store *store, const char *id, unsigned int conditions
 			return 0;
 		}
 		if (found < 0)
-			return -1;
+			return err->kind != ERR_NOT_FOUND
+				       ? -1
+				       : err_set(err, ERR_NOT_FOUND, 0,
+						 "container '%s' has ended and was removed",
+						 which->record.name);
 		pause_ms(moving && interval_ms > SHORT_MS ? SHORT_MS : interval_ms);
 	}
 }

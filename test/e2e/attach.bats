@@ -55,9 +55,10 @@ said() {
 	[ "$(field one status)" = running ] || fail
 	exits 125 insula attach --detach-keys ctrl-1 one
 	[[ $stderr == *"no sequence of keys"* ]] || fail
-	run pty --expect '# ' --send '\r\x10\x11' --send 'exit 3\r' -- "$INSULA_BIN/insula" attach --detach-keys= one
-	[ "$status" -ne 0 ] || fail # the keys were the shell's
-	[ "$(insula wait one)" -ne 0 ]
+	insula run -dit --name two "$E2E_IMAGE" cat >/dev/null
+	run pty --send 'x\x10\x11y\r' --expect 'y' --expect 'y' --send '\x04' -- "$INSULA_BIN/insula" attach --detach-keys= two
+	[ "$status" -eq 0 ] || fail
+	[ "$(field two status)" = exited ] || fail "the keys were not the program's"
 }
 
 @test "run: detach keys and --sig-proxy" {
@@ -263,12 +264,13 @@ counter() {
 
 @test "wait: one that is not started yet is waited for; one that goes is an error" {
 	insula create --name one "$E2E_IMAGE" sh -c 'exit 9' >/dev/null
+	refused 125 "was never started" insula wait one
 	(sleep 0.3 && insula start one >/dev/null) &
-	ok timeout 20 "$INSULA_BIN/insula" wait one
+	ok timeout 20 "$INSULA_BIN/insula" wait --condition exited one
 	shows 9
 	insula create --name two "$E2E_IMAGE" true >/dev/null
 	(sleep 0.3 && insula rm two >/dev/null) &
-	exits 125 timeout 20 "$INSULA_BIN/insula" wait two
+	exits 125 timeout 20 "$INSULA_BIN/insula" wait --condition exited two
 	[[ $stderr == *"cannot wait for"* ]] || fail
 	wait
 }

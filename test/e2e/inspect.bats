@@ -123,7 +123,7 @@ in_force() {
 	ok insula info --format json
 	[ "$(jq -r .host.kernel <<<"$output")" = "$(uname -r)" ] || fail
 	[ "$(jq -r .store.root <<<"$output")" = "$INSULA_ROOT" ] || fail
-	[ "$(jq -c .store.containers <<<"$output")" = '{"starting":0,"created":0,"running":1,"stopping":0,"exited":1,"dead":0,"damaged":0}' ] || fail
+	[ "$(jq -c .store.containers <<<"$output")" = '{"starting":0,"created":0,"running":1,"restarting":0,"stopping":0,"exited":1,"dead":0,"damaged":0}' ] || fail
 	jq -r '.cgroup.hierarchies[].mount' <<<"$output" | while read -r mount; do mountpoint -q "$mount" || exit 1; done
 	ok insula info
 	contains "  kernel: $(uname -r)"

@@ -17,7 +17,8 @@ good_values() {
 	--tty
 	--detach
 	--detach-keys ctrl-a,d
-	--sig-proxy=false
+	--sig-proxy
+	--restart on-failure:3
 	--rm
 	--name web.1
 	--hostname box

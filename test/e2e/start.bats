@@ -50,6 +50,16 @@ reboot() {
 	refused 125 "in use" insula create --name one "$E2E_IMAGE" true
 }
 
+@test "create: the files that are asked for are written when there is something to write" {
+	ok insula create --name one --cidfile "$E2E_STATE/cid" --pidfile "$E2E_STATE/pid" "$E2E_IMAGE" sleep 600
+	[ "$(cat "$E2E_STATE/cid")" = "$output" ] || fail
+	[ ! -e "$E2E_STATE/pid" ] || fail
+	ok insula start one
+	[ "$(cat "$E2E_STATE/pid")" = "$(field one pid)" ] || fail
+	refused 125 "not a container name" insula create --name 'a b' --cidfile "$E2E_STATE/other" "$E2E_IMAGE" true
+	[ ! -e "$E2E_STATE/other" ]
+}
+
 @test "create: a killed one is no container, and doctor removes it" {
 	for point in store.create.named store.create.directory store.ready; do
 		run env INSULA_FAIL="$point=kill" "$INSULA_BIN/insula" create --name one "$E2E_IMAGE" true

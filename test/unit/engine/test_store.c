@@ -540,7 +540,7 @@ TEST(an_exit_is_read_as_it_was_written)
 
 /* What there is in the run directory, and which state that is. */
 static const struct {
-	bool alive, state, stopping, fresh, exit;
+	bool alive, state, stopping, fresh, exit, restarting;
 	bool ready; /* made by create */
 	bool older; /* the exit is of an earlier run */
 	enum container_status status;
@@ -559,6 +559,9 @@ static const struct {
 	{.exit = true, .stopping = true, .status = CT_EXITED},
 	{.state = true, .status = CT_DEAD},
 	{.stopping = true, .status = CT_DEAD},
+	{.alive = true, .restarting = true, .exit = true, .status = CT_RESTARTING},
+	{.restarting = true, .exit = true, .status = CT_EXITED}, /* the keeper was killed */
+	{.alive = true, .fresh = true, .exit = true, .status = CT_STARTING},
 	{.ready = true, .status = CT_CREATED},
 	{.ready = true, .fresh = true, .status = CT_CREATED}, /* a start was killed */
 	{.ready = true, .fresh = true, .alive = true, .status = CT_STARTING},
@@ -599,12 +602,15 @@ TEST(the_status_is_what_the_files_and_the_lock_say)
 
 		mark(&ct, false, STORE_STATE);
 		mark(&ct, false, STORE_STOPPING);
+		mark(&ct, false, STORE_RESTARTING);
 		if (states[i].alive)
 			alive_fd = file_lock(ct.run_fd, STORE_ALIVE, LOCK_EXCLUSIVE, 0, &err);
-		if (states[i].state || states[i].stopping)
+		if (states[i].state || states[i].stopping || states[i].restarting)
 			CHECK_OK(store_write_state(&ct, &state, &err));
 		if (states[i].stopping)
 			CHECK(renameat(ct.run_fd, STORE_STATE, ct.run_fd, STORE_STOPPING) == 0);
+		if (states[i].restarting)
+			CHECK(renameat(ct.run_fd, STORE_STATE, ct.run_fd, STORE_RESTARTING) == 0);
 		mark(&ct, states[i].fresh, STORE_FRESH);
 		CHECK(unlinkat(ct.root_fd, "exit.json", 0) == 0 || errno == ENOENT);
 		CHECK(unlinkat(ct.root_fd, STORE_READY, 0) == 0 || errno == ENOENT);
@@ -623,7 +629,8 @@ TEST(the_status_is_what_the_files_and_the_lock_say)
 			  container_status_name(states[i].status));
 		CHECK_STR(listed.record.name, "web");
 		CHECK_STR(listed.record.command.items[0], "true");
-		CHECK_INT(listed.exit.code, listed.status == CT_EXITED ? 3 : 0);
+		CHECK_INT(listed.exit.code,
+			  states[i].restarting || listed.status == CT_EXITED ? 3 : 0);
 		CHECK(listed.run_fd < 0 && listed.root_fd < 0);
 	}
 }

@@ -1,0 +1,221 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Restart policies: the keeper starts its container again by itself.
+
+# shellcheck disable=SC2154  # stderr is set by run --separate-stderr
+
+load helpers
+
+setup_file() { file_setup; }
+teardown_file() { file_teardown; }
+setup() { e2e_setup; }
+teardown() { e2e_teardown; }
+
+# kept NAME POLICY FLAG... SCRIPT: a container with a restart policy.
+kept() {
+	insula run -d --name "$1" --restart "$2" "${@:3:$#-3}" "$E2E_IMAGE" sh -c "${@: -1}" >/dev/null
+}
+
+runs() {
+	insula logs "$1" | grep -c "^run$"
+}
+
+ran() {
+	[ "$(runs "$1")" -ge "$2" ]
+}
+
+is() {
+	[ "$(field "$1" status)" = "$2" ]
+}
+
+count() {
+	detail "$1" .RestartCount
+}
+
+@test "always: again and again, whatever the exit code, with what it wrote" {
+	kept one always 'echo run; echo x >>/w; wc -l </w; sleep 0.05'
+	eventually 20 ran one 4
+	contains_lines=$(insula logs one | grep -v run | head -n 3 | tr '\n' ' ')
+	[ "$contains_lines" = '1 2 3 ' ] || fail "$contains_lines"
+	[ "$(count one)" -ge 3 ] || fail
+	[ "$(detail one .RestartPolicy.Name)" = always ] || fail
+	ok insula stop -t 0 one
+	is one exited || fail
+	local before
+	before=$(runs one)
+	sleep 1
+	[ "$(runs one)" -eq "$before" ] || fail "it was started after a stop"
+	ok insula doctor
+}
+
+@test "on-failure: not after success; so often as it says" {
+	kept good on-failure 'echo run'
+	kept bad on-failure:2 'echo run; exit 4'
+	eventually 20 sh -c '[ "$("$INSULA_BIN/insula" inspect bad | jq ".[0].RestartCount")" = 2 ]'
+	eventually 20 is bad exited
+	[ "$(runs bad)" -eq 3 ] || fail "$(runs bad)"
+	[ "$(field bad exit_code)" = 4 ] || fail
+	[ "$(count bad)" = 2 ] || fail
+	[ "$(detail bad .RestartPolicy.MaximumRetryCount)" = 2 ] || fail
+	is good exited || fail
+	[ "$(runs good)" -eq 1 ] || fail
+	[ "$(count good)" = 0 ] || fail
+	ok insula start bad # by hand, it counts from the beginning
+	eventually 20 ran bad 6
+}
+
+@test "the waits grow" {
+	kept one always 'echo run'
+	eventually 20 ran one 5
+	# 100 + 200 + 400 + 800 ms at the least
+	local first last
+	first=$(insula logs -t one | sed -n '1s/ .*//p')
+	last=$(insula logs -t one | sed -n '5s/ .*//p')
+	[ $(($(date -d "$last" +%s%N) - $(date -d "$first" +%s%N))) -ge 1500000000 ] || fail "$first $last"
+	eventually 5 is one restarting
+	ok insula ps
+	contains 'Restarting (0)'
+	[ "$(detail one .State.Restarting)" = true ] || fail
+	[ -d "/proc/$(detail one .State.KeeperPid)" ] || fail
+}
+
+@test "while it waits: stop and rm end that at once; kill and exec are refused; wait waits for the next end" {
+	kept one always 'echo run; exit 5'
+	eventually 20 ran one 6
+	eventually 5 is one restarting
+	refused 125 "is not running" insula kill one
+	refused 125 "is not running" insula exec one true
+	refused 125 "is restarting" insula rm one
+	ok timeout 20 "$INSULA_BIN/insula" wait one
+	shows 5
+	eventually 5 is one restarting
+	ok timeout 5 "$INSULA_BIN/insula" stop one
+	is one exited || fail
+	[ "$(field one exit_code)" = 5 ] || fail
+	ok insula start one
+	eventually 20 is one restarting
+	ok timeout 5 "$INSULA_BIN/insula" restart one
+	eventually 20 is one restarting
+	ok timeout 5 "$INSULA_BIN/insula" rm -f one
+	[ -z "$(known_ids)" ]
+}
+
+@test "a signal that ends it is no order, a kill is" {
+	kept one always 'trap "exit 3" USR1; echo run; while :; do sleep 0.05; done'
+	eventually 10 ran one 1
+	ok insula kill -s USR1 one
+	eventually 10 ran one 2
+	kill -9 "$(field one pid)" # from outside
+	eventually 10 ran one 3
+	ok insula kill one
+	eventually 10 is one exited
+	sleep 0.5
+	is one exited
+}
+
+@test "restart and start of one with a policy" {
+	kept one unless-stopped 'echo run; sleep 600'
+	eventually 10 ran one 1
+	ok insula restart -t 0 one
+	eventually 10 ran one 2
+	ok insula stop -t 0 one
+	ok insula start one
+	eventually 10 ran one 3
+	kill -9 "$(field one pid)"
+	eventually 10 ran one 4
+}
+
+@test "what it begins with is what it began with: limits, score, rights, environment" {
+	local probe='echo run; ulimit -Sn; ulimit -Hn; ulimit -f; cat /proc/self/oom_score_adj; umask; env | sort; grep -E "^(Sig|Cap|NoNew|Sec)" /proc/self/status; cat /proc/self/cgroup | sed "s/.*://"; ls -l /proc/self/fd | wc -l; echo end; sleep 0.05'
+	kept one always "$probe"
+	eventually 20 ran one 3
+	ok insula stop -t 0 one
+	insula logs one >"$BATS_TEST_TMPDIR/log"
+	awk -v d="$BATS_TEST_TMPDIR" '/^run$/ { n++ } n < 4 { print > (d "/run" n) }' "$BATS_TEST_TMPDIR/log"
+	diff "$BATS_TEST_TMPDIR/run1" "$BATS_TEST_TMPDIR/run2" || fail
+	grep -q end "$BATS_TEST_TMPDIR/run2"
+}
+
+@test "user namespace of the host: each start has its sealed copy" {
+	kept one on-failure:2 --userns host --init 'echo run; exit 3'
+	eventually 20 ran one 3
+	eventually 20 is one exited
+	ok insula doctor
+}
+
+@test "whoever is attached sees the end of that run, and can attach to the next" {
+	exits 6 timeout 20 "$INSULA_BIN/insula" run --name one --restart always "$E2E_IMAGE" sh -c 'echo run; sleep 0.2; exit 6'
+	shows run
+	eventually 10 ran one 3
+	exits 6 timeout 20 "$INSULA_BIN/insula" attach one
+}
+
+@test "its image is gone: that is recorded as its end, with the reason" {
+	local image
+	image=$(copy_of_root gone)
+	insula run -d --name one --restart always "dir:$image" sh -c 'echo run; sleep 0.5' >/dev/null
+	rm -rf "$image"
+	ok timeout 20 "$INSULA_BIN/insula" wait one
+	eventually 20 is one exited
+	[ "$(field one exit_code)" = 125 ] || fail
+	[[ $(detail one .State.Reason) == "failed to start again: "*"$image"* ]] || fail
+	ok insula doctor
+}
+
+@test "the keeper is killed: the next ps brings it back, and a stop before that does not" {
+	kept one always 'echo run; sleep 600'
+	kept two always 'echo run; sleep 600'
+	kept three on-failure:1 'echo run; sleep 600'
+	for name in one two three; do kill -9 "$(detail $name .State.KeeperPid)"; done
+	eventually 5 sh -c '[ "$("$INSULA_BIN/insula" inspect two | jq -r ".[0].State.Status")" = dead ]'
+	ok insula stop two
+	ok insula ps
+	contains one
+	contains three
+	lacks two
+	is one running || fail
+	is two exited || fail
+	[ "$(field two exit_code)" = 137 ] || fail
+	ok insula logs one
+	shows $'run\nrun'
+}
+
+@test "killed at each step of a restart, it can be started, and nothing is left" {
+	for point in keeper.exit.socket keeper.exit.release keeper.again again.loaded again.locked again.fresh \
+		keeper.claimed keeper.running store.state store.again keeper.state keeper.exec keeper.start; do
+		rm -f "$E2E_STATE/points"
+		# the second visit of what the first start passes, too
+		local visit=1
+		case $point in keeper.claimed | keeper.running | store.state | keeper.state | keeper.exec | keeper.start) visit=2 ;; esac
+		INSULA_FAIL=$point=kill@$visit INSULA_FAIL_LOG=$E2E_STATE/points \
+			insula run -d --name one --restart on-failure:5 "$E2E_IMAGE" sh -c 'echo run; exit 3' >/dev/null
+		if [ $visit -eq 1 ]; then # else the count is each program's own
+			eventually 20 grep -q "^$point kill" "$E2E_STATE/points" || fail "$point"
+			eventually 20 sh -c '"$INSULA_BIN/insula" inspect one | jq -e ".[0].State.Status == \"dead\" or .[0].State.Status == \"exited\"" >/dev/null' || fail "$point: $(field one status)"
+		fi
+		ok timeout 30 "$INSULA_BIN/insula" stop one || fail "$point"
+		is one exited || fail "$point: $(field one status)"
+		ok insula doctor --repair || fail "$point"
+		ok insula rm one || fail "$point"
+		[ -z "$(known_ids)" ] || fail "$point"
+	done
+}
+
+@test "restarts leave no descriptor behind" {
+	kept one always 'echo run'
+	eventually 20 ran one 2
+	local keeper before
+	keeper=$(detail one .State.KeeperPid)
+	before=$(find "/proc/$keeper/fd" | wc -l)
+	eventually 30 ran one 7
+	eventually 5 is one restarting
+	[ "$(detail one .State.KeeperPid)" = "$keeper" ] || fail "it is another process"
+	[ "$(find "/proc/$keeper/fd" | wc -l)" -le $((before + 1)) ] || fail "$(ls -l "/proc/$keeper/fd")"
+}
+
+@test "policies that make no sense are refused" {
+	refused 125 "no restart policy" insula run --restart sometimes "$E2E_IMAGE" true
+	refused 125 "no restart policy" insula run --restart always:3 "$E2E_IMAGE" true
+	refused 125 "on-failure" insula run --restart on-failure:0 "$E2E_IMAGE" true
+	refused 125 "exclude each other" insula run --rm --restart always "$E2E_IMAGE" true
+}
