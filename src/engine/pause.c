@@ -14,6 +14,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/own.h"
+#include "engine/event.h"
 #include "engine/group.h"
 #include "engine/lifecycle.h"
 #include "engine/store_private.h"
@@ -78,7 +79,10 @@ int engine_pause(struct container *ct, bool pause, struct err *err)
 	if (cgroup_is_frozen(&cg) == pause)
 		return err_set(err, ERR_STATE, 0, "container '%s' is %spaused", ct->record.name,
 			       pause ? "already " : "not ");
-	return pause ? freeze(ct, &cg, err) : thaw(ct, &cg, err);
+	if ((pause ? freeze(ct, &cg, err) : thaw(ct, &cg, err)) < 0)
+		return -1;
+	event_note(ct, pause ? "pause" : "unpause", NULL, NULL);
+	return 0;
 }
 
 void engine_thaw(struct container *ct)

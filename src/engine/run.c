@@ -198,7 +198,7 @@ int engine_create(struct store *store, const struct run_options *options, const 
 	record_init(&record);
 	if (!cache || launch_check_caller(err) < 0 ||
 	    image_open(image_ref, cache, &image, err) < 0 ||
-	    engine_make_record(options, image_ref, &image, command, &record, err) < 0)
+	    engine_make_record(store, options, image_ref, &image, command, &record, err) < 0)
 		return -1;
 	if (options->cidfile && launch_write_cidfile(options->cidfile, record.id, err) < 0)
 		return -1;
