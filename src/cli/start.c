@@ -51,7 +51,7 @@ static int run_attach(struct cli *cli, void *data, const struct strv *operands, 
 	    store_find(&cli->store, operands->items[0], &ct, err) < 0 ||
 	    engine_settle(&ct, err) < 0)
 		return -1;
-	if (ct.status != CT_RUNNING)
+	if (!container_is_kept(&ct))
 		return engine_not_running(&ct, err);
 	if (ct.paused) {
 		err_set(err, ERR_STATE, 0, "container '%s' is paused", ct.record.name);
