@@ -17,15 +17,15 @@
 #include "base/own.h"
 
 const struct verb *const cli_verbs[] = {
-	&cli_verb_run,	      &cli_verb_create,	    &cli_verb_start,
-	&cli_verb_exec,	      &cli_verb_attach,	    &cli_verb_ps,
-	&cli_verb_logs,	      &cli_verb_stop,	    &cli_verb_restart,
-	&cli_verb_kill,	      &cli_verb_pause,	    &cli_verb_unpause,
-	&cli_verb_wait,	      &cli_verb_rm,	    &cli_verb_inspect,
-	&cli_verb_info,	      &cli_verb_version,    &cli_verb_doctor,
-	&cli_verb_events,     &cli_verb_top,	    &cli_verb_stats,
-	&cli_verb_update,     &cli_verb_rename,	    &cli_verb_completion,
-	&cli_verb_containers, &cli_verb_again,	    NULL,
+	&cli_verb_run,	      &cli_verb_create,	 &cli_verb_start,
+	&cli_verb_exec,	      &cli_verb_attach,	 &cli_verb_ps,
+	&cli_verb_logs,	      &cli_verb_stop,	 &cli_verb_restart,
+	&cli_verb_kill,	      &cli_verb_pause,	 &cli_verb_unpause,
+	&cli_verb_wait,	      &cli_verb_rm,	 &cli_verb_inspect,
+	&cli_verb_info,	      &cli_verb_version, &cli_verb_doctor,
+	&cli_verb_events,     &cli_verb_top,	 &cli_verb_stats,
+	&cli_verb_update,     &cli_verb_rename,	 &cli_verb_completion,
+	&cli_verb_containers, &cli_verb_again,	 NULL,
 };
 
 const struct opt cli_global_table[] = {

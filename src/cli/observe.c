@@ -305,7 +305,7 @@ static int find_named(struct cli *cli, const struct strv *refs, struct watching 
 
 		if (store_find(&cli->store, refs->items[i], &ct, err) < 0)
 			return -1;
-		if (ct.status == CT_CREATED && engine_settle(&ct, err) < 0)
+		if (ct.status == CT_STARTING && engine_settle(&ct, err) < 0)
 			return -1;
 		if (ct.status != CT_RUNNING)
 			return engine_not_running(&ct, err);

@@ -100,8 +100,7 @@ static int start(struct container *ct, struct keeper_state *state, struct err *e
 	own(image) struct image image = IMAGE_INIT;
 	own_free char *cache = str_printf(err, "%s/images/host", ct->store->root);
 
-	ct->lock_fd = store_lock(ct, LOCK_TIMEOUT_MS, err);
-	if (!cache || ct->lock_fd < 0 || fail_point("again.locked", err) < 0 ||
+	if (!cache || fail_point("again.locked", err) < 0 ||
 	    image_open(ct->record.image, cache, &image, err) < 0 ||
 	    launch_keep_writable(ct, &image, err) < 0 || store_mark_fresh(ct, err) < 0)
 		return -1;
@@ -126,6 +125,20 @@ static int seal_if_needed(struct container *ct, const struct keeper_state *state
 	return fd_cloexec_from(3, err);
 }
 
+/* With its lock, and what its record says since that is ours. */
+static int load(struct store *store, const char *id, struct container *ret, struct err *err)
+{
+	own(container) struct container ct = CONTAINER_INIT;
+
+	if (store_load(store, id, &ct, err) < 0)
+		return -1;
+	own_fd int lock_fd = store_lock(&ct, LOCK_TIMEOUT_MS, err);
+	if (lock_fd < 0 || store_load(store, id, ret, err) < 0)
+		return -1;
+	ret->lock_fd = take_fd(lock_fd);
+	return 0;
+}
+
 int engine_again(struct store *store, int state_fd, engine_seal_fn *seal, void *data,
 		 struct err *err)
 {
@@ -135,7 +148,7 @@ int engine_again(struct store *store, int state_fd, engine_seal_fn *seal, void *
 
 	if (keeper_state_load(state_fd, &state, err) < 0)
 		return -1;
-	if (fail_point("again.loaded", err) == 0 && store_load(store, state.id, &ct, err) == 0) {
+	if (fail_point("again.loaded", err) == 0 && load(store, state.id, &ct, err) == 0) {
 		if (seal_if_needed(&ct, &state, state_fd, seal, data, err) == 0)
 			status = start(&ct, &state, err);
 		record_failure(&ct, &state, err);

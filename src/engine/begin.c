@@ -27,6 +27,20 @@
 #define ASK_TIMEOUT_MS 5000
 #define TRIES 8
 
+/* What it is, and what its record says, may have changed until its lock was ours. */
+static int read_again(struct container *ct, struct err *err)
+{
+	struct container now;
+
+	if (store_load(ct->store, ct->id, &now, err) < 0)
+		return -1;
+	now.lock_fd = ct->lock_fd;
+	ct->lock_fd = -1;
+	container_done(ct);
+	*ct = now;
+	return 0;
+}
+
 /* Until it is ours to start: 1; or runs: 0. Others may start, stop and repair it between our looks. */
 static int hold(struct container *ct, struct err *err)
 {
@@ -36,7 +50,7 @@ static int hold(struct container *ct, struct err *err)
 		if (container_is_kept(ct))
 			return 0;
 		ct->lock_fd = store_lock(ct, LOCK_TIMEOUT_MS, err);
-		if (ct->lock_fd < 0 || store_refresh(ct, err) < 0)
+		if (ct->lock_fd < 0 || read_again(ct, err) < 0)
 			return -1;
 		if (ct->status == CT_DEAD && engine_repair_locked(ct, err) < 0)
 			return -1;

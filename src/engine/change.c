@@ -16,7 +16,7 @@ int change_begin(struct container *ct, struct err *err)
 {
 	struct container now;
 
-	if (ct->status == CT_CREATED && engine_settle(ct, err) < 0)
+	if (ct->status == CT_STARTING && engine_settle(ct, err) < 0)
 		return -1;
 	own_fd int lock_fd = store_lock(ct, LOCK_TIMEOUT_MS, err);
 	if (lock_fd < 0 || store_load(ct->store, ct->id, &now, err) < 0)

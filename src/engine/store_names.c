@@ -118,8 +118,10 @@ static int journal_rename(const struct container *ct, const char *name, struct e
 	char text[2 * STORE_NAME_MAX + 3];
 	int size = snprintf(text, sizeof text, "%s\n%s\n", ct->record.name, name);
 
-	return file_write_atomic(ct->record.remove ? ct->run_fd : ct->root_fd, STORE_RENAMING, text,
-				 (size_t)size, 0600, !ct->record.remove, err);
+	int dir_fd = store_record_fd(ct);
+
+	return file_write_atomic(dir_fd, STORE_RENAMING, text, (size_t)size, 0600,
+				 dir_fd == ct->root_fd, err);
 }
 
 /* The record decides which name it has; until it is written the new one leads to it as well. */

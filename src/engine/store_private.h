@@ -10,7 +10,7 @@
 #define STORE_REMOVED "removed" /* in ROOT */
 #define STORE_RECORD "record.json"
 #define STORE_RENAMING "renaming" /* beside the record */
-#define STORE_READY "ready"	/* in a container's directory there */
+#define STORE_READY "ready"	  /* in a container's directory there */
 #define STORE_EXIT "exit.json"
 
 /* In a run directory. */
@@ -69,6 +69,8 @@ int store_bind_line(const char *line, size_t size, const char *name, const struc
 /* Add the checksum to the last line of a text, which is an object with members. */
 void store_add_sum(struct str *text);
 
+/* The directory that it is in: that in RUN where the container was run with --rm. */
+int store_record_fd(const struct container *ct);
 int store_write_record(int dir_fd, const struct record *record, bool sync, struct err *err);
 /* From RUN or ROOT, whichever has it. A container that died before its record was written gets one with
  * its id alone, so that it can be listed and removed. */

@@ -246,13 +246,22 @@ static void show_copy(int fd, off_t end, const struct record *record)
 		return; /* slower to list, and no less true */
 }
 
+int store_record_fd(const struct container *ct)
+{
+	bool in_root = ct->root_fd >= 0 &&
+		       faccessat(ct->root_fd, STORE_RECORD, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+
+	return in_root ? ct->root_fd : ct->run_fd;
+}
+
 int store_rewrite_record(struct container *ct, struct err *err)
 {
 	off_t end = 0;
 	own_fd int state_fd = hide_copy(ct, &end);
 
 	if (fail_point("record.hidden", err) < 0 ||
-	    store_write_record(ct->record.remove ? ct->run_fd : ct->root_fd, &ct->record, err) < 0)
+	    store_write_record(store_record_fd(ct), &ct->record, store_record_fd(ct) == ct->root_fd,
+			       err) < 0)
 		return err_wrap(err, "cannot change the record of '%s'", ct->record.name);
 	if (fail_point("record.written", err) < 0)
 		return -1;

@@ -160,7 +160,7 @@ int engine_top(struct container *ct, struct json_writer *w, struct err *err)
 
 	if (!pids)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot list processes");
-	if (ct->status == CT_CREATED && engine_settle(ct, err) < 0)
+	if (ct->status == CT_STARTING && engine_settle(ct, err) < 0)
 		return -1;
 	if (ct->status != CT_RUNNING)
 		return engine_not_running(ct, err);
