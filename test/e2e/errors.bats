@@ -31,7 +31,7 @@ run_refused() {
 }
 
 @test "flags of other engines are refused, not ignored" {
-	for flag in --publish=80:80 --restart=always --gpus=all --privileged --health-cmd=x --pod=x; do
+	for flag in --publish=80:80 --gpus=all --privileged --pod=x; do
 		run_refused "${flag%%=*}" "$flag"
 	done
 	refused 125 -p insula run -p 80:80 "$E2E_IMAGE" true
