@@ -128,7 +128,7 @@ static void making_done(struct making *m)
 
 /* ---- what is asked for ---- */
 
-static int load(struct making *m, const struct oci *oci, const char *id, bool detached,
+static int load(struct making *m, const struct oci *oci, const char *id, bool detached, bool starts,
 		struct err *err)
 {
 	const struct create_options *options = m->options;
@@ -138,7 +138,8 @@ static int load(struct making *m, const struct oci *oci, const char *id, bool de
 	    bundle_load(&m->bundle, options->bundle ? options->bundle : ".", options->config, err) <
 		    0)
 		return -1;
-	if (!m->bundle.spec.process_given)
+	/* "REQUIRED when start is called". */
+	if (starts && !m->bundle.spec.process_given)
 		return err_set(err, ERR_INVALID, 0, "process: is missing: there is nothing to run");
 	return life_check_terminal(options->console_socket, m->bundle.spec.process.terminal,
 				   detached, err);
@@ -350,7 +351,7 @@ static int run_create(struct oci *oci, void *options, const struct strv *operand
 
 	m.options = options;
 	bundle_init(&m.bundle);
-	if (load(&m, oci, id, true, err) < 0 || seal(&m, oci, err) < 0)
+	if (load(&m, oci, id, true, false, err) < 0 || seal(&m, oci, err) < 0)
 		return -1;
 	return make(&m, oci, id, true, err);
 }
@@ -389,7 +390,7 @@ static int run_run(struct oci *oci, void *values, const struct strv *operands, s
 
 	m.options = options;
 	bundle_init(&m.bundle);
-	if (load(&m, oci, id, detached, err) < 0 || seal(&m, oci, err) < 0)
+	if (load(&m, oci, id, detached, true, err) < 0 || seal(&m, oci, err) < 0)
 		return -1;
 	if (!detached && !options->no_subreaper)
 		prctl(PR_SET_CHILD_SUBREAPER, 1);

@@ -283,6 +283,9 @@ static int decide_process(struct entering *e, const struct strv *operands, struc
 	if (life_read_spec(&e->dir, &e->spec, err) < 0)
 		return -1;
 	e->spec.process.terminal = false; /* what the container has is no example */
+	if (!e->spec.process_given && set_text(&e->spec.process.cwd, "/", err) < 0)
+		return -1;
+	e->spec.process_given = true;
 	if (o->process && replace_process(e, err) < 0)
 		return -1;
 	if (!o->process && operands->count < 2) {

@@ -9,7 +9,8 @@
  *
  * Two things the kernel does not do by itself:
  * - one exception alone must cover all that is asked for, so reading by one rule and writing by
- *   another would not add up to opening for both: what covers a rule gives it its access;
+ *   another would not add up to opening for both: what covers a rule gives it the other half. Making
+ *   a node is never asked for together with opening one, and stays where it was written;
  * - denying a part of an exception ("c 1:3" out of "c 1:*") removes nothing at all, silently. Such
  *   a list cannot be expressed and is reported, never written.
  */
@@ -82,6 +83,12 @@ static int set_append(struct device_set *set, const struct cgroup_device *d, str
 	return 0;
 }
 
+/* What `narrow` needs of an exception that covers it: the other half of opening for both. */
+static unsigned int lent(unsigned int wide, unsigned int narrow)
+{
+	return narrow & DEVICE_OPEN ? wide & DEVICE_OPEN : 0;
+}
+
 /* A rule against the default: one more exception, or more access for those there are. */
 static int add_exception(struct device_set *set, const struct cgroup_device *rule, struct err *err)
 {
@@ -92,17 +99,16 @@ static int add_exception(struct device_set *set, const struct cgroup_device *rul
 	d.allow = !set->allow;
 	for (size_t i = 0; i < set->count; i++)
 		if (covers(&set->items[i], rule))
-			access |= cgroup_device_access(&set->items[i]);
+			access |= lent(cgroup_device_access(&set->items[i]), access);
 	cgroup_device_set_access(&d, access);
 	for (size_t i = 0; i < set->count; i++) {
 		struct cgroup_device *have = &set->items[i];
 		unsigned int bits = cgroup_device_access(have);
+		bool same = covers(have, rule) && covers(rule, have);
 
-		there = there || (covers(have, rule) && bits == access);
-		if (!covers(rule, have))
-			continue;
-		cgroup_device_set_access(have, bits | access);
-		there = there || covers(have, rule);
+		there = there || same || (covers(have, rule) && (bits & access) == access);
+		if (covers(rule, have))
+			cgroup_device_set_access(have, bits | (same ? access : lent(access, bits)));
 	}
 	return there ? 0 : set_append(set, &d, err);
 }

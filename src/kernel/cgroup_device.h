@@ -10,7 +10,13 @@
 #include "kernel/cgroup.h"
 
 /* The bits of BPF_DEVCG_ACC_*. */
-enum { DEVICE_MKNOD = 1, DEVICE_READ = 2, DEVICE_WRITE = 4, DEVICE_ALL = 7 };
+enum {
+	DEVICE_MKNOD = 1,
+	DEVICE_READ = 2,
+	DEVICE_WRITE = 4,
+	DEVICE_OPEN = DEVICE_READ | DEVICE_WRITE,
+	DEVICE_ALL = 7
+};
 
 #define DEVICE_TEXT_SIZE 64
 

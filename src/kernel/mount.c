@@ -286,6 +286,13 @@ int mount_enter_moved(struct err *err)
 	return 0;
 }
 
+int mount_enter_root(int root_fd, struct err *err)
+{
+	if (fchdir(root_fd) < 0 || chroot(".") < 0)
+		return err_errno(err, "cannot enter the root");
+	return 0;
+}
+
 int mount_bind_path(const char *source, const char *target, struct err *err)
 {
 	if (mount(source, target, NULL, MS_BIND, NULL) < 0)

@@ -80,6 +80,8 @@ int mount_copy_namespace(struct err *err);
  * namespace enters it by mount_enter_moved. */
 int mount_move_root(int root_fd, struct err *err);
 int mount_enter_moved(struct err *err);
+/* Or, in a mount namespace that others use: the root of the caller alone, which no mount has to be changed for. */
+int mount_enter_root(int root_fd, struct err *err);
 
 /* Plain mount(2)/umount2(2) for the few host paths that are ours (the pin of the launch pad). */
 int mount_bind_path(const char *source, const char *target, struct err *err);

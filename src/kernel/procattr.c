@@ -252,12 +252,12 @@ static int open_exec_label(int proc_fd, enum lsm_kind kind, struct err *err)
 	return fd;
 }
 
-int lsm_exec_label(int proc_fd, enum lsm_kind kind, const char *label, struct err *err)
+int lsm_open_exec_label(int proc_fd, enum lsm_kind kind, const char *label, int *ret_fd,
+			struct err *err)
 {
 	bool unconfined = str_eq(label, "unconfined");
-	char text[LABEL_MAX + 8];
-	own_fd int fd = -1;
 
+	*ret_fd = -1;
 	if (!label || !*label || (unconfined && kind != LSM_APPARMOR))
 		return 0;
 	if (strlen(label) > LABEL_MAX || str_has_control(label))
@@ -266,9 +266,16 @@ int lsm_exec_label(int proc_fd, enum lsm_kind kind, const char *label, struct er
 		return err_set(err, ERR_UNSUPPORTED, 0,
 			       "cannot apply security label '%s': no module for it is active",
 			       label);
-	fd = open_exec_label(proc_fd, kind, err);
-	if (fd < 0)
+	*ret_fd = open_exec_label(proc_fd, kind, err);
+	if (*ret_fd < 0)
 		return err_wrap(err, "cannot apply security label '%s'", label);
+	return 0;
+}
+
+int lsm_write_exec_label(int fd, enum lsm_kind kind, const char *label, struct err *err)
+{
+	char text[LABEL_MAX + 8];
+
 	snprintf(text, sizeof(text), "%s%s", kind == LSM_APPARMOR ? "exec " : "", label);
 	if (write_once(fd, text) < 0)
 		return err_errno(err, "cannot apply security label '%s'", label);

@@ -56,14 +56,18 @@ static int init_oom(struct job *job, struct err *err)
 /* P's end closed without a word: P failed or died, and so do we, silently. */
 static int init_wait(struct job *job, struct err *err)
 {
-	size_t fds = 0;
+	int fds[2];
+	size_t count = 0, taken = 0;
 
 	job->pid = getpid(); /* a filter may refuse it later */
-	ssize_t n = fd_recv(job->sync_fd, &job->release, sizeof job->release, &job->slave_fd, 1,
-			    &fds, err);
+	ssize_t n = fd_recv(job->sync_fd, &job->release, sizeof job->release, fds, 2, &count, err);
 
 	if (n != sizeof job->release)
 		_exit(EXIT_FAILURE);
+	if (job->plan && job->plan->shares_mounts && taken < count)
+		job->root_fd = fds[taken++];
+	if (taken < count)
+		job->slave_fd = fds[taken++];
 	return 0;
 }
 
@@ -86,7 +90,8 @@ int init_root(struct job *job, struct err *err)
 
 static int init_lock(struct job *job, struct err *err)
 {
-	int flags = (job->lock_mounts ? CLONE_NEWNS : 0) |
+	/* What is in no mount namespace cannot be changed by anybody. */
+	int flags = (job->lock_mounts && !job->plan->shares_mounts ? CLONE_NEWNS : 0) |
 		    (job->own_cgroup_ns ? CLONE_NEWCGROUP : 0);
 
 	if (flags && unshare(flags) < 0)
@@ -261,15 +266,30 @@ static int init_cwd(struct job *job, struct err *err)
 	return 0;
 }
 
-static int init_label(struct job *job, struct err *err)
+/* Before a filter of an older time, which refuses openat2(2). */
+static int init_label_file(struct job *job, struct err *err)
 {
 	const struct spec_process *p = job->process;
 
-	if (p->apparmor_profile &&
-	    lsm_exec_label(job->proc_fd, LSM_APPARMOR, p->apparmor_profile, err) < 0)
+	if (lsm_open_exec_label(job->proc_fd, LSM_APPARMOR, p->apparmor_profile, &job->apparmor_fd,
+				err) < 0)
 		return -1;
-	if (p->selinux_label &&
-	    lsm_exec_label(job->proc_fd, LSM_SELINUX, p->selinux_label, err) < 0)
+	return lsm_open_exec_label(job->proc_fd, LSM_SELINUX, p->selinux_label, &job->selinux_fd,
+				   err);
+}
+
+/* Not before: hooks of the container would be confined by it. */
+static int init_label(struct job *job, struct err *err)
+{
+	const struct spec_process *p = job->process;
+	own_fd int apparmor_fd = take_fd(job->apparmor_fd);
+	own_fd int selinux_fd = take_fd(job->selinux_fd);
+
+	if (apparmor_fd >= 0 &&
+	    lsm_write_exec_label(apparmor_fd, LSM_APPARMOR, p->apparmor_profile, err) < 0)
+		return -1;
+	if (selinux_fd >= 0 &&
+	    lsm_write_exec_label(selinux_fd, LSM_SELINUX, p->selinux_label, err) < 0)
 		return -1;
 	fd_close(take_fd(job->proc_fd)); /* nothing else needs it any more */
 	return 0;
@@ -418,6 +438,7 @@ static const struct {
 	[STEP_INIT_REPORT] = {init_report, "init.report"},
 	[STEP_INIT_WAIT] = {init_wait, "init.wait"},
 	[STEP_INIT_MOVED] = {child_enter_moved, "init.moved"},
+	[STEP_INIT_DETACHED] = {child_enter_detached, "init.detached"},
 	[STEP_INIT_ROOT] = {init_root, "init.root"},
 	[STEP_INIT_LOCK] = {init_lock, "init.lock"},
 	[STEP_INIT_SHARE] = {child_share, "init.share"},
@@ -433,6 +454,7 @@ static const struct {
 	[STEP_INIT_CWD] = {init_cwd, "init.cwd"},
 	[STEP_INIT_START] = {init_start, "init.start"},
 	[STEP_INIT_HOOKS_START] = {init_hooks_start, "init.hooks-start"},
+	[STEP_INIT_LABEL_FILE] = {init_label_file, "init.label-file"},
 	[STEP_INIT_LABEL] = {init_label, "init.label"},
 	[STEP_INIT_READY] = {init_ready, "init.ready"},
 	[STEP_INIT_FILTER] = {init_filter, "init.filter"},

@@ -20,6 +20,14 @@ int child_enter_moved(struct job *job, struct err *err)
 	return mount_enter_moved(err);
 }
 
+/* Once it is closed, whoever has it for a root is all that keeps it. */
+int child_enter_detached(struct job *job, struct err *err)
+{
+	own_fd int root_fd = take_fd(job->root_fd);
+
+	return mount_enter_root(root_fd, err);
+}
+
 /* Whether something later lies on or above the mount, so that its path leads elsewhere. */
 static bool is_covered(const struct plan *plan, size_t i)
 {

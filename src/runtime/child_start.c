@@ -17,7 +17,7 @@
 #include "runtime/hooks.h"
 #include "runtime/start.h"
 
-#define FIXED 11 /* descriptors that are kept, whatever is preserved */
+#define FIXED 12 /* descriptors that are kept, whatever is preserved */
 
 /* Into the user namespace: the hooks of the container are run by its root. */
 static int enter_as_root(void *data, struct err *err)
@@ -40,14 +40,14 @@ int init_hooks_container(struct job *job, struct err *err)
 
 	if (n != sizeof host_pid)
 		_exit(EXIT_FAILURE); /* P failed or died, and so do we, silently */
-	if (hooks_run(job->spec, SPEC_HOOK_CREATE_CONTAINER, job->state, STATE_CREATING, host_pid,
+	if (hooks_run(job->spec, SPEC_HOOK_CREATE_CONTAINER, job->state, STATE_CREATED, host_pid,
 		      &place, err) < 0)
 		return -1;
 	return fd_send(job->sync_fd, &done, 1, NULL, 0, err);
 }
 
-/* Everything else is closed: the creator's lock, its logs, its procfs where no label needs it. Hooks need
- * descriptors below a limit that may be small. */
+/* Everything else is closed: the creator's lock, its logs, its procfs. Hooks need descriptors below a limit
+ * that may be small. */
 int child_let_go(struct job *job, struct err *err)
 {
 	bool hooks = job->plan && job->state && job->spec->hooks[SPEC_HOOK_START_CONTAINER].count;
@@ -55,8 +55,6 @@ int child_let_go(struct job *job, struct err *err)
 	if ((job->start_fd < 0 && !hooks) || job->has_let_go)
 		return 0;
 	job->has_let_go = true;
-	const struct spec_process *p = job->process;
-	bool label = p->apparmor_profile || p->selinux_label;
 	int kept[FIXED + RUNTIME_PRESERVE_MAX] = {0,
 						  1,
 						  2,
@@ -64,7 +62,8 @@ int child_let_go(struct job *job, struct err *err)
 						  job->start_fd,
 						  job->answer_fd,
 						  job->init_fd,
-						  label ? job->proc_fd : -1,
+						  job->apparmor_fd,
+						  job->selinux_fd,
 						  job->hook_fds[0],
 						  job->hook_fds[1],
 						  fail_log_fd()};
@@ -72,6 +71,7 @@ int child_let_go(struct job *job, struct err *err)
 
 	for (int fd = 3; fd < 3 + job->preserve_fds; fd++)
 		kept[count++] = fd;
+	job->proc_fd = -1;
 	return fd_close_others(kept, count, err);
 }
 
@@ -86,15 +86,26 @@ static int wait_for_start(int start_fd, struct err *err)
 	return n == 1 ? 0 : err_errno(err, "cannot wait for the start");
 }
 
+/* A container may be created without a process, and can not be started then: the end of it, as of any start
+ * that fails. */
+static int no_process(struct err *err)
+{
+	err_set(err, ERR_INVALID, 0, "process: is missing: there is nothing to start");
+	return err_hint(err, "config.json needs it when the container is created");
+}
+
 int init_start(struct job *job, struct err *err)
 {
+	bool given = job->spec->process_given;
 	const char done = WORD_DONE;
 
-	if (command_check(job, err) < 0 || child_let_go(job, err) < 0 ||
+	if ((given && command_check(job, err) < 0) || child_let_go(job, err) < 0 ||
 	    fd_send(job->sync_fd, &done, 1, NULL, 0, err) < 0)
 		return -1;
 	fd_close(take_fd(job->sync_fd));
-	return wait_for_start(job->start_fd, err);
+	if (wait_for_start(job->start_fd, err) < 0)
+		return -1;
+	return given ? 0 : no_process(err);
 }
 
 int init_hooks_start(struct job *job, struct err *err)

@@ -310,6 +310,7 @@ static int prepare(struct exec *x, const struct cgroup_host *host, struct err *e
 	x->init_pid = proc_pid_of_fd(x->proc_fd, x->request->init->pidfd);
 	if (!x->init_pid)
 		return err_set(err, ERR_STATE, 0, "container not running");
+	x->shares_mounts = spec_shares_mounts(x->request->spec);
 	x->ordinary = rootless_is_needed();
 	x->groups_are_fixed = spec_keeps_groups(x->request->spec) ||
 			      groups_are_fixed(x->proc_fd, x->init_pid);

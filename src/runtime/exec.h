@@ -22,6 +22,7 @@ struct exec {
 	struct exec_map uids, gids;
 	uint32_t root_uid, root_gid; /* of the container's root, on the host */
 	struct identity identity;
+	bool shares_mounts;    /* its mount namespace has others in it, with a root of their own */
 	bool ordinary;	       /* user: no rights outside of his containers */
 	bool groups_are_fixed; /* in the container's user namespace */
 	struct proc joiner;

@@ -22,11 +22,12 @@
 #include "base/fd.h"
 #include "base/own.h"
 #include "base/path.h"
+#include "kernel/mount.h"
 #include "kernel/scheduler.h"
 #include "kernel/tty.h"
 #include "runtime/exec.h"
 
-#define FIXED 7 /* descriptors that are kept, whatever is preserved */
+#define FIXED 8 /* descriptors that are kept, whatever is preserved */
 
 /* As the container's root: a terminal that belongs to an id which its user namespace does not have
  * could not be handed to the command's user. */
@@ -64,6 +65,7 @@ static size_t list_steps(const struct runtime_exec *r, struct step steps[static 
 		enum step_op op;
 		bool wanted;
 	} all[] = {
+		{STEP_INIT_LABEL_FILE, has_label(r->process)},
 		{STEP_INIT_LABEL, has_label(r->process)},
 		{STEP_INIT_WAIT, true},
 		{STEP_INIT_ROOT, true},
@@ -105,6 +107,9 @@ static _Noreturn void newborn(struct exec *x)
 			  .init_fd = -1,
 			  .delegate_fd = -1,
 			  .slave_fd = -1,
+			  .root_fd = -1,
+			  .apparmor_fd = -1,
+			  .selinux_fd = -1,
 			  .start_fd = -1,
 			  .answer_fd = -1,
 			  .hook_fds = {-1, -1}};
@@ -132,9 +137,10 @@ static int let_go(const struct exec *x, struct err *err)
 {
 	const struct runtime_exec *r = x->request;
 	int kept[FIXED + RUNTIME_PRESERVE_MAX] = {
-		x->joiner_fd, r->init->pidfd, r->stdio[0],
-		r->stdio[1],  r->stdio[2],    has_label(r->process) ? x->proc_fd : -1,
-		fail_log_fd()};
+		x->joiner_fd,  r->init->pidfd,
+		r->stdio[0],   r->stdio[1],
+		r->stdio[2],   has_label(r->process) ? x->proc_fd : -1,
+		fail_log_fd(), x->shares_mounts ? x->root_fd : -1};
 	size_t count = FIXED;
 
 	for (int fd = 3; fd < 3 + r->preserve_fds; fd++)
@@ -181,6 +187,15 @@ static int await_attached(const struct exec *x, struct err *err)
 	return err->errnum ? -1 : err_set(err, ERR_STATE, 0, "our parent gave up");
 }
 
+/* Where the container has a mount namespace of its own, that one's root is its root. */
+static int enter_root(struct exec *x, struct err *err)
+{
+	if (!x->shares_mounts)
+		return 0;
+	own_fd int root_fd = take_fd(x->root_fd);
+	return mount_enter_root(root_fd, err);
+}
+
 static int go_in(struct exec *x, struct err *err)
 {
 	const struct spec_process *p = x->request->process;
@@ -199,6 +214,8 @@ static int go_in(struct exec *x, struct err *err)
 		return -1;
 	if (setns(x->request->init->pidfd, x->namespaces) < 0)
 		return entry_error(x, "cannot enter the container", err);
+	if (enter_root(x, err) < 0)
+		return -1;
 	/* An ordinary user's are his own, and have a name in his containers; his right to give them away is
 	 * one of theirs. Where they have none, they stay as they are. */
 	if (x->ordinary)

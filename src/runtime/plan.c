@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <linux/capability.h>
 
 #include "base/own.h"
 #include "kernel/procattr.h"
@@ -68,18 +69,36 @@ static bool has_hooks(const struct plan *plan, enum spec_hook_kind kind)
 	return plan->request.state && plan->spec->hooks[kind].count;
 }
 
+/* Whoever is in a user namespace has come away from its caller's mount namespace, and could not enter another. */
+static int check_shares_mounts(struct plan *plan, struct err *err)
+{
+	const struct spec_linux *linux_ = &plan->spec->linux_;
+
+	if (plan->nested) {
+		err_set(err, ERR_UNSUPPORTED, 0,
+			"linux.namespaces: only root of the host can make a container without a "
+			"mount namespace of its own");
+		return err_hint(err, "add {\"type\": \"mount\"} without a path");
+	}
+	if (linux_->namespaces[SPEC_NS_USER].given ||
+	    !(plan->spec->process.caps.bounding & UINT64_C(1) << CAP_SYS_ADMIN))
+		return 0;
+	return strv_add(&plan->warnings,
+			"linux.namespaces: without a mount namespace of its own the container can "
+			"leave its root, because it may have CAP_SYS_ADMIN",
+			err);
+}
+
 static int plan_namespaces(struct plan *plan, const struct facts *facts, struct err *err)
 {
 	const struct spec_linux *linux_ = &plan->spec->linux_;
 
 	for (int i = 0; i < SPEC_NS_COUNT; i++)
 		plan->own[kind_of[i]] = linux_->namespaces[i].given && !linux_->namespaces[i].path;
-	if (!plan->own[NS_MNT]) {
-		err_set(err, ERR_UNSUPPORTED, 0,
-			"linux.namespaces: a mount namespace of its own is required");
-		return err_hint(err, "add {\"type\": \"mount\"} without a path");
-	}
 	plan->nested = !facts->initial_userns;
+	plan->shares_mounts = spec_shares_mounts(plan->spec);
+	if (plan->shares_mounts && check_shares_mounts(plan, err) < 0)
+		return -1;
 	plan->host_tree = plan->nested || has_hooks(plan, SPEC_HOOK_PRESTART) ||
 			  has_hooks(plan, SPEC_HOOK_CREATE_RUNTIME) ||
 			  has_hooks(plan, SPEC_HOOK_CREATE_CONTAINER);
@@ -284,7 +303,9 @@ static int plan_parent_steps(struct plan *plan, struct err *err)
 		return -1;
 	if (plan_add_sources(plan, err) < 0 || plan_add_field_sources(plan, err) < 0)
 		return -1;
-	if (ADD_ALL(plan, err, STEP_PAD, STEP_CLONE) < 0)
+	/* C is born where it is to stay: in P's copy of the pad, or in a mount namespace of others. */
+	if (plan->shares_mounts ? ADD_ALL(plan, err, STEP_CLONE, STEP_PAD) < 0
+				: ADD_ALL(plan, err, STEP_PAD, STEP_CLONE) < 0)
 		return -1;
 	if (plan->own[NS_USER] && ADD_ALL(plan, err, STEP_MAPS) < 0)
 		return -1;
@@ -300,7 +321,11 @@ static int plan_parent_steps(struct plan *plan, struct err *err)
 	if (has_hooks(plan, SPEC_HOOK_CREATE_CONTAINER) &&
 	    ADD_ALL(plan, err, STEP_HOOKS_CONTAINER) < 0)
 		return -1;
-	if (ADD_ALL(plan, err, plan->request.no_pivot ? STEP_MOVE : STEP_PIVOT, STEP_LEAVE) < 0)
+	if (ADD_ALL(plan, err,
+		    plan->shares_mounts	     ? STEP_DETACH
+		    : plan->request.no_pivot ? STEP_MOVE
+					     : STEP_PIVOT,
+		    STEP_LEAVE) < 0)
 		return -1;
 	if (plan_add_scheduling(plan, err) < 0)
 		return -1;
@@ -313,6 +338,7 @@ static int plan_child_steps(struct plan *plan, struct err *err)
 {
 	const struct spec *spec = plan->spec;
 	bool early = plan->has_filter && !spec->process.no_new_privs;
+	bool label = spec->process.apparmor_profile || spec->process.selinux_label;
 	bool at_creation = !early && plan->filter.notify && plan->request.wait;
 
 	plan->child_first = plan->count;
@@ -327,7 +353,8 @@ static int plan_child_steps(struct plan *plan, struct err *err)
 		return -1;
 	if (ADD_ALL(plan, err, STEP_INIT_WAIT) < 0)
 		return -1;
-	if (plan->request.no_pivot && ADD_ALL(plan, err, STEP_INIT_MOVED) < 0)
+	if (plan->shares_mounts ? ADD_ALL(plan, err, STEP_INIT_DETACHED) < 0
+				: plan->request.no_pivot && ADD_ALL(plan, err, STEP_INIT_MOVED) < 0)
 		return -1;
 	if ((plan->own[NS_USER] || spec->linux_.namespaces[SPEC_NS_USER].given) &&
 	    ADD_ALL(plan, err, STEP_INIT_ROOT) < 0)
@@ -348,21 +375,24 @@ static int plan_child_steps(struct plan *plan, struct err *err)
 		return -1;
 	if (plan_add_child_fields(plan, err) < 0 || ADD_ALL(plan, err, STEP_INIT_BOUND) < 0)
 		return -1;
+	if (label && ADD_ALL(plan, err, STEP_INIT_LABEL_FILE) < 0)
+		return -1;
 	if (early && ADD_ALL(plan, err, STEP_INIT_FILTER_EARLY) < 0)
 		return -1;
 	if (ADD_ALL(plan, err, STEP_INIT_USER) < 0 ||
-	    plan_add(plan, STEP_INIT_CWD, 0, spec->process.cwd, err) < 0)
+	    (spec->process_given && plan_add(plan, STEP_INIT_CWD, 0, spec->process.cwd, err) < 0))
 		return -1;
 	/* Who creates it tells the agent: whoever starts it later does not know of one. */
 	if (at_creation && ADD_ALL(plan, err, STEP_INIT_FILTER) < 0)
 		return -1;
 	if (plan->request.wait && ADD_ALL(plan, err, STEP_INIT_START) < 0)
 		return -1;
+	if (!spec->process_given) /* waiting was all of it: see init_start() */
+		return 0;
 	if (has_hooks(plan, SPEC_HOOK_START_CONTAINER) &&
 	    ADD_ALL(plan, err, STEP_INIT_HOOKS_START) < 0)
 		return -1;
-	if ((spec->process.apparmor_profile || spec->process.selinux_label) &&
-	    ADD_ALL(plan, err, STEP_INIT_LABEL) < 0)
+	if (label && ADD_ALL(plan, err, STEP_INIT_LABEL) < 0)
 		return -1;
 	if (ADD_ALL(plan, err, STEP_INIT_READY) < 0)
 		return -1;
@@ -408,6 +438,11 @@ struct plan *runtime_plan(const struct runtime_request *request, const struct fa
 	}
 	plan->request = *request;
 	plan->spec = request->spec;
+	if (!plan->spec->process_given && !request->wait) {
+		err_set(err, ERR_INVALID, 0, "process: is missing: there is nothing to run");
+		runtime_plan_free(plan);
+		return NULL;
+	}
 	plan->host = host;
 	plan->devpts_mount = -1;
 	/* Where there is no random number, nobody joins. */

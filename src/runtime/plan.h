@@ -51,6 +51,7 @@ enum step_op {
 	STEP_HOOKS_CONTAINER, /* C runs createContainer in its own */
 	STEP_PIVOT,	      /* the new root is "/" for P and C */
 	STEP_MOVE,	      /* or it is moved on "/", and C enters it by itself */
+	STEP_DETACH,	      /* or a copy of it belongs to no namespace, and C enters that */
 	STEP_LEAVE,	      /* P returns to its own namespaces */
 	STEP_SCHEDULER,	      /* scheduling policy of C, which may not raise itself */
 	STEP_IO_PRIORITY,
@@ -63,6 +64,7 @@ enum step_op {
 	STEP_INIT_REPORT,	   /* tell P that it is in its control groups */
 	STEP_INIT_WAIT,		   /* for RELEASE */
 	STEP_INIT_MOVED,	   /* enter the root that P moved on "/" */
+	STEP_INIT_DETACHED,	   /* enter the root that came with the release */
 	STEP_INIT_ROOT,		   /* become root of the user namespace */
 	STEP_INIT_LOCK,	 /* a copy of the mount namespace that it owns: every mount is locked */
 	STEP_INIT_SHARE, /* propagation of the root, and what the copy took from shared mounts */
@@ -73,6 +75,7 @@ enum step_op {
 	STEP_INIT_PERSONALITY,
 	STEP_INIT_MEMORY_POLICY,
 	STEP_INIT_BOUND,	/* bounding set */
+	STEP_INIT_LABEL_FILE,	/* opened, while that is allowed */
 	STEP_INIT_FILTER_EARLY, /* seccomp where no_new_privs is not wanted */
 	STEP_INIT_USER,		/* groups, gid, uid, capabilities */
 	STEP_INIT_CWD,
@@ -135,6 +138,8 @@ struct plan {
 	size_t child_first; /* steps from here on are C's */
 	bool group_left;    /* a start that failed has made a group that it could not remove */
 	bool nested;	    /* we are in a user namespace: what we join we cannot leave */
+	/* C is in the mount namespace of the runtime, or in one that is joined: docs/decisions/0013 */
+	bool shares_mounts;
 	/* No launch pad: hooks want to see the host's files; or nested, where none can be pinned. */
 	bool host_tree;
 	const char *label_option; /* "context": how linux.mountLabel is given to a file system */

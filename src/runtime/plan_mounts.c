@@ -188,6 +188,25 @@ static int plan_target(struct plan *plan, size_t i, struct err *err)
 			 i, m->destination + 1, plan->mounts[i].target);
 }
 
+/* No file system is made that could be told: mount(2) and other runtimes take such options and forget them. */
+static int warn_unheard(struct plan *plan, size_t i, struct err *err)
+{
+	const struct strv *data = &plan->mounts[i].options.data;
+
+	if (!plan->mounts[i].bind || !data->count)
+		return 0;
+	if (plan->request.strict)
+		return err_set(err, ERR_INVALID, 0, "'%s' is not an option of a bind mount",
+			       data->items[0]);
+	for (size_t k = 0; k < data->count; k++)
+		if (strv_addf(&plan->warnings, err,
+			      "mount on '%s': '%s' is not an option of a bind mount, and has no "
+			      "effect",
+			      plan->mounts[i].target, data->items[k]) < 0)
+			return -1;
+	return 0;
+}
+
 static int plan_mount(struct plan *plan, size_t i, struct err *err)
 {
 	const struct spec_mount *spec = &plan->spec->mounts[i];
@@ -198,6 +217,8 @@ static int plan_mount(struct plan *plan, size_t i, struct err *err)
 	m->bind = mount_options_bind(&m->options);
 	if (mount_maps_of(&plan->spec->linux_, spec, &m->options, &m->maps, err) < 0 ||
 	    plan_remount(plan, i, err) < 0)
+		return -1;
+	if (warn_unheard(plan, i, err) < 0)
 		return -1;
 	m->propagation = mount_propagation(plan, m);
 	m->readonly_later = !m->bind && !m->remount && str_eq(spec->type, "tmpfs") &&
@@ -358,7 +379,7 @@ int plan_add_mounts(struct plan *plan, struct err *err)
 			return -1;
 	if (add_devices(plan, err) < 0 ||
 	    plan_add(plan, STEP_USER, 0, spec->process.user.name, err) < 0 ||
-	    plan_add(plan, STEP_CWD, 0, spec->process.cwd, err) < 0 ||
+	    (spec->process_given && plan_add(plan, STEP_CWD, 0, spec->process.cwd, err) < 0) ||
 	    add_readonly_mounts(plan, err) < 0)
 		return -1;
 	if (add_paths(plan, STEP_READONLY, &spec->linux_.readonly_paths, err) < 0 ||

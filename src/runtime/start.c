@@ -112,6 +112,9 @@ static struct job make_job(struct start *s, int sync_fd)
 		.keyring = plan->keyring,
 		.init_fd = s->init_fd,
 		.slave_fd = -1,
+		.root_fd = -1,
+		.apparmor_fd = -1,
+		.selinux_fd = -1,
 		.state = plan->request.state,
 		.hook_fds = {s->hook_fds[0], s->hook_fds[1]},
 		.start_fd = plan->request.wait ? plan->request.start_fd : -1,
@@ -216,14 +219,21 @@ static int bear_child(struct start *s, int child_end, struct err *err)
 }
 
 /* C was born in the pid namespace that it joins. What P makes after it, a hook above all, belongs into P's
- * own, and no process can leave the one that it was born in. */
-static int leave_pid(struct start *s, struct err *err)
+ * own, and no process can leave the one that it was born in. Likewise what P opens by a path from here on. */
+static int leave_joined(struct start *s, struct err *err)
 {
-	own_fd int mine = s->own_ns[NS_PID];
+	static const enum ns_kind kinds[] = {NS_PID, NS_MNT};
 
-	s->own_ns[NS_PID] = -1;
-	if (mine >= 0 && setns(mine, CLONE_NEWPID) < 0)
-		return err_errno(err, "cannot return to our pid namespace");
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		own_fd int mine = s->joined_ns[kinds[i]] >= 0 ? s->own_ns[kinds[i]] : -1;
+
+		if (mine < 0)
+			continue;
+		s->own_ns[kinds[i]] = -1;
+		if (setns(mine, (int)ns_flag(kinds[i])) < 0)
+			return err_errno(err, "cannot return to our %s namespace",
+					 ns_name(kinds[i]));
+	}
 	return 0;
 }
 
@@ -242,7 +252,7 @@ static int step_clone(struct start *s, const struct step *step, struct err *err)
 		return err_wrap(err, "cannot make the container's namespaces");
 	}
 	s->host_pid = proc_pid_of_fd(s->proc_fd, s->child.pidfd);
-	return leave_pid(s, err) < 0 ? -1 : start_cgroup_entered(s, err);
+	return leave_joined(s, err) < 0 ? -1 : start_cgroup_entered(s, err);
 }
 
 static size_t copy_maps(const struct spec_idmaps *maps, struct id_map *ret, size_t max)
@@ -351,6 +361,14 @@ static int step_move(struct start *s, const struct step *step, struct err *err)
 	return mount_move_root(s->root_fd, err);
 }
 
+/* C stays in a mount namespace that has other users, so nothing may change there: the root is for C alone, a
+ * tree of mounts that is in no namespace. It lives as long as somebody has it for a root. */
+static int step_detach(struct start *s, const struct step *step, struct err *err)
+{
+	s->detached_fd = mount_clone(s->root_fd, "", true, 0, err);
+	return s->detached_fd < 0 ? err_wrap(err, "root file system") : 0;
+}
+
 /* Return to every namespace that was left. Must not fail half-way: the caller ends otherwise. */
 static int leave(struct start *s, struct err *err)
 {
@@ -400,12 +418,17 @@ static int step_release(struct start *s, const struct step *step, struct err *er
 	struct release release = {.identity = s->identity, .host_pid = s->host_pid};
 	struct waiting waiting = start_waiting(s);
 	bool wait = s->plan->request.wait;
-	int slave = s->slave_fd;
+	int fds[2];
+	size_t count = 0;
 
-	if (fd_send(s->sync_fd, &release, sizeof release, &slave, slave >= 0 ? 1 : 0, err) < 0)
+	if (s->detached_fd >= 0)
+		fds[count++] = s->detached_fd;
+	if (s->slave_fd >= 0)
+		fds[count++] = s->slave_fd;
+	if (fd_send(s->sync_fd, &release, sizeof release, fds, count, err) < 0)
 		return -1;
-	fd_close(s->slave_fd);
-	s->slave_fd = -1;
+	fd_close(take_fd(s->detached_fd));
+	fd_close(take_fd(s->slave_fd));
 	if (s->plan->filter.notify && tell_agent(s, err) < 0)
 		return -1;
 	if (wait)
@@ -454,6 +477,7 @@ static const struct {
 	[STEP_HOOKS_CONTAINER] = {start_hooks_container, "start.hooks-container"},
 	[STEP_PIVOT] = {step_pivot, "start.pivot"},
 	[STEP_MOVE] = {step_move, "start.move"},
+	[STEP_DETACH] = {step_detach, "start.detach"},
 	[STEP_LEAVE] = {step_leave, "start.leave"},
 	[STEP_SCHEDULER] = {start_scheduler, "start.scheduler"},
 	[STEP_IO_PRIORITY] = {start_io_priority, "start.io-priority"},
@@ -550,9 +574,9 @@ static void start_done(struct start *s)
 		fd_close(s->own_ns[kind]);
 		fd_close(s->joined_ns[kind]);
 	}
-	int fds[] = {s->init_fd,   s->proc_fd,	   s->root_source_fd, s->sync_fd,    s->userns_fd,
-		     s->covers_fd, s->root_fd,	   s->devpts_fd,      s->console_fd, s->slave_fd,
-		     s->nodes_fd,  s->hook_fds[0], s->hook_fds[1]};
+	int fds[] = {s->init_fd,   s->proc_fd,	s->root_source_fd, s->sync_fd,	  s->userns_fd,
+		     s->covers_fd, s->root_fd,	s->detached_fd,	   s->devpts_fd,  s->console_fd,
+		     s->slave_fd,  s->nodes_fd, s->hook_fds[0],	   s->hook_fds[1]};
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		fd_close(fds[i]);
 	proc_done(&s->child);
@@ -575,6 +599,7 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 			    .covers_fd = -1,
 			    .nodes_fd = -1,
 			    .root_fd = -1,
+			    .detached_fd = -1,
 			    .devpts_fd = -1,
 			    .console_fd = -1,
 			    .slave_fd = -1,

@@ -92,7 +92,8 @@ struct start {
 	int covers_fd;	     /* mount of the covers, with the staging directories */
 	unsigned int staged; /* of those */
 	bool covers_closed;
-	int root_fd; /* the container's root */
+	int root_fd;	 /* the container's root */
+	int detached_fd; /* a copy of it that C enters by chroot(2), or -1 */
 	int devpts_fd;
 	int console_fd, slave_fd;
 	int init_fd; /* our init program, or -1 */
@@ -118,8 +119,9 @@ struct job {
 	const char *id;
 	uint64_t keyring; /* of its session keyring's name; 0: it has none */
 	int init_fd;	  /* our init program, to be executed in place of the command; -1: none */
-	int slave_fd;	  /* comes with the release */
-	bool lock_mounts; /* unshare(NEWNS): the copy that locks */
+	int slave_fd, root_fd;	     /* come with the release, where they are wanted */
+	int apparmor_fd, selinux_fd; /* files that the command's labels are written to, or -1 */
+	bool lock_mounts;	     /* unshare(NEWNS): the copy that locks */
 	int delegate_fd; /* cgroup.procs of a directory to move to, once the cgroup namespace is made; -1 */
 	bool own_cgroup_ns;
 	bool groups_are_fixed;
@@ -252,6 +254,7 @@ int init_root(struct job *job, struct err *err);
 int command_check(const struct job *job, struct err *err);
 /* child_mounts.c */
 int child_enter_moved(struct job *job, struct err *err);
+int child_enter_detached(struct job *job, struct err *err);
 int child_share(struct job *job, struct err *err);
 
 /* start_userns.c */

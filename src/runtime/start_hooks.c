@@ -6,6 +6,9 @@
  * the container's: the child goes back before it executes them. They find the container's mounts through
  * the process's mount namespace, where, because there are hooks, the tree of the host is still there and
  * the root file system is mounted in its place.
+ *
+ * They are told "created": by runtime.md "creating" is step 2 of the life cycle, "created" is after it, and
+ * these hooks are its steps 3 to 5. The process they are told of exists.
  */
 #include <sched.h>
 #include <unistd.h>
@@ -41,7 +44,7 @@ int start_hooks(struct start *s, const struct step *step, struct err *err)
 	if (s->is_proxy)
 		return start_ask_parent(s, step, err);
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-		if (hooks_run(s->plan->spec, kinds[i], s->plan->request.state, STATE_CREATING,
+		if (hooks_run(s->plan->spec, kinds[i], s->plan->request.state, STATE_CREATED,
 			      s->host_pid, &place, err) < 0)
 			return -1;
 	return 0;

@@ -246,6 +246,13 @@ bool spec_keeps_groups(const struct spec *s)
 	return strv_env_get(&s->annotations, "run.oci.keep_original_groups") != NULL;
 }
 
+bool spec_shares_mounts(const struct spec *s)
+{
+	const struct spec_namespace *mount = &s->linux_.namespaces[SPEC_NS_MNT];
+
+	return !mount->given || mount->path;
+}
+
 /* ---- builders ---- */
 
 /* One more zeroed item at the end of a counted array. Grows by one: these lists are short, and what

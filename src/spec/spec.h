@@ -222,6 +222,9 @@ void spec_set_seccomp_receiver(const char *path);
 /* crun's annotation: the process keeps the supplementary groups of whoever starts it. */
 bool spec_keeps_groups(const struct spec *s);
 
+/* The container is in a mount namespace that is not its own: the runtime's, or one that is joined. */
+bool spec_shares_mounts(const struct spec *s);
+
 /* JSON of the whole spec (for spec, inspect and tests: parse(print(x)) equals x). */
 int spec_print(const struct spec *s, unsigned int indent, struct str *out, struct err *err);
 

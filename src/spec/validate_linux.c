@@ -2,8 +2,7 @@
 /*
  * Rules of the `linux` object.
  *
- * Namespaces decide most of them. Without a mount namespace there is nothing that could be called a
- * container's root, so one is required. Id maps belong to a user namespace: one that is joined has its
+ * Namespaces decide most of them. Mount propagation needs a mount namespace of the container's own. Id maps belong to a user namespace: one that is joined has its
  * own, which are compared at the start, and without one they have no meaning. Names, clocks and sysctls
  * may only be set where they are the container's own and not the host's.
  *
@@ -103,24 +102,6 @@ int spec_validate_userns(const struct spec *s, struct problems *found, struct er
 }
 
 /* ---- namespaces, clocks, sysctls ---- */
-
-static int check_mount_namespace(const struct spec *s, struct problems *found, struct err *err)
-{
-	const struct spec_namespace *mount = &s->linux_.namespaces[SPEC_NS_MNT];
-
-	if (mount->path) {
-		err_set(err, ERR_UNSUPPORTED, 0,
-			"linux.namespaces: a mount namespace cannot be joined: its root would be "
-			"taken from those who are in it");
-		return err_hint(err, "leave its path out, and share directories by mounts with "
-				     "propagation");
-	}
-	if (mount->given)
-		return 0;
-	err_set(err, ERR_UNSUPPORTED, 0,
-		"linux.namespaces: a container without a mount namespace is not possible");
-	return err_hint(err, "add {\"type\": \"mount\"} to linux.namespaces");
-}
 
 static int check_namespaces(const struct spec *s, struct problems *found, struct err *err)
 {
@@ -315,6 +296,18 @@ static int check_cgroups_path(const struct spec *s, struct problems *found, stru
 	return 0;
 }
 
+/* Propagation is between mounts of namespaces. What the container has for a root in a namespace of others
+ * belongs to none. */
+static int check_propagates(const struct spec *s, const char *text, struct err *err)
+{
+	if (!spec_shares_mounts(s) || str_eq(text, "private") || str_eq(text, "rprivate"))
+		return 0;
+	err_set(err, ERR_UNSUPPORTED, 0,
+		"linux.rootfsPropagation: '%s' needs a mount namespace of the container's own",
+		text);
+	return err_hint(err, "add {\"type\": \"mount\"} without a path to linux.namespaces");
+}
+
 static int check_propagation(const struct spec *s, struct problems *found, struct err *err)
 {
 	const char *text = s->linux_.rootfs_propagation;
@@ -325,7 +318,7 @@ static int check_propagation(const struct spec *s, struct problems *found, struc
 		return 0;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (str_eq(known[i], text))
-			return 0;
+			return check_propagates(s, text, err);
 	return err_set(err, ERR_INVALID, 0,
 		       "linux.rootfsPropagation: '%s' is not a mount propagation", text);
 }
@@ -342,7 +335,6 @@ int spec_validate_linux(const struct spec *s, struct problems *found, struct err
 	static spec_rule_fn *const rules[] = {
 		check_sysctls,
 		spec_validate_resources,
-		check_mount_namespace,
 		check_namespaces,
 		check_devices,
 		check_notify,

@@ -3,13 +3,14 @@
  * Rules of `mounts`. The destination is only a text here: where it leads inside a root file system
  * that a stranger made is decided by descriptors when the mount is made. What is refused already is
  * what could only be a mistake or an attack: "..", control characters, a mount over the root itself,
- * a bind without a source, data options for a bind (no file system is there to take them), an option
- * that belongs to another kind of mount, and id maps that could not be applied. A destination without
+ * a bind without a source, an option that belongs to another kind of mount, and id maps that could not
+ * be applied. A destination without
  * a leading "/" is below the root all the same ("relative paths are deprecated"), and a bind's source
  * without one is below the bundle.
  */
 #include <limits.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include "base/own.h"
 #include "base/path.h"
@@ -61,14 +62,20 @@ static int check_flags(const struct spec_mount *m, const struct mount_options *o
 	return 0;
 }
 
+static int check_propagation(const struct spec *s, const struct mount_options *o, struct err *err)
+{
+	if (!spec_shares_mounts(s) || !o->propagation || o->propagation == MS_PRIVATE)
+		return 0;
+	err_set(err, ERR_UNSUPPORTED, 0,
+		"options: propagation needs a mount namespace of the container's own");
+	return err_hint(err, "add {\"type\": \"mount\"} without a path to linux.namespaces");
+}
+
 static int check_bind(const struct spec_mount *m, const struct mount_options *o, struct err *err)
 {
 	/* "remount,bind" changes what is there: its source says nothing. */
 	if (!(o->flags & MOUNT_OPT_REMOUNT) && spec_check_text(m->source, err) < 0)
 		return err_wrap(err, "source");
-	if (o->data.count)
-		return err_set(err, ERR_INVALID, 0,
-			       "options: '%s' is not an option of a bind mount", o->data.items[0]);
 	return 0;
 }
 
@@ -165,7 +172,8 @@ static int check_mount(const struct spec *s, size_t i, struct problems *found, s
 	}
 	if (mount_options_of(m, &o, err) < 0)
 		return note_options(m, i, found, err);
-	if ((check_flags(m, &o, err) < 0 || check_type(m, &o, err) < 0) &&
+	if ((check_flags(m, &o, err) < 0 || check_type(m, &o, err) < 0 ||
+	     check_propagation(s, &o, err) < 0) &&
 	    mount_note(i, found, err) < 0)
 		return -1;
 	return check_maps(s, m, &o, err) < 0 ? mount_note(i, found, err) : 0;

@@ -172,7 +172,7 @@ libpod_file() {
 		"when": {"always": true}, "stages": ["prestart", "poststop"]}
 	JSON
 	ok podman --hooks-dir "$ENGINE_DIR/hooks" run --network none --cgroup-parent "/$ENGINE_GROUP" --rm box true
-	[ "$(jq -s -r 'map(.status) | join(" ")' "$ENGINE_DIR/hooks/seen")" = 'creating stopped' ] ||
+	[ "$(jq -s -r 'map(.status) | join(" ")' "$ENGINE_DIR/hooks/seen")" = 'created stopped' ] ||
 		fail "$(cat "$ENGINE_DIR/hooks/seen")"
 	touch "$ENGINE_DIR/hooks/fail"
 	exits 126 podman --hooks-dir "$ENGINE_DIR/hooks" run --network none --cgroup-parent "/$ENGINE_GROUP" box true

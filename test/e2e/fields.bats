@@ -351,8 +351,8 @@ mounted" ] || fail
 }
 
 @test "fields: a namespace that cannot be joined" {
-	run_refused 125 'linux.namespaces: a mount namespace cannot be joined' \
-		'.linux.namespaces |= map(if .type == "mount" then .path = "/proc/self/ns/mnt" else . end)'
+	run_refused 125 "'/proc/self/ns/uts' is not a mnt namespace" \
+		'.linux.namespaces |= map(if .type == "mount" then .path = "/proc/self/ns/uts" else . end)'
 	run_refused 125 "'/proc/self/ns/uts' is not a net namespace" \
 		'.linux.namespaces |= map(if .type == "network" then .path = "/proc/self/ns/uts" else . end)'
 	run_refused 125 "'/etc/passwd' is not a net namespace" \

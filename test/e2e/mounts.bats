@@ -196,6 +196,17 @@ rw,nosuid,nodev,noexec,relatime,nosymfollow
 rw,nosuid,nodev,noexec,relatime,nosymfollow'
 }
 
+@test "options of a file system mean nothing to a bind, and it is said" {
+	change '.mounts += [{destination: "/m", source: $s, options: ["bind", "mode=700", "size=1k", "ro"]}]' --arg s "$S"
+	chmod 751 "$S"
+	ok script 'stat -c %a /m; touch /m/x 2>&1; true'
+	shows $'751\ntouch: /m/x: Read-only file system'
+	[[ $stderr == *"mount on '/m': 'mode=700' is not an option of a bind mount, and has no effect"* ]] || fail
+	[[ $stderr == *"'size=1k' is not an option of a bind mount"* ]] || fail
+	exits 125 insula-runtime run --strict --bundle "$B" box
+	[[ $stderr == *"mounts[7] '/m': 'mode=700' is not an option of a bind mount"* ]] || fail
+}
+
 @test "every spelling of a bind" {
 	touch "$S/file"
 	mkdir "$S/below"

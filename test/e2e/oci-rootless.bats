@@ -135,7 +135,7 @@ rootless() {
 		| .process.args = [\"true\"]"
 	ok as_user run --bundle "$BUNDLE" one
 	[ "$(cat "$E2E_STATE/user/net")" = "$(readlink /proc/self/ns/net)" ] || fail "$(cat "$E2E_STATE/user/net")"
-	[ "$(jq -r .status "$E2E_STATE/user/hook")" = creating ]
+	[ "$(jq -r .status "$E2E_STATE/user/hook")" = created ]
 	rootless '.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "echo no >&2; exit 9"]}]'
 	exits 125 as_user run --bundle "$BUNDLE" one
 	[[ $stderr == *"(createRuntime[0]): exited with 9: no"* ]] || fail

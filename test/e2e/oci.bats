@@ -278,6 +278,28 @@ activated() {
 	ok runtime delete one
 }
 
+@test "oci: without a process it can be created, not started" {
+	bundle "del(.process) | .hooks = {
+		startContainer: [{path: \"/bin/sh\", args: [\"sh\", \"-c\", \"echo >/tmp/started\"]}],
+		poststop: [{path: \"/bin/touch\", args: [\"touch\", \"$E2E_STATE/stopped\"]}]}"
+	refused_by 125 'process: is missing: there is nothing to run' runtime run --bundle "$BUNDLE" one
+	create one
+	[ "$(status_of one)" = created ]
+	[ "$(grep CapEff "/proc/$(runtime state one | jq .pid)/status")" = $'CapEff:\t0000000000000000' ]
+	ok runtime exec one sh -c 'pwd; id -u; ls /tmp'
+	[ "$output" = $'/\n0' ] || fail
+	exits 125 runtime start one
+	[[ $stderr == *'process: is missing: there is nothing to start'* ]] || fail
+	[ "$(status_of one)" = stopped ]
+	[ ! -e "$BUNDLE/rootfs/tmp/started" ] || fail "a hook of the start has run"
+	ok runtime delete one
+	[ -e "$E2E_STATE/stopped" ]
+	create one
+	ok runtime kill one KILL
+	eventually 10 has_status one stopped
+	ok runtime delete one
+}
+
 @test "oci: the log has errors as engines parse them" {
 	bundle '.process.args = ["no-such-command"]'
 	exits 127 runtime --log "$BATS_TEST_TMPDIR/log" --log-format json create --bundle "$BUNDLE" one
@@ -432,9 +454,10 @@ two" ]
 	local host inside
 	host=$(readlink /proc/self/ns/net)
 	inside=$(readlink "/proc/$pid/ns/net")
-	[ "$(cat "$log")" = "prestart one creating $host no second
-createRuntime one creating $host no second
-createContainer one creating $inside yes second" ] || fail "$(cat "$log")"
+	# "created" is what comes after step 2 of the life cycle, and these are its steps 3 to 5.
+	[ "$(cat "$log")" = "prestart one created $host no second
+createRuntime one created $host no second
+createContainer one created $inside yes second" ] || fail "$(cat "$log")"
 	[ ! -e "$BUNDLE/rootfs/tmp/state" ]
 	ok runtime start one
 	[ "$(jq -r '.status + " " + (.pid | tostring)' "$BUNDLE/rootfs/tmp/state")" = "created $pid" ]

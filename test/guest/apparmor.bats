@@ -44,6 +44,31 @@ teardown() {
 	done
 }
 
+# Without no_new_privs the filter is in force before the profile is set, and one of a few years ago refuses
+# openat2(2). A hook of the container is not what the profile is for.
+@test "a profile is set whatever the filter refuses, and not for hooks" {
+	apparmor_parser --add "$E2E_STATE/profile"
+	bundle ".process.noNewPrivileges = false | .process.apparmorProfile = \"$PROFILE\"
+		| .linux.seccomp = {defaultAction: \"SCMP_ACT_ALLOW\", syscalls: [
+			{names: [\"openat2\", \"close_range\"], action: \"SCMP_ACT_ERRNO\", errnoRet: 1}]}
+		| .hooks = {startContainer: [{path: \"/bin/sh\", args: [\"sh\", \"-c\",
+			\"cat >/dev/null; cat /proc/self/attr/current >/tmp/hook\"]}]}
+		| .process.args = [\"sh\", \"-c\", \"cat /proc/self/attr/current; cat /srv/secret || echo denied\"]"
+	create one
+	ok runtime start one
+	eventually 20 grep -q denied "$OUT"
+	[ "$(head -n 1 "$OUT")" = "$PROFILE (enforce)" ] || fail "$(cat "$OUT")"
+	[ "$(cat "$BUNDLE/rootfs/tmp/hook")" = unconfined ] || fail "$(cat "$BUNDLE/rootfs/tmp/hook")"
+}
+
+@test "a profile is in force in a mount namespace of others" {
+	apparmor_parser --add "$E2E_STATE/profile"
+	bundle ".linux.namespaces |= map(select(.type != \"mount\")) | .process.apparmorProfile = \"$PROFILE\"
+		| .process.args = [\"sh\", \"-c\", \"cat /proc/self/attr/current; cat /srv/secret || echo denied; ls /srv\"]"
+	ok runtime --runroot "$INSULA_RUNROOT" run --bundle "$BUNDLE" one
+	[ "$output" = "$PROFILE (enforce)"$'\ndenied\nsecret' ] || fail
+}
+
 @test "a profile that is not loaded is an error that names it" {
 	bundle '.process.apparmorProfile = "insula-no-such-profile" | .process.args = ["true"]'
 	run --separate-stderr runtime --runroot "$INSULA_RUNROOT" run --bundle "$BUNDLE" one

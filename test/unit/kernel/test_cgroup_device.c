@@ -242,14 +242,41 @@ TEST(v1_writes_the_result_and_not_the_rules)
 	struct cgroup_device rules[USUAL_COUNT];
 
 	memcpy(rules, usual, sizeof(usual));
-	/* What covers a rule gives it its access, because one exception must allow all. */
+	/* What is asked for at once, opening for both, one exception must allow. */
 	CHECK_STR(v1_lines(rules, USUAL_COUNT, &plan), "devices.deny a\n"
 						       "devices.allow c *:* m\n"
 						       "devices.allow b *:* m\n"
 						       "devices.allow c 1:3 rwm\n"
 						       "devices.allow c 136:* rwm\n"
-						       "devices.allow c 10:200 rwm\n");
+						       "devices.allow c 10:200 rw\n");
 	CHECK(!plan.device_bpf);
+}
+
+TEST(v1_keeps_a_rule_beside_a_wider_one_as_it_was_written)
+{
+	own(cgroup_plan) struct cgroup_plan plan = {0};
+	struct cgroup_device rules[] = {{true, 'b', 8, 20, "rw"},
+					{true, 'b', 10, 200, "r"},
+					{true, 'b', -1, -1, "m"},
+					{true, 'b', 9, 1, "w"}};
+
+	CHECK_STR(v1_lines(rules, 4, &plan), "devices.deny a\n"
+					     "devices.allow b 8:20 rw\n"
+					     "devices.allow b 10:200 r\n"
+					     "devices.allow b *:* m\n"
+					     "devices.allow b 9:1 w\n");
+}
+
+TEST(v1_opening_for_both_adds_up_from_two_rules)
+{
+	own(cgroup_plan) struct cgroup_plan plan = {0};
+	struct cgroup_device rules[] = {
+		{true, 'c', 1, 3, "r"}, {true, 'c', 1, -1, "wm"}, {true, 'c', 1, 5, "r"}};
+
+	CHECK_STR(v1_lines(rules, 3, &plan), "devices.deny a\n"
+					     "devices.allow c 1:3 rw\n"
+					     "devices.allow c 1:* wm\n"
+					     "devices.allow c 1:5 rw\n");
 }
 
 TEST(v1_takes_back_what_was_allowed)
@@ -279,8 +306,8 @@ TEST(v1_splits_a_rule_for_both_types)
 	CHECK_STR(v1_lines(rules, 2, &plan), "devices.deny a\n"
 					     "devices.allow b *:* m\n"
 					     "devices.allow c *:* m\n"
-					     "devices.allow b 7:1 rm\n"
-					     "devices.allow c 7:1 rm\n");
+					     "devices.allow b 7:1 r\n"
+					     "devices.allow c 7:1 r\n");
 }
 
 TEST(v1_says_what_it_cannot_express)

@@ -219,6 +219,15 @@ TEST(a_sysctl_behind_a_link_is_not_written)
 	CHECK_STR(contents("proc/canary"), "");
 }
 
+static int apply_label(int proc_fd, enum lsm_kind kind, const char *label, struct err *err)
+{
+	own_fd int fd = -1;
+
+	if (lsm_open_exec_label(proc_fd, kind, label, &fd, err) < 0)
+		return -1;
+	return fd < 0 ? 0 : lsm_write_exec_label(fd, kind, label, err);
+}
+
 TEST(labels_go_to_the_file_of_their_module)
 {
 	struct err err = ERR_INIT;
@@ -227,15 +236,14 @@ TEST(labels_go_to_the_file_of_their_module)
 	make_dirs();
 	make_file("proc/thread-self/attr/exec");
 	proc_fd = openat(test_dir(), "proc", O_PATH | O_CLOEXEC);
-	CHECK_OK(lsm_exec_label(proc_fd, LSM_SELINUX, "system_u:object_r:x_t:s0", &err));
+	CHECK_OK(apply_label(proc_fd, LSM_SELINUX, "system_u:object_r:x_t:s0", &err));
 	CHECK_STR(contents("proc/thread-self/attr/exec"), "system_u:object_r:x_t:s0");
 	make_file("proc/thread-self/attr/apparmor/exec");
-	CHECK_OK(lsm_exec_label(proc_fd, LSM_APPARMOR, "a-profile", &err));
+	CHECK_OK(apply_label(proc_fd, LSM_APPARMOR, "a-profile", &err));
 	CHECK_STR(contents("proc/thread-self/attr/apparmor/exec"), "exec a-profile");
-	CHECK_OK(lsm_exec_label(proc_fd, LSM_APPARMOR, "unconfined", &err));
+	CHECK_OK(apply_label(proc_fd, LSM_APPARMOR, "unconfined", &err));
 	CHECK(unlinkat(test_dir(), "proc/thread-self/attr/apparmor/exec", 0) == 0);
-	CHECK_OK(lsm_exec_label(proc_fd, LSM_APPARMOR, "an-old-kernels-file-is-the-common-one",
-				&err));
+	CHECK_OK(apply_label(proc_fd, LSM_APPARMOR, "an-old-kernels-file-is-the-common-one", &err));
 	CHECK_STR(contents("proc/thread-self/attr/exec"),
 		  "exec an-old-kernels-file-is-the-common-one");
 }
@@ -245,14 +253,13 @@ TEST(a_label_that_nobody_would_enforce_is_refused)
 	struct err err = ERR_INIT;
 	int no_proc = -1;
 
-	CHECK_ERR(lsm_exec_label(no_proc, LSM_NONE, "a-profile", &err), ERR_UNSUPPORTED,
+	CHECK_ERR(apply_label(no_proc, LSM_NONE, "a-profile", &err), ERR_UNSUPPORTED,
 		  "'a-profile': no module");
-	CHECK_ERR(lsm_exec_label(no_proc, LSM_SELINUX, "a\nb", &err), ERR_INVALID,
-		  "security label");
-	CHECK_OK(lsm_exec_label(no_proc, LSM_NONE, "", &err));
-	CHECK_OK(lsm_exec_label(no_proc, LSM_NONE, NULL, &err));
-	CHECK_OK(lsm_exec_label(no_proc, LSM_NONE, "unconfined", &err));
-	CHECK_OK(lsm_exec_label(no_proc, LSM_SELINUX, "unconfined", &err));
+	CHECK_ERR(apply_label(no_proc, LSM_SELINUX, "a\nb", &err), ERR_INVALID, "security label");
+	CHECK_OK(apply_label(no_proc, LSM_NONE, "", &err));
+	CHECK_OK(apply_label(no_proc, LSM_NONE, NULL, &err));
+	CHECK_OK(apply_label(no_proc, LSM_NONE, "unconfined", &err));
+	CHECK_OK(apply_label(no_proc, LSM_SELINUX, "unconfined", &err));
 }
 
 static long session_keyring(void)

@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/own.h"
 #include "runtime/plan.h"
+#include "spec/fields.h"
 #include "test.h"
 
 static struct facts facts;
@@ -360,14 +361,83 @@ TEST(limits_beyond_ours_are_clamped_and_said)
 
 /* ---- refusals ---- */
 
-TEST(a_mount_namespace_of_its_own_is_required)
+static void share_mounts(void)
+{
+	spec.linux_.namespaces[SPEC_NS_MNT] = (struct spec_namespace){0};
+}
+
+TEST(an_ordinary_user_needs_a_mount_namespace_of_its_own)
 {
 	use("debian12-v2", "v2-systemd");
-	spec.linux_.namespaces[SPEC_NS_MNT].path = str_dup("/proc/1/ns/mnt", &err);
-	CHECK_ERR(make_plan(), ERR_UNSUPPORTED, "mount namespace");
-	free(spec.linux_.namespaces[SPEC_NS_MNT].path);
-	spec.linux_.namespaces[SPEC_NS_MNT] = (struct spec_namespace){0};
-	CHECK_ERR(make_plan(), ERR_UNSUPPORTED, "mount namespace");
+	share_mounts();
+	facts.initial_userns = false;
+	CHECK_ERR(make_plan(), ERR_UNSUPPORTED, "only root of the host");
+}
+
+TEST(whoever_can_leave_a_shared_mount_namespace_is_named)
+{
+	struct plan *plan;
+
+	use("debian12-v2", "v2-systemd");
+	share_mounts();
+	facts.caps_effective |= UINT64_C(1) << CAP_SYS_ADMIN;
+	spec.process.caps.bounding |= UINT64_C(1) << CAP_SYS_ADMIN;
+	plan = make_plan();
+	CHECK_OK(plan);
+	CHECK_INT(runtime_plan_warnings(plan)->count, 1);
+	CHECK(strstr(runtime_plan_warnings(plan)->items[0], "can leave its root"));
+	runtime_plan_free(plan);
+	use_userns();
+	plan = make_plan();
+	CHECK_OK(plan);
+	CHECK_INT(runtime_plan_warnings(plan)->count, 0);
+	done(plan);
+}
+
+/* C is born before the pad is entered, and what it is given for a root is a copy. */
+TEST(a_mount_namespace_of_others)
+{
+	use("debian12-v2", "v2-systemd");
+	share_mounts();
+	check_plan("shared-mounts");
+}
+
+TEST(options_that_no_bind_has_are_named)
+{
+	static const char *const options[] = {"bind", "mode=755", "ro"};
+	struct spec_mount *bind;
+	struct plan *plan;
+
+	use("debian12-v2", "v2-systemd");
+	bind = spec_add_mount(&spec, "/a", NULL, "/b", &err);
+	CHECK_OK(bind);
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+		CHECK_OK(strv_add(&bind->options, options[i], &err));
+	plan = make_plan();
+	CHECK_OK(plan);
+	CHECK_INT(runtime_plan_warnings(plan)->count, 1);
+	CHECK_STR(runtime_plan_warnings(plan)->items[0],
+		  "mount on '/a': 'mode=755' is not an option of a bind mount, and has no effect");
+	runtime_plan_free(plan);
+	request.strict = true;
+	CHECK_ERR(make_plan(), ERR_INVALID, "'mode=755' is not an option of a bind mount");
+}
+
+TEST(without_a_process_there_is_nothing_to_run)
+{
+	use("debian12-v2", "v2-systemd");
+	spec.process_given = false;
+	CHECK_ERR(make_plan(), ERR_INVALID, "process: is missing");
+}
+
+TEST(a_process_is_not_needed_before_the_start)
+{
+	use("debian12-v2", "v2-systemd");
+	json_bind_done(spec_process_fields, &spec.process);
+	spec.process = (struct spec_process){.user.umask = -1};
+	spec.process_given = false;
+	request.wait = true;
+	check_plan("no-process");
 }
 
 static void remove_mounts_on(const char *destination)
