@@ -116,6 +116,15 @@ int mount_clone_own(int dir_fd, const char *path, struct err *err)
 	return clone_tree(dir_fd, path, false, err);
 }
 
+int mount_clone_anew(int mount_fd, struct err *err)
+{
+	own_fd int fd = clone_tree(mount_fd, "", true, err);
+
+	if (fd < 0 || mount_propagate(mount_fd, MS_PRIVATE, true, err) < 0)
+		return -1;
+	return take_fd(fd);
+}
+
 /* "key=value" or "flag" */
 static int set_option(int fs_fd, const char *option)
 {

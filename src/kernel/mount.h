@@ -29,6 +29,9 @@ int mount_clone(int dir_fd, const char *path, bool recursive, unsigned long prop
 int mount_clone_with(int dir_fd, const char *path, bool recursive, uint64_t attrs, struct err *err);
 /* A copy of one of our own mounts, which is private and has the attributes that the copy shall have. */
 int mount_clone_own(int dir_fd, const char *path, struct err *err);
+/* A copy of a mount of ours with all below it, and with the propagation that each has: younger, no more. The
+ * first one is private from then on, so that its end is nobody else's. */
+int mount_clone_anew(int mount_fd, struct err *err);
 
 /* The same of what a path leads to in another mount namespace, whose files are a stranger's: links lead nowhere
  * out of its root. here_fd: our own namespace, to return to. */

@@ -200,7 +200,7 @@ int start_layer(struct start *s, const struct step *step, struct err *err);
 int start_root_dir(struct start *s, const struct step *step, struct err *err);
 int start_root_readonly(struct start *s, const struct step *step, struct err *err);
 /* Attach a mount where nothing of the container sees it; it falls away at the pivot. */
-int start_stage(struct start *s, int mount_fd, struct err *err);
+int start_stage(struct start *s, int mount_fd, bool directory, struct err *err);
 
 /* start_source.c */
 int start_bind_source(struct start *s, const struct step *step, struct err *err);

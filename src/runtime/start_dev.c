@@ -117,7 +117,7 @@ static int open_nodes(struct start *s, struct err *err)
 		return -1;
 	s->nodes_fd = mount_new("tmpfs", "devices", &options, 0,
 				MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
-	return s->nodes_fd < 0 ? -1 : start_stage(s, s->nodes_fd, err);
+	return s->nodes_fd < 0 ? -1 : start_stage(s, s->nodes_fd, true, err);
 }
 
 /* A detached mount of the node: the host's, or one of ours. */

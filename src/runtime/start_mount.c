@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,11 +64,34 @@ static int take_source(struct start *s, unsigned int i)
 	return fd;
 }
 
-static int make_bind(struct start *s, unsigned int i, const struct target *target, struct err *err)
+/* mountinfo lists mounts by their age (from Linux 6.8 on; before, by when they were attached), and whoever
+ * reads it takes what comes later for what lies on top. A source was taken before any other mount was made;
+ * so it is copied anew, unless everything will be, with the namespace. What is copied has to be attached. */
+static int take_anew(struct start *s, unsigned int i, struct err *err)
 {
+	unsigned long propagation = s->plan->mounts[i].propagation;
 	own_fd int fd = take_source(s, i);
 
-	if (map_bind(s, &s->plan->mounts[i], fd, err) < 0)
+	if (s->plan->own[NS_USER] || s->joined_ns[NS_USER] >= 0)
+		return take_fd(fd);
+	if (propagation & MS_UNBINDABLE && mount_propagate(fd, MS_PRIVATE, true, err) < 0)
+		return -1;
+	if (start_stage(s, fd, s->mounts[i].directory, err) < 0)
+		return -1;
+	own_fd int new_fd = mount_clone_anew(fd, err);
+	if (new_fd < 0)
+		return -1;
+	if (propagation & MS_UNBINDABLE &&
+	    mount_propagate(new_fd, MS_UNBINDABLE, propagation & MS_REC, err) < 0)
+		return -1;
+	return take_fd(new_fd);
+}
+
+static int make_bind(struct start *s, unsigned int i, const struct target *target, struct err *err)
+{
+	own_fd int fd = take_anew(s, i, err);
+
+	if (fd < 0 || map_bind(s, &s->plan->mounts[i], fd, err) < 0)
 		return -1;
 	return take_fd(fd);
 }
@@ -76,7 +100,7 @@ static int make_bind(struct start *s, unsigned int i, const struct target *targe
 static int make_from_host(struct start *s, unsigned int i, const struct target *target,
 			  struct err *err)
 {
-	return take_source(s, i);
+	return take_anew(s, i, err);
 }
 
 /* ---- new file systems ---- */

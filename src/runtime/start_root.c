@@ -125,13 +125,14 @@ int start_covers(struct start *s, const struct step *step, struct err *err)
 	return mount_attach(s->covers_fd, stage_fd, "the launch pad", err);
 }
 
-/* Attach a layer's part in the next staging directory: 0, 1, 2 ... of the covers. */
-int start_stage(struct start *s, int mount_fd, struct err *err)
+/* Attached in the next staging place: 0, 1, 2 ... of the covers. */
+int start_stage(struct start *s, int mount_fd, bool directory, struct err *err)
 {
 	char name[16];
 
 	snprintf(name, sizeof name, "%u", s->staged++);
-	if (mkdirat(s->covers_fd, name, 0755) < 0)
+	if ((directory ? mkdirat(s->covers_fd, name, 0755)
+		       : mknodat(s->covers_fd, name, S_IFREG | 0444, 0)) < 0)
 		return err_errno(err, "cannot fill the covers' file system");
 	return mount_attach_in(mount_fd, s->covers_fd, name, err);
 }
@@ -185,7 +186,7 @@ static int guard_last(struct start *s, struct layer_source *source, struct err *
 		return err_wrap(err, "guard of the host's files");
 	fd_close(*last);
 	*last = fd;
-	return start_stage(s, fd, err);
+	return start_stage(s, fd, true, err);
 }
 
 static int mount_layer(struct start *s, const struct runtime_layer *layer,
@@ -220,10 +221,10 @@ static int prepare_sources(struct start *s, const struct runtime_layer *layer,
 {
 	for (unsigned int i = 0; i < source->lower_count; i++)
 		if (map_owners(s, source->lower_fds[i], err) < 0 ||
-		    start_stage(s, source->lower_fds[i], err) < 0)
+		    start_stage(s, source->lower_fds[i], true, err) < 0)
 			return err_wrap(err, "layer '%s'", layer->lowers[i]);
 	if (source->writable_fd >= 0 && (map_owners(s, source->writable_fd, err) < 0 ||
-					 start_stage(s, source->writable_fd, err) < 0))
+					 start_stage(s, source->writable_fd, true, err) < 0))
 		return err_wrap(err, "writable layer '%s'", layer->writable);
 	if (layer->guard)
 		return guard_last(s, source, err);

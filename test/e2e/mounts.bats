@@ -207,6 +207,39 @@ rw,nosuid,nodev,noexec,relatime,nosymfollow'
 	[[ $stderr == *"mounts[7] '/m': 'mode=700' is not an option of a bind mount"* ]] || fail
 }
 
+# In the order of the configuration, and what lies on top comes last: programs believe so.
+@test "mountinfo lists mounts in the order in which they were asked for" {
+	local file=$BATS_TEST_TMPDIR/file
+	touch "$file"
+	mkdir "$S/below"
+	mount_on /m ramfs ramfs
+	mount_on /m - "$S" rbind
+	mount_on /t1 tmpfs tmpfs
+	mount_on /b1 - "$S" bind shared
+	mount_on /t2 tmpfs tmpfs
+	mount_on /b2 - "$file" bind ro
+	mount_on /b3 - "$S" rbind runbindable
+	mount_on /t3 tmpfs tmpfs
+	local order='/m /m/below /t1 /b1 /t2 /b2 /b3 /b3/below /t3'
+	cat >"$E2E_STATE/look" <<-'LOOK'
+		awk '$5 ~ "^/[mtb][0-9]*(/below)?$" {print $5}' /proc/self/mountinfo | uniq | paste -sd" "
+		line /m | sed "s/.* - //; s/ .*//"; tags /b3; tags /b3/below
+	LOOK
+	ok apart 'mount -t tmpfs source "$S" && mkdir "$S/below" && mount -t ramfs below "$S/below"
+		script "$(cat "$E2E_STATE/look")"'
+	[ "${lines[0]}" = "$order" ] || fail
+	[ "$(printf '%s\n' "${lines[@]:1}")" = $'tmpfs\nunbindable\nunbindable' ] || fail
+}
+
+# A copy that is put aside must not take along what is mounted below its peer on the host.
+@test "rshared: what the host has mounted below a source is there when the container has gone" {
+	mount_on /data - "$S" rbind rshared
+	ok apart 'mount -t tmpfs source "$S" && mount --make-rshared "$S"
+		mkdir "$S/below" && mount -t tmpfs below "$S/below" && touch "$S/below/file"
+		script "ls /data/below"; ls "$S/below"'
+	shows $'file\nfile'
+}
+
 @test "every spelling of a bind" {
 	touch "$S/file"
 	mkdir "$S/below"
