@@ -5,7 +5,8 @@
  * A pid is a number that the kernel gives to somebody else as soon as its owner has been reaped; a
  * pidfd goes on meaning the one process. So a pidfd comes with the child (CLONE_PIDFD), or is opened
  * first and then checked: the start time in /proc/PID/stat must be the recorded one, and the
- * process must still live after that was read, which proves that the number was not reused between.
+ * process must still live after that was read, which proves that the number was not reused between. Start
+ * times are those of the first time namespace, wherever we are.
  *
  * clone3(2) is called without glibc's fork(): no atfork handlers run and no lock is taken, so a
  * child may do what a child of a single-threaded program may do. Some filters answer clone3 with
@@ -127,11 +128,43 @@ static int read_stat(pid_t pid, char *ret_state, uint64_t *ret_start, struct err
 	return 0;
 }
 
+/* By how many ticks our time namespace is ahead of the first one: the kernel adds that to every start time that we
+ * read (time_namespaces(7)). The offset of a process that lives does not change. */
+static int64_t boot_offset_ticks(void)
+{
+	static int64_t ticks;
+	static bool known;
+	char text[256];
+	long long secs = 0, nanosecs = 0;
+	struct err ignored = ERR_INIT;
+	const char *line = NULL;
+
+	if (known)
+		return ticks;
+	own_fd int fd = open("/proc/self/timens_offsets", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && fd_read_buf(fd, text, sizeof text, "timens_offsets", &ignored) > 0)
+		line = strstr(text, "boottime");
+	if (line && sscanf(line, "boottime %lld %lld", &secs, &nanosecs) == 2)
+		ticks = (secs * 1000000000 + nanosecs) * sysconf(_SC_CLK_TCK) / 1000000000;
+	known = true;
+	return ticks;
+}
+
 int proc_start_time(pid_t pid, uint64_t *ret, struct err *err)
 {
+	uint64_t start = 0;
 	char state;
 
-	return read_stat(pid, &state, ret, err);
+	if (read_stat(pid, &state, &start, err) < 0)
+		return -1;
+	*ret = start - (uint64_t)boot_offset_ticks();
+	return 0;
+}
+
+/* An offset that is no number of ticks makes one of difference, here or where it was recorded. */
+static bool is_same_start(uint64_t a, uint64_t b)
+{
+	return (a > b ? a - b : b - a) <= 1;
 }
 
 static bool has_ended(int pidfd)
@@ -151,7 +184,7 @@ int proc_open(struct proc *ret, pid_t pid, uint64_t start_time, struct err *err)
 	if (pidfd >= 0 && start_time != 0 && proc_start_time(pid, &start, err) < 0 &&
 	    err->kind != ERR_NOT_FOUND)
 		return -1;
-	if (pidfd < 0 || start != start_time || has_ended(pidfd))
+	if (pidfd < 0 || !is_same_start(start, start_time) || has_ended(pidfd))
 		return err_set(err, ERR_NOT_FOUND, ESRCH, "cannot open process %d", (int)pid);
 	*ret = (struct proc){.pid = pid, .pidfd = take_fd(pidfd)};
 	return 0;

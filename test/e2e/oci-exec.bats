@@ -290,7 +290,7 @@ stuck() {
 	local pid_file=$1
 	shift
 	mkfifo "$E2E_STATE/unread"
-	sleep 600 <"$E2E_STATE/unread" 3>&- &
+	sh -c 'exec sleep 600' <"$E2E_STATE/unread" 3>&- &
 	READER=$!
 	sh -c 'echo $$ >"$1"; shift; exec "$@"' stuck "$pid_file" "$@" >"$E2E_STATE/unread" 2>&1 </dev/null 3>&- &
 	eventually 10 grep -q . "$pid_file"

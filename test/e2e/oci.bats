@@ -168,6 +168,25 @@ four
 		"$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" run --preserve-fds 2 --bundle "$BUNDLE" one
 }
 
+@test "oci: from another time namespace a container is as it is, and the other way round" {
+	[ -e /proc/self/ns/time ] || skip "this kernel has no time namespaces"
+	local shifted=(unshare --time --boottime 123456)
+	bundle '.process.args = ["sleep", "600"]'
+	create one
+	ok "${shifted[@]}" "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" start one
+	[ "$("${shifted[@]}" "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" state one | jq -r .status)" = running ] || fail
+	ok "${shifted[@]}" "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" exec one true
+	ok "${shifted[@]}" "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" kill one KILL
+	ok runtime delete --force one
+	"${shifted[@]}" "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" run --detach --bundle "$BUNDLE" one >"$OUT" 2>&1 </dev/null 3>&-
+	has_status one running || fail
+	ok "${shifted[@]}" "$INSULA_BIN/insula" run --detach --name box "$E2E_IMAGE" sleep 600
+	ok insula exec box true
+	ok "${shifted[@]}" "$INSULA_BIN/insula" ps
+	contains Up
+	ok "${shifted[@]}" "$INSULA_BIN/insula" stop --time 0 box
+}
+
 # activated FDS PID COMMAND...: run it as a service manager would, with two descriptors from 3 on; PID "own" is
 # its own.
 activated() {

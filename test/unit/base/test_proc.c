@@ -197,7 +197,7 @@ TEST(open_by_pid_and_start_time)
 	CHECK_INT(p.pid, child.pid);
 	proc_forget(&p);
 	CHECK_OK(proc_open(&p, child.pid, 0, &err));
-	CHECK_ERR(proc_open(&q, child.pid, start + 1, &err), ERR_NOT_FOUND, "cannot open process");
+	CHECK_ERR(proc_open(&q, child.pid, start + 2, &err), ERR_NOT_FOUND, "cannot open process");
 	CHECK_INT(q.pidfd, -1);
 	proc_forget(&p);
 }
