@@ -580,6 +580,7 @@ static void start_done(struct start *s)
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		fd_close(fds[i]);
 	proc_done(&s->child);
+	proc_done(&s->midwife);
 	start_cgroup_undo(s);
 }
 
@@ -594,6 +595,7 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 			    .delegate_fd = -1,
 			    .root_source_fd = -1,
 			    .child = PROC_INIT,
+			    .midwife = PROC_INIT,
 			    .sync_fd = -1,
 			    .userns_fd = -1,
 			    .covers_fd = -1,

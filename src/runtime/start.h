@@ -86,6 +86,7 @@ struct start {
 	bool keep_groups; /* those of the caller, whatever the specification lists */
 	struct nested *proxy;
 	struct proc child;
+	struct proc midwife; /* of start_userns.c, where it is not its maker's to reap */
 	pid_t host_pid;	     /* the child's, in proc_fd */
 	int sync_fd;	     /* P's end */
 	int userns_fd;	     /* the container's, where it is not ours; or -1 */

@@ -144,6 +144,10 @@ int start_run_nested(struct start *s, size_t first, size_t last, struct err *err
 		status = serve_q(&n, err);
 	if (status == 0)
 		proc_wait(&n.q, -1, &how, &ignored);
+	if (status == 0 && s->midwife.pidfd >= 0) {
+		proc_wait(&s->midwife, -1, &how, &ignored);
+		proc_forget(&s->midwife);
+	}
 	forget_left(s);
 	return status;
 }

@@ -119,8 +119,9 @@ int start_clone_inside(struct start *s, uint64_t flags, int child_end, start_chi
 	fd_close(take_fd(tell_fd));
 	if (receive(hear_fd, &s->child, err) < 0)
 		return -1;
-	if (s->is_proxy) {
-		proc_forget(&helper);
+	if (s->is_proxy) { /* P reaps it, when it is done with Q */
+		s->midwife = helper;
+		helper = PROC_INIT;
 		return 0;
 	}
 	return proc_wait(&helper, -1, &how, err) < 0 ? -1 : 0;

@@ -189,6 +189,69 @@ rootless() {
  0 $USER_ID 1" ] || fail
 }
 
+# in_userns COMMAND...: as root of a user namespace with a range of ids, as engines without root make one.
+in_userns() {
+	python3 - "$@" <<-'PYTHON'
+		import ctypes, os, sys
+		libc = ctypes.CDLL(None, use_errno=True)
+		ready, go = os.pipe(), os.pipe()
+		pid = os.fork()
+		if pid == 0:
+		    assert libc.unshare(0x10000000 | 0x00020000) == 0 # CLONE_NEWUSER, CLONE_NEWNS
+		    os.write(ready[1], b"x")
+		    os.read(go[0], 1)
+		    os.setgroups([])
+		    os.setresgid(0, 0, 0)
+		    os.setresuid(0, 0, 0)
+		    os.execvp(sys.argv[1], sys.argv[1:])
+		os.read(ready[0], 1)
+		for name in "uid_map", "gid_map":
+		    with open("/proc/%d/%s" % (pid, name), "w") as f:
+		        f.write("0 700000 65536")
+		os.write(go[1], b"x")
+		sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+	PYTHON
+}
+
+# The user namespace of a pod of that engine, and what else is joined in it.
+@test "rootless: in a user namespace, joining another one: the process is ours to wait for" {
+	local nested=$E2E_STATE/nested/script kinds
+	chmod 755 "$E2E_STATE" "$BUNDLE"
+	mkdir "$E2E_STATE/nested" && chown 700000:700000 "$E2E_STATE/nested"
+	chown -R 700000:700000 "$BUNDLE/rootfs"
+	cat >"$nested" <<-'EOF'
+		unshare --user --pid --fork --kill-child sleep 60 >/dev/null 3>&- &
+		sleep 0.5
+		pod=$(cat /proc/$!/task/$!/children | tr -d " ")
+		for map in uid_map gid_map; do echo 0 1000 10000 >/proc/$!/$map; done
+		namespaces=
+		for kind in $KINDS; do
+			namespaces="$namespaces{\"type\": \"$kind\", \"path\": \"/proc/$pod/ns/${kind}\"},"
+		done
+		jq ".linux.namespaces += [${namespaces%,}]" "$BUNDLE/config.json" >"$E2E_STATE/nested/config.json"
+		"$PROGRAM" --cgroup-manager disabled --root "$E2E_STATE/nested/oci" --runroot "$E2E_STATE/nested/run" \
+			run --bundle "$BUNDLE" --config "$E2E_STATE/nested/config.json" one &
+		sleep 1
+		echo "children: $(wc -w </proc/$!/task/$!/children)"
+		wait $!
+		echo "code $?"
+		ls -A "$E2E_STATE/nested/oci"
+		kill "$pod"
+	EOF
+	export E2E_STATE PROGRAM BUNDLE
+	for kinds in user "user pid"; do
+		export KINDS=$kinds
+		rootless '(env.KINDS | split(" ")) as $joined
+			| .linux.namespaces |= map(select(.type as $type | $joined | index($type) | not))
+			| del(.linux.uidMappings, .linux.gidMappings)
+			| .process.args = ["sh", "-c", "tr -s \" \" </proc/self/uid_map; sleep 2; exit 7"]'
+		ok in_userns sh "$nested"
+		[ "$output" = " 0 1000 10000
+children: 1
+code 7" ] || fail "$kinds"
+	done
+}
+
 @test "rootless: a state directory of somebody else's is refused" {
 	rootless '.process.args = ["true"]'
 	mkdir -m 777 "$E2E_STATE/shared"
