@@ -181,7 +181,7 @@ static int note_birth(void *data, pid_t pid, const struct cgroup *cgroup, struct
 	state->boot_id = boot_id_read(err);
 	if (!state->boot_id || proc_start_time(pid, &state->pid_start, err) < 0)
 		return -1;
-	if (cgroup_place_note(&state->place, cgroup, err) < 0)
+	if (cgroup_place_note(&state->place, &m->host, cgroup, err) < 0)
 		return -1;
 	return state_write(&m->dir, err);
 }

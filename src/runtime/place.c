@@ -34,6 +34,7 @@ void cgroup_place_done(struct cgroup_place *place)
 	free(place->subgroup);
 	free(place->delegated);
 	strv_done(&place->properties);
+	strv_done(&place->made_parents);
 	*place = CGROUP_PLACE_INIT;
 }
 

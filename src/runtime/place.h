@@ -49,8 +49,9 @@ struct cgroup_place {
 		     * systemd before the start, when only the service manager knows it */
 	char *unit; /* systemd: "crio-0123.scope"; else NULL */
 	bool user;  /* systemd: the user's manager on the session bus, not the system's */
-	uint32_t
-		made_parents; /* directories above the group that were made with it, to go with it */
+	struct strv
+		made_parents; /* "MOUNT=N" of a hierarchy in which N directories above the group were
+				   * made with it, to go with it */
 	/* what only a start needs */
 	char *slice;	/* systemd: "machine.slice", "system.slice" where none was given */
 	char *subgroup; /* systemd: directory of the scope for the container, "" the scope itself */
@@ -76,7 +77,8 @@ char *cgroup_place_name(const struct cgroup_place *place, const struct cgroup_ho
 			struct err *err);
 
 /* What a start made of it: the group's path, or none. */
-int cgroup_place_note(struct cgroup_place *place, const struct cgroup *cgroup, struct err *err);
+int cgroup_place_note(struct cgroup_place *place, const struct cgroup_host *host,
+		      const struct cgroup *cgroup, struct err *err);
 
 /* delete: kill what is left, remove the group with all that is below it, stop and forget the unit.
  * Succeeds where it is gone already. Ends within timeout_ms, with the reason in *err. */

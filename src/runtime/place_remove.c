@@ -15,8 +15,10 @@
 #include "runtime/scope.h"
 
 #define STOP_LEAST_MS 2000
+#define MADE_PARENTS_MAX 128
 
-int cgroup_place_note(struct cgroup_place *place, const struct cgroup *cgroup, struct err *err)
+int cgroup_place_note(struct cgroup_place *place, const struct cgroup_host *host,
+		      const struct cgroup *cgroup, struct err *err)
 {
 	own_free char *path = cgroup->count ? str_dup(cgroup->name, err) : NULL;
 
@@ -24,11 +26,28 @@ int cgroup_place_note(struct cgroup_place *place, const struct cgroup *cgroup, s
 		return -1;
 	free(place->path);
 	place->path = take(path);
-	place->made_parents = 0;
-	for (size_t i = 0; i < cgroup->count; i++)
-		if (cgroup->members[i].made_parents > place->made_parents)
-			place->made_parents = cgroup->members[i].made_parents;
+	strv_done(&place->made_parents);
+	/* A directory may have been there in one hierarchy, and not in another. */
+	for (size_t i = 0; i < cgroup->count; i++) {
+		const struct cgroup_member *member = &cgroup->members[i];
+		const char *mount = host->hierarchies[member->hierarchy].mount;
+
+		if (member->made_parents &&
+		    strv_addf(&place->made_parents, err, "%s=%u", mount, member->made_parents) < 0)
+			return -1;
+	}
 	return 0;
+}
+
+static unsigned int parents_made(const struct cgroup_place *place, const char *mount)
+{
+	const char *text = strv_env_get(&place->made_parents, mount);
+	struct err ignored = ERR_INIT;
+	uint64_t count = 0;
+
+	if (text && str_to_u64(text, 0, MADE_PARENTS_MAX, "cgroup_made", &count, &ignored) < 0)
+		return 0;
+	return (unsigned int)count;
 }
 
 static int remove_group(const struct cgroup_place *place, const struct cgroup_host *host,
@@ -44,7 +63,8 @@ static int remove_group(const struct cgroup_place *place, const struct cgroup_ho
 		return -1;
 	}
 	for (size_t i = 0; i < cg.count; i++)
-		cg.members[i].made_parents = place->made_parents;
+		cg.members[i].made_parents = parents_made(
+			place, host->hierarchies[cg.members[i].hierarchy].mount);
 	if (cgroup_remove_empty(&cg))
 		return 0;
 	if (cgroup_kill(&cg, timeout_ms, err) < 0)

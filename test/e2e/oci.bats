@@ -374,6 +374,23 @@ activated() {
 	ok runtime delete --force one
 }
 
+@test "oci: of the groups above its own delete removes those that were made for it, in each hierarchy" {
+	local parent=insula-$UNIQUE-above there others
+	there=$(find /sys/fs/cgroup -maxdepth 1 -mindepth 1 -type d -name 'memory*' | head -n1)
+	[ -n "$there" ] || skip "there is but one hierarchy"
+	mkdir "$there/$parent"
+	bundle '.process.args = ["true"]'
+	jq --arg group "/$parent/below/one" '.linux.cgroupsPath = $group' "$BUNDLE/config.json" >"$BUNDLE/above.json"
+	runtime create --bundle "$BUNDLE" --config "$BUNDLE/above.json" one >"$OUT" 2>&1 </dev/null 3>&- || fail "$(cat "$OUT")"
+	others=$(find /sys/fs/cgroup -maxdepth 2 -type d -name "$parent" | wc -l)
+	[ "$others" -gt 1 ] || fail "made in no other hierarchy"
+	ok runtime delete --force one
+	[ "$(find /sys/fs/cgroup -maxdepth 3 -type d -path "*/$parent*")" = "$there/$parent" ] || fail
+	ok runtime run --bundle "$BUNDLE" --config "$BUNDLE/above.json" one
+	[ "$(find /sys/fs/cgroup -maxdepth 3 -type d -path "*/$parent*")" = "$there/$parent" ] || fail
+	rmdir "$there/$parent"
+}
+
 @test "oci: ids that are no names" {
 	bundle .
 	local id
