@@ -223,6 +223,8 @@ static int be_born(struct birth *b, int client_fd, bool attach, struct err *err)
 	if (b->proc_fd < 0 || fill_keeper(b, client_fd, attach, err) < 0 ||
 	    keeper_find_program(b->program, sizeof b->program, err) < 0)
 		return -1;
+	if (!b->ct->record.remove && store_reserve_exit(b->ct->root_fd, err) < 0)
+		return -1;
 	if (claim(b, err) < 0 || fail_point("keeper.claimed", err) < 0 || make_stdio(b, err) < 0 ||
 	    enter_scope(b, err) < 0 || fail_point("keeper.scope", err) < 0)
 		return -1;

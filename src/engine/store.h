@@ -7,6 +7,7 @@
  *	  containers/ID/exit.json     how it ended; gone when it runs again
  *	  containers/ID/ready	      made by `insula create`, and not started yet
  *	  containers/ID/renaming      its old and its new name, while one becomes the other; where the record is
+ *	  containers/ID/exit.reserve  space for that, while it runs
  *	  containers/ID/{upper,work}  its writes
  *	  containers/ID/log, log.1 …  its output
  *	  removed/ID		      what was ID's, until its keeper has removed it
@@ -228,6 +229,8 @@ int store_rename(struct container *ct, const char *name, struct err *err);
 int store_rewrite_record(struct container *ct, struct err *err);
 
 int store_write_state(struct container *ct, const struct run_state *state, struct err *err);
+/* Before a container runs: then its exit is recorded also where the disk is full by then. */
+int store_reserve_exit(int root_fd, struct err *err);
 int store_write_exit(struct container *ct, const struct exit_record *exit, struct err *err);
 /* root_fd: of the container. ERR_NOT_FOUND where it did not end. */
 int store_read_exit(int root_fd, struct exit_record *ret, struct err *err);

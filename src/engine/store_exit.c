@@ -29,6 +29,8 @@
 #include "json/json.h"
 
 #define EXIT_MAX 65536u
+#define EXIT_RESERVE "exit.reserve"
+#define EXIT_RESERVE_SIZE 4096
 #define HOLD_TRIES 1000
 #define HOLD_PAUSE_US 1000
 
@@ -56,14 +58,59 @@ void exit_record_done(struct exit_record *e)
 	json_bind_done(exit_fields, e);
 }
 
+/* fallocate(2), or where a file system has it not, as many bytes. */
+static int reserve(int fd)
+{
+	static const char nothing[EXIT_RESERVE_SIZE];
+
+	if (fallocate(fd, 0, 0, EXIT_RESERVE_SIZE) == 0)
+		return 0;
+	return errno == EOPNOTSUPP && write(fd, nothing, sizeof nothing) == sizeof nothing ? 0 : -1;
+}
+
+int store_reserve_exit(int root_fd, struct err *err)
+{
+	own_fd int fd = openat(root_fd, EXIT_RESERVE, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+			       0600);
+
+	if (fd >= 0 && reserve(fd) == 0)
+		return 0;
+	return err_errno(err, "cannot reserve space for how the container ends");
+}
+
+/* In place: a disk that is full has no block for a new file, and the name takes none. */
+static int write_reserved(int root_fd, const struct str *text, bool sync, struct err *err)
+{
+	own_fd int fd = openat(root_fd, EXIT_RESERVE, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || text->len > EXIT_RESERVE_SIZE)
+		return err_set(err, ERR_IO, ENOSPC, "no space was reserved for it");
+	if (pwrite(fd, text->data, text->len, 0) != (ssize_t)text->len ||
+	    ftruncate(fd, (off_t)text->len) < 0 || (sync && fdatasync(fd) < 0) ||
+	    renameat(root_fd, EXIT_RESERVE, root_fd, STORE_EXIT) < 0)
+		return err_errno(err, "cannot use the space that was reserved for it");
+	return 0;
+}
+
 int store_write_exit(struct container *ct, const struct exit_record *exit, struct err *err)
 {
 	const struct store_part part = {exit_fields, (void *)exit};
+	own(str) struct str text = STR_INIT(EXIT_MAX);
+	struct err writing = ERR_INIT;
+	bool sync = !ct->record.remove;
 
-	if (store_write_document(ct->root_fd, STORE_EXIT, &part, 1, EXIT_MAX, !ct->record.remove,
-				 err) < 0)
-		return err_wrap(err, "cannot record how container %s ended", ct->id);
-	return 0;
+	if (store_compose(STORE_EXIT, &part, 1, &text, err) < 0)
+		return -1;
+	if (file_write_atomic(ct->root_fd, STORE_EXIT, text.data, text.len, 0600, sync, &writing) ==
+	    0) {
+		unlinkat(ct->root_fd, EXIT_RESERVE, 0);
+		return 0;
+	}
+	if ((writing.errnum == ENOSPC || writing.errnum == EDQUOT) &&
+	    write_reserved(ct->root_fd, &text, sync, err) == 0)
+		return 0;
+	*err = writing;
+	return err_wrap(err, "cannot record how container %s ended", ct->id);
 }
 
 int store_read_exit(int root_fd, struct exit_record *ret, struct err *err)

@@ -88,6 +88,40 @@ damaged() {
 	shows 32
 }
 
+# In a mount namespace of its own, where both directories are on a small disk.
+@test "faults: on a disk that is full by then an exit code is recorded all the same" {
+	cat >"$BATS_TEST_TMPDIR/script" <<-'EOF'
+		mkdir -p "$INSULA_ROOT" "$INSULA_RUNROOT"
+		mount -t tmpfs -o size=1m,mode=700 small "$INSULA_ROOT" || exit
+		mount -t tmpfs -o size=1m,mode=700 small "$INSULA_RUNROOT" || exit
+		insula() { "$INSULA_BIN/insula" "$@"; }
+		insula run --detach --name box "$E2E_IMAGE" sh -c 'trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null
+		insula run --detach --name killed "$E2E_IMAGE" sleep 600 >/dev/null
+		until insula logs box | grep -q ready; do sleep 0.1; done
+		for full in "$INSULA_ROOT" "$INSULA_RUNROOT"; do
+			cat /dev/zero >"$full/filler" 2>/dev/null
+			while echo x >>"$full/filler.$n" 2>/dev/null; do n=$((n + 1)); done
+			! echo full >"$full/probe" 2>/dev/null || echo "there is space"
+		done
+		insula kill --signal KILL killed >/dev/null
+		insula kill --signal TERM box >/dev/null
+		insula wait box killed
+		insula ps --all --format json | jq -r 'sort_by(.name)[] | "\(.name) \(.status) \(.exit_code)"'
+		ls "$INSULA_ROOT"/containers/*/exit* | sed 's|.*/||'
+		insula rm box killed
+		umount -l "$INSULA_RUNROOT/pad" 2>/dev/null
+	EOF
+	ok unshare -m sh "$BATS_TEST_TMPDIR/script"
+	shows '7
+137
+box exited 7
+killed exited 137
+exit.json
+exit.json
+box
+killed'
+}
+
 @test "faults: a damaged state is said, concerns no other container, and can be removed" {
 	damaged state.json
 }
