@@ -306,8 +306,30 @@ int engine_discard(struct container *ct, struct err *err)
 	return engine_clear(ct, err) < 0 ? -1 : remove_and_tell(ct, err);
 }
 
+/* Nobody can ask him anything yet; with him dies what he has made so far, by the kernel, and whoever waits for
+ * him takes back the rest. */
+static int kill_starter(struct container *ct, struct err *err)
+{
+	struct proc starter = PROC_INIT;
+	struct err ignored = ERR_INIT;
+	int found = store_find_starter(ct, &starter, err);
+
+	if (found <= 0)
+		return found;
+	proc_signal(&starter, SIGKILL, &ignored);
+	int ended = proc_wait_end(&starter, KEEPER_GRACE_MS, err);
+	proc_forget(&starter);
+	if (ended)
+		return ended < 0 ? -1 : 0;
+	return err_set(err, ERR_TIMEOUT, 0,
+		       "the start of '%s' cannot be ended: a process of it hangs in the kernel",
+		       ct->record.name);
+}
+
 static int end_before_removal(struct container *ct, bool force, struct err *err)
 {
+	if (force && ct->status == CT_STARTING && ct->run_fd >= 0 && kill_starter(ct, err) < 0)
+		return -1;
 	if (force)
 		return engine_stop(ct, 0, err);
 	if (engine_settle(ct, err) < 0)

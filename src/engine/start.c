@@ -197,7 +197,8 @@ static int claim(struct birth *b, struct err *err)
 	if (b->again)
 		return claim_ids(b, err);
 	b->keeper.alive_fd = file_lock(b->ct->run_fd, STORE_ALIVE, LOCK_EXCLUSIVE, 0, err);
-	if (b->keeper.alive_fd < 0)
+	if (b->keeper.alive_fd < 0 ||
+	    store_note_starter(b->keeper.alive_fd, own_host_pid(b->proc_fd), err) < 0)
 		return err_wrap(err, "container '%s'", record->name);
 	b->keeper.listen_fd = keeper_listen(b->ct->run_fd, err);
 	return b->keeper.listen_fd < 0 ? -1 : claim_ids(b, err);

@@ -41,6 +41,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/proc.h"
 #include "base/str.h"
 #include "spec/spec.h"
 
@@ -228,6 +229,10 @@ int store_rename(struct container *ct, const char *name, struct err *err);
  * container's lock. */
 int store_rewrite_record(struct container *ct, struct err *err);
 
+/* Who starts it, in the file that he has locked, until the state is there. */
+int store_note_starter(int alive_fd, int32_t pid, struct err *err);
+/* 1: he lives; 0: nobody starts it, or it runs by now. */
+int store_find_starter(const struct container *ct, struct proc *ret, struct err *err);
 int store_write_state(struct container *ct, const struct run_state *state, struct err *err);
 /* Before a container runs: then its exit is recorded also where the disk is full by then. */
 int store_reserve_exit(int root_fd, struct err *err);

@@ -201,6 +201,36 @@ static int forget_last_run(struct container *ct, struct err *err)
 		       : err_errno(err, "cannot write the container's directory");
 }
 
+int store_note_starter(int alive_fd, int32_t pid, struct err *err)
+{
+	uint64_t start;
+	char text[48];
+
+	if (proc_start_time(pid, &start, err) < 0)
+		return -1;
+	int size = snprintf(text, sizeof text, "%d %llu\n", pid, (unsigned long long)start);
+	if (ftruncate(alive_fd, 0) < 0 || pwrite(alive_fd, text, (size_t)size, 0) != size)
+		return err_errno(err, "cannot write '%s'", STORE_ALIVE);
+	return 0;
+}
+
+int store_find_starter(const struct container *ct, struct proc *ret, struct err *err)
+{
+	struct err reading = ERR_INIT;
+	unsigned long long start;
+	char text[64] = "";
+	int pid;
+
+	own_fd int fd = openat(ct->run_fd, STORE_ALIVE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || file_lock_held_fd(fd, &reading) <= 0 || read(fd, text, sizeof text - 1) <= 0)
+		return 0;
+	if (sscanf(text, "%d %llu\n", &pid, &start) != 2 || pid <= 1)
+		return 0;
+	if (proc_open(ret, pid, start, err) == 0)
+		return 1;
+	return err->kind == ERR_NOT_FOUND ? 0 : -1;
+}
+
 int store_write_state(struct container *ct, const struct run_state *state, struct err *err)
 {
 	const struct store_part parts[] = {{state_fields, (void *)state},

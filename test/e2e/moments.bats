@@ -263,6 +263,27 @@ starts_at() {
 	ok insula rm -f one
 }
 
+@test "starting: one that hangs is ended by rm --force at once, wherever it hangs" {
+	for point in keeper.claimed start.cgroup start.clone start.covers start.pivot start.release init.wait keeper.running; do
+		rm -f "$E2E_STATE/points"
+		INSULA_FAIL=$point=stop INSULA_FAIL_LOG=$E2E_STATE/points \
+			"$INSULA_BIN/insula" run -d --name one "$E2E_IMAGE" sleep 600 >"$E2E_STATE/out" 2>"$E2E_STATE/err" </dev/null 3>&- &
+		eventually 20 grep -q "^$point stop" "$E2E_STATE/points"
+		ok timeout 10 "$INSULA_BIN/insula" rm --force one
+		wait $! && fail "$point: it was started"
+		grep -q 'the keeper died while the container was started' "$E2E_STATE/err" || fail "$point: $(cat "$E2E_STATE/err")"
+		gone || fail "$point"
+	done
+	# And where nobody waits for the start any more.
+	rm -f "$E2E_STATE/points"
+	INSULA_FAIL=start.covers=stop INSULA_FAIL_LOG=$E2E_STATE/points \
+		"$INSULA_BIN/insula" run -d --name one "$E2E_IMAGE" sleep 600 >/dev/null 2>&1 </dev/null 3>&- &
+	eventually 20 grep -q "^start.covers stop" "$E2E_STATE/points"
+	kill -9 $!
+	ok timeout 10 "$INSULA_BIN/insula" rm --force one
+	gone
+}
+
 @test "starting: one that then fails to start is no more" {
 	INSULA_FAIL=keeper.claimed=stop,keeper.running=error:ENOSPC INSULA_FAIL_LOG=$E2E_STATE/points \
 		"$INSULA_BIN/insula" run -d --name one "$E2E_IMAGE" sleep 60 >/dev/null 2>&1 &

@@ -4,6 +4,7 @@
 
 # shellcheck disable=SC2154  # stderr is set by run --separate-stderr
 # shellcheck disable=SC2016  # expanded by the shell inside
+# shellcheck disable=SC2030,SC2031  # each test sets its own
 
 load helpers
 load oci
