@@ -21,6 +21,7 @@
 #include "engine/lifecycle.h"
 #include "engine/restart_policy.h"
 #include "engine/store_private.h"
+#include "engine/user.h"
 
 #define LOCK_TIMEOUT_MS 30000
 #define START_MS 160000
@@ -98,9 +99,10 @@ static void record_failure(struct container *ct, const struct keeper_state *stat
 static int start(struct container *ct, struct keeper_state *state, struct err *err)
 {
 	own(image) struct image image = IMAGE_INIT;
-	own_free char *cache = str_printf(err, "%s/images/host", ct->store->root);
+	own_free char *cache = user_image_cache(ct->store, err);
 
 	if (!cache || fail_point("again.locked", err) < 0 ||
+	    (ct->store->user && user_prepare(ct->record.userns, &ct->record.spec, err) < 0) ||
 	    image_open(ct->record.image, cache, &image, err) < 0 ||
 	    launch_keep_writable(ct, &image, err) < 0 || store_mark_fresh(ct, err) < 0)
 		return -1;
@@ -148,6 +150,8 @@ int engine_again(struct store *store, int state_fd, engine_seal_fn *seal, void *
 
 	if (keeper_state_load(state_fd, &state, err) < 0)
 		return -1;
+	if (state.user)
+		user_go_on(store);
 	if (fail_point("again.loaded", err) == 0 && load(store, state.id, &ct, err) == 0) {
 		if (seal_if_needed(&ct, &state, state_fd, seal, data, err) == 0)
 			status = start(&ct, &state, err);

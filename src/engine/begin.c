@@ -22,6 +22,7 @@
 #include "engine/launch.h"
 #include "engine/lifecycle.h"
 #include "engine/store_private.h"
+#include "engine/user.h"
 
 #define LOCK_TIMEOUT_MS 30000
 #define ASK_TIMEOUT_MS 5000
@@ -118,7 +119,7 @@ static int start(struct container *ct, const struct image *image, bool attach, i
 int engine_begin(struct container *ct, bool attach, int *ret_client_fd, struct err *err)
 {
 	own(image) struct image image = IMAGE_INIT;
-	own_free char *cache = str_printf(err, "%s/images/host", ct->store->root);
+	own_free char *cache = user_image_cache(ct->store, err);
 	int held = !cache || launch_check_caller(err) < 0 ? -1 : hold(ct, err);
 
 	if (held <= 0)

@@ -135,9 +135,9 @@ static int enter(const struct container *ct, const struct exec_options *options,
 	if (!status)
 		status = cgroup_host_probe(AT_FDCWD, &host, err);
 	if (!status) {
-		cgroup = group_name(&host, ct->id, err);
-		request.cgroup_name = cgroup;
-		status = cgroup ? 0 : -1;
+		cgroup = ct->store->user ? NULL : group_name(&host, ct->id, err);
+		request.cgroup_name = ct->store->user ? ct->state.cgroup : cgroup;
+		status = cgroup || ct->store->user ? 0 : -1;
 	}
 	if (!status)
 		status = runtime_exec(&request, &host, ret, &ours->console_fd, err);

@@ -13,6 +13,7 @@
 
 #include "base/own.h"
 #include "engine/store.h"
+#include "runtime/place.h"
 #include "runtime/scope.h"
 
 #define SLICE "machine.slice"
@@ -135,6 +136,16 @@ int group_enter_scope(const char *id, pid_t host_pid, bool again, struct group_p
 	return strv_addf(warnings, err,
 			 "the container has no scope of its own and may end with this session: %s",
 			 reason.message);
+}
+
+int group_beside(const char *id, const struct cgroup_host *host, struct group_place *ret,
+		 struct err *err)
+{
+	own_free char *name = plain_name(id, err);
+
+	ret->name = name ? cgroup_place_beside(host, name, err) : NULL;
+	ret->foreign = ret->name ? depth_above(ret->name) : 0;
+	return ret->name ? 0 : -1;
 }
 
 int group_expect(const char *id, const struct cgroup_host *host, struct group_place *ret,

@@ -33,6 +33,9 @@ void group_place_done(struct group_place *place);
  * runs this host; `again`: unless it is in it. Where systemd cannot be asked it stays where it is, and a line in *warnings says so. */
 int group_enter_scope(const char *id, pid_t host_pid, bool again, struct group_place *ret,
 		      struct strv *warnings, struct err *err);
+/* An ordinary user's: beside the group that we are in, whether or not it may be made there. */
+int group_beside(const char *id, const struct cgroup_host *host, struct group_place *ret,
+		 struct err *err);
 /* As a dry run shows it: nothing is made. */
 int group_expect(const char *id, const struct cgroup_host *host, struct group_place *ret,
 		 struct err *err);

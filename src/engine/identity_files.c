@@ -171,16 +171,10 @@ static int write_timezone(int dir_fd, const char *zone, struct err *err)
 	return n < 0 ? -1 : write_bytes(dir_fd, "localtime", data, (size_t)n, err);
 }
 
-int launch_write_identity(int upper_fd, const struct record *record, struct err *err)
+int launch_write_identity(int etc_fd, const struct record *record, struct err *err)
 {
 	own(str) struct str line = STR_INIT(256);
 
-	if (mkdirat(upper_fd, "etc", 0755) < 0)
-		return err_errno(err, "cannot make '/etc' of the container");
-	own_fd int etc_fd = openat(upper_fd, "etc",
-				   O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (etc_fd < 0)
-		return err_errno(err, "cannot open '/etc' of the container");
 	str_addf(&line, "%s\n", record_hostname(record));
 	if (write_file(etc_fd, "hostname", line.data, err) < 0)
 		return -1;

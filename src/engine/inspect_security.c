@@ -105,14 +105,23 @@ static void write_limits(struct json_writer *w, const struct in_force *f)
 	json_write_member(w, "Label", f->label);
 }
 
-static int write_cgroup(struct json_writer *w, const char *id, struct err *err)
+/* An ordinary user's container has none where none was delegated to him. */
+static int open_group(const struct cgroup_host *host, const struct container *ct,
+		      struct cgroup *ret, struct err *err)
+{
+	if (!ct->store->user)
+		return group_open(host, ct->id, ret, err);
+	return ct->state.cgroup ? cgroup_open(host, ct->state.cgroup, ret, err) : 0;
+}
+
+static int write_cgroup(struct json_writer *w, const struct container *ct, struct err *err)
 {
 	own(cgroup_host) struct cgroup_host host = {0};
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
 	own(strv) struct strv values = STRV_INIT;
 
-	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 || group_open(&host, id, &cg, err) < 0 ||
-	    cgroup_values(&host, &cg, &values, err) < 0)
+	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 || open_group(&host, ct, &cg, err) < 0 ||
+	    (cg.count && cgroup_values(&host, &cg, &values, err) < 0))
 		return -1;
 	begin(w, "Cgroup");
 	for (size_t i = 0; i < values.count; i++) {
@@ -155,7 +164,7 @@ int inspect_security(const struct container *ct, struct json_writer *w, struct e
 	write_seccomp(w, &f);
 	write_namespaces(w, &f);
 	write_limits(w, &f);
-	if (write_cgroup(w, ct->id, err) < 0)
+	if (write_cgroup(w, ct, err) < 0)
 		return -1;
 	json_write_end(w, '}');
 	return 0;

@@ -32,6 +32,7 @@ struct keeper_state {
 	char *name;	       /* for keepers of older versions: what is freed with --rm */
 	char *cgroup_name;     /* NULL: none to remove */
 	bool remove, terminal;
+	bool user;     /* an ordinary user's: root here is he */
 	bool replaced; /* handed over by a keeper, not by the command that started it */
 	int stop_signal;
 	int64_t started_ns;

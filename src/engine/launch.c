@@ -14,6 +14,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "base/proc.h"
+#include "engine/user.h"
 #include "kernel/facts.h"
 
 #define ID_RANGE_SIZE 65536
@@ -27,15 +28,18 @@ void launch_done(struct launch *l)
 }
 
 /* The first layer's "upper" and "work" are the container's own, a further one's in "layer-N". */
-static int name_writable(struct launch *l, const struct store *store, const char *id, size_t count,
-			 struct err *err)
+static int name_writable(struct launch *l, const struct store *store, const struct record *record,
+			 size_t count, struct err *err)
 {
+	const char *place = record->layers_in_run ? store->run : store->root;
+
 	for (size_t i = 0; i < count; i++) {
 		char layer[32] = "";
 
 		if (i)
 			snprintf(layer, sizeof layer, "/layer-%zu", i);
-		if (strv_addf(&l->writable, err, "%s/containers/%s%s", store->root, id, layer) < 0)
+		if (strv_addf(&l->writable, err, "%s/containers/%s%s", place, record->id, layer) <
+		    0)
 			return -1;
 	}
 	return 0;
@@ -63,7 +67,8 @@ static int plan_layers(struct launch *l, const struct record *record, const stru
  * written relative to it. */
 static int map_ids(struct spec *spec, uint32_t base, struct err *err)
 {
-	if (!spec->linux_.namespaces[SPEC_NS_USER].given)
+	/* An ordinary user's are there already: user_prepare(). */
+	if (!spec->linux_.namespaces[SPEC_NS_USER].given || spec->linux_.uid_maps.count)
 		return 0;
 	if (spec_add_idmap(&spec->linux_.uid_maps, 0, base, ID_RANGE_SIZE, err) < 0 ||
 	    spec_add_idmap(&spec->linux_.gid_maps, 0, base, ID_RANGE_SIZE, err) < 0)
@@ -87,8 +92,11 @@ int launch_plan(struct launch *l, struct store *store, struct record *record,
 	struct facts facts;
 
 	if (facts_probe_process(AT_FDCWD, &facts, err) < 0 ||
-	    cgroup_host_probe(AT_FDCWD, &l->host, err) < 0 ||
-	    name_writable(l, store, record->id, image->count, err) < 0 ||
+	    cgroup_host_probe(AT_FDCWD, &l->host, err) < 0)
+		return -1;
+	if (store->user) /* also before there is a namespace of his: a dry run */
+		facts.initial_userns = false;
+	if (name_writable(l, store, record, image->count, err) < 0 ||
 	    plan_layers(l, record, image, err) < 0 || map_ids(&record->spec, id_base, err) < 0 ||
 	    spec_validate(&record->spec, err) < 0)
 		return -1;
@@ -107,6 +115,7 @@ int launch_plan(struct launch *l, struct store *store, struct record *record,
 					  .source_count = l->shm.fd >= 0,
 					  .run_root = store->run,
 					  .init_program = init ? l->init_program : NULL,
+					  .entered = store->user,
 					  .strict = record->strict,
 					  .strict_limits = record->strict_limits,
 					  .stdio = {stdio[0], stdio[1], stdio[2]}};
@@ -121,6 +130,9 @@ int engine_dry_run(struct store *store, struct record *record, const struct imag
 	own(cgroup_host) struct cgroup_host host = {0};
 	own(launch) struct launch l = {0};
 	static const int no_stdio[3] = {-1, -1, -1};
+
+	if (store->user && user_prepare(record->userns, &record->spec, err) < 0)
+		return -1;
 
 	/* The first id of the default range: which one a start gets is decided when it starts. */
 	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 ||
@@ -163,34 +175,53 @@ static int keep_pair(const struct container *ct, int layer_fd, struct err *err)
 
 int launch_keep_writable(const struct container *ct, const struct image *image, struct err *err)
 {
-	if (keep_pair(ct, ct->root_fd, err) < 0)
+	int place_fd = ct->record.layers_in_run ? ct->run_fd : ct->root_fd;
+
+	if (keep_pair(ct, place_fd, err) < 0)
 		return -1;
 	for (size_t i = 1; i < image->count; i++) {
 		char name[32];
 
 		snprintf(name, sizeof name, "layer-%zu", i);
-		own_fd int fd = path_mkdirs(ct->root_fd, name, PATH_BENEATH, 0700, err);
+		own_fd int fd = path_mkdirs(place_fd, name, PATH_BENEATH, 0700, err);
 		if (fd < 0 || keep_pair(ct, fd, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
+/* What is to be /etc of the container: a directory of the first layer, or a layer of its own. */
+static int open_etc(int place_fd, size_t layer, struct err *err)
+{
+	char name[40];
+
+	if (layer) {
+		snprintf(name, sizeof name, "layer-%zu/upper", layer);
+		return path_open(place_fd, name, PATH_BENEATH, O_RDONLY | O_DIRECTORY, 0, err);
+	}
+	own_fd int fd = path_mkdirs(place_fd, "upper/etc", PATH_BENEATH, 0755, err);
+	return fd < 0 ? -1 : path_reopen(fd, S_IFDIR, O_RDONLY, err);
+}
+
 int launch_make_writable(const struct container *ct, const struct image *image, struct err *err)
 {
-	if (make_pair(ct->root_fd, err) < 0)
+	int place_fd = ct->record.layers_in_run ? ct->run_fd : ct->root_fd;
+	size_t etc = 0;
+
+	if (make_pair(place_fd, err) < 0)
 		return -1;
 	for (size_t i = 1; i < image->count; i++) {
 		char name[32];
 
 		snprintf(name, sizeof name, "layer-%zu", i);
-		own_fd int fd = path_mkdirs(ct->root_fd, name, PATH_BENEATH, 0700, err);
+		own_fd int fd = path_mkdirs(place_fd, name, PATH_BENEATH, 0700, err);
 		if (fd < 0 || make_pair(fd, err) < 0)
 			return -1;
+		if (str_eq(image->mounts[i].target, "/etc"))
+			etc = i;
 	}
-	own_fd int upper_fd = openat(ct->root_fd, "upper",
-				     O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (upper_fd < 0)
-		return err_errno(err, "cannot open the container's writable layer");
-	return launch_write_identity(upper_fd, &ct->record, err);
+	own_fd int etc_fd = open_etc(place_fd, etc, err);
+	if (etc_fd < 0)
+		return err_wrap(err, "the container's writable layer");
+	return launch_write_identity(etc_fd, &ct->record, err);
 }

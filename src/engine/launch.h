@@ -50,7 +50,7 @@ int engine_start_in_place(struct container *ct, const struct image *image,
 			  struct keeper_state *from, struct err *err);
 /* May the caller start containers at all? */
 int launch_check_caller(struct err *err);
-int launch_write_identity(int upper_fd, const struct record *record, struct err *err);
+int launch_write_identity(int etc_fd, const struct record *record, struct err *err);
 /* The time zone of that name, as tzfile(5) has it; "local" is the host's. Returns its size. */
 ssize_t launch_read_timezone(const char *name, char **ret, struct err *err);
 

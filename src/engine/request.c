@@ -20,6 +20,7 @@
 #include "base/path.h"
 #include "base/proc.h"
 #include "engine/restart_policy.h"
+#include "engine/user.h"
 #include "kernel/tty.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -93,9 +94,21 @@ static int add_environment(const struct run_options *options, const char *hostna
 	return request_env(options, &p->env, err);
 }
 
+/* With keep-id whoever runs it is himself inside, too. */
+static char *own_ids(struct err *err)
+{
+	return str_printf(err, "%u:%u", geteuid(), getegid());
+}
+
 static int set_user(const struct run_options *options, struct spec_user *user, struct err *err)
 {
 	char *end = NULL;
+
+	if (!options->user && str_eq(options->userns, "keep-id")) {
+		user->name = own_ids(err);
+		if (!user->name)
+			return -1;
+	}
 
 	if (options->user && *options->user) {
 		user->name = str_dup(options->user, err);
@@ -288,6 +301,12 @@ static int fill_outside(const struct request *r, const char *image_ref, const st
 	struct record *record = r->record;
 
 	set_flags(options, record);
+	record->layers_in_run = r->in_run;
+	if (r->user && options->userns && strcmp(options->userns, "private") != 0) {
+		record->userns = str_dup(options->userns, err);
+		if (!record->userns)
+			return -1;
+	}
 	if (set_identity(options, image_ref, image, record, err) < 0 ||
 	    set_stop(options, record, err) < 0 || set_restart(options, record, err) < 0 ||
 	    request_labels(options, &record->labels, err) < 0 ||
@@ -323,7 +342,12 @@ static int fill_record(struct store *store, const struct run_options *options,
 {
 	own(request_namespaces) struct request_namespaces ns = {0};
 	struct facts facts = {0};
-	const struct request r = {.options = options, .ns = &ns, .facts = &facts, .record = record};
+	const struct request r = {.options = options,
+				  .ns = &ns,
+				  .facts = &facts,
+				  .record = record,
+				  .user = store && store->user,
+				  .in_run = store && user_layers_in_run(store)};
 	bool needs_facts = options->cpus_milli || options->cpuset_cpus || options->cpuset_mems;
 
 	if ((needs_facts && facts_probe_process(AT_FDCWD, &facts, err) < 0) ||

@@ -34,6 +34,8 @@ struct request {
 	const struct request_namespaces *ns;
 	const struct facts *facts;
 	struct record *record;
+	bool user;   /* of an ordinary user */
+	bool in_run; /* overlay cannot write to his ROOT */
 };
 
 /* The file systems of every container, then --tmpfs, -v, --mount and --shm-size (request_mounts.c). */

@@ -193,7 +193,9 @@ int request_limits(const struct request *request, struct spec *spec, struct err 
 	    limit_quota(options, r, err) < 0 || request_mems(options, request->facts, r, err) < 0 ||
 	    request_io(options, r, err) < 0)
 		return -1;
-	r->pids_limit = options->pids_limit_given ? options->pids_limit : DEFAULT_PIDS;
+	/* An ordinary user has a group to write it to only where one was delegated to him. */
+	if (options->pids_limit_given || !request->user)
+		r->pids_limit = options->pids_limit_given ? options->pids_limit : DEFAULT_PIDS;
 	if (r->pids_limit == 0)
 		r->pids_limit = -1;
 	if (set_ulimits(options, spec, err) < 0)

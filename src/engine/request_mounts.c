@@ -78,17 +78,28 @@ static int add_shm(const struct request *r, struct spec *spec, struct err *err)
 	return strv_addf(&m->options, err, "size=%llu", (unsigned long long)size);
 }
 
-static int add_base(const struct request *r, struct spec *spec, struct err *err)
+static int add_base(const struct request *request, struct spec *spec, struct err *err)
 {
 	struct spec_mount *m;
 
 	for (size_t i = 0; i < sizeof base_mounts / sizeof *base_mounts; i++) {
+		/* Mounting sysfs takes rights over the network namespace. */
+		bool bound = request->user && str_eq(base_mounts[i].type, "sysfs") &&
+			     request->ns->of[SPEC_NS_NET].mode == NS_MODE_HOST;
+
+		if (bound) {
+			m = spec_add_mount(spec, "/sys", "bind", "/sys", err);
+			if (!m ||
+			    add_options(&m->options, "rbind,nosuid,noexec,nodev,rro", err) < 0)
+				return -1;
+			continue;
+		}
 		m = spec_add_mount(spec, base_mounts[i].destination, base_mounts[i].type,
 				   base_mounts[i].source, err);
 		if (!m || add_options(&m->options, base_mounts[i].options, err) < 0)
 			return -1;
 	}
-	return add_shm(r, spec, err);
+	return add_shm(request, spec, err);
 }
 
 /* A destination is absolute, clean, not "/", and named once. */
@@ -159,7 +170,12 @@ static int map_owner(struct spec_mount *m, const struct stat *st, struct err *er
 static int set_owner_map(const struct request *request, const struct bind_request *r,
 			 const struct stat *st, struct spec_mount *m, struct err *err)
 {
-	if (request->ns->of[SPEC_NS_USER].mode != NS_MODE_PRIVATE || r->map_whole)
+	if (request->user && r->map_whole) {
+		err_set(err, ERR_DENIED, 0, "%s: 'idmap' takes root", r->flag);
+		return err_hint(err, "what is yours belongs to container root without it");
+	}
+	/* What is an ordinary user's is container root's, and nothing else is his to map. */
+	if (request->user || request->ns->of[SPEC_NS_USER].mode != NS_MODE_PRIVATE || r->map_whole)
 		return 0;
 	if (st->st_uid != 0 && st->st_gid != 0)
 		return map_owner(m, st, err);

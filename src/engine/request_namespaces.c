@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "base/own.h"
 #include "base/proc.h"
@@ -23,7 +24,14 @@
 #define BY_CONTAINER "container:"
 #define BY_PATH "ns:"
 
-enum { MAY_HOST = 1, MAY_CONTAINER = 2, MAY_PATH = 4, MAY_NONE = 8, MAY_SHAREABLE = 16 };
+enum {
+	MAY_HOST = 1,
+	MAY_CONTAINER = 2,
+	MAY_PATH = 4,
+	MAY_NONE = 8,
+	MAY_SHAREABLE = 16,
+	MAY_IDS = 32
+};
 
 /* One row for each option. */
 static const struct {
@@ -41,7 +49,8 @@ static const struct {
 	 NS_MODE_PRIVATE},
 	{"--cgroupns", offsetof(struct run_options, cgroupns), SPEC_NS_CGROUP, MAY_HOST,
 	 NS_MODE_PRIVATE},
-	{"--userns", offsetof(struct run_options, userns), SPEC_NS_USER, MAY_HOST, NS_MODE_PRIVATE},
+	{"--userns", offsetof(struct run_options, userns), SPEC_NS_USER, MAY_HOST | MAY_IDS,
+	 NS_MODE_PRIVATE},
 };
 
 /* Words that stand alone. */
@@ -53,6 +62,8 @@ static const struct {
 	{"private", 0, NS_MODE_PRIVATE},
 	{"none", MAY_NONE, NS_MODE_PRIVATE},
 	{"shareable", MAY_SHAREABLE, NS_MODE_PRIVATE},
+	{"keep-id", MAY_IDS, NS_MODE_PRIVATE},
+	{"nomap", MAY_IDS, NS_MODE_PRIVATE},
 	{"host", MAY_HOST, NS_MODE_HOST},
 };
 
@@ -62,7 +73,9 @@ static int unknown_mode(const char *flag, const char *text, unsigned int may, st
 	return err_hint(err, "%s%s%s%s", may & MAY_NONE ? "none" : "private",
 			may & MAY_HOST ? ", host" : "",
 			may & MAY_CONTAINER ? ", container:NAME" : "",
-			may & MAY_PATH ? ", ns:PATH" : "");
+			may & MAY_PATH	? ", ns:PATH"
+			: may & MAY_IDS ? ", keep-id, nomap"
+					: "");
 }
 
 /* Its namespace must be there by the time of the start; who it is must be known now. */
@@ -122,10 +135,30 @@ void request_namespaces_done(struct request_namespaces *r)
 	}
 }
 
+/* What only one of the two may ask for. */
+static int check_user(const struct store *store, const struct run_options *options, struct err *err)
+{
+	bool user = store && store->user,
+	     ids = str_eq(options->userns, "keep-id") || str_eq(options->userns, "nomap");
+
+	if (ids && !user) {
+		err_set(err, ERR_USAGE, 0, "--userns %s is for an ordinary user's containers",
+			options->userns);
+		return err_hint(err,
+				"yours have a range of ids of their own, in which you are not");
+	}
+	if (!user || !str_eq(options->userns, "host"))
+		return 0;
+	err_set(err, ERR_DENIED, 0, "--userns host takes root");
+	return err_hint(err, "an ordinary user's container has a user namespace in any case");
+}
+
 int request_namespaces(struct store *store, const struct run_options *options,
 		       struct request_namespaces *ret, struct err *err)
 {
 	*ret = (struct request_namespaces){0};
+	if (check_user(store, options, err) < 0)
+		return -1;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		const char *text = *(char *const *)((const char *)options + rows[i].text);
 		struct ns_request *r = &ret->of[rows[i].kind];
@@ -157,7 +190,7 @@ int request_set_namespaces(const struct request_namespaces *r, struct spec *spec
 
 bool engine_wants_host_root(const struct run_options *options)
 {
-	return str_eq(options->userns, "host");
+	return geteuid() == 0 && str_eq(options->userns, "host");
 }
 
 /* ---- at the start ---- */

@@ -33,8 +33,10 @@
 #include "engine/keeper.h"
 #include "engine/launch.h"
 #include "engine/store_private.h"
+#include "engine/user.h"
 #include "kernel/facts.h"
 #include "kernel/procattr.h"
+#include "runtime/rootless.h"
 
 #define START_TIMEOUT_MS 150000
 #define PATH_SIZE 4096
@@ -73,7 +75,8 @@ static int make_stdio(struct birth *b, struct err *err)
 static int note_warnings(struct birth *b, const struct strv *warnings, struct err *err)
 {
 	for (size_t i = 0; i < warnings->count; i++)
-		warn_emit("%s", warnings->items[i]);
+		if (!b->ct->store->user) /* a batch of jobs would hear of nothing else */
+			warn_emit("%s", warnings->items[i]);
 	return strv_copy(&b->warnings, warnings, err);
 }
 
@@ -89,10 +92,22 @@ static pid_t own_host_pid(int proc_fd)
 	return (pid_t)strtol(text, NULL, 10);
 }
 
+/* Beside the group that we are in, where that was delegated. */
+static int place_beside(struct birth *b, struct err *err)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+
+	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+		return -1;
+	return group_beside(b->ct->id, &host, &b->group, err);
+}
+
 static int enter_scope(struct birth *b, struct err *err)
 {
 	own(strv) struct strv warnings = STRV_INIT;
 
+	if (b->ct->store->user)
+		return place_beside(b, err);
 	if (group_enter_scope(b->ct->id, own_host_pid(b->proc_fd), b->again, &b->group, &warnings,
 			      err) < 0)
 		return -1;
@@ -113,7 +128,8 @@ static int execute_plan(struct birth *b, struct err *err)
 	    note_warnings(b, &b->running.cgroup.skipped, err) < 0)
 		return -1;
 	b->keyring = runtime_plan_keyring(l.plan);
-	b->keeper.cgroup_name = take(b->group.name);
+	if (b->running.cgroup.count)
+		b->keeper.cgroup_name = take(b->group.name);
 	for (int i = 0; i < 3; i++) {
 		fd_close(b->stdio[i]);
 		b->stdio[i] = -1;
@@ -137,6 +153,8 @@ static int write_state(struct birth *b, struct err *err)
 	b->warnings = STRV_INIT;
 	/* One that has ended already is still there, as nobody has reaped it. */
 	proc_start_time(state.init_pid, &state.init_start, err);
+	if (b->ct->store->user && b->keeper.cgroup_name)
+		state.cgroup = str_dup(b->keeper.cgroup_name, err);
 	state.boot_id = boot_id_read(err);
 	if (state.boot_id && proc_start_time(state.keeper_pid, &state.keeper_start, err) == 0)
 		status = store_write_state(b->ct, &state, err);
@@ -168,6 +186,7 @@ static int fill_keeper(struct birth *b, int client_fd, bool attach, struct err *
 	k->root = str_dup(b->ct->store->root, err);
 	k->run = str_dup(b->ct->store->run, err);
 	k->remove = record->remove;
+	k->user = b->ct->store->user;
 	k->terminal = record->terminal;
 	k->stop_signal = record->stop_signal;
 	k->stop_timeout_ms = record->stop_timeout_ms;
@@ -185,7 +204,7 @@ static int claim_ids(struct birth *b, struct err *err)
 {
 	const struct record *record = &b->ct->record;
 
-	if (!record->spec.linux_.namespaces[SPEC_NS_USER].given)
+	if (!record->spec.linux_.namespaces[SPEC_NS_USER].given || b->ct->store->user)
 		return 0;
 	return store_claim_ids(b->ct->store, record->id, &b->id_base, &b->keeper.id_slot, err);
 }
@@ -326,6 +345,16 @@ static int await_start(int client_fd, struct err *err)
 	return err_set(err, ERR_INTERNAL, 0, "the keeper answered with message %u", header.type);
 }
 
+/* An ordinary user's is root of a user namespace from the start. */
+static pid_t clone_keeper(struct container *ct, struct proc *ret, struct err *err)
+{
+	if (!ct->store->user)
+		return proc_clone(ret, CLONE_NEWPID, -1, err);
+	if (user_prepare(ct->record.userns, &ct->record.spec, err) < 0)
+		return -1;
+	return rootless_clone(&ct->record.spec, ret, err);
+}
+
 int engine_start(struct container *ct, const struct image *image, bool attach, int *ret_client_fd,
 		 struct err *err)
 {
@@ -336,7 +365,7 @@ int engine_start(struct container *ct, const struct image *image, bool attach, i
 		return err_errno(err, "cannot make a socket pair");
 	own_fd int mine = pair[0];
 	own_fd int theirs = pair[1];
-	pid_t pid = proc_clone(&keeper, CLONE_NEWPID, -1, err);
+	pid_t pid = clone_keeper(ct, &keeper, err);
 	if (pid < 0)
 		return err_wrap(err, "cannot make a keeper");
 	if (pid == 0) {

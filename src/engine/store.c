@@ -28,6 +28,7 @@
 #include "engine/event.h"
 #include "engine/lifecycle.h"
 #include "engine/store_private.h"
+#include "engine/user.h"
 
 #define DEFAULT_ROOT "/var/lib/insula"
 #define DEFAULT_RUN "/run/insula"
@@ -36,12 +37,19 @@
 #define LOCK_PAUSE_US 1000
 
 static char *choose_directory(const char *given, const char *variable, const char *fallback,
-			      struct err *err)
+			      char *(*users)(struct err *err), struct err *err)
 {
 	const char *from_env = getenv(variable);
-	const char *path = given ? given : from_env && *from_env ? from_env : fallback;
+	const char *path = given ? given : from_env && *from_env ? from_env : NULL;
+	own_free char *own = NULL;
 	char *clean = NULL;
 
+	if (!path && geteuid() != 0)
+		path = own = (*users)(err);
+	else if (!path)
+		path = fallback;
+	if (!path)
+		return NULL;
 	if (path_clean(path, &clean, err) < 0)
 		err_wrap(err, "state directory '%s'", path);
 	return clean;
@@ -66,8 +74,7 @@ static int open_tree_of(const char *path, const char *const *below, size_t count
 	own_fd int fd = file_open_dirs(path, 0700, err);
 
 	if (fd < 0 && err->kind == ERR_DENIED)
-		err_hint(err, "use sudo: containers are root's; --root and --runroot name other "
-			      "directories");
+		err_hint(err, "--root and --runroot name other directories");
 	if (fd < 0)
 		return -1;
 	if (faccessat(fd, below[count - 1], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
@@ -85,10 +92,12 @@ int store_open(const char *root, const char *run, struct store *ret, struct err 
 {
 	static const char *const in_root[] = {"containers", "names", "images"};
 	static const char *const in_run[] = {"containers", "ids"};
-	struct store store = {.root_fd = -1, .run_fd = -1};
+	struct store store = {.root_fd = -1, .run_fd = -1, .user = geteuid() != 0};
 
-	store.root = choose_directory(root, "INSULA_ROOT", DEFAULT_ROOT, err);
-	store.run = store.root ? choose_directory(run, "INSULA_RUNROOT", DEFAULT_RUN, err) : NULL;
+	store.root = choose_directory(root, "INSULA_ROOT", DEFAULT_ROOT, user_root_directory, err);
+	store.run = store.root ? choose_directory(run, "INSULA_RUNROOT", DEFAULT_RUN,
+						  user_run_directory, err)
+			       : NULL;
 	if (store.run) {
 		store.root_fd = open_tree_of(store.root, in_root, sizeof in_root / sizeof *in_root,
 					     err);
@@ -101,6 +110,7 @@ int store_open(const char *root, const char *run, struct store *ret, struct err 
 		store_done(&store);
 		return -1;
 	}
+	store.remove_tree = store.user ? user_remove_tree : NULL;
 	*ret = store;
 	return 0;
 }

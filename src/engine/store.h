@@ -56,6 +56,9 @@
 struct store {
 	char *root, *run; /* absolute paths */
 	int root_fd, run_fd;
+	bool user; /* an ordinary user's */
+	/* As path_remove_tree, where that cannot remove everything; or NULL. */
+	int (*remove_tree)(int dir_fd, const char *name, struct err *err);
 };
 
 int store_open(const char *root, const char *run, struct store *ret, struct err *err);
@@ -85,6 +88,8 @@ struct record {
 	struct strv
 		resolv; /* lines of /etc/resolv.conf; "none": the image's; empty: see identity_files.c */
 	char *timezone;	      /* below /usr/share/zoneinfo, or "local"; NULL: the image's */
+	char *userns;	      /* of an ordinary user: "keep-id", "nomap"; NULL: neither */
+	bool layers_in_run;   /* what it writes is in RUN, as overlay cannot write to ROOT */
 	bool strict_limits;   /* limits were asked for that must not be left out silently */
 	struct strv warnings; /* what was degraded when it was made, one line each */
 	struct spec spec;     /* of one that was found: after store_load_spec */
@@ -106,6 +111,7 @@ struct run_state {
 	int id_slot;	      /* ids/N; -1: none */
 	uint64_t keyring;     /* in the name of its session keyring; 0: unknown */
 	int restarts;	      /* by its policy, since somebody started it */
+	char *cgroup;	      /* of an ordinary user's: where it is; NULL: by its id, or nowhere */
 	struct strv warnings; /* what was degraded when it was started */
 };
 

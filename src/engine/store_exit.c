@@ -222,13 +222,20 @@ static int remove_name(const struct container *ct, struct err *err)
 	return dropped ? 0 : drop_unrecorded_name(names_fd, ct->id, err);
 }
 
-static int remove_directory(int store_fd, const char *id, struct err *err)
+static int remove_tree(const struct store *store, int dir_fd, const char *name, struct err *err)
+{
+	return store->remove_tree ? store->remove_tree(dir_fd, name, err)
+				  : path_remove_tree(dir_fd, name, err);
+}
+
+static int remove_directory(const struct store *store, int store_fd, const char *id,
+			    struct err *err)
 {
 	own_fd int fd = openat(store_fd, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_errno(err, "cannot open the store's containers");
-	return path_remove_tree(fd, id, err);
+	return remove_tree(store, fd, id, err);
 }
 
 /* As long as somebody is at it, others are to see that, and who: so these go last, in this order. */
@@ -244,9 +251,9 @@ static bool goes_last(const char *name)
 	return false;
 }
 
-static int remove_file(int dir_fd, const char *name, struct err *err)
+static int remove_file(const struct store *store, int dir_fd, const char *name, struct err *err)
 {
-	return unlinkat(dir_fd, name, 0) == 0 ? 0 : path_remove_tree(dir_fd, name, err);
+	return unlinkat(dir_fd, name, 0) == 0 ? 0 : remove_tree(store, dir_fd, name, err);
 }
 
 /* Where the lock is gone and the directory is not, nobody makes another one: store_lock(). Whoever is at that
@@ -263,8 +270,9 @@ static int hold_directory(int fd, struct err *err)
 	return err_set(err, ERR_BUSY, 0, "somebody else holds its directory");
 }
 
-static int remove_run_directory(int store_fd, const char *id, struct err *err)
+static int remove_run_directory(const struct store *store, const char *id, struct err *err)
 {
+	int store_fd = store->run_fd;
 	char path[sizeof "containers/" + STORE_ID_LENGTH];
 	own(strv) struct strv names = STRV_INIT;
 
@@ -277,17 +285,18 @@ static int remove_run_directory(int store_fd, const char *id, struct err *err)
 	if (hold_directory(fd, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++)
-		if (!goes_last(names.items[i]) && remove_file(fd, names.items[i], err) < 0)
+		if (!goes_last(names.items[i]) && remove_file(store, fd, names.items[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < GO_LAST_COUNT; i++)
-		if (remove_file(fd, go_last[i], err) < 0)
+		if (remove_file(store, fd, go_last[i], err) < 0)
 			return -1;
-	return remove_directory(store_fd, id, err);
+	return remove_directory(store, store_fd, id, err);
 }
 
 /* Its files go where they are in nobody's way, and are ours to remove as long as *ret_fd is open. */
-static int move_away(int store_fd, const char *id, int *ret_fd, struct err *err)
+static int move_away(const struct store *store, const char *id, int *ret_fd, struct err *err)
 {
+	int store_fd = store->root_fd;
 	char from[sizeof "containers/" + STORE_ID_LENGTH];
 	char to[sizeof STORE_REMOVED "/" + STORE_ID_LENGTH];
 
@@ -299,7 +308,7 @@ static int move_away(int store_fd, const char *id, int *ret_fd, struct err *err)
 	if (file_lock_directory(fd, err) <= 0 ||
 	    (mkdirat(store_fd, STORE_REMOVED, 0700) < 0 && errno != EEXIST) ||
 	    renameat(store_fd, from, store_fd, to) < 0)
-		return remove_directory(store_fd, id, err);
+		return remove_directory(store, store_fd, id, err);
 	*ret_fd = take_fd(fd);
 	return 0;
 }
@@ -311,10 +320,10 @@ static int take_away(struct container *ct, int *ret_fd, struct err *err)
 		return err_wrap(err, "cannot free the name of container %s", ct->id);
 	store_release_ids(ct->store, ct->id, ct->state.id_slot);
 	if (fail_point("store.remove.root", err) < 0 ||
-	    (ret_fd ? move_away(ct->store->root_fd, ct->id, ret_fd, err)
-		    : remove_directory(ct->store->root_fd, ct->id, err)) < 0 ||
+	    (ret_fd ? move_away(ct->store, ct->id, ret_fd, err)
+		    : remove_directory(ct->store, ct->store->root_fd, ct->id, err)) < 0 ||
 	    fail_point("store.remove.run", err) < 0 ||
-	    remove_run_directory(ct->store->run_fd, ct->id, err) < 0)
+	    remove_run_directory(ct->store, ct->id, err) < 0)
 		return err_wrap(err, "cannot remove container %s", ct->id);
 	return 0;
 }
@@ -376,5 +385,5 @@ int store_finish_removal(const struct store *store, const char *id, int claimed_
 		return errno == ENOENT ? 0 : err_errno(err, "cannot open '%s'", STORE_REMOVED);
 	if (claimed_fd < 0)
 		claimed = claim_removed(removed_fd, id, &fd, err);
-	return claimed <= 0 ? claimed : path_remove_tree(removed_fd, id, err);
+	return claimed <= 0 ? claimed : remove_tree(store, removed_fd, id, err);
 }

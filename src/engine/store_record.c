@@ -62,6 +62,8 @@ static const struct json_field spec_part_fields[] = {
 	{.key = "init", .kind = JSON_F_BOOL, .offset = offsetof(struct record, spec.init)},
 	FIELD(record, hostname, JSON_F_STRING),
 	FIELD(record, host_names, JSON_F_BOOL),
+	FIELD(record, userns, JSON_F_STRING),
+	FIELD(record, layers_in_run, JSON_F_BOOL),
 	FIELD(record, pidfile, JSON_F_STRING),
 	FIELD(record, hosts, JSON_F_STRINGS),
 	FIELD(record, resolv, JSON_F_STRINGS),
@@ -82,6 +84,7 @@ static const struct json_field state_fields[] = {
 	FIELD(run_state, keyring, JSON_F_U64),
 	FIELD(run_state, restarts, JSON_F_INT),
 	FIELD(run_state, id_slot, JSON_F_INT, .min = -1, .max = INT32_MAX),
+	FIELD(run_state, cgroup, JSON_F_STRING),
 	FIELD(run_state, warnings, JSON_F_STRINGS),
 	{0},
 };

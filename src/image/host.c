@@ -55,13 +55,16 @@ static int build_layer(int root_fd, int mask_fd, size_t index, const char *targe
 	own_fd int layer_fd = -1;
 	char name[NAME_SIZE];
 
+	bool skeleton = host_is_users() && index == 0;
+
 	snprintf(name, sizeof(name), "layer.%zu", index);
 	if (mkdirat(mask_fd, name, 0700) < 0)
 		return err_errno(err, "cannot make directory '%s'", name);
 	layer_fd = openat(mask_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (layer_fd < 0)
 		return err_errno(err, "cannot open directory '%s'", name);
-	return mask_build(root_fd, target, layer_fd, found, err);
+	return skeleton ? skeleton_build(root_fd, layer_fd, found, err)
+			: mask_build(root_fd, target, layer_fd, found, err);
 }
 
 /* Layer 0 and one for each file system that is found on the way, which may hold others again. */
@@ -312,13 +315,13 @@ static int add_mount(struct image *image, const char *root, const char *mask_pat
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot describe the host image");
 	image->mounts = grown;
 	mount = &grown[image->count];
-	*mount = (struct image_mount){.target = str_dup(target, err), .guard = true};
+	*mount = (struct image_mount){.target = str_dup(target, err), .guard = !host_is_users()};
 	image->count++;
 	if (!mount->target ||
 	    strv_addf(&mount->lowers, err, "%s/layer.%zu", mask_path, image->count - 1) < 0)
 		return -1;
 	if (strcmp(target, "/") == 0)
-		return strv_add(&mount->lowers, root, err);
+		return host_is_users() ? 0 : strv_add(&mount->lowers, root, err);
 	return strv_addf(&mount->lowers, err, "%s%s", prefix, target);
 }
 
@@ -343,12 +346,8 @@ static int check_host(const char *root, int root_fd, struct err *err)
 {
 	struct statfs fs;
 
-	if (geteuid() != 0) {
-		err_set(err, ERR_DENIED, 0,
-			"image 'host' needs root: it is composed of masks that "
-			"only root can make");
-		return err_hint(err, "use sudo");
-	}
+	if (host_is_users())
+		return 0; /* there is no guard: one stack */
 	if (fstatfs(root_fd, &fs) < 0)
 		return err_errno(err, "cannot examine '%s'", root);
 	if (fs.f_type == OVERLAYFS_SUPER_MAGIC) {

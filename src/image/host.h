@@ -42,6 +42,13 @@ extern const size_t host_hidden_count;
  * separately. out_fd is an empty directory. */
 int mask_build(int root_fd, const char *target, int out_fd, struct strv *found, struct err *err);
 
+/* The root directory of an ordinary user's image, into the empty directory out_fd; what is to be mounted in it
+ * is appended to *found. */
+int skeleton_build(int root_fd, int out_fd, struct strv *found, struct err *err);
+
+/* Is it composed for an ordinary user? */
+bool host_is_users(void);
+
 /* What the mask depends on, and the package database alone ("" without one), as hexadecimal text. */
 #define STAMP_SIZE 17
 int stamp_mask(int root_fd, char ret[static STAMP_SIZE], struct err *err);

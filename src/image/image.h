@@ -41,6 +41,10 @@ struct image {
 
 #define IMAGE_INIT ((struct image){.pin_fd = -1})
 
+/* The rights of an ordinary user are what the image is composed with, though we are root here: of a
+ * namespace of his. */
+void image_set_user(void);
+
 /* cache_dir (e.g. /var/lib/insula/images/host, made where it is absent, root's own) holds what the
  * host image needs; building it takes about a second, once for each state of the host.
  * Errors: ERR_NOT_FOUND (no such image or directory), ERR_INVALID (not a directory, or "/"),

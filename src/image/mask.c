@@ -127,12 +127,18 @@ static int hide(struct level *level, const char *name, struct err *err)
 	return 0;
 }
 
+/* An ordinary user's overlay reads marks that he can write ("userxattr"). */
+static const char *opaque_mark(void)
+{
+	return host_is_users() ? "user.overlay.opaque" : "trusted.overlay.opaque";
+}
+
 /* An empty directory in place of the host's. Returns its descriptor. */
 static int make_opaque(int mask_fd, const char *name, mode_t mode, struct err *err)
 {
 	own_fd int fd = make_dir(mask_fd, name, err);
 
-	if (fd < 0 || set_mark(fd, "trusted.overlay.opaque", "y", err) < 0)
+	if (fd < 0 || set_mark(fd, opaque_mark(), "y", err) < 0)
 		return -1;
 	if (fchmod(fd, mode) < 0)
 		return err_errno(err, "cannot set the mode of '%s' in a mask", name);
@@ -152,8 +158,11 @@ static int finish_level(struct level *level, struct err *err)
 
 	if (level->mask_fd < 0)
 		return 0;
-	if (fchown(level->mask_fd, st->stx_uid, st->stx_gid) < 0 ||
-	    fchmod(level->mask_fd, st->stx_mode & 07777) < 0 || futimens(level->mask_fd, times) < 0)
+	/* A user's own stays his: in his namespace, host root is nobody. */
+	bool chowned = host_is_users() || fchown(level->mask_fd, st->stx_uid, st->stx_gid) == 0;
+
+	if (!chowned || fchmod(level->mask_fd, st->stx_mode & 07777) < 0 ||
+	    futimens(level->mask_fd, times) < 0)
 		return err_errno(err, "cannot copy owner and mode of '%s' to a mask", level->name);
 	return 0;
 }

@@ -492,6 +492,8 @@ static int overlay_create(int fs_fd, const struct overlay *o, uint64_t attrs, st
 	if (o->follow_redirects &&
 	    fsconfig(fs_fd, FSCONFIG_SET_STRING, "redirect_dir", "follow", 0) < 0)
 		return context_error(fs_fd, "overlay", "follow redirects in ", err);
+	if (o->user_marks && fsconfig(fs_fd, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0)
+		return context_error(fs_fd, "overlay", "set 'userxattr' of ", err);
 	if (o->is_volatile && o->upper_fd >= 0 &&
 	    fsconfig(fs_fd, FSCONFIG_SET_FLAG, "volatile", NULL, 0) < 0)
 		return context_error(fs_fd, "overlay", "set 'volatile' of ", err);

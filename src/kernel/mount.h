@@ -104,6 +104,7 @@ struct overlay {
 	int upper_fd, work_fd; /* -1: read-only */
 	bool is_volatile;
 	bool follow_redirects; /* redirect_dir=follow: the mask layer of a host image has redirects */
+	bool user_marks; /* user.overlay.* instead of trusted.*, which only host root has (Linux 5.11) */
 	int proc_fd; /* a procfs that shows ourselves, for kernels that want names (before 6.13) */
 };
 

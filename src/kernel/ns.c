@@ -95,12 +95,15 @@ static int write_map(int proc_fd, pid_t pid, const char *file, const struct id_m
 	return 0;
 }
 
-int ns_deny_groups(int proc_fd, struct err *err)
+int ns_deny_groups(int proc_fd, pid_t pid, struct err *err)
 {
-	own_fd int fd = openat(proc_fd, "self/setgroups", O_WRONLY | O_CLOEXEC);
+	char name[32] = "self/setgroups";
 
+	if (pid)
+		snprintf(name, sizeof name, "%d/setgroups", pid);
+	own_fd int fd = openat(proc_fd, name, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return err_errno(err, "cannot open '/proc/self/setgroups'");
+		return err_errno(err, "cannot open '/proc/%s'", name);
 	return fd_write_all(fd, "deny", 4, "setgroups", err);
 }
 
@@ -115,10 +118,12 @@ int ns_write_maps(int proc_fd, pid_t pid, const struct id_map *uids, size_t uid_
 ssize_t ns_read_map(int proc_fd, pid_t pid, bool groups, struct id_map ret[static NS_MAP_MAX],
 		    struct err *err)
 {
-	char name[48], text[NS_MAP_MAX * 36];
+	char name[48], who[16] = "self", text[NS_MAP_MAX * 36];
 	ssize_t count = 0;
 
-	snprintf(name, sizeof name, "%d/%s", pid, groups ? "gid_map" : "uid_map");
+	if (pid)
+		snprintf(who, sizeof who, "%d", pid);
+	snprintf(name, sizeof name, "%s/%s", who, groups ? "gid_map" : "uid_map");
 	own_fd int fd = openat(proc_fd, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(err, "cannot open '/proc/%s'", name);

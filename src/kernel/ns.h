@@ -35,10 +35,10 @@ struct proc;
 int ns_spawn_sharing(int (*fn)(void *data), void *data, void *stack_top, struct proc *ret,
 		     struct err *err);
 
-/* Give up setgroups(2) in our user namespace, which has no map yet: then our own group may be mapped by
- * ourselves. */
-int ns_deny_groups(int proc_fd, struct err *err);
-/* Its map, as our own user namespace has the outer ids: of users or of groups. Returns the count. */
+/* Give up setgroups(2) in the user namespace of a process (0: ours), which has no map yet: then our own group
+ * may be mapped by ourselves. */
+int ns_deny_groups(int proc_fd, pid_t pid, struct err *err);
+/* Its map (0: ours), as our own user namespace has the outer ids: of users or of groups. Returns the count. */
 #define NS_MAP_MAX 340 /* lines of a map, user_namespaces(7) */
 ssize_t ns_read_map(int proc_fd, pid_t pid, bool groups, struct id_map ret[static NS_MAP_MAX],
 		    struct err *err);

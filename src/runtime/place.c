@@ -42,7 +42,7 @@ void cgroup_place_done(struct cgroup_place *place)
 
 /* The directory above the group that we live in: its own has processes, us, and on v2 nothing may be
  * limited below such a one. */
-static char *beside_ourselves(const struct cgroup_host *host, const char *path, struct err *err)
+char *cgroup_place_beside(const struct cgroup_host *host, const char *path, struct err *err)
 {
 	const char *own = "/";
 
@@ -73,7 +73,7 @@ static int decide_cgroupfs(bool rootless, const char *id, const struct spec *spe
 	if (name[0] == '/')
 		ret->path = str_dup(name + 1, err);
 	else if (rootless)
-		ret->path = beside_ourselves(host, name, err);
+		ret->path = cgroup_place_beside(host, name, err);
 	else
 		ret->path = take(name);
 	return ret->path ? 0 : -1;

@@ -69,6 +69,8 @@ struct cgroup_place {
 int cgroup_place_decide(enum cgroup_manager manager, bool rootless, const char *id,
 			const struct spec *spec, const struct cgroup_host *host,
 			struct cgroup_place *ret, struct err *err);
+/* A name beside the group that we live in, in the v2 hierarchy: what may be ours. */
+char *cgroup_place_beside(const struct cgroup_host *host, const char *name, struct err *err);
 void cgroup_place_done(struct cgroup_place *place);
 
 /* The group as far as it can be told before a start: the path, or what the service manager is expected to

@@ -173,13 +173,21 @@ static int unshare_user(struct err *err)
 }
 
 /* Our own id alone needs nobody's help, but no supplementary group can be given up then. */
-static int map_alone(const struct outer_map *uids, const struct outer_map *gids, struct err *err)
+static int map_alone(pid_t pid, const struct outer_map *uids, const struct outer_map *gids,
+		     struct err *err)
 {
 	own_fd int proc_fd = procfs_open(err);
 
-	if (proc_fd < 0 || ns_deny_groups(proc_fd, err) < 0)
+	if (proc_fd < 0 || ns_deny_groups(proc_fd, pid, err) < 0)
 		return -1;
-	return ns_write_maps(proc_fd, 0, uids->lines, 1, gids->lines, 1, err);
+	return ns_write_maps(proc_fd, pid, uids->lines, 1, gids->lines, 1, err);
+}
+
+static int become_root(struct err *err)
+{
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_errno(err, "cannot become root of our user namespace");
+	return 0;
 }
 
 static int enter(const struct outer_map *uids, const struct outer_map *gids, struct err *err)
@@ -191,11 +199,19 @@ static int enter(const struct outer_map *uids, const struct outer_map *gids, str
 		return -1;
 	if (unshare_user(err) < 0)
 		return -1;
-	if ((alone ? map_alone(uids, gids, err) : await_maps(&mapper, err)) < 0)
+	if ((alone ? map_alone(0, uids, gids, err) : await_maps(&mapper, err)) < 0)
 		return -1;
-	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-		return err_errno(err, "cannot become root of our user namespace");
-	return 0;
+	return become_root(err);
+}
+
+static int nest_both(struct spec *spec, struct outer_map *uids, struct outer_map *gids,
+		     struct err *err)
+{
+	struct spec_linux *l = &spec->linux_;
+
+	if (nest(uids, &l->uid_maps, geteuid(), "uidMappings", err) < 0)
+		return -1;
+	return nest(gids, &l->gid_maps, getegid(), "gidMappings", err);
 }
 
 int rootless_enter(struct spec *spec, struct err *err)
@@ -210,8 +226,114 @@ int rootless_enter(struct spec *spec, struct err *err)
 		return err_hint(err,
 				"'insula-runtime spec --rootless' writes such a configuration");
 	}
-	if (nest(&uids, &l->uid_maps, geteuid(), "uidMappings", err) < 0 ||
-	    nest(&gids, &l->gid_maps, getegid(), "gidMappings", err) < 0)
+	return nest_both(spec, &uids, &gids, err) < 0 ? -1 : enter(&uids, &gids, err);
+}
+
+/* ---- a child ---- */
+
+/* The parent says when it has mapped us; an end of file says that it could not. */
+static void await_parent(int fd)
+{
+	struct err ignored = ERR_INIT;
+	char word;
+
+	if (read(fd, &word, 1) != 1 || become_root(&ignored) < 0)
+		_exit(EXIT_FAILURE);
+}
+
+static int map_child(pid_t pid, const struct outer_map *uids, const struct outer_map *gids,
+		     struct err *err)
+{
+	if (uids->count == 1 && gids->count == 1)
+		return map_alone(pid, uids, gids, err);
+	if (map_by_tool("newuidmap", pid, uids, err) < 0)
 		return -1;
-	return enter(&uids, &gids, err);
+	return map_by_tool("newgidmap", pid, gids, err);
+}
+
+static int explain_clone(struct err *err)
+{
+	if (err->errnum != ENOSPC && err->errnum != EPERM && err->errnum != EACCES)
+		return -1;
+	return err_hint(err, "%s",
+			err->errnum == ENOSPC
+				? "sysctl user.max_user_namespaces limits user namespaces"
+				: "this system forbids user namespaces to ordinary users: sysctls "
+				  "kernel.unprivileged_userns_clone and "
+				  "kernel.apparmor_restrict_unprivileged_userns");
+}
+
+static pid_t clone_mapped(const struct outer_map *uids, const struct outer_map *gids,
+			  struct proc *ret, struct err *err)
+{
+	int read_fd, write_fd;
+
+	if (fd_pipe(&read_fd, &write_fd, err) < 0)
+		return -1;
+	own_fd int hear_fd = read_fd;
+	own_fd int tell_fd = write_fd;
+	pid_t pid = proc_clone(ret, CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS, -1, err);
+	if (pid < 0)
+		return explain_clone(err);
+	if (pid == 0) {
+		fd_close(take_fd(tell_fd));
+		await_parent(hear_fd);
+		return 0;
+	}
+	if (map_child(pid, uids, gids, err) < 0 ||
+	    fd_write_all(tell_fd, "g", 1, "a process of ours", err) < 0) {
+		proc_done(ret);
+		return -1;
+	}
+	return pid;
+}
+
+pid_t rootless_clone(struct spec *spec, struct proc *ret, struct err *err)
+{
+	struct outer_map uids, gids;
+
+	return nest_both(spec, &uids, &gids, err) < 0 ? -1 : clone_mapped(&uids, &gids, ret, err);
+}
+
+struct called {
+	int status;
+	struct err err;
+};
+
+static _Noreturn void call(rootless_fn *fn, void *data, int result_fd)
+{
+	struct called result = {.err = ERR_INIT};
+	struct err ignored;
+
+	result.status = fn(data, &result.err);
+	fd_write_all(result_fd, &result, sizeof result, "the result", &ignored);
+	_exit(EXIT_SUCCESS);
+}
+
+int rootless_call(const struct spec_idmaps *uid_maps, const struct spec_idmaps *gid_maps,
+		  rootless_fn *fn, void *data, struct err *err)
+{
+	own(proc) struct proc child = PROC_INIT;
+	struct called result;
+	struct spec spec;
+	int read_fd, write_fd;
+
+	spec_init(&spec);
+	spec.linux_.uid_maps = *uid_maps;
+	spec.linux_.gid_maps = *gid_maps;
+	if (fd_pipe(&read_fd, &write_fd, err) < 0)
+		return -1;
+	own_fd int hear_fd = read_fd;
+	own_fd int tell_fd = write_fd;
+	pid_t pid = rootless_clone(&spec, &child, err);
+	if (pid == 0)
+		call(fn, data, tell_fd);
+	fd_close(take_fd(tell_fd));
+	if (pid < 0)
+		return -1;
+	if (read(hear_fd, &result, sizeof result) != sizeof result)
+		return err_set(err, ERR_IO, 0, "a process of ours died");
+	if (result.status < 0)
+		*err = result.err;
+	return result.status;
 }

@@ -332,8 +332,11 @@ static int step_user(struct start *s, const struct step *step, struct err *err)
 		return -1;
 	if (s->keep_groups)
 		s->identity.group_count = 0;
-	return hand_over_pipes(plan->request.stdio, plan->root_uid + s->identity.uid,
-			       plan->root_gid + s->identity.gid, err);
+	uint32_t uid, gid;
+	if (start_host_id(s, false, s->identity.uid, &uid, err) < 0 ||
+	    start_host_id(s, true, s->identity.gid, &gid, err) < 0)
+		return -1;
+	return hand_over_pipes(plan->request.stdio, uid, gid, err);
 }
 
 static int step_cwd(struct start *s, const struct step *step, struct err *err)

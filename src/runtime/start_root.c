@@ -139,7 +139,9 @@ int start_stage(struct start *s, int mount_fd, bool directory, struct err *err)
 
 static int map_owners(struct start *s, int mount_fd, struct err *err)
 {
-	if (s->userns_fd < 0)
+	/* In a user namespace nobody may map the host's file systems: there the files' owners are those that the
+	 * namespace names. */
+	if (s->userns_fd < 0 || s->plan->nested)
 		return 0;
 	return mount_idmap(mount_fd, s->userns_fd, false, err);
 }
@@ -198,6 +200,7 @@ static int mount_layer(struct start *s, const struct runtime_layer *layer,
 				  .work_fd = -1,
 				  .is_volatile = layer->is_volatile,
 				  .follow_redirects = layer->guard,
+				  .user_marks = s->plan->nested,
 				  .proc_fd = s->proc_fd};
 
 	if (source->writable_fd < 0) {
@@ -248,8 +251,8 @@ static int attach_layer(struct start *s, int mount_fd, const char *target, struc
 {
 	bool first = s->root_fd < 0;
 	own_fd int target_fd = first ? open_root_place(s, err)
-				     : path_handle(s->root_fd, target, PATH_BENEATH, O_DIRECTORY,
-						   err);
+				     : path_handle(s->root_fd, target + strspn(target, "/"),
+						   PATH_BENEATH, O_DIRECTORY, err);
 
 	if (target_fd < 0 || mount_attach(mount_fd, target_fd, target, err) < 0)
 		return -1;

@@ -1,0 +1,337 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Containers of an ordinary user: with nothing prepared for him, as in a batch job; with a range of ids; with a
+# home where overlay cannot write. The user exists in a mount namespace of the test's own only.
+
+# shellcheck disable=SC2154  # stderr is set by run --separate-stderr
+# shellcheck disable=SC2016  # expanded by the shell inside
+# shellcheck disable=SC2030,SC2031  # each test has variables of its own
+
+load helpers
+
+USER_ID=54322 # nobody has it
+RANGE=2100000000
+
+setup_file() {
+	file_setup
+	chmod 755 "$BATS_FILE_TMPDIR" "$BATS_RUN_TMPDIR"
+	PROGRAMS=$BATS_FILE_TMPDIR/bin # where others may read them
+	mkdir -p "$PROGRAMS"
+	cp "$INSULA_BIN"/{insula,insula-keeper,insula-init} "$PROGRAMS"
+	cp -a "$E2E_ROOT" "$BATS_FILE_TMPDIR/image"
+	chown -R $USER_ID:$USER_ID "$BATS_FILE_TMPDIR/image"
+	IMAGE=dir:$BATS_FILE_TMPDIR/image
+	export PROGRAMS IMAGE
+}
+
+teardown_file() {
+	rm -rf "${BATS_FILE_TMPDIR:?}/image"
+	file_teardown
+}
+
+setup() {
+	e2e_setup
+	export INSULA_BIN=$PROGRAMS
+	chmod 755 "$E2E_STATE"
+	HOME_DIR=$E2E_STATE/home
+	install -d -o $USER_ID -g $USER_ID "$HOME_DIR" "$E2E_STATE/runtime"
+	INSIDE=()
+	HOLDER=
+	unset INSULA_ROOT INSULA_RUNROOT
+	RUNTIME=$E2E_STATE/runtime
+}
+
+teardown() {
+	heed_skip_file
+	local ids
+	ids=$(mine ps --all --quiet --no-trunc)
+	# shellcheck disable=SC2086  # ids are hex words
+	[ -z "$ids" ] || mine rm --force $ids >/dev/null || true
+	[ -z "$HOLDER" ] || kill "$HOLDER"
+	[ -z "$HOLDER" ] || wait "$HOLDER" 2>/dev/null || true
+	rm -rf "/tmp/insula-run-$USER_ID"
+	export INSULA_ROOT=$HOME_DIR/.local/share/insula INSULA_RUNROOT=$RUNTIME/insula
+	e2e_teardown
+}
+
+# A mount namespace in which there is such a user, and mounts of the test's own can be made.
+with_accounts() {
+	cp /etc/passwd /etc/group "$E2E_STATE"
+	echo "tenant:x:$USER_ID:$USER_ID::$HOME_DIR:/bin/sh" >>"$E2E_STATE/passwd"
+	touch "$E2E_STATE/subuid" "$E2E_STATE/subgid"
+	unshare -m --propagation private sh -c '
+		for name in passwd group subuid subgid; do
+			[ -e /etc/$name ] && mount --bind "$0/$name" /etc/$name
+		done
+		echo ready >"$0/ready"
+		exec sleep 1000000' "$E2E_STATE" 3>&- &
+	HOLDER=$!
+	eventually 10 test -e "$E2E_STATE/ready"
+	INSIDE=(nsenter "--mount=/proc/$HOLDER/ns/mnt")
+}
+
+# as_user COMMAND...
+as_user() {
+	"${INSIDE[@]}" setpriv --reuid $USER_ID --regid $USER_ID --clear-groups --inh-caps=-all \
+		env -i PATH=/usr/bin:/bin HOME="$HOME_DIR" ${RUNTIME:+XDG_RUNTIME_DIR="$RUNTIME"} "$@"
+}
+
+mine() {
+	as_user "$PROGRAMS/insula" "$@"
+}
+
+box() {
+	mine run --rm "$IMAGE" "$@"
+}
+
+has_begun() {
+	[ "$(mine logs web)" = begun ]
+}
+
+# Gives him a range of ids, where there is a tool that maps it.
+with_range() {
+	command -v newuidmap >/dev/null || skip "this host has no newuidmap"
+	[ -e /etc/subuid ] || skip "this host has no files of id ranges"
+	echo "tenant:$RANGE:65536" | tee "$E2E_STATE/subuid" >"$E2E_STATE/subgid"
+	with_accounts
+}
+
+# ---- a single id ----
+
+@test "alone: output, errors, input and exit status are the command's" {
+	ok box sh -c 'echo out; echo err >&2'
+	shows out
+	[ "$stderr" = err ]
+	[ "$(echo typed | mine run --rm -i "$IMAGE" cat)" = typed ]
+	exits 42 box sh -c 'exit 42'
+	exits 127 box no-such-command
+	exits 126 box /etc/passwd
+	[ -z "$(mine ps -aq)" ]
+}
+
+@test "alone: root inside is the user, and nobody else is there" {
+	ok box sh -c 'id -u; cat /proc/1/uid_map | tr -s " "; touch /root/written /tmp/written; stat -c %u /root/written'
+	[ "${lines[0]}" = 0 ]
+	[ "${lines[2]}" = 0 ]
+	exits 125 mine run --rm --user 1000 "$IMAGE" true
+	[[ $stderr == *1000* ]]
+}
+
+@test "alone: the life of a container, verb by verb" {
+	ok mine run -d --name web "$IMAGE" sh -c 'echo begun; trap "exit 3" TERM; while :; do sleep 0.1; done'
+	eventually 10 has_begun
+	ok mine ps
+	contains web
+	ok mine exec web sh -c 'echo $$ and $(id -u)'
+	contains 'and 0'
+	[ "$(echo fed | mine exec -i web cat)" = fed ]
+	ok mine inspect web
+	[ "$(jq -r '.[0].State.Status' <<<"$output")" = running ]
+	ok mine inspect --security web
+	[ "$(jq -r '.[0].Security.HostUid' <<<"$output")" = $USER_ID ]
+	ok mine stop web
+	ok mine wait web
+	shows 3
+	ok mine rm web
+	[ -z "$(mine ps -aq)" ]
+	[ -z "$(find "$HOME_DIR/.local/share/insula/containers" -mindepth 1)" ]
+}
+
+@test "alone: a terminal" {
+	run pty -- setpriv --reuid $USER_ID --regid $USER_ID --clear-groups \
+		env -i PATH=/usr/bin:/bin HOME="$HOME_DIR" TERM=xterm "$PROGRAMS/insula" run --rm -it "$IMAGE" sh -c 'tty; exit 4'
+	[ "$status" -eq 4 ] || fail
+	contains /dev/pts/0
+}
+
+@test "alone: kill -9 of the keeper ends the container, and the next command clears up" {
+	local keeper
+	ok mine run -d --name web "$IMAGE" sleep 600
+	keeper=$(mine inspect web | jq '.[0].State.KeeperPid')
+	kill -9 "$keeper"
+	eventually 10 sh -c '! kill -0 '"$keeper"' 2>/dev/null'
+	ok mine rm -f web
+	[ -z "$(find "$HOME_DIR/.local/share/insula/containers" -mindepth 1)" ]
+}
+
+@test "alone: made, started, started again by its policy" {
+	ok mine create --name later "$IMAGE" sh -c 'echo run >>/runs; cat /runs; exit 7'
+	ok mine start later
+	ok mine wait later
+	shows 7
+	ok mine start later
+	ok mine wait later
+	ok mine logs later
+	[ "$(tail -n 2 <<<"$output")" = $'run\nrun' ] || fail
+	ok mine run -d --name again --restart on-failure:2 "$IMAGE" sh -c 'echo run >>/runs; wc -l </runs; exit 7'
+	eventually 20 ended_after_three
+	ok mine rm later again
+}
+
+ended_after_three() {
+	[ "$(mine logs again | tail -n 1)" = 3 ] && [ "$(mine ps -a --format json | jq -r '.[] | select(.name == "again").status')" = exited ]
+}
+
+@test "alone: what only root can remove inside, the user can remove outside" {
+	ok mine run --name web "$IMAGE" sh -c 'mkdir -p /tree/deep && touch /tree/deep/file && chmod 0 /tree/deep /tree'
+	ok mine rm web
+	[ -z "$(find "$HOME_DIR/.local/share/insula/containers" -mindepth 1)" ]
+}
+
+@test "alone: a limit without a delegated group is an error that says so" {
+	[ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ] || [ ! -w "/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)" ] ||
+		skip "control groups are delegated here"
+	local option
+	for option in '-m 64m' '--cpu-shares 100' '--pids-limit 50'; do
+		# shellcheck disable=SC2086  # an option and its value
+		exits 125 mine run --rm $option "$IMAGE" true
+		[[ $stderr == *'need a control group'* ]] || fail "not said: $stderr"
+	done
+}
+
+@test "alone: a directory of the user's is container root's" {
+	install -d -o $USER_ID -g $USER_ID "$HOME_DIR/data"
+	ok mine run --rm -v "$HOME_DIR/data:/data" "$IMAGE" sh -c 'echo kept >/data/file; stat -c %u /data/file'
+	shows 0
+	[ "$(stat -c %u "$HOME_DIR/data/file")" = $USER_ID ]
+	exits 125 mine run --rm -v "$HOME_DIR/data:/data:idmap" "$IMAGE" true
+	[[ $stderr == *'takes root'* ]]
+}
+
+@test "alone: networks, names and shared namespaces" {
+	ok mine run --rm --network host "$IMAGE" readlink /proc/self/ns/net
+	shows "$(readlink /proc/self/ns/net)"
+	ok box sh -c 'ip link show lo'
+	contains UP
+	ok mine run --rm --hostname mine "$IMAGE" hostname
+	shows mine
+}
+
+@test "alone: modes that take a range, or root, are refused" {
+	exits 125 mine run --rm --userns host "$IMAGE" true
+	[[ $stderr == *'takes root'* ]]
+	exits 125 mine run --rm --userns keep-id "$IMAGE" true
+	[[ $stderr == *'no id range'* ]]
+	exits 125 "$PROGRAMS/insula" run --rm --userns keep-id "$IMAGE" true
+	[[ $stderr == *'ordinary user'* ]]
+	[ -z "$(mine ps -aq)" ]
+}
+
+# ---- the host image ----
+
+@test "host: composed of the system's trees, with the user's rights" {
+	ok mine run --rm host sh -c 'cat /etc/os-release; touch /etc/new /usr/new /root/new && echo written'
+	contains "$(head -n 1 /etc/os-release)"
+	contains written
+	exits 1 mine run --rm host cat /etc/shadow
+	ok mine run --rm host find /root /home /srv -mindepth 1
+	shows ''
+	[ ! -e /etc/new ]
+	ok mine run --rm host cat /etc/machine-id
+	[ "$output" != "$(cat /etc/machine-id 2>/dev/null)" ]
+}
+
+@test "host: what others may not read is absent, though the user may" {
+	ok mine run --rm host ls /etc
+	! grep -q -x -e shadow -e gshadow <<<"$output" || fail "shadow is listed"
+}
+
+# ---- places ----
+
+@test "places: without XDG_RUNTIME_DIR it is a directory in /tmp, closed to others" {
+	RUNTIME=
+	ok mine run -d --name web "$IMAGE" sleep 600
+	[ "$(stat -c '%u %a' "/tmp/insula-run-$USER_ID")" = "$USER_ID 700" ]
+	ok mine exec web true
+	ok mine rm -f web
+}
+
+@test "places: a directory in /tmp that somebody else made is refused" {
+	RUNTIME=
+	mkdir "/tmp/insula-run-$USER_ID"
+	exits 125 mine run --rm "$IMAGE" true
+	[[ $stderr == *'yours alone'* ]]
+	rmdir "/tmp/insula-run-$USER_ID"
+	ln -s "$E2E_STATE/runtime" "/tmp/insula-run-$USER_ID"
+	exits 125 mine run --rm "$IMAGE" true
+	[[ $stderr == *'yours alone'* ]]
+	rm "/tmp/insula-run-$USER_ID"
+}
+
+@test "places: a home that overlay cannot write to" {
+	with_accounts
+	mkdir "$E2E_STATE"/{lower,upper,work}
+	chown $USER_ID "$E2E_STATE/upper"
+	"${INSIDE[@]}" mount -t overlay overlay \
+		-o "lowerdir=$E2E_STATE/lower,upperdir=$E2E_STATE/upper,workdir=$E2E_STATE/work" "$HOME_DIR"
+	ok mine run --name web "$IMAGE" sh -c 'echo kept >/note; cat /note'
+	shows kept
+	[ "$(mine ps -a --format json | jq -r '.[0].status')" = exited ]
+	ok mine rm web
+	[ -z "$(find "$RUNTIME/insula/containers" -mindepth 1)" ]
+}
+
+@test "places: without HOME it is said what to do" {
+	run --separate-stderr setpriv --reuid $USER_ID --regid $USER_ID --clear-groups \
+		env -i "$PROGRAMS/insula" ps
+	[ "$status" -eq 125 ]
+	[[ $stderr == *HOME* ]]
+}
+
+# ---- a range of ids ----
+
+@test "range: other users inside, as ids of the range outside" {
+	with_range
+	install -d -m 777 "$HOME_DIR/data"
+	ok mine run --rm -v "$HOME_DIR/data:/data" --user user "$IMAGE" sh -c 'id -u; id -g; touch /data/file'
+	[ "${lines[0]}" = 1000 ]
+	[ "$(stat -c %u "$HOME_DIR/data/file")" = $((RANGE + 999)) ]
+	ok mine run --rm --userns nomap -v "$HOME_DIR/data:/data" "$IMAGE" sh -c 'touch /data/root; stat -c %u /data'
+	shows 65534
+	[ "$(stat -c %u "$HOME_DIR/data/root")" = "$RANGE" ]
+}
+
+@test "range: keep-id is oneself inside" {
+	with_range
+	install -d -o $USER_ID -g $USER_ID "$HOME_DIR/data"
+	ok mine run --rm --userns keep-id -v "$HOME_DIR/data:/data" "$IMAGE" sh -c 'id -u; touch /data/file'
+	shows $USER_ID
+	[ "$(stat -c %u "$HOME_DIR/data/file")" = $USER_ID ]
+	ok mine run --rm --userns keep-id --user root -v "$HOME_DIR/data:/data" "$IMAGE" stat -c %u /data
+	shows $USER_ID
+}
+
+@test "range: files of other ids are removed with the container" {
+	with_range
+	ok mine run --name web "$IMAGE" sh -c 'mkdir -m 700 /others && chown 1000:1000 /others && su user -s /bin/sh -c "touch /others/file" || touch /others/file && chown -R 1000 /others'
+	ok mine rm web
+	[ -z "$(find "$HOME_DIR/.local/share/insula/containers" -mindepth 1)" ]
+	ok mine run --rm "$IMAGE" sh -c 'mkdir -m 700 /others && touch /others/file && chown -R 1000 /others'
+	eventually 10 sh -c '[ -z "$(find '"$HOME_DIR"'/.local/share/insula/removed -mindepth 1)" ]'
+}
+
+# ---- apart ----
+
+@test "root and users do not see each other's containers" {
+	export INSULA_ROOT=$E2E_STATE/lib INSULA_RUNROOT=$E2E_STATE/run
+	ok insula run -d --name roots "$IMAGE" sleep 600
+	ok mine run -d --name users "$IMAGE" sleep 600
+	[ "$(insula ps -q | wc -l)" = 1 ]
+	[ "$(mine ps -q | wc -l)" = 1 ]
+	exits 125 mine exec roots true
+	exits 125 insula exec users true
+	exits 125 as_user "$PROGRAMS/insula" --root "$E2E_STATE/lib" --runroot "$E2E_STATE/run" ps
+	ok insula rm -f roots
+	unpin_pad
+	unset INSULA_ROOT INSULA_RUNROOT
+}
+
+@test "doctor and info say what a user has" {
+	ok mine doctor
+	contains "your own alone"
+	ok mine info
+	contains "$HOME_DIR/.local/share/insula"
+	with_range
+	ok mine doctor
+	contains '65536 of /etc/subuid'
+}
