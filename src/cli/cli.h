@@ -64,8 +64,8 @@ extern const struct verb cli_verb_ps, cli_verb_logs, cli_verb_stop, cli_verb_kil
 	cli_verb_wait;
 extern const struct verb cli_verb_inspect, cli_verb_info, cli_verb_version, cli_verb_doctor,
 	cli_verb_completion, cli_verb_containers, cli_verb_again;
-extern const struct verb cli_verb_events, cli_verb_top, cli_verb_stats, cli_verb_update,
-	cli_verb_rename;
+extern const struct verb cli_verb_events, cli_verb_cp, cli_verb_diff, cli_verb_top, cli_verb_stats,
+	cli_verb_update, cli_verb_rename;
 
 /* Where container root is host root: go on as a copy that it cannot write. Returns in that copy. */
 int cli_run_sealed(struct cli *cli, bool init, struct err *err);

@@ -22,8 +22,10 @@
 #include "kernel/caps.h"
 
 #include <linux/capability.h>
+#include <linux/securebits.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -296,4 +298,18 @@ int caps_set_effective(uint64_t effective, struct err *err)
 		.inheritable = both_words(data[0].inheritable, data[1].inheritable),
 	};
 	return put_sets(&c) < 0 ? refused(&c, errno, err) : 0;
+}
+
+int caps_act_as(uint32_t uid, uint32_t gid, struct err *err)
+{
+	/* Without NO_SETUID_FIXUP a file-system uid other than 0 takes the capabilities away. */
+	if (prctl(PR_SET_SECUREBITS, uid || gid ? SECBIT_NO_SETUID_FIXUP : 0) < 0)
+		return err_errno(err, "cannot set the secure bits");
+	setfsgid(gid);
+	setfsuid(uid);
+	/* setfsuid(2) reports no error: ask again with an impossible id. */
+	if ((uint32_t)setfsuid((uid_t)-1) != uid || (uint32_t)setfsgid((gid_t)-1) != gid)
+		return err_set(err, ERR_DENIED, 0, "cannot act on files as uid %u gid %u", uid,
+			       gid);
+	return 0;
 }

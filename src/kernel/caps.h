@@ -40,5 +40,7 @@ int caps_limit(const struct caps *c, struct err *err);
 int caps_apply(const struct caps *c, struct err *err);
 /* Effective set alone (the permitted one must contain it). */
 int caps_set_effective(uint64_t effective, struct err *err);
+/* Act on files as somebody else (container root, or, back again, ourselves: 0 0) with every capability kept. */
+int caps_act_as(uint32_t uid, uint32_t gid, struct err *err);
 
 #endif

@@ -39,20 +39,6 @@
 
 #define CGROUP_REMOVE_MS 2000
 
-int act_as(uint32_t uid, uint32_t gid, struct err *err)
-{
-	/* Without NO_SETUID_FIXUP a file-system uid other than 0 takes the capabilities away. */
-	if (prctl(PR_SET_SECUREBITS, uid || gid ? SECBIT_NO_SETUID_FIXUP : 0) < 0)
-		return err_errno(err, "cannot set the secure bits");
-	setfsgid(gid);
-	setfsuid(uid);
-	/* setfsuid(2) reports no error: ask again with an impossible id. */
-	if ((uint32_t)setfsuid((uid_t)-1) != uid || (uint32_t)setfsgid((gid_t)-1) != gid)
-		return err_set(err, ERR_DENIED, 0, "cannot act on files as uid %u gid %u", uid,
-			       gid);
-	return 0;
-}
-
 /* What the container's root could write on the host goes in as a sealed copy: /proc/1/exe leads to it. A
  * root that is nobody on the host gets the file itself. */
 static int step_own_init(struct start *s, const struct step *step, struct err *err)

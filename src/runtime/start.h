@@ -6,6 +6,7 @@
 #ifndef INSULA_RUNTIME_START_H
 #define INSULA_RUNTIME_START_H
 
+#include "kernel/caps.h"
 #include "runtime/plan.h"
 
 #define START_MAX_LAYERS 16
@@ -140,8 +141,10 @@ struct job {
  * started, into answer_fd. */
 _Noreturn void child_run(struct job *job, const struct step *steps, size_t count);
 
-/* Act on files as container root (or, back again, as ourselves) with every capability kept. */
-int act_as(uint32_t uid, uint32_t gid, struct err *err);
+static inline int act_as(uint32_t uid, uint32_t gid, struct err *err)
+{
+	return caps_act_as(uid, gid, err);
+}
 
 /* The one directory of the launch pad. Not its root: what is mounted on that would hide the old root
  * from the umount2(2) after the pivot. */

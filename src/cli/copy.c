@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* insula cp and diff: files into and out of containers, and what they have changed. */
+#include "engine/copy.h"
+
+#include "base/log.h"
+#include "base/own.h"
+#include "cli/template.h"
+
+#define DOCUMENT_MAX ((size_t)256 << 20)
+
+#define COPY(field) offsetof(struct copy_options, field)
+
+static int run_cp(struct cli *cli, void *data, const struct strv *operands, struct err *err)
+{
+	own(strv) struct strv left_out = STRV_INIT;
+	int status = engine_copy(&cli->store, data, operands->items[0], operands->items[1],
+				 &left_out, err);
+
+	for (size_t i = 0; i < left_out.count; i++)
+		warn_emit("%s", left_out.items[i]);
+	return status < 0 ? err_wrap(err, "cannot copy") : 0;
+}
+
+static const struct opt cp_table[] = {
+	{"archive", 'a', OPT_BOOL, COPY(archive),
+	 .help = "keep owners and extended attributes, too"},
+	{"follow-link", 'L', OPT_BOOL, COPY(follow_link),
+	 .help = "copy what a symbolic link leads to"},
+	{0},
+};
+
+const struct verb cli_verb_cp = {
+	.name = "cp",
+	.usage = "CONTAINER:PATH PATH|- | PATH|- CONTAINER:PATH",
+	.help = "copy files into and out of a container",
+	.table = cp_table,
+	.options_size = sizeof(struct copy_options),
+	.flags = VERB_STORE,
+	.min_operands = 2,
+	.max_operands = 2,
+	.run = run_cp,
+	.complete = "container",
+};
+
+/* ---- diff ---- */
+
+struct diff_options {
+	char *format;
+};
+
+static const struct template_field diff_fields[] = {
+	{"Type", "change", "CHANGE"},
+	{"Change", "change", "CHANGE"},
+	{"Path", "path", "PATH"},
+	{0},
+};
+
+static int run_diff(struct cli *cli, void *data, const struct strv *operands, struct err *err)
+{
+	const struct diff_options *options = data;
+	own(container) struct container ct = CONTAINER_INIT;
+	own(str) struct str text = STR_INIT(DOCUMENT_MAX);
+	struct json_writer w;
+
+	if (template_check(options->format, diff_fields, err) < 0 ||
+	    store_find(&cli->store, operands->items[0], &ct, err) < 0)
+		return -1;
+	json_writer_init(&w, &text, 2);
+	if (engine_diff(&ct, &w, err) < 0 || str_check(&text, "the list", err) < 0)
+		return -1;
+	return print_rows(options->format, "{{.Type}} {{.Path}}", diff_fields, &text, err);
+}
+
+static const struct opt diff_table[] = {
+	{"format", 0, OPT_STRING, offsetof(struct diff_options, format), .value_name = "FORMAT",
+	 .help = "json, or a template: {{.Type}} {{.Path}}"},
+	{0},
+};
+
+const struct verb cli_verb_diff = {
+	.name = "diff",
+	.usage = "CONTAINER",
+	.help = "list the files that a container has added, changed or removed",
+	.table = diff_table,
+	.options_size = sizeof(struct diff_options),
+	.flags = VERB_STORE,
+	.min_operands = 1,
+	.max_operands = 1,
+	.run = run_diff,
+	.complete = "container",
+};

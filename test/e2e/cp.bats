@@ -1,0 +1,306 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Files into and out of containers, running or not, as trees and as tar streams; what a hostile container
+# or archive tries; and what a container has changed.
+
+load helpers
+
+setup_file() { file_setup; }
+teardown_file() { file_teardown; }
+setup() { e2e_setup; }
+teardown() { e2e_teardown; }
+
+# A tree with one of everything, in $tree.
+make_tree() {
+	tree=$BATS_TEST_TMPDIR/tree
+	mkdir -p "$tree/dir/deep" "$tree/empty"
+	echo one >"$tree/file"
+	echo two >"$tree/dir/deep/file"
+	chmod 640 "$tree/dir/deep/file"
+	chmod 4755 "$tree/file"
+	ln -s ../file "$tree/dir/link"
+	ln "$tree/file" "$tree/hard"
+	mkfifo "$tree/fifo"
+	truncate -s 8M "$tree/sparse"
+	printf end >>"$tree/sparse"
+	touch -d 2020-02-02T02:02:02Z "$tree/dir/deep/file" "$tree/dir"
+	long=$(printf 'long%.0s' $(seq 40))
+	mkdir -p "$tree/$long"
+	echo long >"$tree/$long/$long"
+}
+
+# What a tree is: types, modes, sizes, times, contents.
+describe() {
+	(cd "$1" && find . -printf '%P %y %m %s %l %T@\n' | sed 's/ d \([0-9]*\) [0-9]* / d \1 - /' | grep -v '^ ' | sort &&
+		find . -type f -exec sha256sum {} + | sort)
+}
+
+@test "a tree goes in and comes out as it was" {
+	make_tree
+	ok insula run -d --name web --network none "$E2E_IMAGE" sleep 300
+	ok insula cp "$tree" web:/srv
+	ok insula exec web sh -c 'cat /srv/tree/dir/link; stat -c "%a %u %g %h" /srv/tree/file; du -k /srv/tree/sparse | cut -f1'
+	[ "$(sed -n 1p <<<"$output")" = one ]
+	[ "$(sed -n 2p <<<"$output")" = "4755 0 0 2" ] || fail
+	[ "$(sed -n 3p <<<"$output")" -lt 100 ] || fail "the holes were filled"
+	ok insula cp -a web:/srv/tree "$BATS_TEST_TMPDIR/out"
+	diff <(describe "$tree") <(describe "$BATS_TEST_TMPDIR/out")
+	[ "$(stat -c %h "$BATS_TEST_TMPDIR/out/hard")" -eq 2 ]
+	[ "$(du -k "$BATS_TEST_TMPDIR/out/sparse" | cut -f1)" -lt 100 ]
+}
+
+@test "of a container that has ended it is the same" {
+	make_tree
+	ok insula run --name web --network none "$E2E_IMAGE" sh -c 'echo mine >/srv/mine'
+	ok insula cp web:/srv/mine "$BATS_TEST_TMPDIR/mine"
+	[ "$(cat "$BATS_TEST_TMPDIR/mine")" = mine ]
+	ok insula cp "$tree" web:/srv
+	ok insula cp -a web:/srv/tree "$BATS_TEST_TMPDIR/out"
+	diff <(describe "$tree") <(describe "$BATS_TEST_TMPDIR/out")
+	ok insula cp web:/bin/busybox "$BATS_TEST_TMPDIR"
+	cmp "$E2E_ROOT/bin/busybox" "$BATS_TEST_TMPDIR/busybox"
+	run grep "$E2E_STATE/run/containers" /proc/self/mountinfo
+	[ -z "$output" ] || fail "a mount on the host"
+}
+
+@test "the host image can be copied from and to when it has ended" {
+	ok insula run --name web --network none host sh -c 'echo mine >/srv/mine'
+	ok insula cp web:/etc/passwd "$BATS_TEST_TMPDIR/passwd"
+	cmp /etc/passwd "$BATS_TEST_TMPDIR/passwd"
+	refused 125 "cannot open" insula cp web:/etc/shadow "$BATS_TEST_TMPDIR/shadow"
+	ok insula cp "$BATS_TEST_TMPDIR/passwd" web:/srv/copy
+	ok insula cp web:/srv/. "$BATS_TEST_TMPDIR/all"
+	[ "$(cat "$BATS_TEST_TMPDIR/all/mine")" = mine ]
+	cmp /etc/passwd "$BATS_TEST_TMPDIR/all/copy"
+}
+
+@test "tar streams, both ways, as tar reads and writes them" {
+	make_tree
+	ok insula run -d --name web --network none "$E2E_IMAGE" sleep 300
+	for format in gnu pax ustar; do
+		[ $format != ustar ] || rm -rf "${tree:?}"/long*
+		tar -C "$tree/.." --format=$format -cf "$BATS_TEST_TMPDIR/in.tar" tree
+		ok insula exec web mkdir "/srv/$format"
+		insula cp -a - "web:/srv/$format" <"$BATS_TEST_TMPDIR/in.tar"
+		mkdir "$BATS_TEST_TMPDIR/$format"
+		insula cp -a "web:/srv/$format/tree" - | tar -C "$BATS_TEST_TMPDIR/$format" -xf -
+		diff <(describe "$tree" | sed 's/\.[0-9]*$//') <(describe "$BATS_TEST_TMPDIR/$format/tree" | sed 's/\.[0-9]*$//')
+	done
+	insula cp web:/bin/busybox - | tar -xOf - busybox | cmp - "$E2E_ROOT/bin/busybox"
+	run pty -- "$INSULA_BIN/insula" cp web:/srv -
+	contains "not for a terminal"
+}
+
+@test "owners: container root's without -a, their own with it, as the container has them" {
+	mkdir "$BATS_TEST_TMPDIR/own"
+	echo x >"$BATS_TEST_TMPDIR/own/file"
+	chown 1000:2000 "$BATS_TEST_TMPDIR/own/file"
+	ok insula run -d --name web --network none "$E2E_IMAGE" sleep 300
+	ok insula cp "$BATS_TEST_TMPDIR/own/file" web:/srv/plain
+	ok insula cp -a "$BATS_TEST_TMPDIR/own/file" web:/srv/kept
+	ok insula exec web stat -c '%u:%g' /srv/plain /srv/kept
+	shows "0:0
+1000:2000"
+	ok insula cp web:/srv/kept "$BATS_TEST_TMPDIR/plain"
+	ok insula cp -a web:/srv/kept "$BATS_TEST_TMPDIR/kept"
+	[ "$(stat -c %u:%g "$BATS_TEST_TMPDIR/plain")" = 0:0 ]
+	[ "$(stat -c %u:%g "$BATS_TEST_TMPDIR/kept")" = 1000:2000 ]
+	chown 70000:70000 "$BATS_TEST_TMPDIR/own/file"
+	refused 125 "which the container does not have" insula cp -a "$BATS_TEST_TMPDIR/own/file" web:/srv/far
+}
+
+@test "a container plants no set-id file on the host" {
+	ok insula run -d --name web --network none "$E2E_IMAGE" sh -c 'cp /bin/busybox /srv/su; chmod 6755 /srv/su; sleep 300'
+	eventually 10 insula exec web test -u /srv/su
+	ok insula cp web:/srv/su "$BATS_TEST_TMPDIR/su"
+	[ "$(stat -c %a "$BATS_TEST_TMPDIR/su")" = 755 ]
+	ok insula cp web:/srv "$BATS_TEST_TMPDIR/all"
+	[ "$(stat -c %a "$BATS_TEST_TMPDIR/all/su")" = 755 ]
+}
+
+@test "where things go: into directories, under names, contents only" {
+	mkdir "$BATS_TEST_TMPDIR/d"
+	echo x >"$BATS_TEST_TMPDIR/d/f"
+	ok insula run -d --name web --network none "$E2E_IMAGE" sleep 300
+	ok insula cp "$BATS_TEST_TMPDIR/d" web:/srv/new
+	ok insula cp "$BATS_TEST_TMPDIR/d" web:/srv/new
+	ok insula cp "$BATS_TEST_TMPDIR/d/." web:/tmp
+	ok insula cp "$BATS_TEST_TMPDIR/d/f" web:/home/
+	ok insula exec web sh -c 'ls -d /srv/new/f /srv/new/d/f /tmp/f /home/f'
+	ok insula cp web:/srv/new/. "$BATS_TEST_TMPDIR/here"
+	[ -f "$BATS_TEST_TMPDIR/here/d/f" ]
+	refused 125 "no directory '" insula cp "$BATS_TEST_TMPDIR/d/f" web:/nosuch/
+	refused 125 "no directory '" insula cp "$BATS_TEST_TMPDIR/d" web:/no/such
+	refused 125 "is no directory" insula cp "$BATS_TEST_TMPDIR/d" web:/srv/new/f
+	refused 125 "is a directory there" insula cp "$BATS_TEST_TMPDIR/d/f" web:/srv/new/d/../../new/../../srv --follow-link ||
+		ok insula exec web test -f /srv/f
+}
+
+@test "bad ends are one clear error" {
+	ok insula run -d --name web --network none "$E2E_IMAGE" sleep 300
+	refused 125 "neither end is in a container" insula cp /etc/passwd /tmp/x
+	refused 125 "no container 'nosuch'" insula cp nosuch:/etc/passwd /tmp/x
+	refused 125 "both ends are in one container" insula cp web:/etc/passwd web:/tmp
+	refused 125 "no such file" insula cp web:/nosuch "$BATS_TEST_TMPDIR"
+	refused 125 "cannot open '/no/such'" insula cp /no/such web:/tmp
+	refused 125 "file of the kernel's" insula cp web:/proc/cpuinfo "$BATS_TEST_TMPDIR"
+	refused 125 "an argument is missing" insula cp web:/etc
+	ok insula cp web:/proc "$BATS_TEST_TMPDIR/proc"
+	[ -z "$(ls "$BATS_TEST_TMPDIR/proc")" ]
+}
+
+@test "a link of the container's leads nowhere out of it" {
+	echo secret >"$BATS_TEST_TMPDIR/canary"
+	ok insula run -d --name web --network none "$E2E_IMAGE" sleep 300
+	ok insula exec web sh -c "ln -s $BATS_TEST_TMPDIR /srv/out; ln -s ../../../../../../..$BATS_TEST_TMPDIR /srv/up; ln -s /proc/1/root /srv/magic"
+	refused 125 "no such file" insula cp web:/srv/out/canary "$BATS_TEST_TMPDIR/got"
+	refused 125 "no such file" insula cp web:/srv/up/canary "$BATS_TEST_TMPDIR/got"
+	ok insula cp web:/srv/out "$BATS_TEST_TMPDIR/got"
+	[ -L "$BATS_TEST_TMPDIR/got" ]
+	echo new >"$BATS_TEST_TMPDIR/new"
+	run insula cp "$BATS_TEST_TMPDIR/new" web:/srv/out/canary
+	[ "$(cat "$BATS_TEST_TMPDIR/canary")" = secret ]
+	run insula cp "$BATS_TEST_TMPDIR/new" web:/srv/magic/srv/canary
+	[ ! -e /srv/canary ]
+	# A link at the very end is replaced, and not followed.
+	ok insula exec web ln -s "$BATS_TEST_TMPDIR/canary" /srv/last
+	ok insula cp "$BATS_TEST_TMPDIR/new" web:/srv/last
+	[ "$(cat "$BATS_TEST_TMPDIR/canary")" = secret ]
+	ok insula exec web cat /srv/last
+	shows new
+}
+
+@test "directories that are exchanged with links all the time lead nowhere out of it" {
+	static_program "$E2E_DIR/swapper.c" "$BATS_TEST_TMPDIR/swapper"
+	mkdir -p "$BATS_TEST_TMPDIR/canary/sub"
+	echo secret >"$BATS_TEST_TMPDIR/canary/sub/file"
+	mkdir -p "$BATS_TEST_TMPDIR/in/sub"
+	echo evil >"$BATS_TEST_TMPDIR/in/sub/file"
+	ok insula run -d --name web --network none -v "$BATS_TEST_TMPDIR/swapper:/swapper:ro" "$E2E_IMAGE" \
+		sh -c "mkdir -p /srv/a/sub; echo mine >/srv/a/sub/file; ln -s $BATS_TEST_TMPDIR/canary /srv/b; ln -s / /srv/c; exec /swapper /srv/a /srv/b"
+	eventually 10 insula exec web test -e /srv/b
+	for _ in $(seq 40); do
+		rm -rf "$BATS_TEST_TMPDIR/out"
+		insula cp web:/srv/a/sub/file "$BATS_TEST_TMPDIR/out" 2>/dev/null || true
+		[ ! -e "$BATS_TEST_TMPDIR/out" ] || ! grep -q secret "$BATS_TEST_TMPDIR/out" || fail "read the host's file"
+		rm -rf "$BATS_TEST_TMPDIR/out"
+		insula cp web:/srv "$BATS_TEST_TMPDIR/out" 2>/dev/null || true
+		! grep -rq secret "$BATS_TEST_TMPDIR/out" 2>/dev/null || fail "read the host's tree"
+		insula cp "$BATS_TEST_TMPDIR/in/." web:/srv/a 2>/dev/null || true
+	done
+	[ "$(cat "$BATS_TEST_TMPDIR/canary/sub/file")" = secret ]
+	[ "$(find "$BATS_TEST_TMPDIR/canary" | wc -l)" -eq 3 ]
+}
+
+@test "hostile archives are refused, and reach nothing outside" {
+	ok insula run -d --name web --network none "$E2E_IMAGE" sleep 300
+	make() {
+		python3 - "$1" "$BATS_TEST_TMPDIR/bad.tar" <<-'PYTHON'
+		import io, sys, tarfile
+		t = tarfile.open(sys.argv[2], "w", format=tarfile.PAX_FORMAT)
+		def add(name, type=tarfile.REGTYPE, link="", data=b"evil"):
+		    i = tarfile.TarInfo(name)
+		    i.type, i.linkname = type, link
+		    i.size = len(data) if type == tarfile.REGTYPE else 0
+		    t.addfile(i, io.BytesIO(data))
+		{
+		    "dots": lambda: add("a/../../evil"),
+		    "link": lambda: (add("l", tarfile.SYMTYPE, "/"), add("l/etc/evil")),
+		    "hard": lambda: add("h", tarfile.LNKTYPE, "../../etc/passwd"),
+		    "gone": lambda: add("h", tarfile.LNKTYPE, "no/such"),
+		    "device": lambda: add("dev", tarfile.BLKTYPE),
+		    "absolute": lambda: add("/abs/evil"),
+		}[sys.argv[1]]()
+		t.close()
+		PYTHON
+	}
+	command -v python3 >/dev/null || skip "no python3 to make archives"
+	make dots
+	refused 125 "has '..'" insula cp - web:/srv <"$BATS_TEST_TMPDIR/bad.tar"
+	make hard
+	refused 125 "has '..'" insula cp - web:/srv <"$BATS_TEST_TMPDIR/bad.tar"
+	make gone
+	refused 125 "is a link" insula cp - web:/srv <"$BATS_TEST_TMPDIR/bad.tar"
+	make link
+	ok insula cp - web:/srv <"$BATS_TEST_TMPDIR/bad.tar"
+	[ ! -e /etc/evil ]
+	ok insula exec web cat /etc/evil
+	make absolute
+	ok insula cp - web:/srv <"$BATS_TEST_TMPDIR/bad.tar"
+	ok insula exec web cat /srv/abs/evil
+	[ ! -e /abs ]
+	make device
+	ok insula cp - web:/srv <"$BATS_TEST_TMPDIR/bad.tar"
+	[[ ${stderr:-} == *"is a device, and is left out"* ]]
+	refused 125 "not compressed" insula cp - web:/srv < <(gzip -c "$BATS_TEST_TMPDIR/bad.tar")
+	make absolute
+	refused 125 "ends in the middle" insula cp - web:/srv < <(head -c 700 "$BATS_TEST_TMPDIR/bad.tar")
+	refused 125 "ends in the middle" insula cp - web:/srv < <(insula cp web:/bin/busybox - | head -c 40000)
+	refused 125 "is no directory" insula cp - web:/nosuch <"$BATS_TEST_TMPDIR/bad.tar"
+}
+
+@test "FIFOs and devices in the way block nobody" {
+	ok insula run -d --name web --network none "$E2E_IMAGE" sleep 300
+	ok insula exec web sh -c 'mkfifo /srv/fifo /srv/target'
+	ok timeout 10 "$INSULA_BIN/insula" cp web:/srv "$BATS_TEST_TMPDIR/out"
+	[ -p "$BATS_TEST_TMPDIR/out/fifo" ]
+	echo x >"$BATS_TEST_TMPDIR/x"
+	ok timeout 10 "$INSULA_BIN/insula" cp "$BATS_TEST_TMPDIR/x" web:/srv/target
+	ok insula exec web cat /srv/target
+	shows x
+	ok timeout 10 "$INSULA_BIN/insula" cp web:/dev "$BATS_TEST_TMPDIR/dev"
+	[ -z "$(find "$BATS_TEST_TMPDIR/dev" -type c -o -type b)" ]
+}
+
+@test "between two containers, and into a bind" {
+	mkdir "$BATS_TEST_TMPDIR/data"
+	chown 1000:1000 "$BATS_TEST_TMPDIR/data"
+	ok insula run -d --name one --network none "$E2E_IMAGE" sh -c 'echo mine >/srv/mine; sleep 300'
+	ok insula run -d --name two --network none -v "$BATS_TEST_TMPDIR/data:/data" "$E2E_IMAGE" sleep 300
+	eventually 10 insula exec one test -e /srv/mine
+	ok insula cp one:/srv/mine two:/data/copy
+	[ "$(cat "$BATS_TEST_TMPDIR/data/copy")" = mine ]
+	[ "$(stat -c %u "$BATS_TEST_TMPDIR/data/copy")" = 1000 ]
+	ok insula cp two:/data/copy one:/srv/again
+	ok insula exec one cat /srv/again
+	shows mine
+}
+
+@test "a container that is being copied to is not started meanwhile" {
+	ok insula run --name web --network none "$E2E_IMAGE" true
+	mkfifo "$BATS_TEST_TMPDIR/pipe"
+	"$INSULA_BIN/insula" cp - web:/srv <"$BATS_TEST_TMPDIR/pipe" 3>&- &
+	pid=$!
+	exec 8>"$BATS_TEST_TMPDIR/pipe"
+	eventually 10 sh -c "grep -q overlay /proc/$pid/mountinfo"
+	run timeout 2 "$INSULA_BIN/insula" rename web other
+	[ "$status" -ne 0 ]
+	exec 8>&-
+	wait "$pid" || true
+	ok insula rename web other
+}
+
+# ---- diff ----
+
+@test "diff tells what was added, changed and removed" {
+	ok insula run --name web --network none "$E2E_IMAGE" true
+	ok insula diff web
+	[ -z "$output" ] || fail "changes of a container that changed nothing"
+	ok insula run -d --name busy --network none "$E2E_IMAGE" \
+		sh -c 'echo x >/srv/new; rm /etc/group; echo y >>/etc/passwd; mkdir /opt; ln -s a /opt/l; touch /ready; sleep 300'
+	eventually 10 insula exec busy test -e /ready
+	ok insula diff busy
+	shows "C /etc
+D /etc/group
+C /etc/passwd
+A /opt
+A /opt/l
+A /ready
+C /srv
+A /srv/new"
+	ok insula diff --format json busy
+	[ "$(jq -r '.[] | select(.change == "D").path' <<<"$output")" = /etc/group ]
+	ok insula diff --format '{{.Path}}' busy
+	[ "$(wc -l <<<"$output")" -eq 8 ]
+	refused 125 "no container 'nosuch'" insula diff nosuch
+}
