@@ -53,6 +53,8 @@ struct seccomp_profile {
 	size_t rule_count;
 	char *listener_path, *listener_metadata;
 	bool refuse_unknown; /* a name that nobody knows is ERR_INVALID, not skipped */
+	/* Numbers above all that the rules name get ENOSYS where the default is another errno. */
+	bool newer_unknown;
 };
 
 void seccomp_profile_done(struct seccomp_profile *p);

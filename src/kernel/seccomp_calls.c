@@ -242,7 +242,9 @@ int seccomp_collect(struct seccomp_compiler *c, struct err *err)
 	if (action_value(p->default_action, p->default_errno_given, p->default_errno, &value, err) <
 	    0)
 		return -1;
-	c->default_label = bpf_ret(c->prog, value);
+	c->default_label = c->newer_label = bpf_ret(c->prog, value);
+	if (p->newer_unknown && p->default_action == SECCOMP_RET_ERRNO)
+		c->newer_label = bpf_ret(c->prog, SECCOMP_RET_ERRNO | ENOSYS);
 	if (add_arch(c, seccomp_native_arch(), err) < 0)
 		return -1;
 	for (size_t i = 0; i < p->arch_count; i++)

@@ -16,6 +16,9 @@
  *    the process: with the numbers of another architecture no rule means what it says. On x86_64
  *    that holds for x32 too, whose calls come as AUDIT_ARCH_X86_64 with bit 30 set.
  *  - Names that nobody knows are skipped.
+ *  - A call with a number above all that the profile names did not exist for its author. Where it asks for
+ *    newer_unknown, as runc does for every profile, such a call gets ENOSYS in place of another errno: a C
+ *    library then uses the older call, and takes EPERM for the last word.
  *  - Of several unconditional rules for a call the first one counts, as with libseccomp; Podman's
  *    own profile needs that (it lists setns twice, with different actions).
  *
@@ -177,7 +180,7 @@ static int build_intervals(struct seccomp_compiler *c, struct seccomp_arch *a, s
 				return -1;
 		group_settle(g);
 		add_interval(c, a, g->number, group_emit(c, g, !(a->arch & __AUDIT_ARCH_64BIT)));
-		add_interval(c, a, g->number + 1, c->default_label);
+		add_interval(c, a, g->number + 1, i < a->count ? c->default_label : c->newer_label);
 	}
 	a->intervals[a->interval_count].first = UINT32_MAX;
 	return 0;

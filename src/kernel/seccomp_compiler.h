@@ -41,7 +41,8 @@ struct seccomp_compiler {
 	struct seccomp_arch archs[SECCOMP_ARCHS_MAX]; /* [0] is the native one */
 	size_t arch_count;
 	uint32_t default_label;
-	size_t unknown; /* names */
+	uint32_t newer_label; /* for numbers above all that the rules name */
+	size_t unknown;	      /* names */
 };
 
 /* Fill archs[].calls, sorted, from the profile; the returns that it needs are the first code. */

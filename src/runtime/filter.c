@@ -32,6 +32,7 @@ static int compile(const struct spec *spec, struct seccomp_filter *ret, struct e
 		return 0;
 	}
 	struct seccomp_profile profile = *spec->linux_.seccomp; /* what it points at is borrowed */
+	profile.newer_unknown = true;
 	profile.refuse_unknown = strv_env_get(&spec->annotations, STRICT_NAMES) != NULL;
 	return seccomp_compile(&profile, ret, NULL, err) < 0 ? err_wrap(err, "linux.seccomp") : 0;
 }

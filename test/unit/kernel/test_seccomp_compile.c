@@ -453,6 +453,38 @@ TEST(architectures_that_are_not_listed_kill)
 	}
 }
 
+TEST(numbers_above_those_of_the_profile_are_unknown_where_it_asks_for_that)
+{
+	own(seccomp_profile) struct seccomp_profile p = make_profile(3, 0);
+	own(seccomp_filter) struct seccomp_filter before = SECCOMP_FILTER_INIT;
+	own(seccomp_filter) struct seccomp_filter f = SECCOMP_FILTER_INIT;
+	own(seccomp_filter) struct seccomp_filter killing = SECCOMP_FILTER_INIT;
+	uint32_t native = seccomp_arch_native();
+
+	if (native != SCMP_ARCH_X86_64)
+		return;
+	p.default_action = SECCOMP_RET_ERRNO;
+	p.default_errno_given = true;
+	p.default_errno = EXDEV;
+	add_rule(&p, "read", SECCOMP_RET_ALLOW);				     /* 0 */
+	add_arg(add_rule(&p, "openat2", SECCOMP_RET_ALLOW), 0, SECCOMP_OP_EQ, 7, 0); /* 437 */
+	compile(&p, &before);
+	CHECK_INT(answer(&before, native, 438, 0), SECCOMP_RET_ERRNO | EXDEV);
+	p.newer_unknown = true;
+	compile(&p, &f);
+	CHECK_INT(answer(&f, native, 0, 0), SECCOMP_RET_ALLOW);
+	CHECK_INT(answer(&f, native, 1, 0), SECCOMP_RET_ERRNO | EXDEV);
+	CHECK_INT(answer(&f, native, 437, 0), SECCOMP_RET_ERRNO | EXDEV);
+	CHECK_INT(answer(&f, native, 437, 7), SECCOMP_RET_ALLOW);
+	CHECK_INT(answer(&f, native, 438, 0), SECCOMP_RET_ERRNO | ENOSYS);
+	CHECK_INT(answer(&f, native, 0x3fffffff, 0), SECCOMP_RET_ERRNO | ENOSYS);
+	CHECK_INT(answer(&f, native, 0x40000000, 0), SECCOMP_RET_KILL_PROCESS); /* x32 */
+	p.default_action = SECCOMP_RET_KILL_PROCESS; /* who wants that wants it for every call */
+	p.default_errno_given = false;
+	compile(&p, &killing);
+	CHECK_INT(answer(&killing, native, 438, 0), SECCOMP_RET_KILL_PROCESS);
+}
+
 TEST(unknown_names_are_counted)
 {
 	own(seccomp_profile) struct seccomp_profile p = make_profile(5, 3);
