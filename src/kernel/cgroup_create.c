@@ -268,11 +268,29 @@ static bool is_populated(const struct cgroup_member *member, const char *leaf)
 	       cgroup_first_child(fd, child) != 0;
 }
 
+/* Not debris: who freezes an empty group wants nothing to run in it. */
+static bool is_kept_frozen(const struct cgroup_member *member, const char *leaf)
+{
+	own_fd int fd = openat(member->parent_fd, leaf,
+			       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	char text[32];
+
+	return fd >= 0 &&
+	       (cgroup_get(fd, "cgroup.freeze", text, sizeof(text)) > 0 ||
+		cgroup_get(fd, "freezer.self_freezing", text, sizeof(text)) > 0) &&
+	       str_eq(text, "1");
+}
+
 static int take_existing(const struct cgroup_hierarchy *h, const struct cgroup *cg,
 			 struct cgroup_member *member, struct err *err)
 {
 	const char *leaf = cgroup_leaf(cg);
 
+	if (is_kept_frozen(member, leaf)) {
+		err_set(err, ERR_STATE, 0, "cgroup '%s' is there already, and frozen in %s",
+			cg->name, h->mount);
+		return err_hint(err, "thaw it, or remove it, if it is nobody's");
+	}
 	if (unlinkat(member->parent_fd, leaf, AT_REMOVEDIR) == 0 || errno == ENOENT) {
 		if (mkdirat(member->parent_fd, leaf, 0755) < 0)
 			return err_errno(err, "cannot make cgroup '%s' in %s", cg->name, h->mount);
