@@ -24,8 +24,8 @@
 #define WARN_MAX 1024
 
 static const char *program = "insula";
-static warn_fn *sink;
-static void *sink_data;
+static warn_fn *sink, *debug_sink;
+static void *sink_data, *debug_data;
 
 static void write_stderr(const char *text)
 {
@@ -36,18 +36,43 @@ static void write_stderr(const char *text)
 	(void)written;
 }
 
+static void format_line(char text[static WARN_MAX], const char *format, va_list ap)
+{
+	if (vsnprintf(text, WARN_MAX, format, ap) >= WARN_MAX)
+		memcpy(text + WARN_MAX - sizeof("..."), "...", sizeof("..."));
+	str_scrub(text);
+}
+
+void debug_emit(const char *format, ...)
+{
+	char text[WARN_MAX];
+	int saved = errno;
+	va_list ap;
+
+	if (!debug_sink)
+		return;
+	va_start(ap, format);
+	format_line(text, format, ap);
+	va_end(ap);
+	debug_sink(debug_data, text);
+	errno = saved;
+}
+
+void debug_set_sink(warn_fn *fn, void *data)
+{
+	debug_sink = fn;
+	debug_data = data;
+}
+
 void warn_emit(const char *format, ...)
 {
 	char text[WARN_MAX];
-	int saved = errno, length;
+	int saved = errno;
 	va_list ap;
 
 	va_start(ap, format);
-	length = vsnprintf(text, sizeof(text), format, ap);
+	format_line(text, format, ap);
 	va_end(ap);
-	if (length >= (int)sizeof(text))
-		memcpy(text + sizeof(text) - sizeof("..."), "...", sizeof("..."));
-	str_scrub(text);
 	if (sink)
 		sink(sink_data, text);
 	else

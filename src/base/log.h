@@ -15,6 +15,11 @@ typedef void warn_fn(void *data, const char *text);
  * errno, allocates nothing; longer than 1 KiB is cut with "...". */
 void warn_emit(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* What is being done, for who looks for a fault: lost unless there is a sink for it. Same bounds. */
+void debug_emit(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* NULL: none. */
+void debug_set_sink(warn_fn *fn, void *data);
+
 /* The program name in front; a string that lives as long as the process. Default "insula". */
 void warn_set_program(const char *name);
 

@@ -85,7 +85,7 @@ static void print_usage(FILE *out)
 	for (size_t i = 0; oci_verbs[i]; i++)
 		fprintf(out, "  %-10s %-28s %s\n", oci_verbs[i]->name, oci_verbs[i]->usage,
 			oci_verbs[i]->help);
-	fputs("\nOptions:\n", out);
+	fputc('\n', out);
 	opt_print_help(oci_global_table, out, 80);
 	fputs("\n--version prints the version, --help this text or that of a verb.\n", out);
 }
@@ -181,6 +181,7 @@ static int dispatch(struct oci *oci, int argc, char *argv[], struct err *err)
 		oci->peers_error = verb->runc_error;
 	if (oci_log_open(oci, err) < 0)
 		return -1;
+	debug_emit("insula-runtime " INSULA_VERSION ": %s", verb->name);
 	return run_verb(oci, verb, (int)words.count - 1, words.items + 1, err);
 }
 

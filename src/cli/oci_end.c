@@ -158,11 +158,17 @@ static int kill_one(struct oci *oci, const struct end_options *options, const ch
 	return signal == SIGKILL ? thaw_if_frozen(&dir, err) : 0;
 }
 
+/* 0 asks whether there is anybody, as in kill(2). */
+static int parse_signal(const char *text, struct err *err)
+{
+	return str_eq(text, "0") ? 0 : proc_signal_parse(text, err);
+}
+
 static int run_kill(struct oci *oci, void *values, const struct strv *operands, struct err *err)
 {
 	const struct end_options *options = values;
 	const char *id = operands->items[0];
-	int signal = operands->count > 1 ? proc_signal_parse(operands->items[1], err) : SIGTERM;
+	int signal = operands->count > 1 ? parse_signal(operands->items[1], err) : SIGTERM;
 
 	if (signal < 0)
 		return -1;

@@ -121,6 +121,11 @@ static void show(const struct list_options *options, const struct state_dir *dir
 		print_row(dir);
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 /* One that goes away while we look is not there; one that cannot be read is said and passed over. */
 static int list_all(struct oci *oci, const struct list_options *options, int root_fd,
 		    struct json_writer *w, struct err *err)
@@ -130,6 +135,8 @@ static int list_all(struct oci *oci, const struct list_options *options, int roo
 
 	if (state_list(root_fd, &ids, err) < 0 || cgroup_host_probe(AT_FDCWD, &host, err) < 0)
 		return -1;
+	if (ids.count)
+		qsort(ids.items, ids.count, sizeof *ids.items, compare_ids);
 	for (size_t i = 0; i < ids.count; i++) {
 		own(state_dir) struct state_dir dir = STATE_DIR_INIT;
 		struct err loading = ERR_INIT;
@@ -175,17 +182,19 @@ static int run_list(struct oci *oci, void *values, const struct strv *operands, 
 
 /* ---- ps ---- */
 
+/* Of a container that has stopped there may be processes left, and there may be no group: then there are none. */
 static int open_group(struct oci *oci, const char *id, struct cgroup_host *host, struct cgroup *ret,
 		      struct err *err)
 {
 	own(state_dir) struct state_dir dir = STATE_DIR_INIT;
+	struct err opening = ERR_INIT;
 
 	if (life_find(oci, id, &dir, err) < 0 || cgroup_host_probe(AT_FDCWD, host, err) < 0)
 		return -1;
-	if (dir.init.pidfd < 0)
-		return err_set(err, ERR_STATE, 0, "container not running: '%s' is %s", id,
-			       state_status_name(dir.status));
-	return state_open_cgroup(&dir, host, ret, err);
+	if (state_open_cgroup(&dir, host, ret, &opening) == 0 || dir.init.pidfd < 0)
+		return 0;
+	*err = opening;
+	return -1;
 }
 
 static void print_pids(const int *pids, size_t count)

@@ -112,12 +112,19 @@ static void take_warning(void *data, const char *text)
 	oci_log_line(data, OCI_LOG_WARNING, text);
 }
 
+static void take_debug(void *data, const char *text)
+{
+	oci_log_line(data, OCI_LOG_DEBUG, text);
+}
+
 /* crun takes "file:PATH", too. */
 int oci_log_open(struct oci *oci, struct err *err)
 {
 	const char *path = oci->log;
 
 	warn_set_sink(take_warning, oci);
+	if (threshold(oci) == OCI_LOG_DEBUG)
+		debug_set_sink(take_debug, oci);
 	if (!path || !*path)
 		return 0;
 	if (str_starts(path, "journald:") || str_starts(path, "syslog:")) {

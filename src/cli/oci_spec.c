@@ -29,12 +29,28 @@ static const struct opt spec_table[] = {
 	{0},
 };
 
-static int make_text(const struct spec_options *options, struct str *text, struct err *err)
+/* Those whose name we have leave the cgroup namespace out where a host has v1, as the engines expect that
+ * look into /proc/PID/cgroup of a container. */
+static int follow_peers(const struct oci *oci, struct spec *spec, struct err *err)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+
+	if (oci->persona == OCI_INSULA)
+		return 0;
+	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+		return -1;
+	if (host.count != 1 || !host.hierarchies[0].v2)
+		spec->linux_.namespaces[SPEC_NS_CGROUP].given = false;
+	return 0;
+}
+
+static int make_text(const struct oci *oci, const struct spec_options *options, struct str *text,
+		     struct err *err)
 {
 	own(spec) struct spec spec = {0};
 
 	spec_init(&spec);
-	if (spec_default(&spec, err) < 0)
+	if (spec_default(&spec, err) < 0 || follow_peers(oci, &spec, err) < 0)
 		return -1;
 	if (options->rootless && spec_default_rootless(&spec, geteuid(), getegid(), err) < 0)
 		return -1;
@@ -75,7 +91,7 @@ static int run_spec(struct oci *oci, void *values, const struct strv *operands, 
 
 	if (bundle_fd < 0)
 		return err_errno(err, "cannot open bundle '%s'", bundle);
-	if (make_text(options, &text, err) < 0)
+	if (make_text(oci, options, &text, err) < 0)
 		return -1;
 	if (!options->output)
 		return write_file(bundle_fd, FILE_NAME, &text, err);

@@ -27,6 +27,7 @@
 
 #include "base/fail.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/own.h"
 #include "kernel/procattr.h"
 #include "kernel/scheduler.h"
@@ -297,6 +298,7 @@ static int receive_newborn(const struct exec *x, struct proc *ret, int *ret_mast
 	if (receive(x, &born, &pidfd, 1, err) < 0)
 		return -1;
 	*ret = (struct proc){.pid = born.pid, .pidfd = pidfd};
+	debug_emit("exec: process %d is born in the container", born.pid);
 	return 0;
 }
 
@@ -328,6 +330,7 @@ static int start_joiner(struct exec *x, struct err *err)
 		return err_errno(err, "cannot make a socket pair");
 	x->sync_fd = pair[0];
 	x->joiner_fd = pair[1];
+	debug_emit("exec: the namespaces of process %d are entered", x->init_pid);
 	pid_t pid = bear_joiner(x, err);
 	if (pid == 0)
 		exec_join(x);
