@@ -219,6 +219,7 @@ static int init_bound(struct job *job, struct err *err)
 
 static int install_filter(struct job *job, struct err *err)
 {
+	job->filtered = true;
 	return job->filter ? filter_install(job->filter, job->sync_fd, err) : 0;
 }
 
@@ -233,6 +234,8 @@ static int init_user(struct job *job, struct err *err)
 	const struct identity *who = &job->release.identity;
 	int64_t mask = job->process->user.umask;
 
+	/* One that container root may search and the user may not is what the configuration asks for. */
+	job->cwd_entered = job->process->cwd && chdir(job->process->cwd) == 0;
 	if (groups_set(job->groups_are_fixed, who->group_count, who->groups, err) < 0)
 		return -1;
 	if (setresgid(who->gid, who->gid, who->gid) < 0)
@@ -250,7 +253,7 @@ static int init_cwd(struct job *job, struct err *err)
 {
 	char at[PATH_MAX] = "";
 
-	if (chdir(job->process->cwd) < 0)
+	if (!job->cwd_entered && chdir(job->process->cwd) < 0)
 		return err_errno(err, "cannot enter the working directory '%s'", job->process->cwd);
 	if (str_eq(job->process->cwd, "/"))
 		return 0;
@@ -295,7 +298,7 @@ static int init_label(struct job *job, struct err *err)
 	return 0;
 }
 
-static int init_filter(struct job *job, struct err *err)
+int child_restrict(struct job *job, struct err *err)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_errno(err, "cannot set no_new_privs");
@@ -457,7 +460,7 @@ static const struct {
 	[STEP_INIT_LABEL_FILE] = {init_label_file, "init.label-file"},
 	[STEP_INIT_LABEL] = {init_label, "init.label"},
 	[STEP_INIT_READY] = {init_ready, "init.ready"},
-	[STEP_INIT_FILTER] = {init_filter, "init.filter"},
+	[STEP_INIT_FILTER] = {child_restrict, "init.filter"},
 	[STEP_INIT_EXEC] = {init_exec, "init.exec"},
 };
 

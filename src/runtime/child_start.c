@@ -19,11 +19,15 @@
 
 #define FIXED 12 /* descriptors that are kept, whatever is preserved */
 
-/* Into the user namespace: the hooks of the container are run by its root. */
+/* Into the user namespace: the hooks of the container are run by its root, and in its root, which the tree of
+ * the host has in its place. */
 static int enter_as_root(void *data, struct err *err)
 {
 	struct job *job = data;
+	const char *root = job->plan->request.root_dir;
 
+	if (root && chdir(root) < 0)
+		return err_errno(err, "cannot enter the root '%s'", root);
 	return job->lock_mounts ? init_root(job, err) : 0;
 }
 
@@ -108,9 +112,20 @@ int init_start(struct job *job, struct err *err)
 	return given ? 0 : no_process(err);
 }
 
+/* A hook is a program of the container's, and bound as its command will be; ours is not yet. */
+static int confine(void *data, struct err *err)
+{
+	struct job *job = data;
+
+	return job->filtered || !job->process->no_new_privs ? 0 : child_restrict(job, err);
+}
+
 int init_hooks_start(struct job *job, struct err *err)
 {
-	const struct hook_place place = {.out_fd = job->hook_fds[0], .err_fd = job->hook_fds[1]};
+	const struct hook_place place = {.confine = confine,
+					 .data = job,
+					 .out_fd = job->hook_fds[0],
+					 .err_fd = job->hook_fds[1]};
 
 	if (child_let_go(job, err) < 0)
 		return -1;

@@ -237,13 +237,10 @@ static int make_message(const struct filter_agent *agent, struct str *out, struc
 	return str_check(out, "the container process state", err);
 }
 
-/* The descriptor goes with the first bytes; what does not fit into the socket at once follows. */
+/* In one message, as far as it fits into the socket: agents read once. */
 static int tell(int agent_fd, int listener_fd, const struct str *message, struct err *err)
 {
-	if (fd_send(agent_fd, message->data, 1, &listener_fd, 1, err) < 0)
-		return -1;
-	return fd_write_all(agent_fd, message->data + 1, message->len - 1,
-			    "the container process state", err);
+	return fd_send(agent_fd, message->data, message->len, &listener_fd, 1, err);
 }
 
 static int serve(const struct filter_agent *agent, struct page *page, int sync_fd, struct err *err)

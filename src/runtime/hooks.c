@@ -91,6 +91,8 @@ static int execute(struct hook_run *run, struct err *err)
 		return err_errno(err, "cannot set its descriptors");
 	if (fd_cloexec_from(STDERR_FILENO + 1, err) < 0)
 		return -1;
+	if (run->place->confine && run->place->confine(run->place->data, err) < 0)
+		return -1;
 	execve(hook->path, argv, hook->env.count ? hook->env.items : environ);
 	return err_errno(err, "cannot execute it");
 }

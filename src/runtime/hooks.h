@@ -14,6 +14,8 @@
 struct hook_place {
 	/* In the child, before the program is executed: to enter other namespaces; NULL: where we are. */
 	int (*enter)(void *data, struct err *err);
+	/* The same, last of all: what a filter may refuse is done. NULL: nothing. */
+	int (*confine)(void *data, struct err *err);
 	void *data;
 	/* What they print goes there; -1: it is kept, for the error of one that fails. */
 	int out_fd, err_fd;

@@ -339,7 +339,9 @@ static int plan_child_steps(struct plan *plan, struct err *err)
 	const struct spec *spec = plan->spec;
 	bool early = plan->has_filter && !spec->process.no_new_privs;
 	bool label = spec->process.apparmor_profile || spec->process.selinux_label;
-	bool at_creation = !early && plan->filter.notify && plan->request.wait;
+	/* Whoever starts it later does not know of an agent, and a hook needs one as the command does. */
+	bool at_creation = !early && plan->filter.notify &&
+			   (plan->request.wait || has_hooks(plan, SPEC_HOOK_START_CONTAINER));
 
 	plan->child_first = plan->count;
 	if (ADD_ALL(plan, err, STEP_INIT_CGROUP) < 0)
@@ -382,7 +384,6 @@ static int plan_child_steps(struct plan *plan, struct err *err)
 	if (ADD_ALL(plan, err, STEP_INIT_USER) < 0 ||
 	    (spec->process_given && plan_add(plan, STEP_INIT_CWD, 0, spec->process.cwd, err) < 0))
 		return -1;
-	/* Who creates it tells the agent: whoever starts it later does not know of one. */
 	if (at_creation && ADD_ALL(plan, err, STEP_INIT_FILTER) < 0)
 		return -1;
 	if (plan->request.wait && ADD_ALL(plan, err, STEP_INIT_START) < 0)

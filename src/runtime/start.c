@@ -29,6 +29,7 @@
 
 #include "base/fail.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/own.h"
 #include "base/path.h"
 #include "kernel/mount.h"
@@ -56,6 +57,9 @@ static int keep_own(struct start *s, enum ns_kind kind, struct err *err)
 {
 	if (s->own_ns[kind] >= 0)
 		return 0;
+	/* One that may not be searched is no place that a relative path could begin at. */
+	if (kind == NS_MNT)
+		s->own_cwd_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	s->own_ns[kind] = ns_open(s->proc_fd, 0, kind, err);
 	return s->own_ns[kind] < 0 ? -1 : 0;
 }
@@ -366,6 +370,8 @@ static int leave(struct start *s, struct err *err)
 	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++)
 		if (s->own_ns[kind] >= 0 && setns(s->own_ns[kind], (int)ns_flag(kind)) < 0)
 			status = err_errno(err, "cannot return to our %s namespace", ns_name(kind));
+	if (s->own_cwd_fd >= 0 && fchdir(s->own_cwd_fd) < 0)
+		status = err_errno(err, "cannot return to our working directory");
 	s->moved = false;
 	return status;
 }
@@ -476,6 +482,8 @@ static const struct {
 
 int start_run_step(struct start *s, const struct step *step, struct err *err)
 {
+	debug_emit("start: %s%s%s", step_name(step->op), step->subject && *step->subject ? " " : "",
+		   step->subject ? step->subject : "");
 	if (fail_point(rows[step->op].failpoint, err) < 0)
 		return -1;
 	return rows[step->op].run(s, step, err);
@@ -563,9 +571,9 @@ static void start_done(struct start *s)
 		fd_close(s->own_ns[kind]);
 		fd_close(s->joined_ns[kind]);
 	}
-	int fds[] = {s->init_fd,   s->proc_fd,	s->root_source_fd, s->sync_fd,	  s->userns_fd,
-		     s->covers_fd, s->root_fd,	s->detached_fd,	   s->devpts_fd,  s->console_fd,
-		     s->slave_fd,  s->nodes_fd, s->hook_fds[0],	   s->hook_fds[1]};
+	int fds[] = {s->init_fd,   s->proc_fd,	s->root_source_fd, s->sync_fd,	   s->userns_fd,
+		     s->covers_fd, s->root_fd,	s->detached_fd,	   s->devpts_fd,   s->console_fd,
+		     s->slave_fd,  s->nodes_fd, s->hook_fds[0],	   s->hook_fds[1], s->own_cwd_fd};
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		fd_close(fds[i]);
 	proc_done(&s->child);
@@ -579,6 +587,7 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 			    .hook_fds = {-1, -1},
 			    .umask = 022,
 			    .proc_fd = -1,
+			    .own_cwd_fd = -1,
 			    .cgroup = CGROUP_INIT,
 			    .scope = SCOPE_INIT,
 			    .delegate_fd = -1,

@@ -58,8 +58,9 @@ struct start_fields {
 
 struct start {
 	struct plan *plan;
-	int proc_fd;		 /* a procfs of the host, for ever valid */
-	int own_ns[NS_COUNT];	 /* P's own, to return to; -1 where never left */
+	int proc_fd;	      /* a procfs of the host, for ever valid */
+	int own_ns[NS_COUNT]; /* P's own, to return to; -1 where never left */
+	int own_cwd_fd;	      /* and where it was: entering a mount namespace leads to its root */
 	int joined_ns[NS_COUNT]; /* namespaces joined by path, -1 */
 	struct cgroup cgroup;
 	struct scope scope;
@@ -133,6 +134,8 @@ struct job {
 	const struct state *state;
 	int start_fd, answer_fd; /* -1: nobody waits for a start */
 	bool has_let_go;
+	bool cwd_entered; /* before the capabilities went */
+	bool filtered;
 	struct release release;
 	struct strv env; /* made ready */
 };
@@ -251,6 +254,8 @@ int init_hooks_container(struct job *job, struct err *err);
 int init_start(struct job *job, struct err *err);
 /* Close what C does not need from here on, once. Nothing where nobody waits for a start. */
 int child_let_go(struct job *job, struct err *err);
+/* no_new_privs and the filter: whoever calls it is bound as the command. */
+int child_restrict(struct job *job, struct err *err);
 int init_hooks_start(struct job *job, struct err *err);
 /* Become root of the user namespace, or enter the one that is joined first. */
 int init_root(struct job *job, struct err *err);

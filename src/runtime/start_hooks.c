@@ -18,6 +18,17 @@
 #include "runtime/hooks.h"
 #include "runtime/start.h"
 
+/* The bundle, as other runtimes have it. */
+static int enter_bundle(void *data, struct err *err)
+{
+	struct start *s = data;
+	const char *bundle = s->plan->request.bundle;
+
+	if (bundle && chdir(bundle) < 0)
+		return err_errno(err, "cannot enter the bundle '%s'", bundle);
+	return 0;
+}
+
 static int enter_own(void *data, struct err *err)
 {
 	struct start *s = data;
@@ -27,7 +38,7 @@ static int enter_own(void *data, struct err *err)
 	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++)
 		if (s->own_ns[kind] >= 0 && setns(s->own_ns[kind], (int)ns_flag(kind)) < 0)
 			return err_errno(err, "cannot return to our %s namespace", ns_name(kind));
-	return 0;
+	return enter_bundle(s, err);
 }
 
 int start_hooks(struct start *s, const struct step *step, struct err *err)
@@ -35,7 +46,7 @@ int start_hooks(struct start *s, const struct step *step, struct err *err)
 	static const enum spec_hook_kind kinds[] = {SPEC_HOOK_PRESTART, SPEC_HOOK_CREATE_RUNTIME};
 	const struct hook_place place = {
 		/* Nested, P has never left. */
-		.enter = s->plan->nested ? NULL : enter_own,
+		.enter = s->plan->nested ? enter_bundle : enter_own,
 		.data = s,
 		.out_fd = s->hook_fds[0],
 		.err_fd = s->hook_fds[1],
