@@ -147,6 +147,7 @@ struct cgroup_plan {
 	bool adopt; /* the group exists already, with a process in it that only holds the place */
 	bool unprivileged; /* device rules that we may not set are recorded in cgroup->skipped, and so is
 			    * a group that we may not make, if nothing was asked of it */
+	bool unasked;	   /* nor was the group itself: that there is none is then not recorded */
 };
 
 /* strict: what cannot be enforced is ERR_UNSUPPORTED instead of a line in plan->missing. Values

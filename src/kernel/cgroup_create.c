@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/fail.h"
+#include "base/log.h"
 #include "base/own.h"
 #include "kernel/cgroup_device.h"
 #include "kernel/cgroup_internal.h"
@@ -455,9 +456,11 @@ int cgroup_create(const struct cgroup_host *host, const struct cgroup_plan *plan
 		err_wrap(err, "the limits that are asked for need a control group");
 		return err_hint(err, "have one delegated: \"Delegation\" in insula-runtime(8)");
 	}
-	if (strv_addf(&none.skipped, err, "runs without a control group of its own: %s",
+	if (!plan->unasked &&
+	    strv_addf(&none.skipped, err, "runs without a control group of its own: %s",
 		      err->message) < 0)
 		return -1;
+	debug_emit("no control group: %s", err->message);
 	*err = ERR_INIT;
 	*ret = none;
 	return 0;

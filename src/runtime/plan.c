@@ -214,6 +214,7 @@ static int plan_cgroup(struct plan *plan, struct err *err)
 	plan->cgroup.foreign = plan->request.cgroup_foreign;
 	plan->has_cgroup = true;
 	plan->cgroup.unprivileged = plan->nested && !plan->request.strict;
+	plan->cgroup.unasked = place && !plan->spec->linux_.cgroups_path;
 	for (size_t i = 0; i < plan->cgroup.missing.count; i++)
 		if (strv_add(&plan->warnings, plan->cgroup.missing.items[i], err) < 0)
 			return -1;

@@ -75,6 +75,16 @@ rootless() {
 	[[ $stderr == *hidepid* ]] || fail "the option is named"
 }
 
+# An option given again counts.
+@test "rootless: that there is no control group is said to who has asked for one" {
+	rootless '.process.args = ["echo", "here"]'
+	ok as_user --cgroup-manager cgroupfs run --bundle "$BUNDLE" one
+	[ "$output$stderr" = here ] || fail
+	rootless '.process.args = ["echo", "here"] | .linux.cgroupsPath = "/insula-'"$UNIQUE"'-one"'
+	ok as_user --cgroup-manager cgroupfs run --bundle "$BUNDLE" one
+	[[ $output == here && $stderr == *'runs without a control group of its own'* ]] || fail
+}
+
 @test "rootless: its life, verb by verb" {
 	rootless '.process.args = ["sh", "-c", "echo begun >/begun; exec sleep 600"]'
 	as_user create --bundle "$BUNDLE" --pid-file "$E2E_STATE/user/pid" one >"$OUT" 2>&1 </dev/null 3>&- ||
