@@ -297,6 +297,11 @@ static int run_logs(struct cli *cli, void *data, const struct strv *operands, st
 		return -1;
 	if (store_find(&cli->store, operands->items[0], &ct, err) < 0)
 		return -1;
+	if (str_eq(ct.record.log_driver, "none")) {
+		err_set(err, ERR_STATE, 0, "container '%s' keeps no log", ct.record.name);
+		container_done(&ct);
+		return err_hint(err, "it was made with --log-driver none");
+	}
 	int status = log_read(ct.root_fd, options->follow ? ct.run_fd : -1, &how, stdout, stderr,
 			      err);
 	container_done(&ct);

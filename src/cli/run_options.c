@@ -8,6 +8,8 @@
 
 #define RUN(field) offsetof(struct run_options, field)
 
+static const char *const log_drivers[] = {"file", "k8s-file", "none", NULL};
+
 const struct opt cli_run_table[] = {
 	/* of run alone; create has what follows (CLI_RUN_ONLY) */
 	{"detach", 'd', OPT_BOOL, RUN(detach), .help = "run in the background and print the id"},
@@ -51,11 +53,21 @@ const struct opt cli_run_table[] = {
 	{"pidfile", 0, OPT_STRING, RUN(pidfile), .value_name = "FILE",
 	 .help = "write the number of its first process to a file at each start",
 	 .complete = "file"},
+	{"replace", 0, OPT_BOOL, RUN(replace),
+	 .help = "remove a container that has the name first, running or not"},
+	{"log-driver", 0, OPT_CHOICE, RUN(log_driver), .value_name = "DRIVER",
+	 .help = "where its output is kept", .choices = log_drivers},
+	{"log-opt", 0, OPT_STRINGS, RUN(log_opts), .value_name = "NAME=VALUE",
+	 .help = "max-size=BYTES of a file (default: 10m), max-file=N of them (3)",
+	 .complete = "none"},
 	{"read-only", 0, OPT_BOOL, RUN(read_only), .help = "mount the root file system read-only"},
 	{"tmpfs", 0, OPT_STRINGS, RUN(tmpfs), .value_name = "DIR[:OPTIONS]",
 	 .help = "mount a tmpfs on DIR"},
 	{"volume", 'v', OPT_STRINGS, RUN(volumes), .value_name = "HOST:DIR[:OPTIONS]",
 	 .help = "mount a host file or directory (ro, idmap, nosuid, ...)", .complete = "file"},
+	{"volumes-from", 0, OPT_STRINGS, RUN(volumes_from), .value_name = "CONTAINER[:ro]",
+	 .help = "mount what another container has by --volume and --mount",
+	 .complete = "container"},
 	{"mount", 0, OPT_STRINGS, RUN(mounts), .value_name = "KEY=VALUE,...",
 	 .help = "mount, in long form: type=bind|tmpfs,source=...,destination=..."},
 	{"device", 0, OPT_STRINGS, RUN(devices), .value_name = "HOST[:DEV][:rwm]",
@@ -157,8 +169,6 @@ const struct opt cli_run_table[] = {
 	{"pid", 0, OPT_REFUSED, .value_name = "MODE",
 	 .help = "every container has its own processes"},
 	{"health-cmd", 0, OPT_REFUSED, .value_name = "COMMAND", .help = "not there yet"},
-	{"log-driver", 0, OPT_REFUSED, .value_name = "DRIVER",
-	 .help = "logs are files, 3 of 10 MB; other drivers are not there yet"},
 	{"cgroup-parent", 0, OPT_REFUSED, .value_name = "PATH", .help = "not there yet"},
 	{0},
 };

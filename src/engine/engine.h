@@ -14,6 +14,8 @@
 #include "engine/store.h"
 #include "image/image.h"
 
+enum log_driver { LOG_DRIVER_FILE, LOG_DRIVER_K8S_FILE, LOG_DRIVER_NONE };
+
 /* The flags of run, as podman-run(1) and docker-run(1) have them. Unset: NULL, 0 or false with the
  * "given" flag false. */
 struct run_options {
@@ -50,6 +52,10 @@ struct run_options {
 	bool memory_swappiness_given;
 	uint64_t blkio_weight; /* 0: not given */
 	struct strv blkio_weight_devices, read_bps, write_bps, read_iops, write_iops;
+	struct strv volumes_from;
+	bool replace;
+	int log_driver; /* enum log_driver */
+	struct strv log_opts;
 	int64_t oom_score_adj;
 	bool oom_score_adj_given;
 };

@@ -50,6 +50,7 @@ struct keeper_state {
 	int id_slot;
 	uint64_t log_max_size; /* bytes per file, default 10 MiB */
 	int log_max_files;     /* default 3 */
+	bool log_none;	       /* what it prints is for those who listen */
 	int init_pid;	       /* in the keeper's own pid namespace */
 	/* descriptors, -1: none */
 	int init_fd;	/* pidfd */

@@ -92,6 +92,7 @@ static const struct json_field state_fields[] = {
 	FIELD(kill_at_ms, JSON_F_I64),
 	FIELD(id_slot, JSON_F_INT),
 	FIELD(log_max_size, JSON_F_U64),
+	FIELD(log_none, JSON_F_BOOL),
 	FIELD(log_max_files, JSON_F_INT, .min = 1, .max = 1000),
 	FIELD(init_pid, JSON_F_INT, .min = 1, .max = INT32_MAX, .required = true),
 	FIELD(init_fd, JSON_F_INT),

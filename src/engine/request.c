@@ -309,6 +309,7 @@ static int fill_outside(const struct request *r, const char *image_ref, const st
 	}
 	if (set_identity(options, image_ref, image, record, err) < 0 ||
 	    set_stop(options, record, err) < 0 || set_restart(options, record, err) < 0 ||
+	    request_log(options, record, err) < 0 ||
 	    request_labels(options, &record->labels, err) < 0 ||
 	    request_annotations(options, &record->spec.annotations, err) < 0)
 		return -1;
@@ -346,6 +347,7 @@ static int fill_record(struct store *store, const struct run_options *options,
 				  .ns = &ns,
 				  .facts = &facts,
 				  .record = record,
+				  .store = store,
 				  .user = store && store->user,
 				  .in_run = store && user_layers_in_run(store)};
 	bool needs_facts = options->cpus_milli || options->cpuset_cpus || options->cpuset_mems;

@@ -34,8 +34,9 @@ struct request {
 	const struct request_namespaces *ns;
 	const struct facts *facts;
 	struct record *record;
-	bool user;   /* of an ordinary user */
-	bool in_run; /* overlay cannot write to his ROOT */
+	struct store *store; /* where other containers are; NULL: none */
+	bool user;	     /* of an ordinary user */
+	bool in_run;	     /* overlay cannot write to his ROOT */
 };
 
 /* The file systems of every container, then --tmpfs, -v, --mount and --shm-size (request_mounts.c). */
@@ -60,6 +61,8 @@ int request_annotations(const struct run_options *options, struct strv *annotati
 			struct err *err);
 /* --blkio-weight, --device-read-bps and their kin (request_io.c). */
 int request_io(const struct run_options *options, struct cgroup_resources *r, struct err *err);
+/* --log-driver, --log-opt (request_log.c). */
+int request_log(const struct run_options *options, struct record *record, struct err *err);
 /* --add-host, --dns and its kin, --timezone (request_hosts.c). */
 int request_hosts(const struct request *r, struct err *err);
 

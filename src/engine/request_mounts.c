@@ -364,6 +364,62 @@ static int add_mount(const struct request *request, struct spec *spec, const cha
 	return status;
 }
 
+/* ---- --volumes-from ---- */
+
+static bool has_mount(const struct spec *spec, const char *destination)
+{
+	for (size_t i = 0; i < spec->mount_count; i++)
+		if (!strcmp(spec->mounts[i].destination, destination))
+			return true;
+	return false;
+}
+
+/* A bind that was asked for there, asked for here: our own of the same place counts more. */
+static int add_others(const struct request *request, struct spec *spec, const struct spec_mount *m,
+		      bool readonly, struct err *err)
+{
+	own(bind_request) struct bind_request r = {.flag = "--volumes-from",
+						   .source = m->source,
+						   .destination = m->destination,
+						   .readonly = readonly};
+
+	if (!str_eq(m->type, "bind") || m->source[0] != '/' || has_mount(spec, m->destination))
+		return 0;
+	for (size_t i = 0; i < m->options.count; i++) {
+		const char *word = m->options.items[i];
+
+		if (str_eq(word, "rbind"))
+			continue;
+		if (bind_word(&r, str_eq(word, "rro") ? "ro" : word, err) < 0)
+			return -1;
+	}
+	return add_bind(request, spec, &r, err);
+}
+
+/* CONTAINER[:ro|rw] */
+static int add_volumes_from(const struct request *request, struct spec *spec, const char *text,
+			    struct err *err)
+{
+	own(container) struct container other = CONTAINER_INIT;
+	own_free char *name = str_dup(text, err);
+	char *word = name ? strchr(name, ':') : NULL;
+
+	if (!name)
+		return -1;
+	if (word)
+		*word++ = '\0';
+	if (word && strcmp(word, "ro") != 0 && strcmp(word, "rw") != 0)
+		return err_set(err, ERR_USAGE, 0, "--volumes-from: '%s' is not ro or rw", word);
+	if (!request->store || store_find(request->store, name, &other, err) < 0 ||
+	    store_load_spec(&other, err) < 0)
+		return err_wrap(err, "--volumes-from");
+	for (size_t i = 0; i < other.record.spec.mount_count; i++)
+		if (add_others(request, spec, &other.record.spec.mounts[i], str_eq(word, "ro"),
+			       err) < 0)
+			return -1;
+	return 0;
+}
+
 int request_mounts(const struct request *request, struct spec *spec, struct err *err)
 {
 	const struct run_options *options = request->options;
@@ -378,6 +434,9 @@ int request_mounts(const struct request *request, struct spec *spec, struct err 
 			return -1;
 	for (size_t i = 0; i < options->mounts.count; i++)
 		if (add_mount(request, spec, options->mounts.items[i], err) < 0)
+			return -1;
+	for (size_t i = 0; i < options->volumes_from.count; i++)
+		if (add_volumes_from(request, spec, options->volumes_from.items[i], err) < 0)
 			return -1;
 	return 0;
 }

@@ -127,6 +127,33 @@ static int make(struct store *store, struct record *record, bool lasting, char *
 	return 0;
 }
 
+/* --replace: whoever has the name makes room, when all else is known to be right. */
+static int make_room(struct store *store, const struct run_options *options, struct err *err)
+{
+	own(container) struct container ct = CONTAINER_INIT;
+	struct err looking = ERR_INIT;
+	own_fd int names_fd = store_open_names(store, err);
+	own_free char *owner = NULL;
+
+	if (names_fd < 0)
+		return -1;
+	owner = store_name_owner(names_fd, options->name, &looking);
+	if (!owner)
+		return 0;
+	if (store_load(store, owner, &ct, &looking) < 0)
+		return 0; /* whoever claims the name is told by whom it is used */
+	return engine_remove(&ct, true, err) < 0 ? err_wrap(err, "--replace") : 0;
+}
+
+static int check_replace(struct store *store, const struct run_options *options, struct err *err)
+{
+	if (!options->replace)
+		return 0;
+	if (options->name)
+		return options->dry_run ? 0 : make_room(store, options, err);
+	return err_set(err, ERR_USAGE, 0, "--replace: there is no --name to be replaced");
+}
+
 /* Make it and start it; on failure nothing of it is left. */
 static int create_and_start(struct store *store, struct record *record, const struct image *image,
 			    bool attach_it, char *ret_id, int *ret_client_fd, struct err *err)
@@ -194,7 +221,8 @@ int engine_create(struct store *store, const struct run_options *options, const 
 	record_init(&record);
 	if (!cache || launch_check_caller(err) < 0 ||
 	    image_open(image_ref, cache, &image, err) < 0 ||
-	    engine_make_record(store, options, image_ref, &image, command, &record, err) < 0)
+	    engine_make_record(store, options, image_ref, &image, command, &record, err) < 0 ||
+	    check_replace(store, options, err) < 0)
 		return -1;
 	if (options->cidfile && launch_write_cidfile(options->cidfile, record.id, err) < 0)
 		return -1;
@@ -218,7 +246,8 @@ int engine_run(struct store *store, const struct run_options *options, const cha
 	*ret_code = 0;
 	if (!cache || check_options(options, err) < 0 ||
 	    image_open(image_ref, cache, &image, err) < 0 ||
-	    engine_make_record(store, options, image_ref, &image, command, &record, err) < 0)
+	    engine_make_record(store, options, image_ref, &image, command, &record, err) < 0 ||
+	    check_replace(store, options, err) < 0)
 		return -1;
 	return run_image(store, options, &record, &image, ret_id, ret_code, err);
 }

@@ -176,6 +176,15 @@ static int fill_restart(const struct record *record, struct keeper_state *k, str
 	return k->restart && k->program ? 0 : -1;
 }
 
+static void fill_log(const struct record *record, struct keeper_state *k)
+{
+	k->log_none = str_eq(record->log_driver, "none");
+	if (record->log_max_size)
+		k->log_max_size = record->log_max_size;
+	if (record->log_max_files)
+		k->log_max_files = record->log_max_files;
+}
+
 static int fill_keeper(struct birth *b, int client_fd, bool attach, struct err *err)
 {
 	const struct record *record = &b->ct->record;
@@ -188,6 +197,7 @@ static int fill_keeper(struct birth *b, int client_fd, bool attach, struct err *
 	k->remove = record->remove;
 	k->user = b->ct->store->user;
 	k->terminal = record->terminal;
+	fill_log(record, k);
 	k->stop_signal = record->stop_signal;
 	k->stop_timeout_ms = record->stop_timeout_ms;
 	k->started_ns = clock_real_ns();

@@ -78,13 +78,16 @@ struct record {
 	bool strict;
 	int stop_signal;
 	uint64_t stop_timeout_ms;
-	char *restart;	     /* policy, see restart_policy.h; NULL: no */
-	struct strv command; /* as shown by ps */
-	struct strv labels;  /* key=value */
-	char *hostname;	     /* that its files have; NULL: the specification's */
-	bool host_names;     /* names are resolved as on the host */
-	char *pidfile;	     /* absolute; NULL: none */
-	struct strv hosts;   /* further lines of /etc/hosts */
+	char *restart;	       /* policy, see restart_policy.h; NULL: no */
+	struct strv command;   /* as shown by ps */
+	struct strv labels;    /* key=value */
+	char *log_driver;      /* "none"; NULL: files */
+	uint64_t log_max_size; /* bytes a file; 0: the default */
+	int log_max_files;     /* 0: the default */
+	char *hostname;	       /* that its files have; NULL: the specification's */
+	bool host_names;       /* names are resolved as on the host */
+	char *pidfile;	       /* absolute; NULL: none */
+	struct strv hosts;     /* further lines of /etc/hosts */
 	struct strv
 		resolv; /* lines of /etc/resolv.conf; "none": the image's; empty: see identity_files.c */
 	char *timezone;	      /* below /usr/share/zoneinfo, or "local"; NULL: the image's */

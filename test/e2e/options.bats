@@ -33,11 +33,15 @@ good_values() {
 	--label-file $BATS_TEST_TMPDIR/list
 	--annotation team=blue
 	--cidfile $BATS_TEST_TMPDIR/cid
+	--replace --name web.1
+	--log-driver none
+	--log-opt max-size=1m
 	--pidfile $BATS_TEST_TMPDIR/pid
 	--timezone local
 	--read-only
 	--tmpfs /scratch:size=1m,mode=700
 	--volume $BATS_TEST_TMPDIR:/data:ro,nosuid
+	--volumes-from other
 	--mount type=bind,source=$BATS_TEST_TMPDIR,destination=/data,readonly
 	--device /dev/null:/dev/hole:rw
 	--cap-add NET_ADMIN
@@ -88,6 +92,7 @@ shown_options() {
 @test "every option of run that the help shows plans a start" {
 	local option line count=0
 	echo name=value >"$BATS_TEST_TMPDIR/list"
+	insula run --name other -v "$BATS_TEST_TMPDIR:/from" "$E2E_IMAGE" true
 	mknod "$BATS_TEST_TMPDIR/disk" b 7 0
 	for option in $(shown_options); do
 		# cgroup v2 has no such file, and then the option says so (run_options.bats).

@@ -234,3 +234,57 @@ on_v2() {
 	[ "$status" -eq 0 ] || [[ $stderr == *weight* ]] || fail "neither set nor named"
 	[[ $stderr != *warning* ]] || fail "left out with a warning"
 }
+
+# ---- what is there already ----
+
+@test "--replace removes whoever has the name, and only when it will be replaced" {
+	local first
+	ok insula run -d --name web "$E2E_IMAGE" sleep 600
+	first=$output
+	refused 125 cpuset-mems insula run -d --replace --name web --cpuset-mems 4000 "$E2E_IMAGE" sleep 600
+	[ "$(field web id)" = "$first" ]
+	ok insula run -d --replace --name web "$E2E_IMAGE" sleep 600
+	[ "$(field web id)" = "$output" ]
+	[ "$(known_ids)" = "$output" ]
+	ok insula run --replace --name other "$E2E_IMAGE" true
+	refused 125 'no --name' in_box --replace -- true
+}
+
+@test "--volumes-from has the other's binds" {
+	mkdir "$BATS_TEST_TMPDIR"/{one,two}
+	echo first >"$BATS_TEST_TMPDIR/one/file"
+	echo second >"$BATS_TEST_TMPDIR/two/file"
+	ok insula run --name other -v "$BATS_TEST_TMPDIR/one:/one" -v "$BATS_TEST_TMPDIR/two:/two:ro,nosuid" "$E2E_IMAGE" true
+	ok in_box --volumes-from other -- cat /one/file /two/file
+	shows $'first\nsecond'
+	ok in_box --volumes-from other -v "$BATS_TEST_TMPDIR/two:/one" -- cat /one/file
+	shows second
+	exits 1 in_box --volumes-from other -- touch /two/new
+	chmod 777 "$BATS_TEST_TMPDIR/one"
+	ok in_box --volumes-from other -- touch /one/new
+	exits 1 in_box --volumes-from other:ro -- touch /one/newer
+	refused 125 nobody in_box --volumes-from nobody -- true
+	refused 125 'ro or rw' in_box --volumes-from other:x -- true
+}
+
+# ---- logs ----
+
+@test "--log-driver none keeps nothing, and whoever is attached sees all" {
+	ok insula run --name quiet --log-driver none "$E2E_IMAGE" echo heard
+	shows heard
+	refused 125 'keeps no log' insula logs quiet
+	[ ! -e "$INSULA_ROOT/containers/$(field quiet id)/log" ]
+	refused 125 'no files' in_box --log-driver none --log-opt max-size=1m -- true
+	refused 125 log-driver in_box --log-driver syslog -- true
+}
+
+@test "--log-opt bounds the log" {
+	ok insula run --name loud --log-opt max-size=64k --log-opt max-file=2 "$E2E_IMAGE" sh -c 'yes | head -c 400000'
+	local directory
+	directory=$INSULA_ROOT/containers/$(field loud id)
+	[ "$(find "$directory" -name 'log*' | wc -l)" -eq 2 ]
+	[ "$(stat -c %s "$directory/log.1")" -le 65536 ]
+	refused 125 64k in_box --log-opt max-size=1k -- true
+	refused 125 max-file in_box --log-opt max-file=0 -- true
+	refused 125 'is not known' in_box --log-opt tag=x -- true
+}
