@@ -135,21 +135,41 @@ static int await_end(struct state_dir *dir, struct err *err)
 			dir->init.pid);
 }
 
-/* Hooks of the caller's namespaces, when the container is there or gone. */
-static int run_hooks(const struct state_dir *dir, const struct spec *spec, enum spec_hook_kind kind,
-		     enum state_status status, struct err *err)
+/* In the caller's namespaces, when the container is there. */
+static int run_poststart(const struct state_dir *dir, const struct spec *spec, struct err *err)
 {
 	struct hook_place place = HOOK_PLACE_INIT;
-	int32_t pid = status == STATE_RUNNING ? dir->state.pid : 0;
 
-	if (!spec->hooks[kind].count)
+	if (!spec->hooks[SPEC_HOOK_POSTSTART].count)
 		return 0;
 	if (hooks_open_output(&dir->state, &place.out_fd, &place.err_fd, err) < 0)
 		return -1;
-	int result = hooks_run(spec, kind, &dir->state, status, pid, &place, err);
+	int result = hooks_run(spec, SPEC_HOOK_POSTSTART, &dir->state, STATE_RUNNING,
+			       dir->state.pid, &place, err);
 	fd_close(place.out_fd);
 	fd_close(place.err_fd);
 	return result;
+}
+
+/* And when it is gone: one that fails stops neither the others nor the end. */
+static int run_poststop(const struct state_dir *dir, const struct spec *spec, struct err *err)
+{
+	struct hook_place place = HOOK_PLACE_INIT;
+
+	if (!spec->hooks[SPEC_HOOK_POSTSTOP].count)
+		return 0;
+	if (hooks_open_output(&dir->state, &place.out_fd, &place.err_fd, err) < 0)
+		return -1;
+	for (size_t i = 0; i < spec->hooks[SPEC_HOOK_POSTSTOP].count; i++) {
+		struct err failed = ERR_INIT;
+
+		if (hooks_run_one(spec, SPEC_HOOK_POSTSTOP, i, &dir->state, STATE_STOPPED, 0,
+				  &place, &failed) < 0)
+			warn_emit("%s", failed.message);
+	}
+	fd_close(place.out_fd);
+	fd_close(place.err_fd);
+	return 0;
 }
 
 /* What only the configuration tells of: groups of resctrl, and the last hooks. One that fails stops nobody:
@@ -165,7 +185,7 @@ static void end_by_spec(const struct state_dir *dir)
 	/* Of one that was half made there is no configuration, and its hooks have nothing to end. */
 	if (life_read_spec(dir, &spec, &err) == 0 &&
 	    (runtime_resctrl_remove(&spec, dir->state.id, NULL, &err) < 0 ||
-	     run_hooks(dir, &spec, SPEC_HOOK_POSTSTOP, STATE_STOPPED, &err) < 0))
+	     run_poststop(dir, &spec, &err) < 0))
 		warn_emit("%s", err.message);
 	spec_done(&spec);
 }
@@ -275,7 +295,7 @@ static int start_it(struct state_dir *dir, struct err *err)
 			dir, LIFE_START_MS + hooks_timeout_ms(&spec, SPEC_HOOK_START_CONTAINER),
 			err);
 	bool kill = status < 0 && err->kind == ERR_TIMEOUT;
-	if (status == 0 && run_hooks(dir, &spec, SPEC_HOOK_POSTSTART, STATE_RUNNING, err) < 0)
+	if (status == 0 && run_poststart(dir, &spec, err) < 0)
 		kill = true;
 	if (kill) {
 		proc_signal(&dir->init, SIGKILL, &ignored);

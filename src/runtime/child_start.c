@@ -37,14 +37,14 @@ int init_hooks_container(struct job *job, struct err *err)
 					 .data = job,
 					 .out_fd = job->hook_fds[0],
 					 .err_fd = job->hook_fds[1]};
-	pid_t host_pid;
+	char word;
 	size_t none;
 	const char done = WORD_DONE;
-	ssize_t n = fd_recv(job->sync_fd, &host_pid, sizeof host_pid, NULL, 0, &none, err);
+	ssize_t n = fd_recv(job->sync_fd, &word, 1, NULL, 0, &none, err);
 
-	if (n != sizeof host_pid)
+	if (n != 1)
 		_exit(EXIT_FAILURE); /* P failed or died, and so do we, silently */
-	if (hooks_run(job->spec, SPEC_HOOK_CREATE_CONTAINER, job->state, STATE_CREATED, host_pid,
+	if (hooks_run(job->spec, SPEC_HOOK_CREATE_CONTAINER, job->state, STATE_CREATED, getpid(),
 		      &place, err) < 0)
 		return -1;
 	return fd_send(job->sync_fd, &done, 1, NULL, 0, err);
@@ -129,6 +129,6 @@ int init_hooks_start(struct job *job, struct err *err)
 
 	if (child_let_go(job, err) < 0)
 		return -1;
-	return hooks_run(job->spec, SPEC_HOOK_START_CONTAINER, job->state, STATE_CREATED,
-			 job->release.host_pid, &place, err);
+	return hooks_run(job->spec, SPEC_HOOK_START_CONTAINER, job->state, STATE_CREATED, job->pid,
+			 &place, err);
 }

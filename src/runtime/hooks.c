@@ -235,31 +235,35 @@ int hooks_open_output(const struct state *state, int *ret_out_fd, int *ret_err_f
 	return 0;
 }
 
+int hooks_run_one(const struct spec *spec, enum spec_hook_kind kind, size_t i,
+		  const struct state *state, enum state_status status, int32_t pid,
+		  const struct hook_place *place, struct err *err)
+{
+	const struct spec_hook *hook = &spec->hooks[kind].items[i];
+	own(str) struct str text = STR_INIT(8u << 20);
+
+	if (fail_point("hooks.run", err) < 0 || state_document(state, status, pid, &text, err) < 0)
+		return -1;
+	own_fd int state_fd = fd_sealed_memfd("state", text.data, text.len, err);
+	own(hook_run) struct hook_run run = {.hook = hook,
+					     .place = place,
+					     .state_fd = state_fd,
+					     .out_read = -1,
+					     .out_write = -1,
+					     .result_read = -1,
+					     .result_write = -1,
+					     .proc = PROC_INIT};
+	if (state_fd < 0 || run_one(&run, err) < 0)
+		return err_wrap(err, "hook '%s' (%s[%zu])", hook->path, hooks_name(kind), i);
+	return 0;
+}
+
 int hooks_run(const struct spec *spec, enum spec_hook_kind kind, const struct state *state,
 	      enum state_status status, int32_t pid, const struct hook_place *place,
 	      struct err *err)
 {
-	const struct spec_hooks *hooks = &spec->hooks[kind];
-	own(str) struct str text = STR_INIT(8u << 20);
-
-	if (!hooks->count)
-		return 0;
-	if (fail_point("hooks.run", err) < 0 || state_document(state, status, pid, &text, err) < 0)
-		return -1;
-	for (size_t i = 0; i < hooks->count; i++) {
-		own_fd int state_fd = fd_sealed_memfd("state", text.data, text.len, err);
-		own(hook_run) struct hook_run run = {.hook = &hooks->items[i],
-						     .place = place,
-						     .state_fd = state_fd,
-						     .out_read = -1,
-						     .out_write = -1,
-						     .result_read = -1,
-						     .result_write = -1,
-						     .proc = PROC_INIT};
-
-		if (state_fd < 0 || run_one(&run, err) < 0)
-			return err_wrap(err, "hook '%s' (%s[%zu])", hooks->items[i].path,
-					hooks_name(kind), i);
-	}
+	for (size_t i = 0; i < spec->hooks[kind].count; i++)
+		if (hooks_run_one(spec, kind, i, state, status, pid, place, err) < 0)
+			return -1;
 	return 0;
 }

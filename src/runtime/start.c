@@ -410,7 +410,7 @@ static int tell_agent(struct start *s, struct err *err)
 
 static int step_release(struct start *s, const struct step *step, struct err *err)
 {
-	struct release release = {.identity = s->identity, .host_pid = s->host_pid};
+	struct release release = {.identity = s->identity};
 	struct waiting waiting = start_waiting(s);
 	bool wait = s->plan->request.wait;
 	int fds[2];

@@ -25,7 +25,6 @@ struct identity {
 /* What C is released with; the terminal's slave comes as a descriptor. */
 struct release {
 	struct identity identity;
-	pid_t host_pid; /* C's own, as its hooks are told */
 };
 
 struct nested; /* start_nested.c */
@@ -118,7 +117,7 @@ struct job {
 	int stdio[3]; /* -1: the container's /dev/null */
 	int preserve_fds;
 	struct runtime_listen listen;
-	pid_t pid; /* C's own, as LISTEN_PID tells it */
+	pid_t pid; /* C's own, as LISTEN_PID and its hooks tell it */
 	const char *id;
 	uint64_t keyring; /* of its session keyring's name; 0: it has none */
 	int init_fd;	  /* our init program, to be executed in place of the command; -1: none */

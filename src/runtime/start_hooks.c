@@ -64,8 +64,9 @@ int start_hooks(struct start *s, const struct step *step, struct err *err)
 int start_hooks_container(struct start *s, const struct step *step, struct err *err)
 {
 	struct waiting waiting = start_waiting(s);
+	const char go = WORD_DONE;
 
-	if (fd_send(s->sync_fd, &s->host_pid, sizeof s->host_pid, NULL, 0, err) < 0)
+	if (fd_send(s->sync_fd, &go, 1, NULL, 0, err) < 0)
 		return -1;
 	waiting.timeout_ms += hooks_timeout_ms(s->plan->spec, SPEC_HOOK_CREATE_CONTAINER);
 	return await_word(&waiting, err);

@@ -496,7 +496,8 @@ createRuntime one created $host no second
 createContainer one created $inside yes second" ] || fail "$(cat "$log")"
 	[ ! -e "$BUNDLE/rootfs/tmp/state" ]
 	ok runtime start one
-	[ "$(jq -r '.status + " " + (.pid | tostring)' "$BUNDLE/rootfs/tmp/state")" = "created $pid" ]
+	# "For hooks executed in the container namespace, it is the pid as seen by the container."
+	[ "$(jq -r '.status + " " + (.pid | tostring)' "$BUNDLE/rootfs/tmp/state")" = "created 1" ]
 	ok runtime delete --force one
 	[ "$(tail -n 2 "$log")" = "poststart one running $host no second
 poststop one stopped $host no second" ] || fail "$(cat "$log")"
@@ -519,9 +520,14 @@ poststop one stopped $host no second" ] || fail "$(cat "$log")"
 	refused_by 125 "(poststart[0]): exited with 1" runtime start one
 	eventually 10 has_status one stopped
 	ok runtime delete one
-	bundle '.hooks.poststop = [{path: "/no/such/hook"}] | .process.args = ["true"]'
+	# Of these the remaining ones run, and the end goes on.
+	bundle ".hooks.poststop = [{path: \"/no/such/hook\"}, {path: \"/bin/false\"},
+			{path: \"/bin/touch\", args: [\"touch\", \"$E2E_STATE/last\"]}] | .process.args = [\"true\"]"
 	ok runtime run --bundle "$BUNDLE" one
 	[[ $stderr == *"warning: hook '/no/such/hook' (poststop[0])"* ]] || fail
+	[[ $stderr == *"warning: hook '/bin/false' (poststop[1]): exited with 1"* ]] || fail
+	[ -e "$E2E_STATE/last" ] || fail "a hook that failed has kept the next from running"
+	[ -z "$(runtime list -q)" ]
 	bundle '.hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "60"], timeout: 1}]'
 	refused_by 125 "did not end within 1 s, and was killed" runtime create --bundle "$BUNDLE" one
 }
