@@ -63,7 +63,8 @@ extern const struct verb cli_verb_start, cli_verb_restart, cli_verb_attach, cli_
 extern const struct verb cli_verb_ps, cli_verb_logs, cli_verb_stop, cli_verb_kill, cli_verb_rm,
 	cli_verb_wait;
 extern const struct verb cli_verb_inspect, cli_verb_info, cli_verb_version, cli_verb_doctor,
-	cli_verb_completion, cli_verb_containers, cli_verb_again;
+	cli_verb_completion, cli_verb_containers, cli_verb_again, cli_verb_health,
+	cli_verb_healthcheck;
 extern const struct verb cli_verb_events, cli_verb_cp, cli_verb_diff, cli_verb_top, cli_verb_stats,
 	cli_verb_update, cli_verb_rename;
 

@@ -48,8 +48,10 @@ static void status_text(const struct container *ct, char *buf, size_t size)
 
 	switch (ct->status) {
 	case CT_RUNNING:
-		snprintf(buf, size, "Up %s%s", age_text(ct->state.started_ns, age, sizeof age),
-			 ct->paused ? " (Paused)" : "");
+		snprintf(buf, size, "Up %s%s%s%s%s",
+			 age_text(ct->state.started_ns, age, sizeof age),
+			 ct->paused ? " (Paused)" : "", ct->health ? " (" : "",
+			 health_status_names[ct->health], ct->health ? ")" : "");
 		break;
 	case CT_RESTARTING:
 		snprintf(buf, size, "Restarting (%d) %s ago", ct->exit.code,
@@ -126,6 +128,8 @@ static void write_row(struct json_writer *w, const struct container *ct)
 	json_write_key(w, "command");
 	json_write_strings(w, &ct->record.command);
 	json_write_member(w, "status", container_shown_status(ct));
+	if (ct->health)
+		json_write_member(w, "health", health_status_names[ct->health]);
 	write_times(w, ct);
 	if (ct->status == CT_RUNNING) {
 		json_write_key(w, "pid");

@@ -35,7 +35,14 @@ struct run_options {
 	bool pids_limit_given; /* else 2048 */
 	uint64_t shm_size;     /* bytes; 0: 64 MiB */
 	char *restart;	       /* policy; NULL: no */
-	char *stop_signal;     /* NULL: SIGTERM */
+	char *health_cmd, *health_interval;
+	uint64_t health_timeout_ms, health_start_period_ms;
+	bool health_timeout_given, health_start_period_given;
+	int64_t health_retries;
+	bool health_retries_given;
+	int health_action; /* enum health_action */
+	bool health_action_given, no_healthcheck;
+	char *stop_signal; /* NULL: SIGTERM */
 	uint64_t stop_timeout_ms;
 	bool stop_timeout_given; /* else 10 s */
 	struct strv env_files, label_files, annotations, group_add;
@@ -102,6 +109,10 @@ typedef int engine_seal_fn(void *data, bool init, struct err *err);
 int engine_again(struct store *store, int state_fd, engine_seal_fn *seal, void *data,
 		 struct err *err);
 int engine_restart(struct container *ct, int64_t timeout_ms, struct err *err);
+
+/* Run the health check of a running container now, and tell its keeper. *ret_code: 0 where it is well. init_fd as
+ * in exec_begin. ERR_BUSY where it is paused. */
+int engine_check_health(struct container *ct, int init_fd, int *ret_code, struct err *err);
 
 /* A terminal of the container begins with the size of ours, so that no program sees it change. */
 void engine_set_console(struct spec_process *process);

@@ -15,6 +15,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "engine/engine.h"
+#include "engine/exec.h"
 #include "engine/event.h"
 #include "engine/group.h"
 #include "engine/lifecycle.h"
@@ -81,10 +82,15 @@ static int make_process(const struct container *ct, const struct exec_options *o
 	return 0;
 }
 
-static int check_running(const struct container *ct, struct proc *init, struct err *err)
+static int check_running(const struct container *ct, int init_fd, struct proc *init,
+			 struct err *err)
 {
 	if (ct->status != CT_RUNNING)
 		return engine_not_running(ct, err);
+	if (init_fd >= 0) {
+		*init = (struct proc){.pidfd = fcntl(init_fd, F_DUPFD_CLOEXEC, 3)};
+		return init->pidfd < 0 ? err_errno(err, "cannot take a descriptor") : 0;
+	}
 	if (proc_open(init, ct->state.init_pid, ct->state.init_start, err) < 0)
 		return err_wrap(err, "container '%s' has just ended", ct->record.name);
 	return 0;
@@ -116,8 +122,8 @@ static int make_stdio(const struct exec_options *options, struct relay_ends *our
 }
 
 static int enter(const struct container *ct, const struct exec_options *options,
-		 const struct spec_process *process, struct relay_ends *ours, struct proc *ret,
-		 struct err *err)
+		 const struct spec_process *process, int init_fd, struct relay_ends *ours,
+		 struct proc *ret, struct err *err)
 {
 	own(cgroup_host) struct cgroup_host host = {0};
 	own_free char *cgroup = NULL;
@@ -129,7 +135,7 @@ static int enter(const struct container *ct, const struct exec_options *options,
 				       .keyring = ct->state.keyring,
 				       .stdio = {-1, -1, -1}};
 
-	if (check_running(ct, &init, err) < 0)
+	if (check_running(ct, init_fd, &init, err) < 0)
 		return -1;
 	int status = make_stdio(options, ours, request.stdio, err);
 	if (!status)
@@ -145,6 +151,17 @@ static int enter(const struct container *ct, const struct exec_options *options,
 		fd_close(request.stdio[i]);
 	proc_forget(&init);
 	return status;
+}
+
+int exec_begin(struct container *ct, const struct strv *command, int init_fd,
+	       struct relay_ends *ret_ends, struct proc *ret, struct err *err)
+{
+	own_process struct spec_process process = {0};
+	struct exec_options plain = {0};
+
+	if (store_load_spec(ct, err) < 0 || make_process(ct, &plain, command, &process, err) < 0)
+		return -1;
+	return enter(ct, &plain, &process, init_fd, ret_ends, ret, err);
 }
 
 /* The host's own files are the container's lower layer: new ones appear below what it wrote. */
@@ -180,7 +197,7 @@ int engine_exec(struct container *ct, const struct exec_options *options,
 	if (store_load_spec(ct, err) < 0)
 		return -1;
 	if (make_process(ct, options, command, &process, err) < 0 ||
-	    enter(ct, options, &process, &ours, &running, err) < 0)
+	    enter(ct, options, &process, -1, &ours, &running, err) < 0)
 		return -1;
 	event_note(ct, "exec", "command", command->items[0]);
 	*ret_code = 0;

@@ -60,6 +60,54 @@ static void write_end(struct json_writer *w, const struct container *ct)
 		json_write_member(w, "Reason", end->reason);
 }
 
+static void write_results(struct json_writer *w, const struct json_array *log)
+{
+	const struct health_result *results = log->items;
+
+	json_write_key(w, "Log");
+	json_write_array(w);
+	for (size_t i = 0; i < log->count; i++) {
+		json_write_object(w);
+		write_time(w, "Start", results[i].begun_ns);
+		write_time(w, "End", results[i].ended_ns);
+		write_number(w, "ExitCode", results[i].code);
+		json_write_member(w, "Output", results[i].output ? results[i].output : "");
+		json_write_end(w, '}');
+	}
+	json_write_end(w, ']');
+}
+
+static void write_health(struct json_writer *w, const struct container *ct)
+{
+	struct health health = {0};
+	struct err ignored = ERR_INIT;
+
+	if (!ct->record.health.command.count || ct->run_fd < 0 ||
+	    health_read(ct->run_fd, ".", &health, &ignored) < 0)
+		return;
+	begin(w, "Health");
+	json_write_member(w, "Status", health_status_names[health.status]);
+	write_number(w, "FailingStreak", health.streak);
+	write_results(w, &health.log);
+	json_write_end(w, '}');
+	health_done(&health);
+}
+
+static void write_healthcheck(struct json_writer *w, const struct health_config *config)
+{
+	if (!config->command.count)
+		return;
+	begin(w, "Healthcheck");
+	json_write_key(w, "Test");
+	json_write_strings(w, &config->command);
+	write_number(w, "Interval", config->interval_ms * 1000000);
+	write_number(w, "Timeout", config->timeout_ms * 1000000);
+	write_number(w, "StartPeriod", config->start_period_ms * 1000000);
+	write_number(w, "Retries", config->retries);
+	json_write_member(w, "OnFailure", health_action_names[config->action]);
+	json_write_end(w, '}');
+}
+
 static void write_state(struct json_writer *w, const struct container *ct)
 {
 	bool running = ct->status == CT_RUNNING,
@@ -74,6 +122,7 @@ static void write_state(struct json_writer *w, const struct container *ct)
 	write_number(w, "Pid", running ? ct->state.init_pid : 0);
 	write_number(w, "KeeperPid", container_is_kept(ct) ? ct->state.keeper_pid : 0);
 	write_end(w, ct);
+	write_health(w, ct);
 	write_time(w, "StartedAt", exited ? ct->exit.started_ns : ct->state.started_ns);
 	write_time(w, "FinishedAt", exited ? ct->exit.finished_ns : 0);
 	json_write_end(w, '}');
@@ -114,6 +163,7 @@ static void write_config(struct json_writer *w, const struct record *r)
 	json_write_key(w, "Groups");
 	json_write_strings(w, &user->groups);
 	json_write_member(w, "WorkingDir", r->spec.process.cwd ? r->spec.process.cwd : "");
+	write_healthcheck(w, &r->health);
 	write_flag(w, "AutoRemove", r->remove);
 	write_flag(w, "Strict", r->strict);
 	json_write_key(w, "ExtraHosts");

@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "engine/health.h"
 #include "json/json.h"
 
 /* What a keeper has changed of itself, for what it starts again. */
@@ -43,8 +44,11 @@ struct keeper_state {
 	int restarts;	  /* so often it was, since somebody started it */
 	int64_t delay_ms; /* the wait before this run; 0: none */
 	int64_t begun_ms; /* this run, CLOCK_BOOTTIME */
-	bool stopped;	  /* somebody asked for its end */
-	bool ending;	  /* the host did: there is no restart, and nobody's will in it */
+	struct health_config health_config;
+	struct health health;
+	bool restart_once; /* it is to be started again, policy or not */
+	bool stopped;	   /* somebody asked for its end */
+	bool ending;	   /* the host did: there is no restart, and nobody's will in it */
 	struct keeper_origin origin;
 	int64_t kill_at_ms; /* a stop is under way: SIGKILL at this CLOCK_BOOTTIME; 0: none */
 	int id_slot;
@@ -108,6 +112,8 @@ enum keeper_message {
 	KEEPER_PING,
 	KEEPER_REPLACE, /* data: path of the new program */
 	KEEPER_KEEP,	/* it is started again after its end: nothing is removed, --rm or not */
+	KEEPER_HEALTH, /* a health check has ended: value: its exit code, value2: when it began, CLOCK_REALTIME
+			 * in ns; data: its output */
 	/* from the keeper */
 	KEEPER_WELCOME = 100, /* value: its version */
 	KEEPER_STARTED,	      /* to the starting command: the payload runs */

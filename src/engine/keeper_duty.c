@@ -37,9 +37,9 @@ static bool removes(const struct keeper_state *state)
 	return state->remove;
 }
 
-static bool restarts(const struct keeper_state *state)
+static bool executes_insula(const struct keeper_state *state)
 {
-	return state->restart != NULL;
+	return state->program != NULL;
 }
 
 static const struct {
@@ -56,8 +56,9 @@ static const struct {
 };
 
 /* One duty more has no row, as its rights are not the keeper's: the program that starts the container again
- * (keeper_restart.c) is executed by it, and is to have all that root may have. So a keeper with a restart
- * policy keeps its bounding set, and may gain by execve; until then it can do no more than others. */
+ * (keeper_restart.c) or looks after its health (keeper_health.c) is executed by it, and is to have all that
+ * root may have. So a keeper with such a duty keeps its bounding set, and may gain by execve; until then
+ * it can do no more than others. */
 
 static uint64_t caps_needed(const struct keeper_state *state)
 {
@@ -77,7 +78,7 @@ int keeper_drop_privileges(const struct keeper_state *state, struct err *err)
 		return -1;
 	want.permitted = have.permitted & caps_needed(state);
 	want.effective = want.permitted;
-	want.bounding = caps_bounding(restarts(state) ? UINT64_MAX : want.permitted);
+	want.bounding = caps_bounding(executes_insula(state) ? UINT64_MAX : want.permitted);
 	want.inheritable = 0;
 	want.ambient = 0;
 	/* Dropping from the bounding set takes CAP_SETPCAP: who has none, as a user's keeper or one
@@ -86,7 +87,7 @@ int keeper_drop_privileges(const struct keeper_state *state, struct err *err)
 		return -1;
 	if (caps_apply(&want, err) < 0)
 		return -1;
-	if (restarts(state))
+	if (executes_insula(state))
 		return 0;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_errno(err, "cannot set no_new_privs");

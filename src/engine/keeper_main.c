@@ -115,6 +115,9 @@ static void reap(struct keeper *k)
 			return;
 		if (info.si_pid == k->state.init_pid)
 			note_exit(k, &info);
+		else if (info.si_pid == k->check.pid)
+			keeper_check_ended(k, info.si_code == CLD_EXITED ? info.si_status
+									 : 128 + info.si_status);
 	}
 }
 
@@ -142,6 +145,7 @@ static void end(struct keeper *k)
 {
 	loop_remove(k->kill_timer);
 	k->kill_timer = NULL;
+	keeper_health_done(k);
 	loop_remove(k->init_source); /* ready for ever now */
 	k->init_source = NULL;
 	keeper_io_drain(k);
@@ -328,6 +332,8 @@ static int start(struct keeper *k, struct err *err)
 	keeper_note_origin(&k->state);
 	lower_oom_score();
 	raise_limits();
+	if (keeper_health_init(k, err) < 0)
+		return -1;
 	if (keeper_drop_privileges(&k->state, err) < 0 || fail_point("keeper.start", err) < 0)
 		return -1;
 	return keeper_clients_init(k, err);

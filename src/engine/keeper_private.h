@@ -8,6 +8,7 @@
 #define INSULA_ENGINE_KEEPER_PRIVATE_H
 
 #include "base/loop.h"
+#include "base/proc.h"
 #include "engine/keeper.h"
 #include "engine/log.h"
 
@@ -70,6 +71,10 @@ struct keeper {
 	struct loop_source *input_source;
 	char *buffer; /* KEEPER_PACKET_MAX, mapped: for the packet or the output in hand */
 	bool buffer_used;
+	struct proc check; /* the health check that runs; pid 0: none */
+	int64_t check_begun_ns;
+	bool check_reported;
+	struct loop_source *health_timer, *check_timer;
 	struct loop_source *restart_timer;
 	bool restarting; /* its end is not the last */
 	bool cancelled;	 /* nor is it to be started again, as of late */
@@ -157,5 +162,15 @@ void keeper_await_restart(struct keeper *k);
 void keeper_cancel_restart(struct keeper *k);
 /* Limits and score as this process had them before it became a keeper. */
 void keeper_note_origin(struct keeper_state *state);
+void keeper_restore_origin(const struct keeper_origin *origin);
+
+/* keeper_health.c */
+int keeper_health_init(struct keeper *k, struct err *err);
+void keeper_health_done(struct keeper *k);
+/* A check has a result. */
+void keeper_health_result(struct keeper *k, int code, int64_t begun_ns, const char *output,
+			  size_t size);
+/* The process of one was reaped. */
+void keeper_check_ended(struct keeper *k, int code);
 
 #endif

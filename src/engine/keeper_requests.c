@@ -138,6 +138,22 @@ static int on_keep(struct keeper_client *c, const struct keeper_header *m, const
 	return 0;
 }
 
+static int on_health(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		     struct err *err)
+{
+	struct keeper *k = c->keeper;
+	size_t size = m->length < HEALTH_OUTPUT_MAX ? m->length : HEALTH_OUTPUT_MAX;
+
+	if (k->phase != KEEPER_RUNNING)
+		return err_set(err, ERR_STATE, 0, "the container has ended");
+	if (!k->state.health_config.command.count || m->value < 0 || m->value > 255)
+		return err_set(err, ERR_INVALID, 0, "this is no result of a health check here");
+	k->check_reported = true;
+	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
+	keeper_health_result(k, (int)m->value, m->value2, data, size);
+	return 0;
+}
+
 typedef int request_fn(struct keeper_client *c, const struct keeper_header *m, const char *data,
 		       struct err *err);
 
@@ -150,7 +166,7 @@ static const struct request {
 	[KEEPER_RESIZE] = {on_resize},	   [KEEPER_SIGNAL] = {on_signal},
 	[KEEPER_STOP] = {on_stop},	   [KEEPER_WAIT] = {on_wait},
 	[KEEPER_PING] = {on_ping},	   [KEEPER_REPLACE] = {on_replace, true},
-	[KEEPER_KEEP] = {on_keep},
+	[KEEPER_KEEP] = {on_keep},	   [KEEPER_HEALTH] = {on_health, true},
 };
 
 static int check_message(const struct keeper_client *c, const struct keeper_header *m, size_t size,

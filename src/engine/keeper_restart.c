@@ -59,7 +59,7 @@ void keeper_note_origin(struct keeper_state *state)
 {
 	struct keeper_origin *o = &state->origin;
 
-	if (o->known || !state->restart)
+	if (o->known || !state->program)
 		return;
 	o->known = true;
 	o->oom_score_adj = read_score();
@@ -76,7 +76,7 @@ static void restore_limit(int resource, uint64_t soft, uint64_t hard)
 	setrlimit(resource, &limit);
 }
 
-static void restore_origin(const struct keeper_origin *o)
+void keeper_restore_origin(const struct keeper_origin *o)
 {
 	own_fd int fd = open(OOM_SCORE, O_WRONLY | O_CLOEXEC);
 	char text[16];
@@ -96,9 +96,11 @@ bool keeper_wants_restart(const struct keeper *k)
 	struct restart_policy policy;
 	struct err ignored;
 
-	return k->state.program && !k->state.ending &&
-	       restart_policy_parse(k->state.restart, &policy, &ignored) == 0 &&
-	       restart_policy_wants(&policy, k->exit_code, k->state.stopped, k->state.restarts);
+	if (!k->state.program || k->state.ending || k->state.stopped)
+		return false;
+	return k->state.restart_once ||
+	       (restart_policy_parse(k->state.restart, &policy, &ignored) == 0 &&
+		restart_policy_wants(&policy, k->exit_code, false, k->state.restarts));
 }
 
 /* Returns only where it failed. */
@@ -107,10 +109,11 @@ static void execute(struct keeper *k, struct err *err)
 	struct keeper_state next = k->state;
 
 	next.restarts++;
+	next.restart_once = false;
 	next.client_fd = -1;
 	next.console_fd = next.stdin_fd = next.stdout_fd = next.stderr_fd = -1;
 	if (keeper_clients_pack(k, NULL, &next.clients, err) == 0) {
-		restore_origin(&k->state.origin);
+		keeper_restore_origin(&k->state.origin);
 		proc_reset_signals();
 		keeper_exec_again(&next, err);
 	}

@@ -41,6 +41,8 @@ enum wait_condition {
 	WAIT_RUNNING = 8,
 	WAIT_PAUSED = 16,
 	WAIT_REMOVED = 32,
+	WAIT_HEALTHY = 64,
+	WAIT_UNHEALTHY = 128,
 };
 
 /* Until one of the conditions (bits) is true of the container. An end is told by its keeper; everything else

@@ -310,6 +310,7 @@ static int fill_outside(const struct request *r, const char *image_ref, const st
 	if (set_identity(options, image_ref, image, record, err) < 0 ||
 	    set_stop(options, record, err) < 0 || set_restart(options, record, err) < 0 ||
 	    request_log(options, record, err) < 0 ||
+	    request_health(options, &record->health, err) < 0 ||
 	    request_labels(options, &record->labels, err) < 0 ||
 	    request_annotations(options, &record->spec.annotations, err) < 0)
 		return -1;

@@ -41,6 +41,9 @@ struct request {
 
 /* The file systems of every container, then --tmpfs, -v, --mount and --shm-size (request_mounts.c). */
 int request_mounts(const struct request *r, struct spec *spec, struct err *err);
+/* --health-cmd and its family; an empty command: none (request_health.c). */
+int request_health(const struct run_options *options, struct health_config *config,
+		   struct err *err);
 /* Memory, CPUs, pids, --ulimit, --sysctl (request_limits.c). */
 int request_limits(const struct request *r, struct spec *spec, struct err *err);
 #define REQUEST_MEMORY_MINIMUM (UINT64_C(6) << 20) /* below it a container's init does not start */

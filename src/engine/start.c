@@ -164,16 +164,28 @@ static int write_state(struct birth *b, struct err *err)
 	return status;
 }
 
-/* What a keeper needs to start it again: the policy, and us. */
-static int fill_restart(const struct record *record, struct keeper_state *k, struct err *err)
+/* What a keeper needs to start it again, and to look after its health: the policy, and us. */
+static int fill_program(const struct record *record, struct keeper_state *k, struct err *err)
 {
 	char program[PATH_SIZE];
 
 	if (proc_find_ours("insula", "INSULA_SELF", program, sizeof program, err) < 0)
-		return err_wrap(err, "--restart");
-	k->restart = str_dup(record->restart, err);
+		return err_wrap(err, "--restart and --health-cmd");
 	k->program = str_dup(program, err);
-	return k->restart && k->program ? 0 : -1;
+	if (record->restart)
+		k->restart = str_dup(record->restart, err);
+	return k->program && (k->restart || !record->restart) ? 0 : -1;
+}
+
+static int fill_duties(const struct record *record, struct keeper_state *k, struct err *err)
+{
+	if (!record->restart && !record->health.command.count)
+		return 0;
+	k->health_config = record->health;
+	k->health_config.command = STRV_INIT;
+	if (strv_copy(&k->health_config.command, &record->health.command, err) < 0)
+		return -1;
+	return fill_program(record, k, err);
 }
 
 static void fill_log(const struct record *record, struct keeper_state *k)
@@ -207,7 +219,7 @@ static int fill_keeper(struct birth *b, int client_fd, bool attach, struct err *
 	k->begun_ms = clock_boot_ms();
 	if (!k->id || !k->name || !k->root || !k->run)
 		return -1;
-	return record->restart ? fill_restart(record, k, err) : 0;
+	return fill_duties(record, k, err);
 }
 
 static int claim_ids(struct birth *b, struct err *err)

@@ -401,6 +401,27 @@ static void forget_status(struct container *ct)
 	exit_record_done(&ct->exit);
 	ct->state = CONTAINER_INIT.state;
 	ct->paused = false;
+	ct->health = HEALTH_NONE;
+}
+
+/* Of one that runs. */
+static int read_health(int dir_fd, const char *path, const struct record *record)
+{
+	struct health health = {0};
+	struct err ignored = ERR_INIT;
+	int status;
+
+	if (!record->health.command.count || health_read(dir_fd, path, &health, &ignored) < 0)
+		return HEALTH_NONE;
+	status = health.status;
+	health_done(&health);
+	return status;
+}
+
+static void note_condition(struct container *ct)
+{
+	ct->paused = engine_is_paused(ct->run_fd, ".", ct->id);
+	ct->health = read_health(ct->run_fd, ".", &ct->record);
 }
 
 static int find_status(struct container *ct, struct err *err)
@@ -409,7 +430,7 @@ static int find_status(struct container *ct, struct err *err)
 		if (look_at_status(ct, err) < 0)
 			return -1;
 		if (ct->status == CT_RUNNING)
-			ct->paused = engine_is_paused(ct->run_fd, ".", ct->id);
+			note_condition(ct);
 		if (ct->status != CT_DEAD && ct->status != CT_STARTING)
 			return 0;
 		/* Removed between two of our looks, of which the later ones found nothing. */
@@ -480,6 +501,7 @@ int store_summarize(struct store *store, const char *id, struct container *ret, 
 		ct.status = CT_RUNNING;
 		path[strlen(path) - sizeof STORE_STATE] = '\0'; /* and the slash before it */
 		ct.paused = engine_is_paused(store->run_fd, path, id);
+		ct.health = read_health(store->run_fd, path, &ct.record);
 		*ret = ct;
 		return 0;
 	}

@@ -23,6 +23,7 @@
  *	  containers/ID/ctl	      the keeper's socket
  *	  containers/ID/fresh	      being made or started: its command has not run
  *	  containers/ID/paused	      somebody paused it; whether it is, its freezer tells
+ *	  containers/ID/health.json   what its health checks said
  *	  containers/ID/record.json   here instead of in ROOT for a container that was run with --rm
  *	  ids/N			      id range N is taken by the container named in it
  *	  creators		      locked, shared, by whoever creates a container or takes a range
@@ -43,6 +44,7 @@
 #include "base/file.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "engine/health.h"
 #include "spec/spec.h"
 
 #define STORE_ID_LENGTH 64 /* lower-case hex */
@@ -79,6 +81,7 @@ struct record {
 	int stop_signal;
 	uint64_t stop_timeout_ms;
 	char *restart;	       /* policy, see restart_policy.h; NULL: no */
+	struct health_config health;
 	struct strv command;   /* as shown by ps */
 	struct strv labels;    /* key=value */
 	char *log_driver;      /* "none"; NULL: files */
@@ -157,6 +160,7 @@ struct container {
 	int lock_fd;	     /* its lock, held by whoever creates it; else -1 */
 	enum container_status status;
 	bool paused; /* where running */
+	int health;  /* enum health_status, where running */
 	/* A start of one that exists: what was known of the last run is forgotten when this one runs. */
 	bool again;
 	bool stopped; /* somebody asks for its end: so it is recorded, should its keeper be dead */

@@ -79,7 +79,9 @@ static unsigned int conditions_of(const struct container *ct)
 	case CT_CREATED:
 		return WAIT_CREATED | WAIT_STOPPED;
 	case CT_RUNNING:
-		return ct->paused ? WAIT_PAUSED : WAIT_RUNNING;
+		return (ct->paused ? WAIT_PAUSED : WAIT_RUNNING) |
+		       (ct->health == HEALTH_HEALTHY ? WAIT_HEALTHY : 0) |
+		       (ct->health == HEALTH_UNHEALTHY ? WAIT_UNHEALTHY : 0);
 	case CT_EXITED:
 		return WAIT_EXITED | WAIT_STOPPED;
 	case CT_RESTARTING:
@@ -95,11 +97,15 @@ static unsigned int conditions_of(const struct container *ct)
 static int look(struct container *ct, unsigned int conditions, int *ret_code, struct err *err)
 {
 	const unsigned int ends = WAIT_STOPPED | WAIT_EXITED;
+	const unsigned int health = WAIT_HEALTHY | WAIT_UNHEALTHY;
 
 	if (ct->status == CT_DEAD && engine_repair(ct, err) < 0)
 		return -1;
 	if (store_is_gone(ct))
 		return err_set(err, ERR_NOT_FOUND, 0, "container '%s' was removed",
+			       ct->record.name);
+	if (!(conditions & ~health) && !ct->record.health.command.count)
+		return err_set(err, ERR_STATE, 0, "container '%s' has no health check",
 			       ct->record.name);
 	if (conditions_of(ct) & conditions) {
 		*ret_code = ct->status == CT_EXITED ? ct->exit.code : -1;

@@ -19,6 +19,13 @@ good_values() {
 	--detach-keys ctrl-a,d
 	--sig-proxy
 	--restart on-failure:3
+	--health-cmd true
+	--health-interval disable --health-cmd true
+	--health-timeout 3s --health-cmd true
+	--health-retries 2 --health-cmd true
+	--health-start-period 1m --health-cmd true
+	--health-on-failure stop --health-cmd true
+	--no-healthcheck
 	--rm
 	--name web.1
 	--hostname box
