@@ -236,7 +236,9 @@ static int claim(struct birth *b, struct err *err)
 	const struct record *record = &b->ct->record;
 
 	if (b->again)
-		return claim_ids(b, err);
+		return store_note_starter(b->keeper.alive_fd, own_host_pid(b->proc_fd), err) < 0
+			       ? -1
+			       : claim_ids(b, err);
 	b->keeper.alive_fd = file_lock(b->ct->run_fd, STORE_ALIVE, LOCK_EXCLUSIVE, 0, err);
 	if (b->keeper.alive_fd < 0 ||
 	    store_note_starter(b->keeper.alive_fd, own_host_pid(b->proc_fd), err) < 0)
