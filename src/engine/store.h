@@ -80,7 +80,7 @@ struct record {
 	bool strict;
 	int stop_signal;
 	uint64_t stop_timeout_ms;
-	char *restart;	       /* policy, see restart_policy.h; NULL: no */
+	char *restart; /* policy, see restart_policy.h; NULL: no */
 	struct health_config health;
 	struct strv command;   /* as shown by ps */
 	struct strv labels;    /* key=value */
