@@ -157,11 +157,19 @@ static int check_rlimits(const struct spec *s, struct problems *found, struct er
 	return 0;
 }
 
+/* AppArmor goes by a file's path in its mount namespace, and by what is left of it for one that is in none. */
 static int check_apparmor(const struct spec *s, struct problems *found, struct err *err)
 {
-	if (spec_check_optional(s->process.apparmor_profile, err) < 0)
+	const char *profile = s->process.apparmor_profile;
+
+	if (spec_check_optional(profile, err) < 0)
 		return err_wrap(err, "process.apparmorProfile");
-	return 0;
+	if (!profile || str_eq(profile, "unconfined") || !spec_shares_mounts(s))
+		return 0;
+	err_set(err, ERR_UNSUPPORTED, 0,
+		"process.apparmorProfile: its rules about paths would not hold without a mount "
+		"namespace of the container's own");
+	return err_hint(err, "add {\"type\": \"mount\"} without a path to linux.namespaces");
 }
 
 static int check_selinux(const struct spec *s, struct problems *found, struct err *err)

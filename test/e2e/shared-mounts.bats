@@ -195,7 +195,9 @@ createContainer $ours" ] || fail "$(cat "$log")"
 	[ "$(cat "$BUNDLE/rootfs/tmp/where")" = / ]
 }
 
-@test "propagation and an ordinary user are refused" {
+@test "propagation, a profile of AppArmor and an ordinary user are refused" {
+	without_own '.process.apparmorProfile = "some-profile"'
+	refused_by 125 'process.apparmorProfile: its rules about paths would not hold' runtime run --bundle "$BUNDLE" one
 	without_own '.linux.rootfsPropagation = "rslave"'
 	refused_by 125 "linux.rootfsPropagation: 'rslave' needs a mount namespace of the container's own" \
 		runtime run --bundle "$BUNDLE" one

@@ -61,14 +61,6 @@ teardown() {
 	[ "$(cat "$BUNDLE/rootfs/tmp/hook")" = unconfined ] || fail "$(cat "$BUNDLE/rootfs/tmp/hook")"
 }
 
-@test "a profile is in force in a mount namespace of others" {
-	apparmor_parser --add "$E2E_STATE/profile"
-	bundle ".linux.namespaces |= map(select(.type != \"mount\")) | .process.apparmorProfile = \"$PROFILE\"
-		| .process.args = [\"sh\", \"-c\", \"cat /proc/self/attr/current; cat /srv/secret || echo denied; ls /srv\"]"
-	ok runtime --runroot "$INSULA_RUNROOT" run --bundle "$BUNDLE" one
-	[ "$output" = "$PROFILE (enforce)"$'\ndenied\nsecret' ] || fail
-}
-
 @test "a profile that is not loaded is an error that names it" {
 	bundle '.process.apparmorProfile = "insula-no-such-profile" | .process.args = ["true"]'
 	run --separate-stderr runtime --runroot "$INSULA_RUNROOT" run --bundle "$BUNDLE" one
