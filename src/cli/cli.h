@@ -100,6 +100,9 @@ static inline void table_done(struct table *t)
 	str_done(&t->cells);
 }
 
+/* "1.5MiB", into buf. */
+const char *cli_size_text(uint64_t bytes, char *buf, size_t size);
+
 void table_add(struct table *t, const char *text);
 int table_print(const struct table *t, FILE *out, struct err *err);
 

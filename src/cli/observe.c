@@ -196,21 +196,6 @@ static void watching_done(struct watching *w)
 	cgroup_host_done(&w->host);
 }
 
-/* "1.5MiB". */
-static const char *size_text(uint64_t bytes, char *buf, size_t size)
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-	double value = (double)bytes;
-	size_t unit = 0;
-
-	while (value >= 1024 && unit + 1 < sizeof units / sizeof *units) {
-		value /= 1024;
-		unit++;
-	}
-	snprintf(buf, size, unit ? "%.4g%s" : "%.0f%s", value, units[unit]);
-	return buf;
-}
-
 static void write_u64(struct json_writer *w, const char *key, uint64_t value)
 {
 	json_write_key(w, key);
@@ -227,8 +212,8 @@ static void write_pair(struct json_writer *w, const char *key, bool there, uint6
 {
 	char one[24], two[24], text[64];
 
-	snprintf(text, sizeof text, "%s / %s", size_text(a, one, sizeof one),
-		 size_text(b, two, sizeof two));
+	snprintf(text, sizeof text, "%s / %s", cli_size_text(a, one, sizeof one),
+		 cli_size_text(b, two, sizeof two));
 	json_write_member(w, key, there ? text : "--");
 }
 

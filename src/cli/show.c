@@ -8,6 +8,7 @@
 
 #include "base/own.h"
 #include "cli/cli.h"
+#include "cli/template.h"
 #include "engine/info.h"
 #include "engine/inspect.h"
 #include "json/json.h"
@@ -18,7 +19,7 @@
 
 struct inspect_options {
 	bool security;
-	int format;
+	char *format;
 };
 
 struct inspection {
@@ -52,30 +53,34 @@ static int inspect_one(struct cli *cli, struct container *ct, void *data, struct
 
 static int run_inspect(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
-	own(inspection) struct inspection i = {.options = data, .text = STR_INIT(DOCUMENT_MAX)};
+	const struct inspect_options *options = data;
+	own(inspection) struct inspection i = {.options = options, .text = STR_INIT(DOCUMENT_MAX)};
 	struct err ignored = ERR_INIT;
 	int status;
 
+	if (template_check(options->format, NULL, err) < 0)
+		return -1;
 	json_writer_init(&i.w, &i.text, 4);
 	json_write_array(&i.w);
 	status = cli_each_container(cli, operands, &i, inspect_one, err);
 	json_write_end(&i.w, ']');
 	if (str_check(&i.text, "the description", status < 0 ? &ignored : err) < 0)
 		return -1;
-	if (i.count)
-		puts(i.text.data);
-	return status;
+	if (!i.count)
+		return status;
+	return print_rows(options->format ? options->format : "json", NULL, NULL, &i.text,
+			  status < 0 ? &ignored : err) < 0
+		       ? -1
+		       : status;
 }
 
 #define INSPECT(field) offsetof(struct inspect_options, field)
 
-static const char *const inspect_formats[] = {"json", NULL};
-
 static const struct opt inspect_table[] = {
 	{"security", 0, OPT_BOOL, INSPECT(security),
 	 .help = "add what the kernel enforces on it just now"},
-	{"format", 0, OPT_CHOICE, INSPECT(format), .value_name = "FORMAT", .help = "output",
-	 .choices = inspect_formats},
+	{"format", 'f', OPT_STRING, INSPECT(format), .value_name = "FORMAT",
+	 .help = "json, the default, or a template: {{.Name}} {{.State.Pid}}"},
 	{0},
 };
 

@@ -5,6 +5,7 @@
  * cell that came from somebody else (an image, a command) cannot write escape sequences to the
  * terminal: what is no printable character is shown as '?'. Widths count characters, not bytes.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -54,4 +55,18 @@ int table_print(const struct table *t, FILE *out, struct err *err)
 		column = (column + 1) % t->columns;
 	}
 	return 0;
+}
+
+const char *cli_size_text(uint64_t bytes, char *buf, size_t size)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	while (value >= 1024 && unit + 1 < sizeof units / sizeof *units) {
+		value /= 1024;
+		unit++;
+	}
+	snprintf(buf, size, unit ? "%.4g%s" : "%.0f%s", value, units[unit]);
+	return buf;
 }

@@ -490,7 +490,8 @@ int print_rows(const char *format, const char *fallback, const struct template_f
 		puts(text->data);
 		return 0;
 	}
-	t = template_parse(format && !str_eq(format, "table") ? format : fallback, fields, err);
+	t = template_parse(!fallback || (format && !str_eq(format, "table")) ? format : fallback,
+			   fields, err);
 	doc = t ? json_parse(text->data, text->len, "the list", err) : NULL;
 	return doc ? template_print(t, doc, 0, stdout, err) : -1;
 }

@@ -7,6 +7,7 @@
 #define INSULA_ENGINE_FILTER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/str.h"
@@ -33,5 +34,14 @@ bool filter_container(const char *id, const char *name, const char *value);
 
 struct event;
 extern const struct filter_key event_filter_keys[]; /* of rows that are struct event */
+
+/* Of rows that are struct container. What is named by time or by another container is made a number first:
+ * filters_resolve_containers(). *ret_spec: some look at the specification, which rows then have to have. */
+extern const struct filter_key container_filter_keys[];
+struct store;
+typedef int filter_moment_fn(const char *flag, const char *text, int64_t *ret_ns, struct err *err);
+int filters_resolve_containers(struct store *store, const struct strv *filters,
+			       filter_moment_fn *parse, struct strv *ret, bool *ret_spec,
+			       struct err *err);
 
 #endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Disk space: see space.h. A container's tree is its own, so each name is used once and no link is followed. */
+#include "engine/space.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/own.h"
+
+#define LEVELS_MAX 400
+
+static uint64_t tree_of(int dir_fd, const char *name, int level);
+
+static uint64_t contents_of(int dir_fd, const char *name, int level)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME);
+	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	uint64_t size = 0;
+
+	if (!dir) {
+		fd_close(fd);
+		return 0;
+	}
+	for (struct dirent *e; level < LEVELS_MAX && (e = readdir(dir));)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			size += tree_of(fd, e->d_name, level + 1);
+	return size;
+}
+
+/* A file with several names counts for a part of itself under each: whole, where all of them are here. */
+static uint64_t tree_of(int dir_fd, const char *name, int level)
+{
+	struct stat st;
+	uint64_t size;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	size = (uint64_t)st.st_blocks * 512;
+	if (S_ISDIR(st.st_mode))
+		return size + contents_of(dir_fd, name, level);
+	return st.st_nlink > 1 ? size / st.st_nlink : size;
+}
+
+uint64_t space_of_tree(int dir_fd, const char *name)
+{
+	return tree_of(dir_fd, name, 0);
+}
+
+void space_of_container(const struct store *store, const char *id, struct container_space *ret)
+{
+	char path[sizeof "containers/" + STORE_ID_LENGTH];
+	struct dirent *e;
+
+	*ret = (struct container_space){0};
+	snprintf(path, sizeof path, "containers/%s", id);
+	int fd = openat(store->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		fd_close(fd);
+		return;
+	}
+	while ((e = readdir(dir))) {
+		uint64_t size = 0;
+
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			size = space_of_tree(fd, e->d_name);
+		if (str_eq(e->d_name, "upper") || str_starts(e->d_name, "layer-"))
+			ret->writes += size;
+		else if (str_starts(e->d_name, "log"))
+			ret->logs += size;
+		ret->all += size;
+	}
+}
+
+uint64_t space_of_images(const struct store *store)
+{
+	return space_of_tree(store->root_fd, "images");
+}

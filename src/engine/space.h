@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What containers and images take of the disk. */
+#ifndef INSULA_ENGINE_SPACE_H
+#define INSULA_ENGINE_SPACE_H
+
+#include <stdint.h>
+
+#include "engine/store.h"
+
+/* Bytes that the file or tree `name` of dir_fd takes (its blocks), hard links once; 0 where it is absent. What
+ * cannot be looked at, or goes away meanwhile, counts for nothing. */
+uint64_t space_of_tree(int dir_fd, const char *name);
+
+struct container_space {
+	uint64_t writes; /* its layers */
+	uint64_t logs;
+	uint64_t all; /* and its records */
+};
+
+/* A container in the store by its id. */
+void space_of_container(const struct store *store, const char *id, struct container_space *ret);
+/* The masks of the host image. */
+uint64_t space_of_images(const struct store *store);
+
+#endif
