@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Checking the store: see check.h. Each container is read as every verb reads it, checksums included, and then
+ * what others find it by: its name, its range of ids, its layers. A container that is being made, changed or
+ * removed just now looks wrong for a moment, so what is wrong is looked at once more with its lock held.
+ */
+#include "engine/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "engine/store_private.h"
+
+#define LOCK_TIMEOUT_MS 2000
+
+struct checking {
+	struct store *store;
+	struct check_report *report;
+	bool repair;
+	int names_fd;
+};
+
+void check_report_done(struct check_report *report)
+{
+	for (size_t i = 0; i < report->count; i++) {
+		free(report->items[i].object);
+		free(report->items[i].text);
+	}
+	free(report->items);
+	*report = (struct check_report){0};
+}
+
+__attribute__((format(printf, 4, 5))) static int found(struct checking *c, const char *object,
+						       bool repaired, const char *format, ...)
+{
+	struct check_report *r = c->report;
+	struct check_problem *grown = reallocarray(r->items, r->count + 1, sizeof *grown);
+	va_list ap;
+	char text[1024];
+
+	if (!grown)
+		return -1;
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	r->items = grown;
+	grown[r->count++] = (struct check_problem){strdup(object), strdup(text), repaired};
+	return 0;
+}
+
+/* ---- a container ---- */
+
+static bool has(int dir_fd, const char *path)
+{
+	struct stat st;
+
+	return dir_fd >= 0 && fstatat(dir_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(st.st_mode);
+}
+
+/* Nobody else has the name, as a free one can be claimed. */
+static bool claim_again(struct checking *c, const struct container *ct)
+{
+	struct err claiming = ERR_INIT;
+
+	return c->repair && store_claim_name(c->store, ct->record.name, ct->id, !ct->record.remove,
+					     &claiming) == 0;
+}
+
+static int check_name(struct checking *c, const struct container *ct, const char *object)
+{
+	struct err reading = ERR_INIT;
+	own_free char *owner = store_name_owner(c->names_fd, ct->record.name, &reading);
+
+	if (str_eq(owner, ct->id) || ct->record.version == 0)
+		return 0;
+	if (owner)
+		return found(c, object, false, "its name '%s' leads to container %.12s",
+			     ct->record.name, owner);
+	return found(c, object, claim_again(c, ct), "its name '%s' leads nowhere", ct->record.name);
+}
+
+static int check_layers(struct checking *c, const struct container *ct, const char *object)
+{
+	static const char *const parts[] = {"upper", "work"};
+
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		if (!has(ct->root_fd, parts[i]) &&
+		    found(c, object, false, "its layer has no '%s'", parts[i]) < 0)
+			return -1;
+	return 0;
+}
+
+static int check_range(struct checking *c, const struct container *ct, const char *object)
+{
+	own_fd int ids_fd = openat(c->store->run_fd, "ids", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own_free char *owner = NULL;
+	char slot[16];
+
+	if (ct->status != CT_RUNNING || ct->state.id_slot < 0 || ids_fd < 0)
+		return 0;
+	snprintf(slot, sizeof slot, "%d", ct->state.id_slot);
+	owner = store_slot_owner(ids_fd, slot);
+	if (str_eq(owner, ct->id))
+		return 0;
+	return found(c, object, false, "its range of ids, %s, is taken by %.12s", slot,
+		     owner ? owner : "nobody");
+}
+
+static int check_parts(struct checking *c, struct container *ct, const char *object)
+{
+	struct err reading = ERR_INIT;
+
+	c->report->files += 2;
+	if (store_load_spec(ct, &reading) < 0)
+		return found(c, object, false, "%s", reading.message);
+	if (check_name(c, ct, object) < 0 || check_layers(c, ct, object) < 0 ||
+	    check_range(c, ct, object) < 0)
+		return -1;
+	return 0;
+}
+
+/* 1: it is well, or gone; 0: something was found, if `report`. */
+static int look_at(struct checking *c, const char *id, bool report, struct err *err)
+{
+	own(container) struct container ct = CONTAINER_INIT;
+	struct check_report scratch = {0}, *kept = c->report;
+	struct err loading = ERR_INIT;
+	bool repair = c->repair;
+	char object[64];
+	int status = 0;
+
+	snprintf(object, sizeof object, "container %.12s", id);
+	if (!report) {
+		c->report = &scratch;
+		c->repair = false;
+	}
+	if (store_load(c->store, id, &ct, &loading) == 0)
+		status = ct.status == CT_STARTING ? 0 : check_parts(c, &ct, object);
+	else if (loading.kind != ERR_NOT_FOUND)
+		status = found(c, object, false, "%s", loading.message);
+	size_t count = c->report->count;
+	c->report = kept;
+	c->repair = repair;
+	if (!report)
+		check_report_done(&scratch);
+	if (status < 0)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot check the store");
+	return count == 0;
+}
+
+/* With the lock where it can be had: one whose holder hangs is looked at all the same. */
+static int check_container(struct checking *c, const char *id, struct err *err)
+{
+	own(container) struct container ct = CONTAINER_INIT;
+	struct err locking = ERR_INIT;
+	int well = look_at(c, id, false, err);
+	char path[sizeof "containers/" + STORE_ID_LENGTH];
+
+	c->report->containers++;
+	if (well)
+		return well < 0 ? -1 : 0;
+	snprintf(path, sizeof path, "containers/%s", id);
+	own_fd int run_fd = openat(c->store->run_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own_fd int lock_fd = run_fd < 0 ? -1
+					: file_lock(run_fd, "lock", LOCK_EXCLUSIVE, LOCK_TIMEOUT_MS,
+						    &locking);
+	return look_at(c, id, true, err) < 0 ? -1 : 0;
+}
+
+/* ---- names ---- */
+
+/* Two names of one container: a rename that was killed. The record says which it has. */
+static bool drop_other_name(struct checking *c, const char *name, struct container *ct)
+{
+	struct err ending = ERR_INIT;
+	own_free char *owner = NULL;
+
+	if (!c->repair)
+		return false;
+	own_fd int lock_fd = store_lock(ct, LOCK_TIMEOUT_MS, &ending);
+	if (lock_fd < 0 || store_end_rename(ct, &ending) < 0)
+		return false;
+	owner = store_name_owner(c->names_fd, name, &ending);
+	return !owner || (str_eq(owner, ct->id) && file_unlink(c->names_fd, name, &ending) == 0);
+}
+
+static int check_name_file(struct checking *c, const char *name)
+{
+	own(container) struct container ct = CONTAINER_INIT;
+	struct err reading = ERR_INIT;
+	own_free char *owner = store_name_owner(c->names_fd, name, &reading);
+	char object[STORE_NAME_MAX + 16];
+
+	c->report->names++;
+	snprintf(object, sizeof object, "name '%.*s'", STORE_NAME_MAX, name);
+	if (!owner)
+		return reading.kind == ERR_NOT_FOUND
+			       ? 0
+			       : found(c, object, false, "%s", reading.message);
+	if (!store_has(c->store, owner))
+		return found(c, object,
+			     c->repair &&
+				     store_drop_name(c->store, c->names_fd, name, &reading) == 0,
+			     "it leads to a container that is gone");
+	if (store_load(c->store, owner, &ct, &reading) < 0 || ct.record.version == 0 ||
+	    ct.status == CT_STARTING || str_eq(ct.record.name, name))
+		return 0; /* what is wrong with the container is told with it */
+	return found(c, object, drop_other_name(c, name, &ct),
+		     "it leads to container %.12s, whose name is '%s'", owner, ct.record.name);
+}
+
+static int check_names(struct checking *c, struct err *err)
+{
+	own(strv) struct strv names = STRV_INIT;
+	struct err checking = ERR_INIT;
+
+	if (file_list(c->names_fd, ".", &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++)
+		if (store_check_name(names.items[i], &checking) == 0 &&
+		    check_name_file(c, names.items[i]) < 0)
+			return err_set(err, ERR_LIMIT, ENOMEM, "cannot check the store");
+	return 0;
+}
+
+int engine_check(struct store *store, bool repair, struct check_report *ret, struct err *err)
+{
+	own(strv) struct strv ids = STRV_INIT;
+	own_fd int names_fd = store_open_names(store, err);
+	struct checking c = {.store = store, .report = ret, .repair = repair, .names_fd = names_fd};
+
+	*ret = (struct check_report){0};
+	if (names_fd < 0 || store_list(store, &ids, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ids.count; i++)
+		if (check_container(&c, ids.items[i], err) < 0)
+			return -1;
+	return check_names(&c, err);
+}
