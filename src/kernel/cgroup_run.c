@@ -19,6 +19,8 @@
 #include "base/own.h"
 #include "kernel/cgroup_internal.h"
 
+#define DELEGATED_SIZE 4096 /* of the list of files */
+
 int cgroup_put(int dir_fd, const char *file, const char *value)
 {
 	own_fd int fd = openat(dir_fd, file, O_WRONLY | O_CLOEXEC);
@@ -199,6 +201,36 @@ int cgroup_move_below(const struct cgroup_host *host, const char *name, const ch
 	snprintf(text, sizeof(text), "%d", pid);
 	if (sub_fd < 0 || cgroup_put(sub_fd, "cgroup.procs", text) < 0)
 		return err_errno(err, "cannot move process %d to cgroup '%s/%s'", pid, name, sub);
+	return 0;
+}
+
+/* What the kernel says a delegate may have; what it says nothing about where that file is absent. */
+static void delegated_files(char text[static DELEGATED_SIZE])
+{
+	own_fd int fd = open("/sys/kernel/cgroup/delegate", O_RDONLY | O_CLOEXEC);
+	struct err ignored = ERR_INIT;
+
+	if (fd < 0 || fd_read_buf(fd, text, DELEGATED_SIZE, "delegate", &ignored) <= 0)
+		snprintf(text, DELEGATED_SIZE,
+			 "cgroup.procs\ncgroup.threads\ncgroup.subtree_control\n");
+}
+
+int cgroup_hand_over(const struct cgroup *cg, uid_t uid, struct err *err)
+{
+	int dir_fd = cgroup_v2_dir(cg);
+	char text[DELEGATED_SIZE], *rest = text;
+
+	if (dir_fd < 0)
+		return err_set(err, ERR_UNSUPPORTED, 0, "cgroup '%s' is not on cgroup v2",
+			       cg->name);
+	delegated_files(text);
+	if (fchownat(dir_fd, "", uid, (gid_t)-1, AT_EMPTY_PATH) < 0)
+		return err_errno(err, "cannot hand over cgroup '%s'", cg->name);
+	for (char *name = strsep(&rest, "\n"); name; name = strsep(&rest, "\n"))
+		if (*name && fchownat(dir_fd, name, uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) < 0 &&
+		    errno != ENOENT)
+			return err_errno(err, "cannot hand over '%s' of cgroup '%s'", name,
+					 cg->name);
 	return 0;
 }
 

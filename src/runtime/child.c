@@ -269,13 +269,33 @@ static int init_cwd(struct job *job, struct err *err)
 	return 0;
 }
 
+int check_labels(const struct spec_process *process, bool *ret_apparmor, struct err *err)
+{
+	const char *profile = process->apparmor_profile, *label = process->selinux_label;
+	enum lsm_kind active = profile || label ? lsm_active() : LSM_NONE;
+
+	if (profile && *profile && active != LSM_APPARMOR && !str_eq(profile, "unconfined")) {
+		err_set(err, ERR_UNSUPPORTED, 0,
+			"process.apparmorProfile: '%s': this kernel does not run AppArmor",
+			profile);
+		return err_hint(err, "take the member out, or boot with lsm=...,apparmor");
+	}
+	if (label && *label && active != LSM_SELINUX) {
+		err_set(err, ERR_UNSUPPORTED, 0,
+			"process.selinuxLabel: '%s': this kernel does not run SELinux", label);
+		return err_hint(err, "take the member out");
+	}
+	*ret_apparmor = profile && active == LSM_APPARMOR;
+	return 0;
+}
+
 /* Before a filter of an older time, which refuses openat2(2). */
 static int init_label_file(struct job *job, struct err *err)
 {
 	const struct spec_process *p = job->process;
 
-	if (lsm_open_exec_label(job->proc_fd, LSM_APPARMOR, p->apparmor_profile, &job->apparmor_fd,
-				err) < 0)
+	if (job->apparmor && lsm_open_exec_label(job->proc_fd, LSM_APPARMOR, p->apparmor_profile,
+						 &job->apparmor_fd, err) < 0)
 		return -1;
 	return lsm_open_exec_label(job->proc_fd, LSM_SELINUX, p->selinux_label, &job->selinux_fd,
 				   err);

@@ -98,6 +98,7 @@ static _Noreturn void newborn(struct exec *x)
 			  .caps = &x->caps,
 			  .filter = x->has_filter ? &x->filter : NULL,
 			  .groups_are_fixed = x->groups_are_fixed,
+			  .apparmor = x->apparmor,
 			  .proc_fd = x->proc_fd,
 			  .sync_fd = x->joiner_fd,
 			  .preserve_fds = r->preserve_fds,

@@ -110,6 +110,7 @@ static struct job make_job(struct start *s, int sync_fd)
 		.start_fd = plan->request.wait ? plan->request.start_fd : -1,
 		.answer_fd = plan->request.wait ? plan->request.answer_fd : -1,
 		.groups_are_fixed = s->groups_are_fixed,
+		.apparmor = s->apparmor,
 		.opaque_late = plan->request.entered,
 		.lock_mounts = plan->own[NS_USER] || s->joined_ns[NS_USER] >= 0,
 		.delegate_fd = s->delegate_fd,
@@ -624,6 +625,8 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 	s->keep_groups = plan->request.root_dir && spec_keeps_groups(plan->spec);
 	s->groups_are_fixed = s->keep_groups || groups_are_fixed(s->proc_fd, 0);
 	if (geteuid() == 0 && groups_set(s->groups_are_fixed, 0, NULL, err) < 0)
+		return -1;
+	if (check_labels(&plan->spec->process, &s->apparmor, err) < 0)
 		return -1;
 	s->labelled = plan->spec->linux_.mount_label && lsm_active() == LSM_SELINUX;
 	if (plan->request.state &&

@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/own.h"
 #include "runtime/start.h"
@@ -78,6 +79,35 @@ static int attach(const struct start *s, struct err *err)
 	return scope_ask_more(&s->scope, &request, err);
 }
 
+static bool has_writable_view(const struct spec *spec)
+{
+	for (size_t i = 0; i < spec->mount_count; i++) {
+		const struct spec_mount *m = &spec->mounts[i];
+
+		if (m->type && str_eq(m->type, "cgroup") &&
+		    str_eq(m->destination, "/sys/fs/cgroup"))
+			return !strv_contains(&m->options, "ro") &&
+			       !strv_contains(&m->options, "rro");
+	}
+	return false;
+}
+
+/* "Cgroup ownership" of config-linux.md: of a group that the container sees as its root and may write in, its user
+ * is the owner. On v1 that would hand over its own limits. */
+static int hand_over(const struct start *s, struct err *err)
+{
+	const struct plan *plan = s->plan;
+	const struct cgroup_place *place = plan->request.place;
+	uint32_t uid;
+
+	if (plan->host->mode != CGROUP_V2 || !place || place->delegated || !s->cgroup.count ||
+	    !plan->own[NS_CGROUP] || !has_writable_view(plan->spec))
+		return 0;
+	if (start_host_id(s, false, plan->spec->process.user.uid, &uid, err) < 0)
+		return -1;
+	return uid == geteuid() ? 0 : cgroup_hand_over(&s->cgroup, uid, err);
+}
+
 int start_cgroup_entered(struct start *s, struct err *err)
 {
 	if (s->must_attach && attach(s, err) < 0)
@@ -86,7 +116,7 @@ int start_cgroup_entered(struct start *s, struct err *err)
 	if (s->scope.sock_fd >= 0 && s->cgroup.count > 1 &&
 	    cgroup_join_all(&s->cgroup, s->child.pid, err) < 0)
 		return -1;
-	if (cgroup_finish(&s->plan->cgroup, &s->cgroup, err) < 0)
+	if (cgroup_finish(&s->plan->cgroup, &s->cgroup, err) < 0 || hand_over(s, err) < 0)
 		return -1;
 	if (s->scope.sock_fd < 0)
 		return 0;

@@ -253,6 +253,36 @@ lo" ] || fail
 	[ -z "$(runtime list -q)" ]
 }
 
+# The kernel's doing, default_device_exit_net(): only a device of hardware outlives its namespace, and there is none
+# here to be tried.
+@test "fields: a virtual network device ends with the container, however that ends" {
+	bundle '.process.args = ["sleep", "600"] |
+		.linux.netDevices = {"va": {"name": "in"}, "mv": {}, "tap": {}}'
+	ok on_host 'there() { ip link show "$1" >/dev/null 2>&1; }
+		for signal in KILL TERM; do
+			there va || ip link add va type veth peer name vb
+			ip link add link vc name mv type macvlan
+			ip tuntap add tap mode tap
+			runtime run --detach --bundle "$BUNDLE" one >"$OUT" 2>&1 </dev/null 3>&-
+			runtime exec one ls /sys/class/net | paste -sd" "
+			[ $signal = TERM ] || kill -9 "$(runtime state one | jq .pid)"
+			runtime delete --force one
+			# The kernel clears a namespace up a little later.
+			for try in $(seq 100); do
+				there vb || break
+				sleep 0.05
+			done
+			ip -br link show type veth | cut -d@ -f1 | sort | paste -sd" "
+			there mv || there tap || echo gone
+		done'
+	[ "$output" = "in lo mv tap
+vc vd
+gone
+in lo mv tap
+vc vd
+gone" ] || fail
+}
+
 @test "fields: linux.netDevices says which device, and why not" {
 	bundle '.linux.netDevices = {"nope": {}}'
 	exits 125 on_host 'runtime run --bundle "$BUNDLE" one'

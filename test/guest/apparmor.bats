@@ -61,6 +61,36 @@ teardown() {
 	[ "$(cat "$BUNDLE/rootfs/tmp/hook")" = unconfined ] || fail "$(cat "$BUNDLE/rootfs/tmp/hook")"
 }
 
+@test "a further process has the container's profile, or the one that it is given" {
+	apparmor_parser --add "$E2E_STATE/profile"
+	bundle '.process.args = ["sleep", "600"]'
+	create one
+	ok runtime start one
+	ok runtime exec --apparmor "$PROFILE" one sh -c 'cat /proc/self/attr/current; cat /srv/secret || echo denied'
+	[ "$output" = "$PROFILE (enforce)"$'\ndenied' ] || fail
+	ok runtime exec one cat /proc/self/attr/current
+	[ "$output" = unconfined ] || fail "the first process has no profile"
+	ok runtime delete --force one
+	bundle ".process.args = [\"sleep\", \"600\"] | .process.apparmorProfile = \"$PROFILE\""
+	create one
+	ok runtime start one
+	ok runtime exec one cat /proc/self/attr/current
+	[ "$output" = "$PROFILE (enforce)" ] || fail
+}
+
+# What this host has not is no label that could be left out.
+@test "a label of SELinux is an error on a host with AppArmor, and a label of mounts is not set" {
+	bundle '.process.selinuxLabel = "system_u:system_r:container_t:s0" | .process.args = ["true"]'
+	run --separate-stderr runtime --runroot "$INSULA_RUNROOT" run --bundle "$BUNDLE" one
+	[ "$status" -ne 0 ]
+	[[ $stderr == *"process.selinuxLabel: 'system_u:system_r:container_t:s0': this kernel does not run SELinux"* ]] || fail
+	[ -z "$(runtime list -q)" ]
+	bundle '.linux.mountLabel = "system_u:object_r:container_file_t:s0"
+		| .process.args = ["sh", "-c", "grep -c context= /proc/self/mountinfo"]'
+	run --separate-stderr runtime --runroot "$INSULA_RUNROOT" run --bundle "$BUNDLE" one
+	[ "$output" = 0 ] || fail
+}
+
 @test "a profile that is not loaded is an error that names it" {
 	bundle '.process.apparmorProfile = "insula-no-such-profile" | .process.args = ["true"]'
 	run --separate-stderr runtime --runroot "$INSULA_RUNROOT" run --bundle "$BUNDLE" one

@@ -1,0 +1,85 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What only a host with cgroup v2 alone has: device rules as a BPF program that an update replaces, and groups
+# that belong to container root.
+
+# shellcheck disable=SC2154  # output is set by run
+
+load ../e2e/helpers
+load ../e2e/oci.bash
+
+setup_file() { file_setup; }
+teardown_file() { file_teardown; }
+
+setup() { oci_setup; }
+teardown() { oci_teardown; }
+
+fuse() {
+	runtime exec one sh -c '{ : <>/dev/fuse; } 2>/dev/null && echo allowed || echo denied'
+}
+
+@test "device rules of an update replace those of before, and at no moment is /dev/null denied" {
+	bundle '.linux.resources = {devices: [{allow: false, access: "rwm"}]}
+		| .linux.devices = [{path: "/dev/fuse", type: "c", major: 10, minor: 229, fileMode: 438}]
+		| .process.args = ["sh", "-c", "while :; do { : >/dev/null; } 2>>/denied || echo denied >>/denied; n=$((n + 1)); echo $n >/tries; done"]'
+	create one
+	ok runtime start one
+	eventually 20 test -s "$BUNDLE/rootfs/tries"
+	[ "$(fuse)" = denied ] || fail "before the update"
+	for rule in true false true; do
+		for _ in 1 2 3 4 5 6; do
+			echo "{\"devices\": [{\"allow\": false, \"access\": \"rwm\"},
+				{\"allow\": $rule, \"type\": \"c\", \"major\": 10, \"minor\": 229, \"access\": \"rwm\"}]}" |
+				runtime update --resources - one
+		done
+		expected=denied
+		[ $rule = false ] || expected=allowed
+		[ "$(fuse)" = $expected ] || fail "after $rule"
+	done
+	# Limits alone leave the rules as they are.
+	runtime update --pids-limit 50 one
+	[ "$(fuse)" = allowed ] || fail "a limit changed the rules"
+	[ ! -s "$BUNDLE/rootfs/denied" ] || fail "denied after $(cat "$BUNDLE/rootfs/tries") tries: $(head -n 3 "$BUNDLE/rootfs/denied")"
+	[ "$(cat "$BUNDLE/rootfs/tries")" -gt 20 ] || fail "it hardly ran: $(cat "$BUNDLE/rootfs/tries")"
+	refused_by 125 'devices' runtime update --resources <(echo '{"devices": [{"allow": true, "access": "rwq"}]}') one
+	[ "$(fuse)" = allowed ] || fail "a refused update changed something"
+}
+
+USERNS='.linux.namespaces += [{type: "user"}]
+	| .linux.uidMappings = [{containerID: 0, hostID: 700000, size: 65536}]
+	| .linux.gidMappings = .linux.uidMappings'
+
+owner() {
+	stat -c %u "/sys/fs/cgroup/insula-$UNIQUE-one/$1"
+}
+
+@test "a group that its user may write in is his, but its own limits are not" {
+	bundle "$USERNS"' | (.mounts[] | select(.type == "cgroup").options) -= ["ro"]
+		| .linux.resources = {pids: {limit: 100}}
+		| .process.args = ["sh", "-c", "cd /sys/fs/cgroup && mkdir below && echo $$ >below/cgroup.procs && echo moved;
+			echo +pids >cgroup.subtree_control && cat below/pids.max; echo max >pids.max || echo refused; exec sleep 600"]'
+	create one
+	ok runtime start one
+	eventually 20 grep -q -e refused "$OUT" "$OUT.err"
+	[ "$(grep -v denied "$OUT")" = "moved
+max
+refused" ] || fail "$(cat "$OUT" "$OUT.err")"
+	[ "$(owner '')" = 700000 ] && [ "$(owner cgroup.procs)" = 700000 ] && [ "$(owner cgroup.subtree_control)" = 700000 ] || fail
+	[ "$(owner pids.max)" = 0 ] && [ "$(owner memory.max)" = 0 ] || fail
+	ok runtime exec one true
+	ok runtime delete --force one
+}
+
+@test "a group stays root's where the container cannot write in it, or has none of its own" {
+	for filter in '.' '(.mounts[] | select(.type == "cgroup").options) -= ["ro"] | .linux.namespaces |= map(select(.type != "cgroup"))'; do
+		bundle "$USERNS | $filter"' | .process.args = ["sleep", "600"]'
+		create one
+		[ "$(owner '')" = 0 ] && [ "$(owner cgroup.procs)" = 0 ] || fail "$filter"
+		ok runtime delete --force one
+	done
+	# The process's user, as config-linux.md has it.
+	bundle "$USERNS"' | (.mounts[] | select(.type == "cgroup").options) -= ["ro"]
+		| .process.user = {uid: 1000, gid: 1000} | .process.args = ["sleep", "600"]'
+	create one
+	[ "$(owner cgroup.procs)" = 701000 ] || fail
+}
