@@ -15,13 +15,14 @@ setup() { oci_setup; }
 teardown() { oci_teardown; }
 
 fuse() {
-	runtime exec one sh -c '{ : <>/dev/fuse; } 2>/dev/null && echo allowed || echo denied'
+	# Not with ":", which is a special built-in and would end the shell.
+	runtime exec one sh -c '{ true <>/dev/fuse; } 2>/dev/null && echo allowed || echo denied'
 }
 
 @test "device rules of an update replace those of before, and at no moment is /dev/null denied" {
 	bundle '.linux.resources = {devices: [{allow: false, access: "rwm"}]}
 		| .linux.devices = [{path: "/dev/fuse", type: "c", major: 10, minor: 229, fileMode: 438}]
-		| .process.args = ["sh", "-c", "while :; do { : >/dev/null; } 2>>/denied || echo denied >>/denied; n=$((n + 1)); echo $n >/tries; done"]'
+		| .process.args = ["sh", "-c", "while :; do { true >/dev/null; } 2>>/denied || echo denied >>/denied; echo x >>/tries; done"]'
 	create one
 	ok runtime start one
 	eventually 20 test -s "$BUNDLE/rootfs/tries"
@@ -39,8 +40,8 @@ fuse() {
 	# Limits alone leave the rules as they are.
 	runtime update --pids-limit 50 one
 	[ "$(fuse)" = allowed ] || fail "a limit changed the rules"
-	[ ! -s "$BUNDLE/rootfs/denied" ] || fail "denied after $(cat "$BUNDLE/rootfs/tries") tries: $(head -n 3 "$BUNDLE/rootfs/denied")"
-	[ "$(cat "$BUNDLE/rootfs/tries")" -gt 20 ] || fail "it hardly ran: $(cat "$BUNDLE/rootfs/tries")"
+	[ ! -s "$BUNDLE/rootfs/denied" ] || fail "denied in $(wc -l <"$BUNDLE/rootfs/tries") tries: $(head -n 3 "$BUNDLE/rootfs/denied")"
+	[ "$(wc -l <"$BUNDLE/rootfs/tries")" -gt 20 ] || fail "it hardly ran"
 	refused_by 125 'devices' runtime update --resources <(echo '{"devices": [{"allow": true, "access": "rwq"}]}') one
 	[ "$(fuse)" = allowed ] || fail "a refused update changed something"
 }
