@@ -84,12 +84,6 @@ static int each_match(struct oci *oci, const struct end_options *options, const 
 
 /* ---- kill ---- */
 
-static int not_running(const struct state_dir *dir, struct err *err)
-{
-	return err_set(err, ERR_STATE, 0, "container not running: '%s' is %s", dir->state.id,
-		       state_status_name(dir->status));
-}
-
 static int signal_group(const struct cgroup *cg, int signal, struct err *err)
 {
 	own_free int *pids = calloc(MAX_PIDS, sizeof *pids);
@@ -119,7 +113,7 @@ static int kill_all(const struct state_dir *dir, int signal, struct err *err)
 	if (state_open_cgroup(dir, &host, &cg, &opening) < 0) {
 		if (dir->init.pidfd >= 0)
 			return proc_signal(&dir->init, signal, err);
-		return not_running(dir, err);
+		return life_not_running(dir, err);
 	}
 	if (signal == SIGKILL)
 		return cgroup_kill(&cg, LIFE_KILL_MS, err);
@@ -152,9 +146,9 @@ static int kill_one(struct oci *oci, const struct end_options *options, const ch
 	if (options->all)
 		return kill_all(&dir, signal, err);
 	if (dir.init.pidfd < 0)
-		return not_running(&dir, err);
+		return life_not_running(&dir, err);
 	if (proc_signal(&dir.init, signal, err) < 0)
-		return err->errnum == ESRCH ? not_running(&dir, err) : -1;
+		return err->errnum == ESRCH ? life_not_running(&dir, err) : -1;
 	return signal == SIGKILL ? thaw_if_frozen(&dir, err) : 0;
 }
 

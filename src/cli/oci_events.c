@@ -52,8 +52,7 @@ static int run_events(struct oci *oci, void *options, const struct strv *operand
 	if (life_find(oci, id, &dir, err) < 0)
 		return -1;
 	if (dir.status != STATE_RUNNING && dir.status != STATE_CREATED)
-		return err_set(err, ERR_STATE, 0, "container not running: '%s' is %s", id,
-			       state_status_name(dir.status));
+		return life_not_running(&dir, err);
 	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 ||
 	    state_open_cgroup(&dir, &host, &cg, err) < 0)
 		return err_wrap(err, "events of container '%s'", id);

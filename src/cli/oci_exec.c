@@ -106,8 +106,7 @@ static int find_running(struct entering *e, const struct oci *oci, const char *i
 		return -1;
 	if (e->dir.init.pidfd >= 0)
 		return 0;
-	return err_set(err, ERR_STATE, 0, "container not running: '%s' is %s", id,
-		       state_status_name(e->dir.status));
+	return life_not_running(&e->dir, err);
 }
 
 /* "/dev/fd/63", as shells write <(COMMAND): the copy needs that descriptor, too. */

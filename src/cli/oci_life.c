@@ -103,6 +103,12 @@ int life_find(const struct oci *oci, const char *id, struct state_dir *ret, stru
 	return state_load(root_fd, id, ret, err);
 }
 
+int life_not_running(const struct state_dir *dir, struct err *err)
+{
+	return err_set(err, ERR_STATE, 0, "container not running: '%s' is %s", dir->state.id,
+		       state_status_name(dir->status));
+}
+
 int life_read_spec(const struct state_dir *dir, struct spec *ret, struct err *err)
 {
 	if (state_read_config(dir, ret, err) < 0)

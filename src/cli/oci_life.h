@@ -26,6 +26,8 @@ int life_seal(const struct oci *oci, int passed, struct err *err);
 int life_check_terminal(const char *console_socket, bool terminal, bool detached, struct err *err);
 /* A container by its id. */
 int life_find(const struct oci *oci, const char *id, struct state_dir *ret, struct err *err);
+/* The words by which shims know that case. Returns -1. */
+int life_not_running(const struct state_dir *dir, struct err *err);
 /* Kill what is left, remove its group, run poststop hooks, take away its directory. It is locked. What
  * cannot be killed within the deadline is an error that says why, and the container stays known. */
 int life_destroy(struct state_dir *dir, struct err *err);

@@ -208,8 +208,7 @@ static int update(struct oci *oci, const struct update_options *o, struct state_
 	own(strv) struct strv warnings = STRV_INIT;
 
 	if (dir->status != STATE_RUNNING && dir->status != STATE_CREATED)
-		return err_set(err, ERR_STATE, 0, "container not running: '%s' is %s",
-			       dir->state.id, state_status_name(dir->status));
+		return life_not_running(dir, err);
 	if (update_resctrl(o, dir, err) < 0 || cgroup_host_probe(AT_FDCWD, &host, err) < 0 ||
 	    runtime_update(&dir->state.place, &host, r, true, &warnings, err) < 0)
 		return -1;

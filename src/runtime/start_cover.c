@@ -53,16 +53,25 @@ static int close_covers(struct start *s, struct err *err)
 	return mount_set(s->covers_fd, MOUNT_ATTR_RDONLY, 0, false, err);
 }
 
-static int mask(struct start *s, const char *path, struct err *err)
+typedef int protect_fn(struct start *s, int target_fd, const char *path, struct err *err);
+
+/* What is not there needs no protection. */
+static int protect(struct start *s, const char *path, protect_fn *fn, struct err *err)
+{
+	struct err failed = ERR_INIT;
+	bool absent;
+	own_fd int target_fd = find_protected(s, path, &absent, &failed);
+
+	if (absent || (target_fd >= 0 && fn(s, target_fd, path, &failed) == 0))
+		return 0;
+	*err = failed;
+	return -1;
+}
+
+static int mask(struct start *s, int target_fd, const char *path, struct err *err)
 {
 	struct stat st;
-	bool absent;
-	own_fd int target_fd = find_protected(s, path, &absent, err);
 
-	if (absent)
-		return 0;
-	if (target_fd < 0)
-		return -1;
 	if (mount_same_place(target_fd, s->root_fd))
 		return err_set(err, ERR_INVALID, 0, "it is the container's root");
 	if (fstat(target_fd, &st) < 0)
@@ -76,23 +85,13 @@ static int mask(struct start *s, const char *path, struct err *err)
 
 int start_mask(struct start *s, const struct step *step, struct err *err)
 {
-	struct err failed = ERR_INIT;
-
-	if (mask(s, step->subject, &failed) == 0)
-		return 0;
-	*err = failed;
-	return err_wrap(err, "cannot mask '%s'", step->subject);
+	return protect(s, step->subject, mask, err) == 0
+		       ? 0
+		       : err_wrap(err, "cannot mask '%s'", step->subject);
 }
 
-static int make_readonly(struct start *s, const char *path, struct err *err)
+static int make_readonly(struct start *s, int target_fd, const char *path, struct err *err)
 {
-	bool absent;
-	own_fd int target_fd = find_protected(s, path, &absent, err);
-
-	if (absent)
-		return 0;
-	if (target_fd < 0)
-		return -1;
 	if (mount_same_place(target_fd, s->root_fd))
 		return mount_set(s->root_fd, MOUNT_ATTR_RDONLY, 0, true, err);
 	if (start_keeps_inside(s, target_fd, err) < 0)
@@ -103,10 +102,7 @@ static int make_readonly(struct start *s, const char *path, struct err *err)
 
 int start_readonly(struct start *s, const struct step *step, struct err *err)
 {
-	struct err failed = ERR_INIT;
-
-	if (make_readonly(s, step->subject, &failed) == 0)
-		return 0;
-	*err = failed;
-	return err_wrap(err, "cannot make '%s' read-only", step->subject);
+	return protect(s, step->subject, make_readonly, err) == 0
+		       ? 0
+		       : err_wrap(err, "cannot make '%s' read-only", step->subject);
 }
