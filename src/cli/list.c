@@ -463,7 +463,7 @@ const struct verb cli_verb_ps = {
 };
 
 struct log_options {
-	bool follow, timestamps;
+	bool follow, timestamps, only_out, only_err;
 	char *since, *until;
 	int64_t tail;
 	bool tail_given;
@@ -471,13 +471,22 @@ struct log_options {
 
 #define LOGS(field) offsetof(struct log_options, field)
 
+/* Both, unless one is asked for. */
+static int streams_of(const struct log_options *options)
+{
+	bool both = options->only_out == options->only_err;
+
+	return (both || options->only_out ? 1 << LOG_STDOUT : 0) |
+	       (both || options->only_err ? 1 << LOG_STDERR : 0);
+}
+
 static int run_logs(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
 	struct log_options *options = data;
 	struct log_read_options how = {.follow = options->follow,
 				       .timestamps = options->timestamps,
 				       .tail = options->tail_given ? options->tail : -1,
-				       .streams = 1 << LOG_STDOUT | 1 << LOG_STDERR};
+				       .streams = streams_of(options)};
 	struct container ct;
 
 	if (options->since && parse_moment("--since", options->since, &how.since_ns, err) < 0)
@@ -506,6 +515,8 @@ static const struct opt logs_table[] = {
 	 .help = "what was printed from then on: a time, or how long ago"},
 	{"until", 0, OPT_STRING, LOGS(until), .value_name = "TIME",
 	 .help = "what was printed before then"},
+	{"stdout", 0, OPT_BOOL, LOGS(only_out), .help = "what went to the standard output only"},
+	{"stderr", 0, OPT_BOOL, LOGS(only_err), .help = "what went to the standard error only"},
 	{0},
 };
 

@@ -99,6 +99,13 @@ static bool by_network(const void *row, const char *value)
 	return str_eq(net->given ? net->path ? "container" : "none" : "host", value);
 }
 
+static bool by_health(const void *row, const char *value)
+{
+	const struct container *ct = row;
+
+	return ct->status == CT_RUNNING && str_eq(health_status_names[ct->health], value);
+}
+
 /* Where it comes from, or where it is in the container. */
 static bool by_volume(const void *row, const char *value)
 {
@@ -118,6 +125,7 @@ const struct filter_key container_filter_keys[] = {
 	{"label", by_label, NULL, true},
 	{"status", by_status, check_status, false},
 	{"exited", by_exit, check_exit, false},
+	{"health", by_health, NULL, false},
 	{"ancestor", by_image, NULL, false},
 	{"image", by_image, NULL, false},
 	{"before", by_before, NULL, true},

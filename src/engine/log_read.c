@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/loop.h"
 #include "base/own.h"
 #include "engine/log.h"
 #include "engine/log_format.h"
@@ -258,14 +259,22 @@ static int watch_directory(int dir_fd)
 	return take_fd(fd);
 }
 
-static void wait_for_change(int watch_fd)
+/* False: nobody reads what we print any more. */
+static bool wait_for_change(int watch_fd)
 {
-	struct pollfd wait = {.fd = watch_fd, .events = POLLIN};
+	struct pollfd wait[] = {{.fd = watch_fd, .events = POLLIN}, {.fd = STDOUT_FILENO}};
 	char events[4096];
 
-	poll(&wait, 1, WAIT_MS);
+	if (poll(wait, 2, WAIT_MS) > 0 && wait[1].revents)
+		return false;
 	while (watch_fd >= 0 && read(watch_fd, events, sizeof(events)) > 0)
 		;
+	return true;
+}
+
+static bool is_over(const struct log_reader *r)
+{
+	return r->options->until_ns && clock_real_ns() > r->options->until_ns;
 }
 
 static int flush_output(struct log_reader *r, struct err *err)
@@ -286,6 +295,9 @@ static int follow(struct log_reader *r, struct err *err)
 		alive = file_lock_held(r->run_fd, "alive", err);
 		if (alive < 0)
 			return -1;
+		/* Decided before the last look: what came until then is printed. */
+		if (is_over(r))
+			alive = 0;
 		do {
 			if (fd >= 0 && read_file(r, fd, err) < 0)
 				return -1;
@@ -293,9 +305,7 @@ static int follow(struct log_reader *r, struct err *err)
 		} while (moved > 0);
 		if (moved < 0 || flush_output(r, err) < 0)
 			return -1;
-		if (alive)
-			wait_for_change(watch_fd);
-	} while (alive);
+	} while (alive && wait_for_change(watch_fd));
 	return 0;
 }
 

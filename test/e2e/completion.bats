@@ -41,8 +41,8 @@ offers() {
 	offers 'inspect info' insula in
 	offers '--user --userns' insula run --user
 	offers '--network' insula --root /tmp run --net
-	offers 'private host' insula run --userns ''
-	offers 'private' insula run --userns = p
+	offers 'created id image name status size' insula ps --sort ''
+	offers 'name' insula ps --sort = n
 	offers 'alpha beta' insula stop ''
 	offers 'beta' insula stop --time 3 b
 	offers 'host' insula run -e A=b ho
@@ -72,7 +72,7 @@ offers() {
 @test "every option of every verb is in each script, by its help" {
 	for shell in bash zsh fish; do
 		made_for "$shell"
-		for verb in run create start exec attach ps logs stop restart kill pause unpause rm wait healthcheck inspect info version doctor; do
+		for verb in run create start exec attach ps logs stop restart kill pause unpause rm wait healthcheck inspect info version doctor cp diff events top stats update rename prune system; do
 			"$INSULA_BIN/insula" "$verb" --help | grep -o -- '--[a-z][a-z-]*' | sort -u |
 				while read -r option; do
 					case $shell in
@@ -100,7 +100,7 @@ offers() {
 	needs fish
 	made_for fish
 	fish -n "$script"
-	run env HOME="$BATS_TEST_TMPDIR" fish -c "source $script; complete -C 'insula run --userns '"
+	run env HOME="$BATS_TEST_TMPDIR" fish -c "source $script; complete -C 'insula ps --sort '"
 	[[ $output == *host* && $output == *private* ]]
 	run env HOME="$BATS_TEST_TMPDIR" fish -c "source $script; complete -C 'insula inspe'"
 	[[ $output == inspect* ]]

@@ -1,0 +1,70 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What a container printed: by stream, by time, the last lines, and as it comes.
+
+load helpers
+
+setup_file() { file_setup; }
+teardown_file() { file_teardown; }
+setup() { e2e_setup; }
+teardown() { e2e_teardown; }
+
+@test "each stream to its own, or one of them" {
+	ok insula run -d --name web --network none "$E2E_IMAGE" sh -c 'echo out1; echo err1 >&2; sleep 0.2; echo out2; echo err2 >&2'
+	ok insula wait web
+	ok insula logs web
+	shows "out1
+out2"
+	[ "${stderr:-}" = "err1
+err2" ] || fail
+	ok insula logs --stdout web
+	shows "out1
+out2"
+	[ -z "$stderr" ]
+	ok insula logs --stderr web
+	[ -z "$output" ]
+	[ "$stderr" = "err1
+err2" ]
+	ok insula logs --stderr --tail 1 web
+	[ "$stderr" = err2 ] || fail
+	ok insula logs --stdout --stderr web
+	[ -n "$output" ] && [ -n "$stderr" ]
+}
+
+@test "since and until, as a time and as how long ago" {
+	ok insula run -d --name web --network none "$E2E_IMAGE" sh -c 'echo one; sleep 1.5; echo two'
+	ok insula wait web
+	ok insula logs -t --tail 1 web
+	moment=${output%% *}
+	ok insula logs --since "$moment" web
+	shows two
+	ok insula logs --until "$moment" web
+	contains one
+	ok insula logs --since 1h web
+	shows "one
+two"
+	ok insula logs --until 1h web
+	shows ""
+	refused 125 "neither a time nor a duration" insula logs --since whenever web
+}
+
+@test "following ends with the container, at its time, and when nobody reads" {
+	ok insula run -d --name web --network none "$E2E_IMAGE" sh -c 'i=0; while :; do echo $i; i=$((i + 1)); sleep 0.1; done'
+	eventually 10 sh -c '"$INSULA_BIN/insula" logs web | grep -q 3'
+	ok timeout 20 "$INSULA_BIN/insula" logs -f --until +1s web
+	contains 3
+	ok timeout 20 sh -c '"$INSULA_BIN/insula" logs -f web | head -n 1'
+	shows 0
+	"$INSULA_BIN/insula" logs -f web >"$BATS_TEST_TMPDIR/all" 3>&- &
+	pid=$!
+	eventually 10 test -s "$BATS_TEST_TMPDIR/all"
+	ok insula stop -t 0 web
+	eventually 10 sh -c "! kill -0 $pid 2>/dev/null"
+}
+
+@test "following a silent one ends when nobody reads" {
+	ok insula run -d --name web --network none "$E2E_IMAGE" sh -c 'echo one; sleep 300'
+	eventually 10 sh -c '"$INSULA_BIN/insula" logs web | grep -q one'
+	ok timeout 20 sh -c '"$INSULA_BIN/insula" logs -f web | head -n 1'
+	shows one
+}
