@@ -12,16 +12,18 @@
 #include "base/err.h"
 #include "base/opt.h"
 #include "base/str.h"
+#include "engine/settings.h"
 #include "engine/store.h"
 
 /* What a verb gets. */
 struct cli {
-	char *root, *run_root; /* --root, --runroot; NULL: the defaults */
-	char *const *argv;     /* the whole command line, for a sealed second start */
-	struct store store;    /* open where the verb wants it */
-	bool damaged;	       /* containers whose files are damaged are found too: rm --force */
-	bool missing_ok;       /* those that are not there are passed over: rm --force, --all */
-	int exit_code;	       /* what a verb that succeeded ends with */
+	char *root, *run_root;	  /* --root, --runroot; NULL: the defaults */
+	char *const *argv;	  /* the whole command line, for a sealed second start */
+	struct settings settings; /* of the configuration files */
+	struct store store;	  /* open where the verb wants it */
+	bool damaged;		  /* containers whose files are damaged are found too: rm --force */
+	bool missing_ok;	  /* those that are not there are passed over: rm --force, --all */
+	int exit_code;		  /* what a verb that succeeded ends with */
 };
 
 enum verb_flags {
@@ -84,6 +86,15 @@ int cli_said(const struct container *ct);
 typedef int cli_each_fn(struct cli *cli, struct container *ct, void *options, struct err *err);
 int cli_each_container(struct cli *cli, const struct strv *refs, void *options, cli_each_fn *fn,
 		       struct err *err);
+/* settings.c: what the configuration files say of a verb's options, before its command line. */
+int cli_apply_settings(const struct settings *settings, const struct verb *verb, void *options,
+		       struct err *err);
+/* Every key of [run] is an option. */
+int cli_check_settings(const struct settings *settings, struct err *err);
+/* ROOT or RUN: the option, the environment, the configuration, or NULL for the default. */
+const char *cli_directory(const struct cli *cli, const char *key);
+/* As a JSON array: each value in force and where it comes from. */
+int cli_write_settings(const struct cli *cli, struct json_writer *w, struct err *err);
 void cli_print_error(const struct err *err);
 
 /* A table for people, of at most 16 columns: cells are added row by row. */

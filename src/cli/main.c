@@ -142,8 +142,11 @@ static int run_verb(struct cli *cli, const struct verb *verb, int argc, char *co
 
 	if (!options)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot start");
-	status = opt_parse(verb->table, verb->flags & VERB_STOP_PARSE ? OPT_STOP_AT_OPERAND : 0,
-			   argc, argv, options, &operands, &help, err);
+	status = cli_apply_settings(&cli->settings, verb, options, err);
+	if (status == 0)
+		status = opt_parse(verb->table,
+				   verb->flags & VERB_STOP_PARSE ? OPT_STOP_AT_OPERAND : 0, argc,
+				   argv, options, &operands, &help, err);
 	if (status < 0) {
 		err_wrap(err, "%s", verb->name);
 		if (err->kind == ERR_USAGE)
@@ -152,7 +155,8 @@ static int run_verb(struct cli *cli, const struct verb *verb, int argc, char *co
 		cli_print_verb_help(verb, stdout);
 	} else if ((status = check_operands(verb, operands.count, err)) == 0) {
 		if (verb->flags & VERB_STORE)
-			status = store_open(cli->root, cli->run_root, &cli->store, err);
+			status = store_open(cli_directory(cli, "root"),
+					    cli_directory(cli, "runroot"), &cli->store, err);
 		if (status == 0)
 			status = verb->run(cli, options, &operands, err);
 	}
@@ -184,6 +188,9 @@ static int dispatch(struct cli *cli, int argc, char *argv[], struct err *err)
 	const struct verb *verb = cli_find_verb(words.items[0]);
 	if (!verb)
 		return unknown_verb(words.items[0], err);
+	if (settings_load(&cli->settings, err) < 0 || cli_check_settings(&cli->settings, err) < 0 ||
+	    settings_apply(&cli->settings, err) < 0)
+		return -1;
 	return run_verb(cli, verb, (int)words.count - 1, words.items + 1, err);
 }
 
@@ -240,6 +247,7 @@ int cli_main(int argc, char *argv[])
 	if (status < 0)
 		cli_print_error(&err);
 	store_done(&cli.store);
+	settings_done(&cli.settings);
 	opt_values_done(cli_global_table, &cli);
 	return status < 0 ? err_exit_code(&err) : cli.exit_code;
 }

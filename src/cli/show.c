@@ -182,12 +182,17 @@ static const struct opt show_table[] = {
 	{0},
 };
 
+static int add_settings(const void *data, struct json_writer *w, struct err *err)
+{
+	return cli_write_settings(data, w, err);
+}
+
 static int run_info(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
 	const struct show_options *options = data;
 	own(str) struct str text = STR_INIT(DOCUMENT_MAX);
 
-	if (engine_info(&cli->store, &text, err) < 0)
+	if (engine_info(&cli->store, add_settings, cli, &text, err) < 0)
 		return -1;
 	return print_document(&text, options->format, err);
 }

@@ -196,8 +196,9 @@ static bool check_ids(const struct view *v, struct str *text)
 	str_addf(text, "%llu ranges of %u from %llu, ",
 		 (unsigned long long)(ids.count / STORE_RANGE_SIZE), STORE_RANGE_SIZE,
 		 (unsigned long long)ids.start);
-	str_add(text, ids.is_entry ? "the line of 'insula' in /etc/subuid and /etc/subgid"
-				   : "the default: there is no line of 'insula' in /etc/subuid");
+	str_add(text, ids.is_configured ? "the configuration"
+		      : ids.is_entry	? "the line of 'insula' in /etc/subuid and /etc/subgid"
+				     : "the default: there is no line of 'insula' in /etc/subuid");
 	return true;
 }
 

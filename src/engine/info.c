@@ -141,7 +141,10 @@ static int write_store(struct json_writer *w, struct store *store, struct err *e
 	begin(w, "ids");
 	write_number(w, "first", ids.start);
 	write_number(w, "ranges", ids.count / STORE_RANGE_SIZE);
-	json_write_member(w, "from", ids.is_entry ? "/etc/subuid" : "default");
+	json_write_member(w, "from",
+			  ids.is_configured ? "configuration"
+			  : ids.is_entry    ? "/etc/subuid"
+					    : "default");
 	json_write_end(w, '}');
 	json_write_end(w, '}');
 	return 0;
@@ -167,7 +170,8 @@ static void write_defaults(struct json_writer *w)
 	json_write_end(w, '}');
 }
 
-int engine_info(struct store *store, struct str *out, struct err *err)
+int engine_info(struct store *store, info_more_fn *more, const void *data, struct str *out,
+		struct err *err)
 {
 	own(cgroup_host) struct cgroup_host host = {0};
 	struct facts facts;
@@ -183,6 +187,8 @@ int engine_info(struct store *store, struct str *out, struct err *err)
 	if (write_store(&w, store, err) < 0)
 		return -1;
 	write_defaults(&w);
+	if (more(data, &w, err) < 0)
+		return -1;
 	json_write_end(&w, '}');
 	return str_check(out, "the information", err);
 }

@@ -4,11 +4,16 @@
 #define INSULA_ENGINE_INFO_H
 
 #include "engine/store.h"
+#include "json/json.h"
+
+/* Whoever asks may have something to add to the document. */
+typedef int info_more_fn(const void *data, struct json_writer *w, struct err *err);
 
 /* Program, keeper protocol, specification. */
 int engine_version(struct str *out, struct err *err);
 /* Host, control groups, store with counts, defaults. */
-int engine_info(struct store *store, struct str *out, struct err *err);
+int engine_info(struct store *store, info_more_fn *more, const void *data, struct str *out,
+		struct err *err);
 
 /* How many containers the store has of each status (enum container_status); one that cannot be read counts
  * as `damaged`. */

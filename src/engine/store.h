@@ -263,9 +263,12 @@ int store_claim_ids(struct store *store, const char *id, uint32_t *ret_base, int
 struct store_range {
 	uint64_t start, count;
 	bool is_entry;
+	bool is_configured;
 };
 
 int store_id_range(struct store_range *ret, struct err *err);
+/* From now on, in place of what the files say: for the configuration. */
+void store_use_ids(const struct store_range *range);
 /* Only where the range is taken in this container's name; slot < 0: nothing. */
 void store_release_ids(struct store *store, const char *id, int slot);
 /* Every range that is taken in the container's name, for one that died before it wrote down which. Its

@@ -107,6 +107,13 @@ static int check_range(const struct store_range *r, struct err *err)
 	return err_hint(err, "a range that useradd(8) would give out, for example");
 }
 
+static struct store_range configured; /* count 0: not */
+
+void store_use_ids(const struct store_range *range)
+{
+	configured = *range;
+}
+
 static int load_ranges(struct ranges *r, struct err *err)
 {
 	struct store_range uids;
@@ -117,6 +124,10 @@ static int load_ranges(struct ranges *r, struct err *err)
 	r->ours = (struct store_range){0};
 	if (read_ranges("/etc/subgid", r, err) < 0)
 		return -1;
+	if (configured.count) {
+		r->ours = configured;
+		return 0;
+	}
 	if (uids.start != r->ours.start || uids.count != r->ours.count) {
 		err_set(err, ERR_INVALID, 0,
 			"the lines of '%s' in /etc/subuid and /etc/subgid differ", OUR_NAME);
