@@ -156,13 +156,24 @@ static int run_verb(struct oci *oci, const struct oci_verb *verb, int argc, char
 	return status;
 }
 
+/* Engines read the lines of runc and crun, and show the commit: there it says whose name it is. */
+static void print_version(const struct oci *oci)
+{
+	if (oci->persona == OCI_INSULA)
+		puts("insula-runtime " INSULA_VERSION);
+	else
+		printf("%s version " INSULA_VERSION "\ncommit: insula-runtime " INSULA_VERSION "\n",
+		       oci->program);
+	puts("spec: " SPEC_OCI_VERSION);
+}
+
 static int dispatch(struct oci *oci, int argc, char *argv[], struct err *err)
 {
 	own(strv) struct strv words = STRV_INIT;
 	bool help = false;
 
 	if (argc == 2 && (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-v"))) {
-		printf("%s " INSULA_VERSION "\nspec: " SPEC_OCI_VERSION "\n", oci->program);
+		print_version(oci);
 		return 0;
 	}
 	if (opt_parse(oci_global_table, OPT_STOP_AT_OPERAND, argc - 1, argv + 1, oci, &words, &help,

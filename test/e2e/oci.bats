@@ -336,7 +336,8 @@ activated() {
 	exits 1 "$BATS_TEST_TMPDIR/crun" --root "$OCI_ROOT" state none
 	[[ $stderr == "crun: container 'none' does not exist"* ]] || fail
 	ok "$BATS_TEST_TMPDIR/runc" --version
-	contains 'runc '
+	[[ ${lines[0]} =~ ^runc\ version\ [0-9.]+$ && ${lines[1]} =~ ^commit:\ insula-runtime\ [0-9.]+$ &&
+		${lines[2]} =~ ^spec:\ [0-9.]+$ ]] || fail
 	bundle '.process.args = ["sleep", "600"]'
 	create one
 	exits 0 "$BATS_TEST_TMPDIR/runc" --root "$OCI_ROOT" delete one # a created one, as runc does
