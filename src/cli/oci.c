@@ -48,6 +48,7 @@ const struct opt oci_global_table[] = {
 	{"rootless", 0, OPT_CHOICE, offsetof(struct oci, rootless), .value_name = "WHETHER",
 	 .help = "whether limits that cannot be set are left out: auto, true or false",
 	 .choices = rootless},
+	{"version", 'v', OPT_BOOL, offsetof(struct oci, version), .help = "print the version"},
 	{0},
 };
 
@@ -87,7 +88,7 @@ static void print_usage(FILE *out)
 			oci_verbs[i]->help);
 	fputc('\n', out);
 	opt_print_help(oci_global_table, out, 80);
-	fputs("\n--version prints the version, --help this text or that of a verb.\n", out);
+	fputs("\n--help prints this text or that of a verb.\n", out);
 }
 
 static void print_verb_help(const struct oci_verb *verb)
@@ -172,13 +173,13 @@ static int dispatch(struct oci *oci, int argc, char *argv[], struct err *err)
 	own(strv) struct strv words = STRV_INIT;
 	bool help = false;
 
-	if (argc == 2 && (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-v"))) {
-		print_version(oci);
-		return 0;
-	}
 	if (opt_parse(oci_global_table, OPT_STOP_AT_OPERAND, argc - 1, argv + 1, oci, &words, &help,
 		      err) < 0)
 		return -1;
+	if (oci->version) {
+		print_version(oci);
+		return 0;
+	}
 	if (oci->systemd_cgroup)
 		oci->cgroup_manager = CGROUP_MANAGER_SYSTEMD;
 	if (help || !words.count) {

@@ -30,6 +30,7 @@ struct oci {
 	char *run_root; /* --runroot: the launch pad; NULL: the default */
 	char *log;
 	int log_format, log_level;
+	bool version;
 	bool debug, log_level_given;
 	bool systemd_cgroup;
 	int cgroup_manager; /* enum cgroup_manager */

@@ -181,9 +181,30 @@ static int place_stdio(const int from[3], struct err *err)
 	return 0;
 }
 
+/* P has opened the terminal in its own copy of the mounts, where it has no path that C could see: ttyname(3)
+ * of some C libraries finds none then. The same one by its path, where there is one. */
+static void find_own_terminal(struct job *job)
+{
+	struct stat theirs, ours;
+	char path[32];
+
+	if (fstat(job->slave_fd, &theirs) < 0)
+		return;
+	snprintf(path, sizeof path, "/dev/pts/%u", minor(theirs.st_rdev));
+	if (lstat(path, &ours) < 0 || ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino)
+		return;
+	own_fd int fd = open(path, O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &ours) < 0 || ours.st_dev != theirs.st_dev ||
+	    ours.st_ino != theirs.st_ino || fcntl(fd, F_SETFL, 0) < 0)
+		return;
+	fd_close(job->slave_fd);
+	job->slave_fd = take_fd(fd);
+}
+
 static int init_session(struct job *job, struct err *err)
 {
 	if (job->process->terminal) {
+		find_own_terminal(job);
 		uint32_t uid = job->release.identity.uid;
 
 		/* The user of the terminal owns it, as after a log-in. */

@@ -190,6 +190,19 @@ Operation not supported' ] || fail
 	ok runtime run --bundle "$BUNDLE" --config "$BUNDLE/frozen.json" one
 }
 
+@test "oci peers: the terminal has a path inside, in a user namespace too" {
+	local userns='.linux.namespaces += [{type: "user"}] | .linux.gidMappings = .linux.uidMappings |
+		.linux.uidMappings = [{containerID: 0, hostID: 700000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+	chmod 755 "$E2E_STATE"
+	chown 700000:700000 "$BUNDLE/rootfs"
+	bundle ".process.terminal = true | .process.args = [\"sh\", \"-c\", \"read -r line; readlink /proc/self/fd/0\"] | $userns"
+	receive_fd "$E2E_STATE/socket" >"$OUT.tty" 3>&- &
+	eventually 10 test -S "$E2E_STATE/socket"
+	ok runtime run --bundle "$BUNDLE" --console-socket "$E2E_STATE/socket" one </dev/null
+	wait $!
+	[[ "$(cat "$OUT.tty")" == */dev/pts/0* ]] || fail "$(cat "$OUT.tty")"
+}
+
 @test "oci peers: under the name of runc, spec makes a cgroup namespace where that does" {
 	local wanted=false
 	[ ! -e /sys/fs/cgroup/cgroup.controllers ] || wanted=true
@@ -197,6 +210,8 @@ Operation not supported' ] || fail
 	[ "$(jq '.linux.namespaces | any(.type == "cgroup")' <<<"$output")" = $wanted ] || fail
 	ok runtime spec --output -
 	[ "$(jq '.linux.namespaces | any(.type == "cgroup")' <<<"$output")" = true ] || fail
+	ok as_runc --root / -v
+	[[ $output == 'runc version '* ]] || fail
 	ok as_runc --help
 	[ "$(grep -c '^Options:' <<<"$output")" = 1 ] || fail
 }
