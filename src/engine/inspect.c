@@ -58,6 +58,10 @@ static void write_end(struct json_writer *w, const struct container *ct)
 		json_write_member(w, "Signal", proc_signal_name(end->signal, name, sizeof name));
 	if (exited && end->reason)
 		json_write_member(w, "Reason", end->reason);
+	json_write_member(w, "Error",
+			  exited && end->reason && str_starts(end->reason, "failed to start")
+				  ? end->reason
+				  : "");
 }
 
 static void write_results(struct json_writer *w, const struct json_array *log)

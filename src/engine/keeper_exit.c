@@ -19,6 +19,7 @@
  * is released after everything, so that whoever waits for it finds a container that is done.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -83,6 +84,20 @@ static int step_measure(struct ending *e, struct err *err)
 	return 0;
 }
 
+/* Why it ended, as far as we know more than its exit status says. */
+static const char *reason_of(const struct keeper *k)
+{
+	if (k->was_unhealthy)
+		return "unhealthy";
+	if (k->exit_signal == SIGKILL && k->oom_killed)
+		return "out of memory";
+	if (k->exit_signal == SIGKILL && k->time_was_up)
+		return "stop timeout";
+	if (k->state.stopped || k->state.ending)
+		return "stopped";
+	return k->exit_signal ? "signalled" : "exited";
+}
+
 /* A container that goes at once leaves no record: its exit code is in KEEPER_EXIT. */
 static int step_record(struct ending *e, struct err *err)
 {
@@ -96,7 +111,7 @@ static int step_record(struct ending *e, struct err *err)
 		.restarts = k->state.restarts,
 		.finished_ns = k->finished_ns,
 		.started_ns = k->state.started_ns,
-		.reason = (char *)(k->exit_signal ? "signalled" : "exited"),
+		.reason = (char *)reason_of(k),
 	};
 
 	if (!e->ct.store || e->ct.root_fd < 0 || k->state.remove)

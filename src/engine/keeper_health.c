@@ -78,6 +78,7 @@ static void act(struct keeper *k)
 {
 	struct err ignored;
 
+	k->was_unhealthy = k->state.health_config.action != HEALTH_DO_NOTHING;
 	switch (k->state.health_config.action) {
 	case HEALTH_DO_KILL:
 		keeper_signal(k, SIGKILL, &ignored);

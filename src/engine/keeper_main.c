@@ -56,6 +56,7 @@ static void on_kill_time(void *data)
 	struct keeper *k = data;
 	struct err ignored;
 
+	k->time_was_up = true;
 	keeper_signal(k, SIGKILL, &ignored);
 	keeper_settle(k);
 }

@@ -87,6 +87,8 @@ struct keeper {
 	int retired_fd; /* of the container's files, which are to be removed; -1: none */
 	int exit_code, exit_signal;
 	bool oom_killed;
+	bool time_was_up;   /* it was killed, as it did not end when it was told to */
+	bool was_unhealthy; /* its health check has ended it */
 	bool has_exited;
 };
 

@@ -133,7 +133,8 @@ struct exit_record {
 	int restarts; /* by its policy, since somebody started it */
 	int64_t finished_ns;
 	int64_t started_ns;
-	char *reason; /* "exited", "signalled", "keeper died", "failed to start: ..." */
+	char *reason; /* "exited", "signalled", "stopped", "stop timeout", "out of memory", "unhealthy", "keeper
+		       * died", "failed to start again: ..." */
 };
 
 void exit_record_done(struct exit_record *e);

@@ -121,6 +121,7 @@ health() {
 	checked restart 'test -e /nothing' --health-on-failure restart
 	eventually 20 is kill exited
 	[ "$(field kill exit_code)" = 137 ] || fail
+	[ "$(detail kill .State.Reason)" = unhealthy ] || fail
 	eventually 20 is stop exited
 	[ "$(field stop exit_code)" = 9 ] || fail
 	eventually 20 sh -c '[ "$("$INSULA_BIN/insula" logs restart | grep -c run)" -ge 2 ]'

@@ -265,9 +265,26 @@ has_ended() {
 	[ -d "/proc/$(field one pid)" ]
 }
 
+@test "inspect: causes of an end are told apart" {
+	insula run --name exited "$E2E_IMAGE" sh -c 'exit 3' || true
+	box stopped --init
+	box late
+	box kept
+	insula stop stopped >/dev/null
+	insula stop -t 1 late >/dev/null
+	kill -9 "$(detail kept .State.KeeperPid)"
+	insula wait kept >/dev/null
+	for cause in exited:exited stopped:stopped late:'stop timeout' kept:'keeper died'; do
+		[ "$(detail "${cause%%:*}" .State.Reason)" = "${cause#*:}" ] || fail "$cause: $(detail "${cause%%:*}" .State.Reason)"
+		[ "$(detail "${cause%%:*}" .State.Error)" = '' ] || fail
+	done
+	[ "$(detail late .State.Signal)" = SIGKILL ]
+}
+
 @test "inspect: an end by lack of memory is told" {
 	insula run --name hog -m 32m --memory-swap 32m "$E2E_IMAGE" tail -c 200m /dev/zero || true
 	[ "$(detail hog .State.OOMKilled)" = true ]
+	[ "$(detail hog .State.Reason)" = 'out of memory' ]
 	[ "$(field hog exit_code)" = 137 ]
 }
 

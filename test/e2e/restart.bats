@@ -159,6 +159,7 @@ count() {
 	eventually 20 is one exited
 	[ "$(field one exit_code)" = 125 ] || fail
 	[[ $(detail one .State.Reason) == "failed to start again: "*"$image"* ]] || fail
+	[ "$(detail one .State.Error)" = "$(detail one .State.Reason)" ] || fail
 	ok insula doctor
 }
 

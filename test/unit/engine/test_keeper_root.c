@@ -315,7 +315,7 @@ TEST(a_container_killed_for_memory_is_recorded_as_such)
 	CHECK_INT(kept_join(&k), 0);
 	CHECK_OK(store_read_exit(k.dir_fd, &record, &err));
 	CHECK(record.oom_killed);
-	CHECK_STR(record.reason, "signalled");
+	CHECK_STR(record.reason, "out of memory");
 	close_group();
 }
 
