@@ -31,6 +31,7 @@ const struct verb *const cli_verbs[] = {
 	&cli_verb_unpause,
 	&cli_verb_wait,
 	&cli_verb_rm,
+	&cli_verb_up,
 	&cli_verb_healthcheck,
 	&cli_verb_inspect,
 	&cli_verb_info,

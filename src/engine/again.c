@@ -41,7 +41,7 @@ bool engine_is_due(const struct container *ct, bool booted)
 }
 
 /* By `insula start`, as it may take a sealed copy of us, and a caller of ours has other things to do. */
-int engine_revive(struct container *ct, struct err *err)
+static int revive(struct container *ct, bool booted, struct err *err)
 {
 	char program[4096];
 	char *argv[] = {program,	(char *)"--root", ct->store->root, (char *)"--runroot",
@@ -53,14 +53,24 @@ int engine_revive(struct container *ct, struct err *err)
 		return 0;
 	if (ct->status == CT_DEAD && engine_repair(ct, err) < 0)
 		return -1;
-	if (!engine_is_due(ct, false))
+	if (!engine_is_due(ct, booted))
 		return 0;
 	if (proc_find_ours("insula", "INSULA_SELF", program, sizeof program, err) < 0 ||
 	    proc_run(argv, START_MS, &said, &code, err) < 0)
 		return err_wrap(err, "cannot start '%s' again", ct->record.name);
-	return code == 0 ? 0
+	return code == 0 ? 1
 			 : err_set(err, ERR_STATE, 0, "'%s' could not be started again",
 				   ct->record.name);
+}
+
+int engine_revive(struct container *ct, struct err *err)
+{
+	return revive(ct, false, err) < 0 ? -1 : 0;
+}
+
+int engine_revive_booted(struct container *ct, struct err *err)
+{
+	return revive(ct, true, err);
 }
 
 static void tell_clients(const struct keeper_state *state, int code)

@@ -56,6 +56,8 @@ int engine_wait_for(const struct container *which, unsigned int conditions, int6
 bool engine_is_due(const struct container *ct, bool booted);
 /* Where its keeper was killed and its policy wants it: repair it, and start it by a command of its own. */
 int engine_revive(struct container *ct, struct err *err);
+/* The same after a boot, of one whose keeper is gone for whatever reason. 1: it was started, 0: it is not due. */
+int engine_revive_booted(struct container *ct, struct err *err);
 
 /* A container whose keeper died (killed, or the host went down): whatever is left of it (cgroup, id
  * range, state, files of --rm) is removed and the end recorded. A container with --rm, and one whose
