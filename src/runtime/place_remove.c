@@ -4,7 +4,8 @@
  *
  * Ours goes first, by our own means, which do not depend on a bus that may be gone by now; then the
  * service manager is told to stop its unit. What it does not know (v1 hierarchies without a controller
- * of its own) it does not remove, so the directory of the scope is removed by us wherever it is left.
+ * of its own) it does not remove, so the directory of the scope is removed by us wherever it is left. A
+ * user's manager ends with his last session, and its units with it: one that is not there is no error.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,7 @@ static int remove_group(const struct cgroup_place *place, const struct cgroup_ho
 	return cgroup_remove(&cg, timeout_ms, err);
 }
 
+/* 1: there is no manager that would know it. */
 static int stop_unit(const struct cgroup_place *place, int timeout_ms, struct err *err)
 {
 	struct scope_request request = {.verb = SCOPE_STOP,
@@ -79,7 +81,12 @@ static int stop_unit(const struct cgroup_place *place, int timeout_ms, struct er
 					.unit = place->unit,
 					.timeout_ms = (uint64_t)timeout_ms};
 
-	return scope_ask(&request, NULL, NULL, err);
+	if (scope_ask(&request, NULL, NULL, err) == 0)
+		return 0;
+	if (!place->user || err->kind != ERR_UNSUPPORTED)
+		return -1;
+	*err = ERR_INIT;
+	return 1;
 }
 
 /* Up to and with the last directory that is called like the unit. */
