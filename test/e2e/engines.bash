@@ -17,10 +17,13 @@
 # After each test the engine removes its containers, and then the sandbox must be what it was when
 # engine_ready took stock: processes, mounts, control groups, files of the runtime. The test fails if not.
 #
+# With engine_up_here instead, nothing is between the engine and the host: for the guest, whose service manager
+# is part of what is tested (test/guest/engine-*.bats).
+#
 # ENGINE_RUNTIME is the runtime under test. With ENGINE_RUNTIME=/usr/sbin/runc the same tests tell whether
 # a failure is ours or the engine's.
 
-load helpers
+load "$(dirname "${BASH_SOURCE[0]}")/helpers" # also for files of another directory
 
 : "${ENGINE_RUNTIME:=$INSULA_BIN/insula-runtime}"
 export ENGINE_RUNTIME
@@ -45,12 +48,7 @@ engine_has() {
 
 # The sandbox, the smallest image as box.tar and as a directory, and nothing yet of the engine.
 engine_up() {
-	needs_root
-	ENGINE_DIR=$(mktemp -d /tmp/insula-engine.XXXXXX)
-	chmod 755 "$ENGINE_DIR"
-	ENGINE_GROUP=insula-engine-${ENGINE_DIR##*.}
-	busybox_root "$ENGINE_DIR/box"
-	tar -C "$ENGINE_DIR/box" -cf "$ENGINE_DIR/box.tar" .
+	engine_directory
 	unshare --mount --pid --net --ipc --fork --kill-child --propagation private \
 		"$INSULA_BIN/insula-init" -- sh -euc "$(sandbox_script)" sandbox "$ENGINE_DIR" \
 		>"$ENGINE_DIR/sandbox.log" 2>&1 </dev/null 3>&- 4>&- &
@@ -58,6 +56,21 @@ engine_up() {
 	eventually 10 [ -e "$ENGINE_DIR/ready" ] || { cat "$ENGINE_DIR/sandbox.log"; return 1; }
 	ENGINE_PID=$(pgrep -P "$ENGINE_HOLDER")
 	export ENGINE_DIR ENGINE_GROUP ENGINE_HOLDER ENGINE_PID
+}
+
+engine_directory() {
+	needs_root
+	ENGINE_DIR=$(mktemp -d /tmp/insula-engine.XXXXXX)
+	chmod 755 "$ENGINE_DIR"
+	ENGINE_GROUP=insula-engine-${ENGINE_DIR##*.}
+	busybox_root "$ENGINE_DIR/box"
+	tar -C "$ENGINE_DIR/box" -cf "$ENGINE_DIR/box.tar" .
+}
+
+engine_up_here() {
+	engine_directory
+	ENGINE_HERE=yes
+	export ENGINE_DIR ENGINE_GROUP ENGINE_HERE
 }
 
 # What process 1 of the sandbox does. Its root is shared, as systemd makes it, with nobody but itself. The
@@ -89,7 +102,11 @@ inside() {
 }
 
 in_sandbox() {
-	nsenter --target "$ENGINE_PID" --mount --pid --net --ipc --wdns="$ENGINE_DIR" -- "$@"
+	if [ -n "${ENGINE_HERE:-}" ]; then
+		env --chdir="$ENGINE_DIR" -- "$@"
+	else
+		nsenter --target "$ENGINE_PID" --mount --pid --net --ipc --wdns="$ENGINE_DIR" -- "$@"
+	fi
 }
 
 # daemon NAME COMMAND...: the same in the background; what it says is in $ENGINE_DIR/NAME.log.
@@ -99,9 +116,16 @@ daemon() {
 
 engine_down() {
 	[ -n "${ENGINE_DIR:-}" ] || return 0
+	[ -z "${ENGINE_HERE:-}" ] || { engine_down_here; return $?; } # bats calls from a trap, where "return" means what was before
 	kill -KILL "$ENGINE_PID" 2>/dev/null || true
 	eventually 10 not [ -e "/proc/$ENGINE_PID" ]
 	find /sys/fs/cgroup -depth -type d -path "*/$ENGINE_GROUP*" -exec rmdir {} + 2>/dev/null
+	rm -rf "${ENGINE_DIR:?}"
+}
+
+engine_down_here() {
+	local path
+	cut -d' ' -f5 /proc/self/mountinfo | grep -F "$ENGINE_DIR/" | sort -r | while read -r path; do umount "$path"; done
 	rm -rf "${ENGINE_DIR:?}"
 }
 
@@ -114,12 +138,29 @@ not() {
 # One line for each thing in the sandbox that a container could have left. Podman's own, which come and
 # go as it likes: the mount of its store on itself, groups for its monitors (conmon) and pods (bare ids).
 engine_stock() {
+	[ -z "${ENGINE_HERE:-}" ] || { engine_stock_here; return $?; }
 	engine_processes
 	cut -d' ' -f5,9- "/proc/$ENGINE_PID/mountinfo" | grep -v "^$ENGINE_DIR/[a-z]*/overlay " | sed 's/^/mount: /'
 	find /sys/fs/cgroup -type d -path "*/$ENGINE_GROUP/*" ! -name conmon 2>/dev/null |
 		grep -v -E '/[0-9a-f]{64}$' | sed 's/^/cgroup: /'
 	inside find /run/insula /run/runc /run/crun /run/netns -mindepth 1 ! -path /run/insula/stage 2>/dev/null |
 		sed 's/^/file: /'
+}
+
+# The same where other tests run beside: what has this engine's directory, or the name of its containers. A
+# unit counts as long as the service manager knows it.
+engine_stock_here() {
+	local pid
+	{
+		grep -l -a -F -f <(echo "$ENGINE_DIR") /proc/[0-9]*/cmdline
+		grep -l -E "libpod-|$ENGINE_GROUP" /proc/[0-9]*/cgroup
+	} 2>/dev/null | cut -d/ -f3 | sort -u | while read -r pid; do
+		tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep . | grep -v -e 'podman pause $' -e '^grep ' -e '^comm ' -e 'containerd --config'
+	done | sed 's/^/process: /'
+	cut -d' ' -f5,9- /proc/self/mountinfo | grep -F "$ENGINE_DIR" | grep -v "^$ENGINE_DIR/[a-z]*/overlay " | sed 's/^/mount: /'
+	find /sys/fs/cgroup -type d \( -name '*libpod*' -o -path "*$ENGINE_GROUP*" \) 2>/dev/null | sed 's/^/cgroup: /'
+	systemctl list-units --all --plain --no-legend '*libpod*' "*$ENGINE_GROUP*" | cut -d' ' -f1 | sed 's/^/unit: /'
+	find /run/insula/oci /run/user/*/insula/oci -mindepth 1 2>/dev/null | sed 's/^/file: /'
 }
 
 # All of them but those that look; and the engine's own, which come and go.

@@ -1,58 +1,17 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# An ordinary user's containers in the user's own service manager: with linger they outlive the session,
-# without it they end with the last one.
+# An ordinary user's containers in scopes of the user's own service manager, wherever the user is.
 
 # shellcheck disable=SC2154  # output is set by run
 
 load ../e2e/helpers
 load ../e2e/oci.bash
-
-USER_ID=1000 # "user", who is made with the guest
+load sessions.bash
 
 setup_file() { file_setup; }
 teardown_file() { file_teardown; }
-
-setup() {
-	oci_setup
-	OCI_ROOT=$E2E_STATE/user/oci
-	mkdir -p "$E2E_STATE/user"
-	chmod 755 "$E2E_STATE"
-	bundle "del(.linux.resources)
-		| .linux.namespaces += [{type: \"user\"}]
-		| .linux.uidMappings = [{containerID: 0, hostID: $USER_ID, size: 1}]
-		| .linux.gidMappings = .linux.uidMappings
-		| .linux.resources = {pids: {limit: 40}}
-		| .linux.cgroupsPath = \":insula:$UNIQUE\"
-		| (.mounts[] | select(.type == \"devpts\").options) |= map(select(startswith(\"gid=\") | not))
-		| .process.args = [\"sleep\", \"600\"]"
-	chown -R $USER_ID:$USER_ID "$E2E_STATE/user" "$BUNDLE"
-	UNIT=insula-$UNIQUE.scope
-	loginctl enable-linger user
-	eventually 60 test -S /run/user/$USER_ID/bus
-}
-
-teardown() {
-	loginctl enable-linger user
-	eventually 60 test -S /run/user/$USER_ID/bus
-	as_user "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" --runroot "$E2E_STATE/user/run" delete --force one || true
-	loginctl disable-linger user
-	eventually 60 test ! -e /run/user/$USER_ID/bus
-	rm -rf "$E2E_STATE/user"
-	oci_teardown
-}
-
-as_user() {
-	setpriv --reuid $USER_ID --regid $USER_ID --init-groups env HOME=/home/user XDG_RUNTIME_DIR=/run/user/$USER_ID \
-		DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$USER_ID/bus "$@"
-}
-
-create_in_the_manager() {
-	as_user systemd-run --user --quiet --wait --pipe --property=Type=oneshot "$INSULA_BIN/insula-runtime" --systemd-cgroup \
-		--root "$OCI_ROOT" --runroot "$E2E_STATE/user/run" create --bundle "$BUNDLE" one >"$OUT" 2>&1 </dev/null 3>&- || fail "create: $(cat "$OUT")"
-	PID=$(jq -r '.. | .pid? // empty' "$OCI_ROOT"/one/state.json 2>/dev/null | head -n 1)
-	[ -n "$PID" ] || PID=$(as_user "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" --runroot "$E2E_STATE/user/run" state one | jq .pid)
-}
+setup() { sessions_setup; }
+teardown() { sessions_teardown; }
 
 @test "a container is in a scope of the user's manager, with its limit, and a service that made it may end" {
 	create_in_the_manager
@@ -62,9 +21,28 @@ create_in_the_manager() {
 	[ "$(as_user systemctl --user show --value --property Delegate "$UNIT")" = yes ]
 }
 
-@test "without linger the manager ends after the last session, and the container with it" {
-	create_in_the_manager
-	loginctl disable-linger user
-	eventually 60 test ! -e "/proc/$PID"
-	eventually 30 test -z "$(find /sys/fs/cgroup -name "$UNIT")"
+@test "in a login session: verb by verb, in a scope of the user's manager" {
+	in_a_login '
+		$RUNTIME --systemd-cgroup create --bundle "'"$BUNDLE"'" one </dev/null && echo made
+		$RUNTIME start one && echo started
+		sed s/^/group:/ /proc/$($RUNTIME state one | jq .pid)/cgroup
+		$RUNTIME exec one cat /proc/self/cgroup | sed s/^/exec:/
+		$RUNTIME exec --detach one sleep 500 && echo second
+		$RUNTIME ps --format json one | jq length | sed s/^/processes:/
+		$RUNTIME update --pids-limit 20 one
+		XDG_RUNTIME_DIR=/run/user/$(id -u) systemctl --user show --property TasksMax '"$UNIT"'
+		$RUNTIME pause one && $RUNTIME state one | jq -r .status | sed s/^/status:/
+		$RUNTIME resume one
+		$RUNTIME delete --force one && echo gone'
+	said made
+	said started
+	said "group:0::/user.slice/user-$USER_ID.slice/user@$USER_ID.service/user.slice/$UNIT/container"
+	said exec:0::/
+	said second
+	said processes:2
+	said TasksMax=20
+	said status:paused
+	said gone
+	has_no_unit
+	[ "$(as_user systemctl --user show --value --property LoadState "$UNIT")" = not-found ]
 }
