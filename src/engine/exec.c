@@ -127,15 +127,20 @@ static int enter(const struct container *ct, const struct exec_options *options,
 {
 	own(cgroup_host) struct cgroup_host host = {0};
 	own_free char *cgroup = NULL;
+	own_free char *unit = ct->store->user ? group_unit(ct->id, err) : NULL;
 	struct proc init = PROC_INIT;
+	/* His group may be one that only his service manager can put us into. */
+	const struct cgroup_place place = {
+		.manager = CGROUP_MANAGER_SYSTEMD, .unit = unit, .user = true};
 	struct runtime_exec request = {.spec = &ct->record.spec,
 				       .process = process,
 				       .init = &init,
 				       .id = ct->id,
+				       .place = unit ? &place : NULL,
 				       .keyring = ct->state.keyring,
 				       .stdio = {-1, -1, -1}};
 
-	if (check_running(ct, init_fd, &init, err) < 0)
+	if ((ct->store->user && !unit) || check_running(ct, init_fd, &init, err) < 0)
 		return -1;
 	int status = make_stdio(options, ours, request.stdio, err);
 	if (!status)

@@ -8,8 +8,10 @@
 #include "engine/group.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/own.h"
 #include "engine/store.h"
@@ -17,6 +19,7 @@
 #include "runtime/scope.h"
 
 #define SLICE "machine.slice"
+#define USER_SLICE "user.slice"
 #define SCOPE_TIMEOUT_MS 30000
 
 void group_place_done(struct group_place *place)
@@ -30,9 +33,22 @@ static char *plain_name(const char *id, struct err *err)
 	return str_printf(err, STORE_CGROUP_PREFIX "%s", id);
 }
 
+char *group_unit(const char *id, struct err *err)
+{
+	return str_printf(err, STORE_CGROUP_PREFIX "%s.scope", id);
+}
+
 static char *scoped_name(const char *id, struct err *err)
 {
 	return str_printf(err, SLICE "/" STORE_CGROUP_PREFIX "%s.scope/container", id);
+}
+
+static char *user_scoped_name(const char *id, unsigned int uid, struct err *err)
+{
+	return str_printf(err,
+			  "user.slice/user-%u.slice/user@%u.service/" USER_SLICE
+			  "/" STORE_CGROUP_PREFIX "%s.scope/container",
+			  uid, uid, id);
 }
 
 static unsigned int depth_above(const char *name)
@@ -46,14 +62,16 @@ static unsigned int depth_above(const char *name)
 
 /* ---- the scope ---- */
 
-static int fill_request(const char *id, pid_t host_pid, struct scope_request *ret, struct err *err)
+static int fill_request(const char *id, const struct group_asker *asker, struct scope_request *ret,
+			struct err *err)
 {
 	*ret = (struct scope_request){
 		.verb = SCOPE_START,
-		.unit = str_printf(err, STORE_CGROUP_PREFIX "%s.scope", id),
-		.slice = str_dup(SLICE, err),
+		.user = asker->user,
+		.unit = group_unit(id, err),
+		.slice = str_dup(asker->user ? USER_SLICE : SLICE, err),
 		.description = str_printf(err, "insula container %.12s", id),
-		.pid = (uint64_t)host_pid,
+		.pid = (uint64_t)asker->host_pid,
 		.timeout_ms = SCOPE_TIMEOUT_MS,
 	};
 	return ret->unit && ret->slice && ret->description ? 0 : -1;
@@ -84,12 +102,13 @@ static int settle_in(struct scope *scope, const char *path, struct group_place *
 	return host.mode == CGROUP_V2 ? name_in_scope(path, ret, err) : 0;
 }
 
-static int make_scope(const char *id, pid_t host_pid, struct group_place *ret, struct err *err)
+static int make_scope(const char *id, const struct group_asker *asker, struct group_place *ret,
+		      struct err *err)
 {
 	own(scope) struct scope scope = SCOPE_INIT;
 	struct scope_request request;
 	struct scope_reply reply;
-	int status = fill_request(id, host_pid, &request, err);
+	int status = fill_request(id, asker, &request, err);
 
 	if (status == 0)
 		status = scope_ask(&request, &scope, &reply, err);
@@ -118,28 +137,9 @@ static char *own_scope(const char *id, struct err *err)
 	return NULL;
 }
 
-int group_enter_scope(const char *id, pid_t host_pid, bool again, struct group_place *ret,
-		      struct strv *warnings, struct err *err)
-{
-	struct err reason = ERR_INIT;
-	own_free char *scope = NULL;
-
-	ret->name = plain_name(id, err);
-	if (!ret->name)
-		return -1;
-	if (again)
-		scope = own_scope(id, &reason);
-	if (scope)
-		return name_in_scope(scope, ret, err);
-	if (!scope_available(false) || make_scope(id, host_pid, ret, &reason) == 0)
-		return 0;
-	return strv_addf(warnings, err,
-			 "the container has no scope of its own and may end with this session: %s",
-			 reason.message);
-}
-
-int group_beside(const char *id, const struct cgroup_host *host, struct group_place *ret,
-		 struct err *err)
+/* Beside the group that we are in, whether or not it may be made there. */
+static int beside(const char *id, const struct cgroup_host *host, struct group_place *ret,
+		  struct err *err)
 {
 	own_free char *name = plain_name(id, err);
 
@@ -148,17 +148,80 @@ int group_beside(const char *id, const struct cgroup_host *host, struct group_pl
 	return ret->name ? 0 : -1;
 }
 
-int group_expect(const char *id, const struct cgroup_host *host, struct group_place *ret,
+static int place_without_scope(const char *id, bool user, struct group_place *ret, struct err *err)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+
+	if (user)
+		return cgroup_host_probe(AT_FDCWD, &host, err) < 0 ? -1
+								   : beside(id, &host, ret, err);
+	ret->name = plain_name(id, err);
+	return ret->name ? 0 : -1;
+}
+
+int group_enter_scope(const char *id, const struct group_asker *asker, struct group_place *ret,
+		      struct strv *warnings, struct err *err)
+{
+	struct err reason = ERR_INIT;
+	own_free char *scope = asker->again ? own_scope(id, &reason) : NULL;
+
+	if (place_without_scope(id, asker->user, ret, err) < 0)
+		return -1;
+	if (scope)
+		return name_in_scope(scope, ret, err);
+	if (!scope_available(asker->user) || make_scope(id, asker, ret, &reason) == 0)
+		return 0;
+	return strv_addf(warnings, err,
+			 "the container has no scope of its own and may end with this session: %s",
+			 reason.message);
+}
+
+/* Whose manager's part of the tree we are in, or whose session. 0: nobody's. */
+static unsigned int user_of_group(const struct cgroup_host *host)
+{
+	unsigned int uid = 0;
+
+	for (size_t i = 0; i < host->count; i++)
+		if (host->hierarchies[i].v2)
+			sscanf(host->hierarchies[i].own, "/user.slice/user-%u.slice/", &uid);
+	return uid;
+}
+
+int group_expect(const char *id, bool user, const struct cgroup_host *host, struct group_place *ret,
 		 struct err *err)
 {
-	bool scoped = host->mode == CGROUP_V2 && scope_available(false);
+	bool scoped = host->mode == CGROUP_V2 && scope_available(user);
 
-	ret->name = scoped ? scoped_name(id, err) : plain_name(id, err);
-	ret->foreign = scoped ? depth_above(ret->name) : 0;
+	if (scoped)
+		ret->name = !user		  ? scoped_name(id, err)
+			    : user_of_group(host) ? user_scoped_name(id, user_of_group(host), err)
+						  : NULL;
+	if (!ret->name && user)
+		return beside(id, host, ret, err);
+	if (!ret->name)
+		ret->name = plain_name(id, err);
+	ret->foreign = scoped && ret->name ? depth_above(ret->name) : 0;
 	return ret->name ? 0 : -1;
 }
 
 /* ---- finding it ---- */
+
+/* Of an ordinary user by his manager, or beside the group that we are in, as that of the start was. */
+static int open_users(const struct cgroup_host *host, const char *id, struct cgroup *ret,
+		      struct err *err)
+{
+	own(group_place) struct group_place near = GROUP_PLACE_INIT;
+	own_free char *scoped = user_scoped_name(id, (unsigned int)geteuid(), err);
+
+	if (!scoped || beside(id, host, &near, err) < 0)
+		return -1;
+	if (cgroup_open(host, scoped, ret, err) == 0)
+		return 0;
+	if (err->kind != ERR_NOT_FOUND)
+		return -1;
+	*err = ERR_INIT;
+	return cgroup_open(host, near.name, ret, err);
+}
 
 int group_open(const struct cgroup_host *host, const char *id, struct cgroup *ret, struct err *err)
 {
@@ -167,6 +230,8 @@ int group_open(const struct cgroup_host *host, const char *id, struct cgroup *re
 
 	if (!plain || !scoped)
 		return -1;
+	if (geteuid() != 0)
+		return open_users(host, id, ret, err);
 	if (cgroup_open(host, plain, ret, err) == 0)
 		return 0;
 	if (err->kind != ERR_NOT_FOUND || host->mode != CGROUP_V2)

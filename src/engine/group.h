@@ -10,8 +10,15 @@
  *	machine.slice/insula-ID.scope/keeper	the keeper and its workers
  *	machine.slice/insula-ID.scope/container	the container, with its limits
  *
- * The scope has no limits of its own, and goes with its last process, which is systemd's doing. Both places
- * are told by the id, so that whoever finds a dead keeper needs no record of which it was.
+ * An ordinary user's scope is asked of his own service manager, and is below that one's part of the tree:
+ *
+ *	user.slice/user-UID.slice/user@UID.service/user.slice/insula-ID.scope/...
+ *
+ * Where he has none that answers, the group is beside the one that he is in, if he may make it there.
+ *
+ * The scope has no limits of its own, and goes with its last process, which is systemd's doing. Both of
+ * root's places are told by the id, so that whoever finds a dead keeper needs no record of which it was; of an
+ * ordinary user's the scope is, and what is beside a group is in the container's state.
  */
 #ifndef INSULA_ENGINE_GROUP_H
 #define INSULA_ENGINE_GROUP_H
@@ -29,16 +36,21 @@ struct group_place {
 
 void group_place_done(struct group_place *place);
 
-/* The caller, a keeper-to-be with this pid in the host's /proc, moves into a scope of its own if systemd
- * runs this host; `again`: unless it is in it. Where systemd cannot be asked it stays where it is, and a line in *warnings says so. */
-int group_enter_scope(const char *id, pid_t host_pid, bool again, struct group_place *ret,
+struct group_asker {
+	pid_t host_pid; /* of the keeper-to-be, in the host's /proc */
+	bool user;	/* of an ordinary user */
+	bool again;	/* perhaps it is in its scope already */
+};
+
+/* The caller, a keeper-to-be, moves into a scope of its own if systemd runs this host. Where systemd cannot
+ * be asked it stays where it is, and a line in *warnings says so. */
+int group_enter_scope(const char *id, const struct group_asker *asker, struct group_place *ret,
 		      struct strv *warnings, struct err *err);
-/* An ordinary user's: beside the group that we are in, whether or not it may be made there. */
-int group_beside(const char *id, const struct cgroup_host *host, struct group_place *ret,
-		 struct err *err);
 /* As a dry run shows it: nothing is made. */
-int group_expect(const char *id, const struct cgroup_host *host, struct group_place *ret,
+int group_expect(const char *id, bool user, const struct cgroup_host *host, struct group_place *ret,
 		 struct err *err);
+/* The unit that group_enter_scope() asks for; the caller's to free. */
+char *group_unit(const char *id, struct err *err);
 
 /* The group of a container that runs, or has left one: ERR_NOT_FOUND where there is none. */
 int group_open(const struct cgroup_host *host, const char *id, struct cgroup *ret, struct err *err);

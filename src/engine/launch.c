@@ -136,7 +136,7 @@ int engine_dry_run(struct store *store, struct record *record, const struct imag
 
 	/* The first id of the default range: which one a start gets is decided when it starts. */
 	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 ||
-	    group_expect(record->id, &host, &group, err) < 0 ||
+	    group_expect(record->id, store->user, &host, &group, err) < 0 ||
 	    launch_plan(&l, store, record, image, STORE_FIRST_ID, no_stdio, &group, NULL, err) < 0)
 		return -1;
 	const struct strv *warnings = runtime_plan_warnings(l.plan);

@@ -92,24 +92,14 @@ static pid_t own_host_pid(int proc_fd)
 	return (pid_t)strtol(text, NULL, 10);
 }
 
-/* Beside the group that we are in, where that was delegated. */
-static int place_beside(struct birth *b, struct err *err)
-{
-	own(cgroup_host) struct cgroup_host host = {0};
-
-	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
-		return -1;
-	return group_beside(b->ct->id, &host, &b->group, err);
-}
-
 static int enter_scope(struct birth *b, struct err *err)
 {
 	own(strv) struct strv warnings = STRV_INIT;
+	const struct group_asker asker = {.host_pid = own_host_pid(b->proc_fd),
+					  .user = b->ct->store->user,
+					  .again = b->again};
 
-	if (b->ct->store->user)
-		return place_beside(b, err);
-	if (group_enter_scope(b->ct->id, own_host_pid(b->proc_fd), b->again, &b->group, &warnings,
-			      err) < 0)
+	if (group_enter_scope(b->ct->id, &asker, &b->group, &warnings, err) < 0)
 		return -1;
 	return note_warnings(b, &warnings, err);
 }

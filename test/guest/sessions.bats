@@ -46,3 +46,31 @@ teardown() { sessions_teardown; }
 	has_no_unit
 	[ "$(as_user systemctl --user show --value --property LoadState "$UNIT")" = not-found ]
 }
+
+@test "insula run in a login session: keeper and container in a scope of the user's manager" {
+	local directory=$E2E_STATE/user
+	cp -a "$E2E_ROOT" "$directory/image"
+	chown -R "$USER_ID:$USER_ID" "$directory/image"
+	in_a_login '
+		export INSULA_ROOT='"$directory/lib INSULA_RUNROOT=$directory/engine"'
+		export XDG_RUNTIME_DIR=/run/user/$(id -u)
+		insula='"$INSULA_BIN/insula"'
+		$insula run --detach --name mine --memory 64m --pids-limit 30 dir:'"$directory"'/image sleep 600 && echo made
+		$insula ps --format json | jq .[0].pid | sed s/^/pid:/
+		$insula inspect mine | jq -r ".[0].Id, .[0].CgroupName" | sed s/^/about:/
+		$insula exec mine cat /proc/self/cgroup | sed s/^/exec:/'
+	said made
+	said exec:0::/
+	pid=$(sed -n 's/^pid://p' "$directory/said")
+	id=$(sed -n 's/^about://p' "$directory/said" | head -n 1)
+	group=$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
+	[ "$group" = "/user.slice/user-$USER_ID.slice/user@$USER_ID.service/user.slice/insula-$id.scope/container" ] || fail "$group"
+	said "about:${group#/}"
+	[ "$(cat "/sys/fs/cgroup$group/memory.max")" = 67108864 ]
+	[ "$(cat "/sys/fs/cgroup$group/pids.max")" = 30 ]
+	[ "$(as_user systemctl --user show --value --property Delegate "insula-$id.scope")" = yes ]
+	eventually 30 has_no_session
+	[ -e "/proc/$pid" ] || fail "it ended with the session"
+	INSULA_ROOT=$directory/lib INSULA_RUNROOT=$directory/engine ok as_user "$INSULA_BIN/insula" rm --force mine
+	eventually 20 test ! -e "/sys/fs/cgroup$(dirname "$group")"
+}
