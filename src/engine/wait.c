@@ -16,7 +16,6 @@
 #include "engine/lifecycle.h"
 
 #define CONNECT_MS 5000
-#define SHORT_MS 5 /* what is starting or stopping is not so for long */
 
 /* What one that has ended left says how. */
 static int code_of_ended(struct container *ct, int *ret_code, struct err *err)
@@ -99,6 +98,11 @@ static int look(struct container *ct, unsigned int conditions, int *ret_code, st
 	const unsigned int ends = WAIT_STOPPED | WAIT_EXITED;
 	const unsigned int health = WAIT_HEALTHY | WAIT_UNHEALTHY;
 
+	if (engine_settle(ct, err) < 0)
+		return -1;
+	if (ct->status == CT_STARTING) /* and nobody is at it */
+		return err_set(err, ERR_STATE, 0, "container '%s' was never finished",
+			       ct->record.name);
 	if (ct->status == CT_DEAD && engine_repair(ct, err) < 0)
 		return -1;
 	if (store_is_gone(ct))
@@ -131,7 +135,6 @@ int engine_wait_for(const struct container *which, unsigned int conditions, int6
 		int found = store_load(which->store, which->id, &ct, err) < 0
 				    ? -1
 				    : look(&ct, conditions, ret_code, err);
-		bool moving = found == 0 && (ct.status == CT_STARTING || ct.status == CT_STOPPING);
 
 		if (found > 0)
 			return 0;
@@ -146,6 +149,6 @@ int engine_wait_for(const struct container *which, unsigned int conditions, int6
 				       : err_set(err, ERR_NOT_FOUND, 0,
 						 "container '%s' has ended and was removed",
 						 which->record.name);
-		pause_ms(moving && interval_ms > SHORT_MS ? SHORT_MS : interval_ms);
+		pause_ms(interval_ms);
 	}
 }

@@ -64,6 +64,9 @@ reboot() {
 	for point in store.create.named store.create.directory store.ready; do
 		run env INSULA_FAIL="$point=kill" "$INSULA_BIN/insula" create --name one "$E2E_IMAGE" true
 		[ "$status" -ne 0 ] || fail "$point"
+		for id in $(known_ids); do # what is half made is waited for by nobody
+			[ "$point" = store.ready ] || exits 125 timeout 20 "$INSULA_BIN/insula" wait "$id" || fail "$point"
+		done
 		insula doctor --repair >/dev/null || true
 		if [ "$point" = store.ready ]; then # it was whole already
 			ok insula start -a one
