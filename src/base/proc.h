@@ -64,6 +64,9 @@ int proc_find_ours(const char *name, const char *variable, char *buf, size_t siz
 
 /* Every signal at its default and nothing blocked: what a new program expects. */
 void proc_reset_signals(void);
+/* The same where it is known which ones are ignored (signal n is bit n - 1, "SigIgn" of proc_pid_status(5)):
+ * what is caught becomes the default at execve(2) anyway. */
+void proc_reset_signals_of(uint64_t ignored);
 
 /* Signal number of "9", "KILL", "SIGKILL", "RTMIN+3", any case; and the name ("SIGKILL") back. */
 int proc_signal_parse(const char *text, struct err *err);

@@ -62,13 +62,19 @@ static const struct {
 	{"CLD", SIGCHLD},
 };
 
-void proc_reset_signals(void)
+void proc_reset_signals_of(uint64_t ignored)
 {
 	static const char default_action[ACTION_SIZE], empty_mask[MASK_SIZE];
 
 	for (int signal = 1; signal <= SIGNAL_MAX; signal++)
-		syscall(SYS_rt_sigaction, signal, default_action, NULL, MASK_SIZE);
+		if (ignored >> (signal - 1) & 1)
+			syscall(SYS_rt_sigaction, signal, default_action, NULL, MASK_SIZE);
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, empty_mask, NULL, MASK_SIZE);
+}
+
+void proc_reset_signals(void)
+{
+	proc_reset_signals_of(UINT64_MAX);
 }
 
 /* "RTMIN", "RTMIN+3", "RTMAX-1"; 0 where it is none. */

@@ -90,6 +90,8 @@ struct making {
 	const struct create_options *options;
 	struct oci_passed passed;
 	struct bundle bundle;
+	struct facts
+		facts; /* of this process, once it is in the user namespace of its containers */
 	struct cgroup_host host;
 	struct cgroup_place place;
 	struct state_dir dir;
@@ -209,7 +211,6 @@ static int claim(struct making *m, const char *id, bool wait, struct err *err)
 static int plan(struct making *m, const struct oci *oci, const char *id, bool wait, struct err *err)
 {
 	const struct create_options *options = m->options;
-	struct facts facts;
 	struct runtime_request request = {
 		.id = id,
 		.spec = &m->bundle.spec,
@@ -233,19 +234,16 @@ static int plan(struct making *m, const struct oci *oci, const char *id, bool wa
 		.born_data = m,
 	};
 
-	if (facts_probe_process(AT_FDCWD, &facts, err) < 0)
-		return -1;
-	m->plan = runtime_plan(&request, &facts, &m->host, err);
+	m->plan = runtime_plan(&request, &m->facts, &m->host, err);
 	return m->plan ? 0 : -1;
 }
 
 static int decide_place(struct making *m, const struct oci *oci, const char *id, struct err *err)
 {
-	bool rootless;
-
-	if (life_is_rootless(oci, &rootless, err) < 0 ||
+	if (facts_probe_process(AT_FDCWD, &m->facts, err) < 0 ||
 	    cgroup_host_probe(AT_FDCWD, &m->host, err) < 0)
 		return -1;
+	bool rootless = life_rootless_for(oci, m->facts.root);
 	return cgroup_place_decide((enum cgroup_manager)oci->cgroup_manager, rootless, id,
 				   &m->bundle.spec, &m->host, &m->place, err);
 }

@@ -29,23 +29,26 @@
 static char *runtime_dir(const char *below, struct err *err)
 {
 	const char *own = secure_getenv("XDG_RUNTIME_DIR");
-	struct facts facts;
 
-	if (geteuid() == 0 && facts_probe_process(AT_FDCWD, &facts, err) == 0 && facts.root)
+	if (facts_is_root())
 		return str_printf(err, "/run/insula%s", below);
 	if (own && *own == '/')
 		return str_printf(err, "%s/insula%s", own, below);
 	return str_printf(err, "/tmp/insula-%u%s", (unsigned int)geteuid(), below);
 }
 
+bool life_rootless_for(const struct oci *oci, bool root)
+{
+	return oci->rootless == OCI_ROOTLESS_YES || (oci->rootless == OCI_ROOTLESS_AUTO && !root);
+}
+
 int life_is_rootless(const struct oci *oci, bool *ret, struct err *err)
 {
-	struct facts facts;
+	struct facts facts = {0};
 
 	if (oci->rootless == OCI_ROOTLESS_AUTO && facts_probe_process(AT_FDCWD, &facts, err) < 0)
 		return -1;
-	*ret = oci->rootless == OCI_ROOTLESS_YES ||
-	       (oci->rootless == OCI_ROOTLESS_AUTO && !facts.root);
+	*ret = life_rootless_for(oci, facts.root);
 	return 0;
 }
 

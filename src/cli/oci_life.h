@@ -17,6 +17,8 @@
 int life_open_root(const struct oci *oci, bool make, struct err *err);
 /* --rootless, or what we are: whose service manager and whose control groups are meant. */
 int life_is_rootless(const struct oci *oci, bool *ret, struct err *err);
+/* The same for who knows already whether we are root of the host. */
+bool life_rootless_for(const struct oci *oci, bool root);
 /* The directory of the launch pad; the caller's to free. */
 char *life_run_root(const struct oci *oci, struct err *err);
 /* Where container root could write our executable: go on as the sealed copy. Returns 0 only in that. The

@@ -171,6 +171,7 @@ struct cgroup_member {
 	int dir_fd;    /* the group's directory */
 	int tasks_fd;  /* v1 "tasks", open for writing; -1 on v2, and after cgroup_open */
 	bool v2;
+	bool v1_freezer;	   /* the hierarchy freezes: its files are in no other one */
 	bool made;		   /* by cgroup_create, not found by cgroup_open */
 	unsigned int made_parents; /* directories above it that cgroup_create made too */
 };

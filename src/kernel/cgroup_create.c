@@ -335,6 +335,7 @@ static int make_member(const struct cgroup_hierarchy *h, struct cgroup *cg,
 	struct cgroup_member *member = &cg->members[cg->count];
 
 	*member = (struct cgroup_member){.hierarchy = (unsigned int)cg->count,
+					 .v1_freezer = !h->v2 && h->controllers & CG_FREEZER,
 					 .parent_fd = -1,
 					 .dir_fd = -1,
 					 .tasks_fd = -1};

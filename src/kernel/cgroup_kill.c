@@ -94,15 +94,27 @@ static int freeze_v1(int dir_fd, bool freeze, int64_t deadline_ms)
 	}
 }
 
-const struct cgroup_member *cgroup_freezer(const struct cgroup *cg)
+static const struct cgroup_member *v2_member(const struct cgroup *cg)
 {
 	for (size_t i = 0; i < cg->count; i++)
 		if (cg->members[i].v2)
 			return &cg->members[i];
+	return NULL;
+}
+
+static const struct cgroup_member *v1_freezer(const struct cgroup *cg)
+{
 	for (size_t i = 0; i < cg->count; i++)
-		if (faccessat(cg->members[i].dir_fd, "freezer.state", F_OK, 0) == 0)
+		if (cg->members[i].v1_freezer)
 			return &cg->members[i];
 	return NULL;
+}
+
+const struct cgroup_member *cgroup_freezer(const struct cgroup *cg)
+{
+	const struct cgroup_member *member = v2_member(cg);
+
+	return member ? member : v1_freezer(cg);
 }
 
 static int set_frozen(const struct cgroup_member *member, bool freeze, int64_t deadline_ms)
@@ -143,7 +155,8 @@ bool cgroup_is_frozen(const struct cgroup *cg)
 			if (cgroup_get(dir_fd, "cgroup.events", text, sizeof(text)) >= 0 &&
 			    cgroup_events_has(text, "frozen 1"))
 				return true;
-		} else if (cgroup_get(dir_fd, "freezer.state", text, sizeof(text)) >= 0 &&
+		} else if (cg->members[i].v1_freezer &&
+			   cgroup_get(dir_fd, "freezer.state", text, sizeof(text)) >= 0 &&
 			   strcmp(text, "THAWED") != 0) {
 			return true;
 		}
@@ -153,27 +166,10 @@ bool cgroup_is_frozen(const struct cgroup *cg)
 
 /* ---- killing ---- */
 
-static const struct cgroup_member *v2_member(const struct cgroup *cg)
-{
-	for (size_t i = 0; i < cg->count; i++)
-		if (cg->members[i].v2)
-			return &cg->members[i];
-	return NULL;
-}
-
 static int thaw_directory(int dir_fd, void *data)
 {
 	(void)data;
 	return cgroup_put(dir_fd, "freezer.state", "THAWED");
-}
-
-static const struct cgroup_member *v1_freezer(const struct cgroup *cg)
-{
-	for (size_t i = 0; i < cg->count; i++)
-		if (!cg->members[i].v2 &&
-		    faccessat(cg->members[i].dir_fd, "freezer.state", F_OK, 0) == 0)
-			return &cg->members[i];
-	return NULL;
 }
 
 static bool has_pid(const int *pids, ssize_t count, int pid)

@@ -101,8 +101,11 @@ static int open_one(const struct cgroup_hierarchy *h, unsigned int index, struct
 {
 	struct cgroup_member *member = &cg->members[cg->count];
 
-	*member = (struct cgroup_member){
-		.hierarchy = index, .parent_fd = -1, .dir_fd = -1, .tasks_fd = -1};
+	*member = (struct cgroup_member){.hierarchy = index,
+					 .v1_freezer = !h->v2 && h->controllers & CG_FREEZER,
+					 .parent_fd = -1,
+					 .dir_fd = -1,
+					 .tasks_fd = -1};
 	cg->count++;
 	member->parent_fd = open_parent(h->dir_fd, cg->name);
 	if (member->parent_fd >= 0 && cgroup_member_open(cg, member, h->v2) == 0)

@@ -102,11 +102,12 @@ static int probe_release(int prefix_fd, struct facts *f, struct err *err)
 static int probe_status(int prefix_fd, struct facts *f, struct err *err)
 {
 	static const char *const path = "/proc/self/status";
-	char buf[FILE_MAX], caps[32], uids[64];
+	char buf[FILE_MAX], caps[32], uids[64], ignored[32];
 	int count;
 
 	if (read_text(prefix_fd, path, buf, err) < 0 ||
 	    find_value(buf, "Uid:", path, uids, sizeof(uids), err) < 0 ||
+	    find_value(buf, "SigIgn:", path, ignored, sizeof(ignored), err) < 0 ||
 	    find_value(buf, "CapEff:", path, caps, sizeof(caps), err) < 0 ||
 	    find_value(buf, "Cpus_allowed_list:", path, f->cpus_allowed.text,
 		       sizeof(f->cpus_allowed.text), err) < 0 ||
@@ -118,6 +119,7 @@ static int probe_status(int prefix_fd, struct facts *f, struct err *err)
 		return err_wrap(err, "in %s", path);
 	f->cpu_count = (unsigned int)count;
 	f->caps_effective = strtoull(caps, NULL, 16);
+	f->signals_ignored = strtoull(ignored, NULL, 16);
 	/* The second number is the effective uid. */
 	f->root = f->initial_userns && strtoul(uids + strcspn(uids, "\t "), NULL, 10) == 0;
 	return 0;
@@ -243,17 +245,20 @@ int facts_probe(int prefix_fd, struct facts *ret, struct err *err)
 	return 0;
 }
 
+bool facts_is_root(void)
+{
+	struct facts f;
+	struct err ignored;
+
+	return geteuid() == 0 && probe_userns(AT_FDCWD, &f, &ignored) == 0 && f.initial_userns;
+}
+
 char *boot_id_read(struct err *err)
 {
-	own_fd int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	char *text = NULL;
+	static char boot_id[64];
 
-	if (fd < 0) {
-		err_errno(err, "cannot read the boot id");
+	if (!*boot_id && read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot_id,
+				   sizeof(boot_id), err) < 0)
 		return NULL;
-	}
-	if (fd_read_all(fd, 64, "boot id", &text, err) < 0)
-		return NULL;
-	text[strcspn(text, "\n")] = '\0';
-	return text;
+	return str_dup(boot_id, err);
 }

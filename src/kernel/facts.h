@@ -27,6 +27,7 @@ struct facts {
 	unsigned int cpu_count; /* in cpus_allowed */
 	uint64_t memory_total;	/* bytes */
 	uint64_t caps_effective;
+	uint64_t signals_ignored; /* by this process: signal n is bit n - 1 */
 	uint64_t nofile_hard;
 	char boot_id[37];
 	bool root; /* uid 0 in the initial user namespace */
@@ -34,8 +35,10 @@ struct facts {
 	bool overlay, cgroup_bpf;
 };
 
-/* The boot id of this kernel; freed by the caller. */
+/* The boot id of this kernel, which is read once; freed by the caller. */
 char *boot_id_read(struct err *err);
+/* facts.root alone, of the live host; false where that cannot be told. */
+bool facts_is_root(void);
 
 int facts_probe(int prefix_fd, struct facts *ret, struct err *err);
 /* Only what is about this process: its capabilities, CPUs, memory nodes and user namespace. This is

@@ -452,7 +452,7 @@ static int init_ready(struct job *job, struct err *err)
 	    set_home(job, &job->env, err) < 0 || set_listen(job, &job->env, err) < 0 ||
 	    keep_preserved(job->preserve_fds, err) < 0)
 		return -1;
-	proc_reset_signals();
+	proc_reset_signals_of(job->plan ? job->plan->signals_ignored : UINT64_MAX);
 	return announce(job->answer_fd, err);
 }
 

@@ -96,6 +96,7 @@ static int plan_namespaces(struct plan *plan, const struct facts *facts, struct 
 	for (int i = 0; i < SPEC_NS_COUNT; i++)
 		plan->own[kind_of[i]] = linux_->namespaces[i].given && !linux_->namespaces[i].path;
 	plan->nested = !facts->initial_userns;
+	plan->signals_ignored = facts->signals_ignored;
 	plan->shares_mounts = spec_shares_mounts(plan->spec);
 	if (plan->shares_mounts && check_shares_mounts(plan, err) < 0)
 		return -1;

@@ -137,7 +137,8 @@ struct plan {
 	size_t count, cap;
 	size_t child_first; /* steps from here on are C's */
 	bool group_left;    /* a start that failed has made a group that it could not remove */
-	bool nested;	    /* we are in a user namespace: what we join we cannot leave */
+	uint64_t signals_ignored; /* by us, and so by whom we start */
+	bool nested;		  /* we are in a user namespace: what we join we cannot leave */
 	/* C is in the mount namespace of the runtime, or in one that is joined: docs/decisions/0013 */
 	bool shares_mounts;
 	/* No launch pad: hooks want to see the host's files; or nested, where none can be pinned. */

@@ -623,7 +623,8 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 		return -1;
 	/* Group 0 of ours must not open what the guard of a host image closes. */
 	s->keep_groups = plan->request.root_dir && spec_keeps_groups(plan->spec);
-	s->groups_are_fixed = s->keep_groups || groups_are_fixed(s->proc_fd, 0);
+	/* In the initial user namespace they never are. */
+	s->groups_are_fixed = s->keep_groups || (plan->nested && groups_are_fixed(s->proc_fd, 0));
 	if (geteuid() == 0 && groups_set(s->groups_are_fixed, 0, NULL, err) < 0)
 		return -1;
 	if (check_labels(&plan->spec->process, &s->apparmor, err) < 0)

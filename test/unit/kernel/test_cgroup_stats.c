@@ -29,7 +29,8 @@ static void add_group(const char *name, bool v2, unsigned int controllers)
 						      .parent_fd = -1,
 						      .dir_fd = fd,
 						      .tasks_fd = -1,
-						      .v2 = v2};
+						      .v2 = v2,
+						      .v1_freezer = controllers & CG_FREEZER};
 	cg.count++;
 	host.count++;
 	host.controllers |= controllers;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <signal.h>
 #include <linux/capability.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -61,6 +62,7 @@ TEST(uid_0_of_another_namespace_is_not_root)
 	CHECK(!f.root && !f.initial_userns && !f.overlay && !f.cgroup_bpf);
 	CHECK_STR(f.cpus_allowed.text, "0-3,8");
 	CHECK_INT(f.cpu_count, 5);
+	CHECK_INT(f.signals_ignored, UINT64_C(1) << (SIGPIPE - 1));
 	CHECK_STR(f.mems_allowed.text, "0-1");
 	CHECK_INT(f.nofile_hard, UINT64_MAX);
 }
@@ -78,6 +80,7 @@ TEST(a_start_reads_only_what_is_about_the_process)
 	CHECK_STR(f.mems_allowed.text, whole.mems_allowed.text);
 	CHECK_INT(f.cpu_count, whole.cpu_count);
 	CHECK_INT(f.caps_effective, whole.caps_effective);
+	CHECK_INT(f.signals_ignored, whole.signals_ignored);
 	CHECK(!f.root && !f.initial_userns);
 	CHECK_STR(f.release, "");
 	CHECK_INT(f.memory_total, 0);
@@ -138,10 +141,11 @@ TEST(strange_files_are_refused)
 	    "6.1-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n");
 	CHECK_ERR(facts_probe(test_dir(), &f, &err), ERR_LIMIT, "osrelease is too long");
 	put("proc/sys/kernel/osrelease", "6.1.2\n");
-	put("proc/self/status", "Name:\tx\nUid:\t0\t0\t0\t0\n");
+	put("proc/self/status", "Name:\tx\nUid:\t0\t0\t0\t0\nSigIgn:\t0\n");
 	CHECK_ERR(facts_probe(test_dir(), &f, &err), ERR_UNSUPPORTED, "no line 'CapEff:'");
-	put("proc/self/status", "Uid:\t0\t0\t0\t0\nCapEff:\t0\nCpus_allowed_list:\tall\n"
-				"Mems_allowed_list:\t0\n");
+	put("proc/self/status",
+	    "Uid:\t0\t0\t0\t0\nSigIgn:\t0\nCapEff:\t0\nCpus_allowed_list:\tall\n"
+	    "Mems_allowed_list:\t0\n");
 	CHECK_ERR(facts_probe(test_dir(), &f, &err), ERR_INVALID, "'all'");
 }
 
