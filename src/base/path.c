@@ -278,7 +278,7 @@ static int create_step(struct creation *c, struct err *err)
 }
 
 static int create_path(int root_fd, const char *path, enum path_how how, mode_t mode, bool file,
-		       struct err *err)
+		       bool *ret_made, struct err *err)
 {
 	own(creation) struct creation c = {.root_fd = root_fd,
 					   .how = how,
@@ -293,6 +293,7 @@ static int create_path(int root_fd, const char *path, enum path_how how, mode_t 
 		return walk_error(err, "create", path, how);
 	if (open_prefix(&c, err) < 0)
 		return -1;
+	*ret_made = *c.rest != '\0';
 	do
 		more = create_step(&c, err);
 	while (more > 0);
@@ -301,7 +302,8 @@ static int create_path(int root_fd, const char *path, enum path_how how, mode_t 
 
 int path_mkdirs(int root_fd, const char *path, enum path_how how, mode_t mode, struct err *err)
 {
-	own_fd int fd = create_path(root_fd, path, how, mode, false, err);
+	bool made;
+	own_fd int fd = create_path(root_fd, path, how, mode, false, &made, err);
 	struct stat st;
 
 	if (fd < 0)
@@ -316,9 +318,17 @@ int path_mkdirs(int root_fd, const char *path, enum path_how how, mode_t mode, s
 int path_make_target(int root_fd, const char *path, enum path_how how, bool directory,
 		     struct err *err)
 {
+	bool made;
+
 	if (directory)
 		return path_mkdirs(root_fd, path, how, 0755, err);
-	return create_path(root_fd, path, how, 0755, true, err);
+	return create_path(root_fd, path, how, 0755, true, &made, err);
+}
+
+int path_find_or_make(int root_fd, const char *path, enum path_how how, bool directory,
+		      bool *ret_made, struct err *err)
+{
+	return create_path(root_fd, path, how, 0755, !directory, ret_made, err);
 }
 
 /* ---- opening a handle for use ---- */

@@ -46,6 +46,11 @@ int path_mkdirs(int root_fd, const char *path, enum path_how how, mode_t mode, s
 int path_make_target(int root_fd, const char *path, enum path_how how, bool directory,
 		     struct err *err);
 
+/* The same where what exists may be of any type, for whoever looks at it himself; *ret_made: it, or a
+ * directory above it, was absent. */
+int path_find_or_make(int root_fd, const char *path, enum path_how how, bool directory,
+		      bool *ret_made, struct err *err);
+
 /* Open an O_PATH handle again for use, through self/fd of our own procfs, only if it is of
  * type `type` (S_IFREG, S_IFDIR, S_IFCHR; 0: any). FIFOs and devices never block: O_NONBLOCK is
  * added while opening a regular file. */

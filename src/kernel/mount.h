@@ -63,6 +63,14 @@ bool mount_is_top(int fd);
 /* Do both lead to the same place of the same mount? */
 bool mount_same_place(int a, int b);
 
+/* Where a descriptor leads, and what is there, by one system call: for whoever compares many with one. */
+struct mount_place {
+	uint64_t mount_id, inode;
+	mode_t mode;
+};
+int mount_place_of(int fd, struct mount_place *ret, struct err *err);
+bool mount_place_equals(const struct mount_place *a, const struct mount_place *b);
+
 /* Change options of the file system that is mounted where fd (O_PATH) is: those of its superblock, which
  * every mount of it has. sb_set, sb_clear: MS_*. */
 int mount_reconfigure(int fd, const struct strv *options, unsigned long sb_set,

@@ -17,7 +17,8 @@
 
 static int look(int fd, struct statx *ret)
 {
-	return statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, ret);
+	return statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MODE | STATX_INO | STATX_MNT_ID,
+		     ret);
 }
 
 bool mount_is_top(int fd)
@@ -27,12 +28,28 @@ bool mount_is_top(int fd)
 	return look(fd, &st) == 0 && st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 }
 
+int mount_place_of(int fd, struct mount_place *ret, struct err *err)
+{
+	struct statx st;
+
+	if (look(fd, &st) < 0)
+		return err_errno(err, "cannot look at it");
+	*ret = (struct mount_place){st.stx_mnt_id, st.stx_ino, st.stx_mode};
+	return 0;
+}
+
+bool mount_place_equals(const struct mount_place *a, const struct mount_place *b)
+{
+	return a->mount_id == b->mount_id && a->inode == b->inode;
+}
+
 bool mount_same_place(int a, int b)
 {
-	struct statx sa, sb;
+	struct mount_place pa = {0}, pb = {0};
+	struct err ignored;
 
-	return look(a, &sa) == 0 && look(b, &sb) == 0 && sa.stx_mnt_id == sb.stx_mnt_id &&
-	       sa.stx_ino == sb.stx_ino;
+	return mount_place_of(a, &pa, &ignored) == 0 && mount_place_of(b, &pb, &ignored) == 0 &&
+	       mount_place_equals(&pa, &pb);
 }
 
 /* "ID PARENT MAJOR:MINOR ROOT TARGET OPTIONS [TAG...] - ...": its tags end at the lone "-". */

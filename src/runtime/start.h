@@ -7,6 +7,7 @@
 #define INSULA_RUNTIME_START_H
 
 #include "kernel/caps.h"
+#include "kernel/mount.h"
 #include "runtime/plan.h"
 
 #define START_MAX_LAYERS 16
@@ -95,8 +96,9 @@ struct start {
 	int covers_fd;	     /* mount of the covers, with the staging directories */
 	unsigned int staged; /* of those */
 	bool covers_closed;
-	int root_fd;	 /* the container's root */
-	int detached_fd; /* a copy of it that C enters by chroot(2), or -1 */
+	int root_fd;		       /* the container's root */
+	struct mount_place root_place; /* its own, once it has been asked for; mode 0 */
+	int detached_fd;	       /* a copy of it that C enters by chroot(2), or -1 */
 	int devpts_fd;
 	int console_fd, slave_fd;
 	int init_fd; /* our init program, or -1 */
@@ -219,6 +221,9 @@ int start_node_source(struct start *s, const struct step *step, struct err *err)
 /* start_target.c: where a mount goes, as O_PATH; made where it is absent (*ret_made). */
 int start_target(struct start *s, const struct planned_mount *m, bool directory, bool *ret_made,
 		 struct err *err);
+/* What is at fd, and whether it is the container's root itself. */
+int start_look(struct start *s, int fd, struct mount_place *ret, bool *ret_is_root,
+	       struct err *err);
 /* ERR_INVALID where what is mounted there would be mounted on the host as well. */
 int start_keeps_inside(struct start *s, int target_fd, struct err *err);
 /* A symbolic link instead of a mount. */

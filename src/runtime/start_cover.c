@@ -70,15 +70,16 @@ static int protect(struct start *s, const char *path, protect_fn *fn, struct err
 
 static int mask(struct start *s, int target_fd, const char *path, struct err *err)
 {
-	struct stat st;
+	struct mount_place there;
+	bool is_root;
 
-	if (mount_same_place(target_fd, s->root_fd))
+	if (start_look(s, target_fd, &there, &is_root, err) < 0)
+		return -1;
+	if (is_root)
 		return err_set(err, ERR_INVALID, 0, "it is the container's root");
-	if (fstat(target_fd, &st) < 0)
-		return err_errno(err, "cannot look at it");
 	if (start_keeps_inside(s, target_fd, err) < 0 || close_covers(s, err) < 0)
 		return -1;
-	own_fd int cover_fd = mount_clone_own(s->covers_fd, S_ISDIR(st.st_mode) ? "empty" : "none",
+	own_fd int cover_fd = mount_clone_own(s->covers_fd, S_ISDIR(there.mode) ? "empty" : "none",
 					      err);
 	return cover_fd < 0 ? -1 : mount_attach(cover_fd, target_fd, path, err);
 }
@@ -92,7 +93,12 @@ int start_mask(struct start *s, const struct step *step, struct err *err)
 
 static int make_readonly(struct start *s, int target_fd, const char *path, struct err *err)
 {
-	if (mount_same_place(target_fd, s->root_fd))
+	struct mount_place there;
+	bool is_root;
+
+	if (start_look(s, target_fd, &there, &is_root, err) < 0)
+		return -1;
+	if (is_root)
 		return mount_set(s->root_fd, MOUNT_ATTR_RDONLY, 0, true, err);
 	if (start_keeps_inside(s, target_fd, err) < 0)
 		return -1;

@@ -171,8 +171,21 @@ static int mount_node(struct start *s, int dir_fd, const char *name, size_t i,
 
 /* ---- each device ---- */
 
+/* The directory that the last device was in: mostly it is that of the next one, too. */
+struct parent {
+	char *path;
+	int fd;
+};
+
+static void parent_done(struct parent *p)
+{
+	free(p->path);
+	fd_close(p->fd);
+}
+
 /* The directory of a device, made where it is absent. In /dev no link of the image is followed. */
-static int open_parent(struct start *s, const char *path, const char **ret_name, struct err *err)
+static int enter_parent(struct start *s, struct parent *p, const char *path, const char **ret_name,
+			struct err *err)
 {
 	bool own = plan_is_own_place(path);
 	const char *slash = strrchr(path, '/');
@@ -181,7 +194,15 @@ static int open_parent(struct start *s, const char *path, const char **ret_name,
 	*ret_name = slash + 1;
 	if (!parent)
 		return -1;
-	return path_mkdirs(s->root_fd, parent, own ? PATH_BENEATH : PATH_IN_ROOT, 0755, err);
+	if (p->path && str_eq(parent, p->path))
+		return 0;
+	parent_done(p);
+	p->path = NULL;
+	p->fd = path_mkdirs(s->root_fd, parent, own ? PATH_BENEATH : PATH_IN_ROOT, 0755, err);
+	if (p->fd < 0)
+		return -1;
+	p->path = take(parent);
+	return 0;
 }
 
 static bool is_in_dev(const char *path)
@@ -213,7 +234,8 @@ static int look_for_bound(struct start *s, const struct spec_device *d, struct e
 }
 
 /* i: counted through the default ones and those of the specification. */
-static int add_device(struct start *s, size_t i, const struct spec_device *d, struct err *err)
+static int add_device(struct start *s, struct parent *parent, size_t i, const struct spec_device *d,
+		      struct err *err)
 {
 	const struct plan *plan = s->plan;
 	bool in_dev = is_in_dev(d->path);
@@ -226,11 +248,10 @@ static int add_device(struct start *s, size_t i, const struct spec_device *d, st
 		return look_for_bound(s, d, err);
 	if (path_clean(d->path, &clean, err) < 0)
 		return -1;
-	own_fd int dir_fd = open_parent(s, clean, &name, err);
-	if (dir_fd < 0)
+	if (enter_parent(s, parent, clean, &name, err) < 0)
 		return -1;
-	return mounted ? mount_node(s, dir_fd, name, i, d, err)
-		       : make_node(s, dir_fd, name, d, err);
+	return mounted ? mount_node(s, parent->fd, name, i, d, err)
+		       : make_node(s, parent->fd, name, d, err);
 }
 
 static bool is_listed(const struct spec_linux *linux_, const char *path)
@@ -262,14 +283,14 @@ static int add_link(int dev_fd, const char *name, const char *target, struct err
 	return err_set(err, ERR_EXISTS, 0, "'/dev/ptmx' in the image is something else");
 }
 
-static int add_links(struct start *s, struct err *err)
+static int add_links(struct start *s, struct parent *parent, struct err *err)
 {
-	own_fd int dev_fd = path_mkdirs(s->root_fd, "dev", PATH_BENEATH, 0755, err);
+	const char *name;
 
-	if (dev_fd < 0)
+	if (enter_parent(s, parent, "/dev/", &name, err) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof links / sizeof *links; i++)
-		if (add_link(dev_fd, links[i].name, links[i].target, err) < 0)
+		if (add_link(parent->fd, links[i].name, links[i].target, err) < 0)
 			return -1;
 	return 0;
 }
@@ -277,17 +298,18 @@ static int add_links(struct start *s, struct err *err)
 int start_devices(struct start *s, const struct step *step, struct err *err)
 {
 	const struct spec_linux *linux_ = &s->plan->spec->linux_;
+	own(parent) struct parent parent = {.fd = -1};
 	size_t count = 0;
 
 	for (const struct spec_device *d = start_default_nodes; d->path; d++, count++)
 		if (s->plan->dev != DEV_BOUND && !is_listed(linux_, d->path) &&
-		    add_device(s, count, d, err) < 0)
+		    add_device(s, &parent, count, d, err) < 0)
 			return err_wrap(err, "device '%s'", d->path);
 	for (size_t i = 0; i < linux_->device_count; i++)
 		if (!str_eq(linux_->devices[i].path, "/dev/ptmx") &&
-		    add_device(s, count + i, &linux_->devices[i], err) < 0)
+		    add_device(s, &parent, count + i, &linux_->devices[i], err) < 0)
 			return err_wrap(err, "device '%s'", linux_->devices[i].path);
-	return s->plan->dev == DEV_BOUND ? 0 : add_links(s, err);
+	return s->plan->dev == DEV_BOUND ? 0 : add_links(s, &parent, err);
 }
 
 /* ---- the terminal ---- */

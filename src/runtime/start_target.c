@@ -63,11 +63,9 @@ static int find_or_make(struct start *s, const char *target, bool directory, boo
 {
 	struct place place = place_of(target);
 	struct err looking = ERR_INIT;
-	int fd = path_handle(s->root_fd, place.path, place.how, 0, &looking);
+	int fd = path_find_or_make(s->root_fd, place.path, place.how, directory, ret_made,
+				   &looking);
 
-	*ret_made = fd < 0 && looking.errnum == ENOENT;
-	if (*ret_made)
-		fd = path_make_target(s->root_fd, place.path, place.how, directory, &looking);
 	if (fd >= 0)
 		return fd;
 	if (place.how == PATH_BENEATH && looking.errnum == ELOOP)
@@ -76,15 +74,26 @@ static int find_or_make(struct start *s, const char *target, bool directory, boo
 	return -1;
 }
 
+int start_look(struct start *s, int fd, struct mount_place *ret, bool *ret_is_root, struct err *err)
+{
+	if (!s->root_place.mode && mount_place_of(s->root_fd, &s->root_place, err) < 0)
+		return -1;
+	if (mount_place_of(fd, ret, err) < 0)
+		return -1;
+	*ret_is_root = mount_place_equals(ret, &s->root_place);
+	return 0;
+}
+
 static int check_target(struct start *s, int fd, bool directory, struct err *err)
 {
-	struct stat st;
+	struct mount_place there;
+	bool is_root;
 
-	if (fstat(fd, &st) < 0)
-		return err_errno(err, "cannot look at it");
-	if (mount_same_place(fd, s->root_fd))
+	if (start_look(s, fd, &there, &is_root, err) < 0)
+		return -1;
+	if (is_root)
 		return err_set(err, ERR_INVALID, 0, "in the image it leads to the root itself");
-	if (directory != S_ISDIR(st.st_mode))
+	if (directory != S_ISDIR(there.mode))
 		return err_set(err, ERR_INVALID, directory ? ENOTDIR : EISDIR,
 			       directory ? "there is something that is not a directory"
 					 : "there is a directory, and the source is none");

@@ -478,6 +478,24 @@ TEST(targets_that_exist_are_returned_as_they_are)
 	CHECK(is_same(fifo, root, "fifo"));
 }
 
+TEST(what_is_found_or_made_is_told_apart)
+{
+	own_fd int root = make_root();
+	struct err err = ERR_INIT;
+	own_fd int file = -1, dir = -1, again = -1;
+	bool made = true;
+
+	file = path_find_or_make(root, "etc/passwd", PATH_IN_ROOT, true, &made, &err);
+	CHECK_OK(file); /* whoever asked looks at its type */
+	CHECK(is_same(file, root, "etc/passwd") && !made);
+	dir = path_find_or_make(root, "/mnt/data", PATH_IN_ROOT, true, &made, &err);
+	CHECK_OK(dir);
+	CHECK(is_same(dir, root, "mnt/data") && made);
+	again = path_find_or_make(root, "/mnt//data/", PATH_IN_ROOT, true, &made, &err);
+	CHECK_OK(again);
+	CHECK(is_same(again, root, "mnt/data") && !made);
+}
+
 TEST(a_file_target_behind_a_dangling_link_is_made_inside)
 {
 	own_fd int root = make_root();
