@@ -106,6 +106,8 @@ struct making {
 
 static void making_done(struct making *m)
 {
+	if (own_until_the_end()) /* it is held by a verb, after which we end */
+		return;
 	runtime_plan_free(m->plan);
 	bundle_done(&m->bundle);
 	cgroup_host_done(&m->host);
