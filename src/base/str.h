@@ -52,6 +52,8 @@ struct strv {
 void strv_done(struct strv *v);
 /* Append a copy. */
 int strv_add(struct strv *v, const char *text, struct err *err);
+/* Room for `count` items in all, at once. */
+int strv_reserve(struct strv *v, size_t count, struct err *err);
 /* Append a string whose ownership passes to the array (freed on failure too; NULL: out of memory). */
 int strv_take(struct strv *v, char *text, struct err *err);
 int strv_addf(struct strv *v, struct err *err, const char *format, ...)

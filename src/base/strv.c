@@ -40,6 +40,23 @@ static int reserve(struct strv *v, struct err *err)
 	return 0;
 }
 
+int strv_reserve(struct strv *v, size_t count, struct err *err)
+{
+	char **items;
+
+	if (count > STRV_MAX)
+		return err_set(err, ERR_LIMIT, 0, "more than %d items in a list", STRV_MAX);
+	if (count + 1 <= v->cap)
+		return 0;
+	items = reallocarray(v->items, count + 1, sizeof(*items));
+	if (!items)
+		return err_set(err, ERR_LIMIT, 0, "out of memory");
+	v->items = items;
+	v->cap = count + 1;
+	v->items[v->count] = NULL;
+	return 0;
+}
+
 int strv_take(struct strv *v, char *text, struct err *err)
 {
 	own_free char *owned = text;

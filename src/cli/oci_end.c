@@ -108,7 +108,7 @@ static int kill_all(const struct state_dir *dir, int signal, struct err *err)
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
 	struct err opening = ERR_INIT;
 
-	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+	if (cgroup_host_probe_groups(&host, err) < 0)
 		return -1;
 	if (state_open_cgroup(dir, &host, &cg, &opening) < 0) {
 		if (dir->init.pidfd >= 0)
@@ -129,7 +129,7 @@ static int thaw_if_frozen(const struct state_dir *dir, struct err *err)
 
 	if (!dir->state.place.path)
 		return 0;
-	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+	if (cgroup_host_probe_groups(&host, err) < 0)
 		return -1;
 	if (state_open_cgroup(dir, &host, &cg, &opening) < 0 || !cgroup_is_frozen(&cg))
 		return 0;
@@ -198,7 +198,7 @@ static int remove_group(const struct oci *oci, struct state_dir *dir, struct err
 	if (spec_read(dir->fd, "config.json", &spec, &reading) < 0)
 		warn_emit("%s", reading.message); /* then the default place */
 	if (life_is_rootless(oci, &rootless, err) == 0 &&
-	    cgroup_host_probe(AT_FDCWD, &host, err) == 0 &&
+	    cgroup_host_probe_groups(&host, err) == 0 &&
 	    cgroup_place_decide((enum cgroup_manager)oci->cgroup_manager, rootless, dir->state.id,
 				&spec, &host, &place, err) == 0) {
 		place.path = place.path ? place.path : cgroup_place_name(&place, &host, err);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* insula-runtime events: statistics of a container, once or again and again, and notices. */
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -53,7 +52,7 @@ static int run_events(struct oci *oci, void *options, const struct strv *operand
 		return -1;
 	if (dir.status != STATE_RUNNING && dir.status != STATE_CREATED)
 		return life_not_running(&dir, err);
-	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 ||
+	if (cgroup_host_probe_groups(&host, err) < 0 ||
 	    state_open_cgroup(&dir, &host, &cg, err) < 0)
 		return err_wrap(err, "events of container '%s'", id);
 	/* Only the configuration tells of groups of resctrl. */

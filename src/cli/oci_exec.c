@@ -341,7 +341,7 @@ static int enter(struct entering *e, struct proc *ret, int *ret_console_fd, stru
 		.state = &e->dir.state,
 	};
 
-	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+	if (cgroup_host_probe_groups(&host, err) < 0)
 		return -1;
 	if (runtime_exec(&request, &host, ret, ret_console_fd, err) < 0) {
 		if (e->wrote_pid_file)

@@ -231,7 +231,7 @@ static int remove_group(struct state_dir *dir, struct err *err)
 
 	if ((!place->path && !place->unit) || is_of_another(dir))
 		return 0;
-	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+	if (cgroup_host_probe_groups(&host, err) < 0)
 		return -1;
 	return cgroup_place_remove(place, &host, LIFE_KILL_MS, err);
 }
@@ -257,7 +257,7 @@ void life_give_up(struct state_dir *dir, bool group_left, struct err *err)
 
 	/* A group of that name that we have not made is somebody else's, with his processes in it. */
 	if (!group_left ||
-	    (cgroup_host_probe(AT_FDCWD, &host, &removing) == 0 &&
+	    (cgroup_host_probe_groups(&host, &removing) == 0 &&
 	     cgroup_place_remove(&dir->state.place, &host, LIFE_GIVE_UP_MS, &removing) == 0))
 		state_remove(dir, &removing);
 	if (removing.kind == ERR_NONE)
@@ -281,7 +281,7 @@ static int check_thawed(const struct state_dir *dir, struct err *err)
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
 	struct err opening = ERR_INIT;
 
-	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+	if (cgroup_host_probe_groups(&host, err) < 0)
 		return -1;
 	if (state_open_cgroup(dir, &host, &cg, &opening) < 0 || !cgroup_is_frozen(&cg))
 		return 0;

@@ -86,7 +86,7 @@ static int run_state(struct oci *oci, void *options, const struct strv *operands
 	struct json_writer w;
 
 	if (life_find(oci, operands->items[0], &dir, err) < 0 ||
-	    cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+	    cgroup_host_probe_groups(&host, err) < 0)
 		return -1;
 	look_if_paused(&dir, &host);
 	json_writer_init(&w, &text, 2);
@@ -133,7 +133,7 @@ static int list_all(struct oci *oci, const struct list_options *options, int roo
 	own(strv) struct strv ids = STRV_INIT;
 	own(cgroup_host) struct cgroup_host host = {0};
 
-	if (state_list(root_fd, &ids, err) < 0 || cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+	if (state_list(root_fd, &ids, err) < 0 || cgroup_host_probe_groups(&host, err) < 0)
 		return -1;
 	if (ids.count)
 		qsort(ids.items, ids.count, sizeof *ids.items, compare_ids);
@@ -189,7 +189,7 @@ static int open_group(struct oci *oci, const char *id, struct cgroup_host *host,
 	own(state_dir) struct state_dir dir = STATE_DIR_INIT;
 	struct err opening = ERR_INIT;
 
-	if (life_find(oci, id, &dir, err) < 0 || cgroup_host_probe(AT_FDCWD, host, err) < 0)
+	if (life_find(oci, id, &dir, err) < 0 || cgroup_host_probe_groups(host, err) < 0)
 		return -1;
 	if (state_open_cgroup(&dir, host, ret, &opening) == 0 || dir.init.pidfd < 0)
 		return 0;

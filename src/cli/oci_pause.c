@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* insula-runtime pause and resume: the freezer of the container's group. */
-#include <fcntl.h>
 
 #include "base/own.h"
 #include "cli/oci_life.h"
@@ -19,7 +18,7 @@ static int freeze(struct oci *oci, const char *id, bool pause, struct err *err)
 		return -1;
 	if (dir.status != STATE_RUNNING && dir.status != STATE_CREATED)
 		return life_not_running(&dir, err);
-	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 ||
+	if (cgroup_host_probe_groups(&host, err) < 0 ||
 	    state_open_cgroup(&dir, &host, &cg, err) < 0)
 		return err_wrap(err, "cannot %s container '%s'", pause ? "pause" : "resume", id);
 	if (!pause && !cgroup_is_frozen(&cg))

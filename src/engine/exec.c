@@ -144,7 +144,7 @@ static int enter(const struct container *ct, const struct exec_options *options,
 		return -1;
 	int status = make_stdio(options, ours, request.stdio, err);
 	if (!status)
-		status = cgroup_host_probe(AT_FDCWD, &host, err);
+		status = cgroup_host_probe_groups(&host, err);
 	if (!status) {
 		cgroup = ct->store->user ? NULL : group_name(&host, ct->id, err);
 		request.cgroup_name = ct->store->user ? ct->state.cgroup : cgroup;

@@ -6,7 +6,6 @@
  * bounds, and may have fewer capabilities. Limits are values of files, as they stand there, under the
  * hierarchy they are in.
  */
-#include <fcntl.h>
 #include <string.h>
 
 #include "base/own.h"
@@ -120,7 +119,7 @@ static int write_cgroup(struct json_writer *w, const struct container *ct, struc
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
 	own(strv) struct strv values = STRV_INIT;
 
-	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 || open_group(&host, ct, &cg, err) < 0 ||
+	if (cgroup_host_probe_groups(&host, err) < 0 || open_group(&host, ct, &cg, err) < 0 ||
 	    (cg.count && cgroup_values(&host, &cg, &values, err) < 0))
 		return -1;
 	begin(w, "Cgroup");

@@ -73,7 +73,7 @@ static int open_cgroup(struct ending *e, struct err *err)
 {
 	if (!e->k->state.cgroup_name)
 		return err_set(err, ERR_NOT_FOUND, 0, "the container has no cgroup");
-	if (cgroup_host_probe(AT_FDCWD, &e->host, err) < 0)
+	if (cgroup_host_probe_groups(&e->host, err) < 0)
 		return -1;
 	return cgroup_open(&e->host, e->k->state.cgroup_name, &e->cgroup, err);
 }

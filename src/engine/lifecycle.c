@@ -10,7 +10,6 @@
 #include "engine/event.h"
 #include "engine/group.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,7 +214,7 @@ static int remove_cgroup(const char *id, struct err *err)
 	own(cgroup_host) struct cgroup_host host = {0};
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
 
-	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+	if (cgroup_host_probe_groups(&host, err) < 0)
 		return -1;
 	if (group_open(&host, id, &cg, err) < 0)
 		return err->kind == ERR_NOT_FOUND ? 0 : -1;

@@ -166,6 +166,8 @@ static int bind_strings(const struct json *doc, json_node n, const struct json_f
 		return -1;
 	strv_done(slot);
 	*slot = STRV_INIT;
+	if (json_count(doc, n) && strv_reserve(slot, json_count(doc, n), err) < 0)
+		return -1;
 	for (json_node item = json_first(doc, n); item != JSON_NONE; item = json_next(doc, item)) {
 		const char *text = json_string(doc, item);
 

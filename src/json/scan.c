@@ -290,19 +290,27 @@ static bool skip_one_of(struct scan *s, const char *set)
 	return true;
 }
 
+static bool skip_char(struct scan *s, char c)
+{
+	if (s->at == s->end || *s->at != c)
+		return false;
+	s->at++;
+	return true;
+}
+
 /* [ "-" ] digits [ "." digits ] [ ( "e" | "E" ) [ "+" | "-" ] digits ] */
 static int skip_number(struct scan *s, bool *ret_integer, struct err *err)
 {
 	const char *digits;
 
 	*ret_integer = true;
-	skip_one_of(s, "-");
+	skip_char(s, '-');
 	digits = s->at;
 	if (!skip_digits(s))
 		return fail(s, err, "a digit");
 	if (*digits == '0' && s->at - digits > 1)
 		return fail_at(s, digits, ERR_INVALID, err, "a number must not begin with 0");
-	if (skip_one_of(s, ".")) {
+	if (skip_char(s, '.')) {
 		*ret_integer = false;
 		if (!skip_digits(s))
 			return fail(s, err, "a digit");
@@ -426,7 +434,7 @@ static int begin_item(struct scan *s, struct err *err)
 		if (scan_string(s, &key, err) < 0)
 			return -1;
 		skip_blanks(s);
-		if (!skip_one_of(s, ":"))
+		if (!skip_char(s, ':'))
 			return fail(s, err, "':'");
 		skip_blanks(s);
 	}
@@ -449,7 +457,7 @@ static int scan_between(struct scan *s, struct err *err)
 			continue;
 		}
 		if (container->count > 0) {
-			if (!skip_one_of(s, ","))
+			if (!skip_char(s, ','))
 				return fail(s, err, object ? "',' or '}'" : "',' or ']'");
 			skip_blanks(s);
 		}

@@ -57,13 +57,16 @@ struct cgroup_host {
 	unsigned int controllers; /* union */
 	struct cgroup_hierarchy hierarchies[CGROUP_MAX_HIERARCHIES];
 	size_t count;
-	char cpus[256]; /* what the top of the cpuset controller has, "" where there is none */
+	/* what the top of the cpuset controller has; "" where there is none, or nobody asked */
+	char cpus[256];
 	char mems[256];
 };
 
 /* prefix_fd: AT_FDCWD for the live host, else a directory that holds recorded proc/self/mountinfo,
  * proc/self/cgroup and sys/fs/cgroup/... (then dir_fd stays -1). */
 int cgroup_host_probe(int prefix_fd, struct cgroup_host *ret, struct err *err);
+/* The live host, for groups that exist: without cpus and mems, which only a plan needs. */
+int cgroup_host_probe_groups(struct cgroup_host *ret, struct err *err);
 void cgroup_host_done(struct cgroup_host *host);
 
 /* ---- what is asked for; field names and units as in runtime-spec config-linux.md ---- */

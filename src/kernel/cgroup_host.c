@@ -426,7 +426,7 @@ static enum cgroup_mode host_mode(const struct cgroup_host *host)
 	return v2 ? CGROUP_V2 : v1 ? CGROUP_V1 : CGROUP_NONE;
 }
 
-int cgroup_host_probe(int prefix_fd, struct cgroup_host *ret, struct err *err)
+static int find_host(int prefix_fd, bool planning, struct cgroup_host *ret, struct err *err)
 {
 	own(probe) struct probe probe = {.prefix_fd = prefix_fd};
 	own_free char *text = NULL;
@@ -443,11 +443,22 @@ int cgroup_host_probe(int prefix_fd, struct cgroup_host *ret, struct err *err)
 	open_mounts(&probe);
 	name_hierarchies(&probe);
 	read_v2_controllers(&probe);
-	read_cpuset(&probe);
+	if (planning)
+		read_cpuset(&probe);
 	for (size_t i = 0; i < probe.host.count; i++)
 		probe.host.controllers |= probe.host.hierarchies[i].controllers;
 	probe.host.mode = host_mode(&probe.host);
 	*ret = probe.host;
 	probe.host.count = 0;
 	return 0;
+}
+
+int cgroup_host_probe(int prefix_fd, struct cgroup_host *ret, struct err *err)
+{
+	return find_host(prefix_fd, true, ret, err);
+}
+
+int cgroup_host_probe_groups(struct cgroup_host *ret, struct err *err)
+{
+	return find_host(AT_FDCWD, false, ret, err);
 }

@@ -91,7 +91,9 @@ static int open_parent(int top_fd, const char *name)
 	const char *slash = strrchr(name, '/');
 	char path[256];
 
-	snprintf(path, sizeof(path), "%.*s", slash ? (int)(slash - name) : 1, slash ? name : ".");
+	if (!slash)
+		return fcntl(top_fd, F_DUPFD_CLOEXEC, 0);
+	snprintf(path, sizeof(path), "%.*s", (int)(slash - name), name);
 	return openat(top_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 

@@ -162,6 +162,31 @@ static void add_interval(const struct seccomp_compiler *c, struct seccomp_arch *
 	a->interval_count++;
 }
 
+/* One rule without a condition, as most calls have: there is nothing to weigh, and nothing to emit. */
+static bool is_plain(const struct seccomp_compiler *c, const struct seccomp_arch *a, size_t i)
+{
+	const struct seccomp_call *call = &a->calls[i];
+
+	return !call->mux_call && !c->variants[call->variant].arg_count &&
+	       (i + 1 == a->count || call[1].number != call->number);
+}
+
+/* All rules of the call at *i, which is moved behind them. */
+static int weigh_call(struct seccomp_compiler *c, const struct seccomp_arch *a, size_t *i,
+		      struct group *g, uint32_t *ret_label, struct err *err)
+{
+	g->number = a->calls[*i].number;
+	g->count = 0;
+	g->unchecked_count = 0;
+	g->has_fallback = false;
+	for (; *i < a->count && a->calls[*i].number == g->number; ++*i)
+		if (group_add(g, &a->calls[*i], &c->variants[a->calls[*i].variant], err) < 0)
+			return -1;
+	group_settle(g);
+	*ret_label = group_emit(c, g, !(a->arch & __AUDIT_ARCH_64BIT));
+	return 0;
+}
+
 /* Read the sorted calls number by number: emit the conditions, note the intervals. */
 static int build_intervals(struct seccomp_compiler *c, struct seccomp_arch *a, struct group *g,
 			   struct err *err)
@@ -171,16 +196,16 @@ static int build_intervals(struct seccomp_compiler *c, struct seccomp_arch *a, s
 		return seccomp_no_memory(err);
 	add_interval(c, a, a->arch == SECCOMP_ARCH_X32 ? SECCOMP_X32_BIT : 0, c->default_label);
 	for (size_t i = 0; i < a->count && !c->prog->full;) {
-		g->number = a->calls[i].number;
-		g->count = 0;
-		g->unchecked_count = 0;
-		g->has_fallback = false;
-		for (; i < a->count && a->calls[i].number == g->number; i++)
-			if (group_add(g, &a->calls[i], &c->variants[a->calls[i].variant], err) < 0)
-				return -1;
-		group_settle(g);
-		add_interval(c, a, g->number, group_emit(c, g, !(a->arch & __AUDIT_ARCH_64BIT)));
-		add_interval(c, a, g->number + 1, i < a->count ? c->default_label : c->newer_label);
+		uint32_t number = a->calls[i].number, label;
+
+		if (is_plain(c, a, i))
+			label = c->variants[a->calls[i++].variant].label;
+		else if (weigh_call(c, a, &i, g, &label, err) < 0)
+			return -1;
+		add_interval(c, a, number, label);
+		if (i == a->count || a->calls[i].number != number + 1)
+			add_interval(c, a, number + 1,
+				     i < a->count ? c->default_label : c->newer_label);
 	}
 	a->intervals[a->interval_count].first = UINT32_MAX;
 	return 0;

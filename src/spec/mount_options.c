@@ -135,7 +135,7 @@ void mount_options_done(struct mount_options *o)
 static const struct option *option_find(const char *name)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++)
-		if (str_eq(options[i].name, name))
+		if (options[i].name[0] == name[0] && str_eq(options[i].name, name))
 			return &options[i];
 	return NULL;
 }
