@@ -77,6 +77,16 @@ static void put(int dir_fd, const char *file, const char *value)
 	must((int)write(fd, value, strlen(value)), file);
 }
 
+/* Others leave directories beside the hierarchies that are none. */
+static bool is_hierarchy(DIR *top, const struct dirent *entry)
+{
+	struct stat st;
+
+	/* The top of a kernfs; of a tmpfs inode 1 is the root directory, which is not in itself. */
+	return entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+	       fstatat(dirfd(top), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == 1;
+}
+
 static void add_hierarchy(const char *name)
 {
 	struct hierarchy *h = &f.hierarchies[f.count++];
@@ -98,7 +108,7 @@ static void find_hierarchies(void)
 	}
 	dir = opendir("/sys/fs/cgroup");
 	while (dir && (entry = readdir(dir)))
-		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+		if (is_hierarchy(dir, entry))
 			add_hierarchy(entry->d_name);
 }
 
