@@ -114,10 +114,12 @@ static void command_text(const struct container *ct, bool whole, struct str *out
 {
 	own(str) struct str all = STR_INIT(1u << 20);
 
-	for (size_t i = 0; i < ct->record.command.count; i++)
-		str_addf(&all, "%s%s", i ? " " : "", ct->record.command.items[i]);
+	for (size_t i = 0; i < ct->record.command.count; i++) {
+		str_add(&all, i ? " " : "");
+		str_add(&all, ct->record.command.items[i]);
+	}
 	if (whole || all.len <= 24)
-		str_add(out, all.data);
+		str_add(out, all.data ? all.data : "");
 	else
 		str_addf(out, "%.21s...", all.data);
 }
@@ -129,7 +131,8 @@ static void add_row(struct table *t, const struct container *ct, bool whole)
 	own(str) struct str command = STR_INIT(1u << 20);
 	char id[STORE_ID_LENGTH + 1], status[80], age[48], created[56];
 
-	snprintf(id, sizeof id, "%.*s", whole ? STORE_ID_LENGTH : STORE_SHORT_ID, ct->id);
+	memcpy(id, ct->id, sizeof id);
+	id[whole ? STORE_ID_LENGTH : STORE_SHORT_ID] = '\0';
 	command_text(ct, whole, &command);
 	snprintf(created, sizeof created, "%s ago",
 		 age_text(ct->record.created_ns, age, sizeof age));
@@ -225,6 +228,8 @@ struct listing {
 
 static void listing_done(struct listing *l)
 {
+	if (own_until_the_end())
+		return;
 	for (size_t i = 0; i < l->count; i++)
 		container_done(&l->items[i].ct);
 	free(l->items);

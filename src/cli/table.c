@@ -30,6 +30,12 @@ static int width_of(const char *cell)
 	return width;
 }
 
+static void put_blanks(int count, FILE *out)
+{
+	while (count-- > 0)
+		putc_unlocked(' ', out);
+}
+
 int table_print(const struct table *t, FILE *out, struct err *err)
 {
 	int widths[MAX_COLUMNS] = {0};
@@ -49,7 +55,7 @@ int table_print(const struct table *t, FILE *out, struct err *err)
 
 		fputs(cell, out);
 		if (column < t->columns - 1)
-			fprintf(out, "%*s", widths[column] - width_of(cell) + 2, "");
+			put_blanks(widths[column] - width_of(cell) + 2, out);
 		else
 			putc('\n', out);
 		column = (column + 1) % t->columns;

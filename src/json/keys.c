@@ -20,7 +20,7 @@
 #include "base/own.h"
 #include "json/internal.h"
 
-#define FEW 8 /* members that are compared pair by pair */
+#define FEW 16 /* members that are compared pair by pair, of most the first character only */
 #define HASH_PRIME ((UINT64_C(1) << 61) - 1)
 #define BLOCK_SIZE 7 /* bytes whose value is below the prime */
 
@@ -33,7 +33,7 @@ static json_node twice_among_few(const struct json *doc, json_node object)
 		const char *key = json_key(doc, n);
 
 		for (unsigned int i = 0; i < count; i++)
-			if (strcmp(keys[i], key) == 0)
+			if (keys[i][0] == key[0] && strcmp(keys[i], key) == 0)
 				return n;
 		keys[count++] = key;
 	}
@@ -93,7 +93,7 @@ static int twice_among_many(const struct json *doc, json_node object, json_node 
 {
 	own_free uint32_t *slots = NULL;
 	static uint64_t point; /* 0: not drawn yet */
-	size_t size = 4 * FEW;
+	size_t size = 2 * FEW;
 
 	if (!point && draw(&point, err) < 0)
 		return -1;

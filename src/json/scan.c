@@ -243,6 +243,33 @@ static int scan_special(struct scan *s, struct err *err)
 	return 0;
 }
 
+#define EACH_BYTE UINT64_C(0x0101010101010101)
+
+/* Is a byte of the word a quote, a backslash, a control character or none of ASCII? A byte that is zero
+ * borrows from the one above it, which may then be found too: never one too few. */
+static bool has_special(uint64_t word)
+{
+	const uint64_t high = EACH_BYTE * 0x80;
+	uint64_t quote = word ^ EACH_BYTE * '"', backslash = word ^ EACH_BYTE * '\\';
+
+	return ((quote - EACH_BYTE) | (backslash - EACH_BYTE) | (word - EACH_BYTE * 0x20) | word) &
+	       high;
+}
+
+/* To the next byte that is not copied as it is, eight at a time: most strings are plain words. */
+static void skip_plain(struct scan *s)
+{
+	uint64_t word;
+
+	for (; s->end - s->at >= (ptrdiff_t)sizeof(word); s->at += sizeof(word)) {
+		memcpy(&word, s->at, sizeof(word));
+		if (has_special(word))
+			break;
+	}
+	while (s->at < s->end && !json_special[(unsigned char)*s->at])
+		s->at++;
+}
+
 /* s->at is at the opening quote. */
 static int scan_string(struct scan *s, uint32_t *ret_offset, struct err *err)
 {
@@ -253,8 +280,7 @@ static int scan_string(struct scan *s, uint32_t *ret_offset, struct err *err)
 		const char *run = s->at;
 		size_t len;
 
-		while (s->at < s->end && !json_special[(unsigned char)*s->at])
-			s->at++;
+		skip_plain(s);
 		len = (size_t)(s->at - run);
 		memcpy(s->doc->pool + s->pool_used, run, len);
 		s->pool_used += (uint32_t)len;
