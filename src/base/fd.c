@@ -146,12 +146,13 @@ int fd_set_nonblock(int fd, bool on, struct err *err)
 	return 0;
 }
 
-/* Read until end of file or until the buffer is full. */
-static ssize_t read_full(int fd, char *buf, size_t size)
+/* Read until end of file, until the buffer is full, or until there are exactly as many bytes as a regular
+ * file has (0: not known), which is its end without another look. */
+static ssize_t read_full(int fd, char *buf, size_t size, size_t whole)
 {
 	size_t length = 0;
 
-	while (length < size) {
+	while (length < size && (!length || length != whole)) {
 		ssize_t n = read(fd, buf + length, size - length);
 
 		if (n < 0 && errno == EINTR)
@@ -165,13 +166,16 @@ static ssize_t read_full(int fd, char *buf, size_t size)
 	return (ssize_t)length;
 }
 
-static size_t first_capacity(int fd, size_t limit)
+static size_t first_capacity(int fd, size_t limit, size_t *ret_whole)
 {
 	struct stat st;
 	size_t size = READ_FIRST;
 
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
-		size = (size_t)st.st_size + 1; /* one more, to meet the end of file */
+	*ret_whole = 0;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
+		*ret_whole = (size_t)st.st_size;
+		size = *ret_whole + 1; /* one more: a read that is short has met the end of file */
+	}
 	return size < limit + 1 ? size : limit + 1;
 }
 
@@ -183,18 +187,18 @@ static int too_long(const char *what, size_t limit, struct err *err)
 ssize_t fd_read_all(int fd, size_t limit, const char *what, char **ret_data, struct err *err)
 {
 	own_free char *data = NULL;
-	size_t length = 0, capacity;
+	size_t length = 0, capacity, whole;
 
 	if (limit > SSIZE_MAX - 2)
 		limit = SSIZE_MAX - 2;
-	for (capacity = first_capacity(fd, limit);;) {
+	for (capacity = first_capacity(fd, limit, &whole);;) {
 		char *grown = realloc(data, capacity + 1);
 		ssize_t n;
 
 		if (!grown)
 			return err_set(err, ERR_LIMIT, ENOMEM, "cannot read '%s'", what);
 		data = grown;
-		n = read_full(fd, data + length, capacity - length);
+		n = read_full(fd, data + length, capacity - length, length ? 0 : whole);
 		if (n < 0)
 			return err_errno(err, "cannot read '%s'", what);
 		length += (size_t)n;
@@ -211,11 +215,11 @@ ssize_t fd_read_all(int fd, size_t limit, const char *what, char **ret_data, str
 
 ssize_t fd_read_buf(int fd, char *buf, size_t size, const char *what, struct err *err)
 {
-	ssize_t length = read_full(fd, buf, size - 1), more = 0;
+	ssize_t length = read_full(fd, buf, size - 1, 0), more = 0;
 	char probe;
 
 	if (length == (ssize_t)size - 1)
-		more = read_full(fd, &probe, 1);
+		more = read_full(fd, &probe, 1, 0);
 	buf[length < 0 ? 0 : length] = '\0';
 	if (length < 0 || more < 0)
 		return err_errno(err, "cannot read '%s'", what);

@@ -33,6 +33,7 @@
 
 #define PAUSE_FIRST_NS 200000
 #define PAUSE_MAX_NS 20000000
+#define HOLDER_SIZE 16 /* a number and zeros: who comes later overwrites all of it */
 
 static struct flock whole_file(short type)
 {
@@ -76,18 +77,18 @@ static int lock_once(int dir_fd, const char *name, int create, short type, int *
 
 static void write_holder(int fd)
 {
-	char text[16];
-	int length = snprintf(text, sizeof(text), "%d", (int)getpid());
+	char text[HOLDER_SIZE] = "";
 
+	snprintf(text, sizeof(text), "%d", (int)getpid());
 	/* A full disk makes a poorer error message, no more. */
-	if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)length, 0) < 0)
+	if (pwrite(fd, text, sizeof(text), 0) < 0)
 		return;
 }
 
 static int busy(int fd, const char *name, struct err *err)
 {
 	struct flock lock = whole_file(F_RDLCK);
-	char text[16] = "";
+	char text[HOLDER_SIZE] = "";
 	struct err ignored;
 	uint64_t pid;
 

@@ -102,7 +102,8 @@ static int probe_release(int prefix_fd, struct facts *f, struct err *err)
 static int probe_status(int prefix_fd, struct facts *f, struct err *err)
 {
 	static const char *const path = "/proc/self/status";
-	char buf[FILE_MAX], caps[32], uids[64], ignored[32];
+	char buf[FILE_MAX], caps[32], uids[64], ignored[32], numbers[256];
+	struct err unknown;
 	int count;
 
 	if (read_text(prefix_fd, path, buf, err) < 0 ||
@@ -120,6 +121,9 @@ static int probe_status(int prefix_fd, struct facts *f, struct err *err)
 	f->cpu_count = (unsigned int)count;
 	f->caps_effective = strtoull(caps, NULL, 16);
 	f->signals_ignored = strtoull(ignored, NULL, 16);
+	/* One number for each pid namespace from that of /proc down to ours. */
+	f->own_pids = find_value(buf, "NSpid:", path, numbers, sizeof(numbers), &unknown) == 0 &&
+		      !strpbrk(numbers, " \t");
 	/* The second number is the effective uid. */
 	f->root = f->initial_userns && strtoul(uids + strcspn(uids, "\t "), NULL, 10) == 0;
 	return 0;

@@ -30,7 +30,8 @@ struct facts {
 	uint64_t signals_ignored; /* by this process: signal n is bit n - 1 */
 	uint64_t nofile_hard;
 	char boot_id[37];
-	bool root; /* uid 0 in the initial user namespace */
+	bool own_pids; /* /proc shows processes by the numbers that they have for this one */
+	bool root;     /* uid 0 in the initial user namespace */
 	bool initial_userns;
 	bool overlay, cgroup_bpf;
 };

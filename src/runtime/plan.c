@@ -97,6 +97,7 @@ static int plan_namespaces(struct plan *plan, const struct facts *facts, struct 
 		plan->own[kind_of[i]] = linux_->namespaces[i].given && !linux_->namespaces[i].path;
 	plan->nested = !facts->initial_userns;
 	plan->signals_ignored = facts->signals_ignored;
+	plan->own_pids = facts->own_pids;
 	plan->shares_mounts = spec_shares_mounts(plan->spec);
 	if (plan->shares_mounts && check_shares_mounts(plan, err) < 0)
 		return -1;

@@ -137,6 +137,7 @@ struct plan {
 	size_t count, cap;
 	size_t child_first; /* steps from here on are C's */
 	bool group_left;    /* a start that failed has made a group that it could not remove */
+	bool own_pids;	    /* a child's number is the same in /proc */
 	uint64_t signals_ignored; /* by us, and so by whom we start */
 	bool nested;		  /* we are in a user namespace: what we join we cannot leave */
 	/* C is in the mount namespace of the runtime, or in one that is joined: docs/decisions/0013 */

@@ -242,7 +242,10 @@ static int step_clone(struct start *s, const struct step *step, struct err *err)
 		cgroup_explain(&s->cgroup, err);
 		return err_wrap(err, "cannot make the container's namespaces");
 	}
-	s->host_pid = proc_pid_of_fd(s->proc_fd, s->child.pidfd);
+	/* Not where another process bore it, in a pid namespace that may be another. */
+	bool same = s->plan->own_pids && s->joined_ns[NS_PID] < 0 && s->joined_ns[NS_USER] < 0 &&
+		    !s->is_proxy;
+	s->host_pid = same ? s->child.pid : proc_pid_of_fd(s->proc_fd, s->child.pidfd);
 	return leave_joined(s, err) < 0 ? -1 : start_cgroup_entered(s, err);
 }
 

@@ -36,7 +36,7 @@ TEST(hybrid_host_without_sys_resource)
 	CHECK_INT(f.nofile_hard, 20000);
 	CHECK((f.caps_effective & UINT64_C(1) << CAP_SYS_RESOURCE) == 0);
 	CHECK((f.caps_effective & UINT64_C(1) << CAP_SYS_ADMIN) != 0);
-	CHECK(f.root && f.initial_userns && f.overlay && f.cgroup_bpf);
+	CHECK(f.root && f.initial_userns && f.overlay && f.cgroup_bpf && f.own_pids);
 	CHECK_INT(strlen(f.boot_id), 36);
 }
 
@@ -59,7 +59,7 @@ TEST(uid_0_of_another_namespace_is_not_root)
 	struct facts f;
 
 	probe("rootless", &f);
-	CHECK(!f.root && !f.initial_userns && !f.overlay && !f.cgroup_bpf);
+	CHECK(!f.root && !f.initial_userns && !f.overlay && !f.cgroup_bpf && !f.own_pids);
 	CHECK_STR(f.cpus_allowed.text, "0-3,8");
 	CHECK_INT(f.cpu_count, 5);
 	CHECK_INT(f.signals_ignored, UINT64_C(1) << (SIGPIPE - 1));
