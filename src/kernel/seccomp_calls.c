@@ -189,7 +189,7 @@ static int add_rules(struct seccomp_compiler *c, struct err *err)
 	return 0;
 }
 
-#define RADIX_BITS 8
+#define RADIX_BITS 9 /* most numbers: one pass */
 #define RADIX (1U << RADIX_BITS)
 
 /* One pass of a radix sort, which keeps the order of equals. */

@@ -193,20 +193,34 @@ int state_refresh(struct state_dir *dir, struct err *err)
 
 /* ---- reading and writing ---- */
 
-/* Against bytes that went bad, not against somebody who may write here: FNV-1a, over words where it can. Each
- * step is one to one in what it adds and in what it adds to, so no single change goes unseen. */
+#define FNV_START UINT64_C(0xcbf29ce484222325)
+#define FNV_PRIME UINT64_C(0x100000001b3)
+
+/* FNV-1a: against bytes that went bad, not against somebody who may write here. */
+static uint64_t sum_on(uint64_t sum, const char *data, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		sum = (sum ^ (unsigned char)data[i]) * FNV_PRIME;
+	return sum;
+}
+
 static uint64_t sum_of(const char *data, size_t size)
 {
-	uint64_t sum = UINT64_C(0xcbf29ce484222325), word;
+	return sum_on(FNV_START, data, size);
+}
+
+/* Of a configuration, which is long: the same by words. Each step is one to one in what it adds and in what it
+ * adds to, so no single change goes unseen. */
+static uint64_t sum_of_config(const char *data, size_t size)
+{
+	uint64_t sum = FNV_START, word;
 
 	for (; size >= sizeof word; size -= sizeof word, data += sizeof word) {
 		memcpy(&word, data, sizeof word);
-		sum = (sum ^ word) * UINT64_C(0x100000001b3);
+		sum = (sum ^ word) * FNV_PRIME;
 		sum ^= sum >> 32; /* a product carries upwards only */
 	}
-	for (; size; size--, data++)
-		sum = (sum ^ (unsigned char)*data) * UINT64_C(0x100000001b3);
-	return sum;
+	return sum_on(sum, data, size);
 }
 
 /* The document, a line feed, its sum, a line feed. Returns the size of the document, -1 where the sum is
@@ -276,7 +290,7 @@ int state_read_config(const struct state_dir *dir, struct spec *ret, struct err 
 
 	if (size < 0)
 		return -1;
-	if (sum_of(text, (size_t)size) != dir->state.config_sum)
+	if (sum_of_config(text, (size_t)size) != dir->state.config_sum)
 		return err_set(err, ERR_CORRUPT, 0, CONFIG_NAME " is damaged");
 	return spec_parse(text, (size_t)size, CONFIG_NAME, ret, err);
 }
@@ -386,7 +400,7 @@ int state_list(int root_fd, struct strv *ret_ids, struct err *err)
 
 static int fill_dir(struct state_dir *dir, const char *config, size_t size, struct err *err)
 {
-	dir->state.config_sum = sum_of(config, size);
+	dir->state.config_sum = sum_of_config(config, size);
 	if (fail_point("state.claimed", err) < 0 || state_write(dir, err) < 0 ||
 	    fail_point("state.written", err) < 0)
 		return -1;
