@@ -51,6 +51,14 @@ in_group() {
 	cat "/sys/fs/cgroup$(group_of "$1")/$2"
 }
 
+is_forgotten() {
+	[ "$(systemctl show --value --property LoadState "$1")" = not-found ]
+}
+
+has_processes() {
+	[ "$(in_group "$1" cgroup.procs | wc -l)" = "$2" ]
+}
+
 @test "run: the container is in a scope of machine.slice, and its end is the scope's" {
 	ok box --rm box sh -c 'echo out; exit 0'
 	shows out
@@ -62,7 +70,7 @@ in_group() {
 	unit=$(unit_of here)
 	ok podman kill here
 	ok podman wait here
-	eventually 20 test "$(systemctl show --value --property LoadState "$unit")" = not-found
+	eventually 20 is_forgotten "$unit"
 	ok podman rm here
 }
 
@@ -90,7 +98,7 @@ in_group() {
 	shows 0::/
 	exits 7 podman exec here sh -c 'exit 7'
 	podman exec --detach here sleep 500
-	eventually 20 test "$(in_group here cgroup.procs | wc -l)" = 2
+	eventually 20 has_processes here 2
 }
 
 @test "pause and unpause: the group is frozen" {
