@@ -36,7 +36,8 @@ static void write_stderr(const char *text)
 	(void)written;
 }
 
-static void format_line(char text[static WARN_MAX], const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static void format_line(char text[static WARN_MAX],
+							      const char *format, va_list ap)
 {
 	if (vsnprintf(text, WARN_MAX, format, ap) >= WARN_MAX)
 		memcpy(text + WARN_MAX - sizeof("..."), "...", sizeof("..."));

@@ -159,7 +159,6 @@ static int look_at(struct checking *c, const char *id, bool report, struct err *
 /* With the lock where it can be had: one whose holder hangs is looked at all the same. */
 static int check_container(struct checking *c, const char *id, struct err *err)
 {
-	own(container) struct container ct = CONTAINER_INIT;
 	struct err locking = ERR_INIT;
 	int well = look_at(c, id, false, err);
 	char path[sizeof "containers/" + STORE_ID_LENGTH];
@@ -169,9 +168,11 @@ static int check_container(struct checking *c, const char *id, struct err *err)
 		return well < 0 ? -1 : 0;
 	snprintf(path, sizeof path, "containers/%s", id);
 	own_fd int run_fd = openat(c->store->run_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	own_fd int lock_fd = run_fd < 0 ? -1
-					: file_lock(run_fd, "lock", LOCK_EXCLUSIVE, LOCK_TIMEOUT_MS,
-						    &locking);
+	own_fd int lock_fd = -1;
+	if (run_fd >= 0)
+		lock_fd = file_lock_existing(run_fd, "lock", LOCK_EXCLUSIVE, LOCK_TIMEOUT_MS,
+					     &locking);
+	(void)lock_fd; /* held to the end */
 	return look_at(c, id, true, err) < 0 ? -1 : 0;
 }
 

@@ -337,6 +337,30 @@ static int plan_parent_steps(struct plan *plan, struct err *err)
 	return ADD_ALL(plan, err, STEP_RELEASE);
 }
 
+/* From the moment in which the container waits for its start, if it does. */
+static int plan_child_command(struct plan *plan, bool at_creation, struct err *err)
+{
+	const struct spec *spec = plan->spec;
+	bool label = spec->process.apparmor_profile || spec->process.selinux_label;
+
+	if (at_creation && ADD_ALL(plan, err, STEP_INIT_FILTER) < 0)
+		return -1;
+	if (plan->request.wait && ADD_ALL(plan, err, STEP_INIT_START) < 0)
+		return -1;
+	if (!spec->process_given) /* waiting was all of it: see init_start() */
+		return 0;
+	if (has_hooks(plan, SPEC_HOOK_START_CONTAINER) &&
+	    ADD_ALL(plan, err, STEP_INIT_HOOKS_START) < 0)
+		return -1;
+	if (label && ADD_ALL(plan, err, STEP_INIT_LABEL) < 0)
+		return -1;
+	if (ADD_ALL(plan, err, STEP_INIT_READY) < 0)
+		return -1;
+	if (spec->process.no_new_privs && !at_creation && ADD_ALL(plan, err, STEP_INIT_FILTER) < 0)
+		return -1;
+	return plan_add(plan, STEP_INIT_EXEC, 0, spec->process.args.items[0], err);
+}
+
 static int plan_child_steps(struct plan *plan, struct err *err)
 {
 	const struct spec *spec = plan->spec;
@@ -387,22 +411,7 @@ static int plan_child_steps(struct plan *plan, struct err *err)
 	if (ADD_ALL(plan, err, STEP_INIT_USER) < 0 ||
 	    (spec->process_given && plan_add(plan, STEP_INIT_CWD, 0, spec->process.cwd, err) < 0))
 		return -1;
-	if (at_creation && ADD_ALL(plan, err, STEP_INIT_FILTER) < 0)
-		return -1;
-	if (plan->request.wait && ADD_ALL(plan, err, STEP_INIT_START) < 0)
-		return -1;
-	if (!spec->process_given) /* waiting was all of it: see init_start() */
-		return 0;
-	if (has_hooks(plan, SPEC_HOOK_START_CONTAINER) &&
-	    ADD_ALL(plan, err, STEP_INIT_HOOKS_START) < 0)
-		return -1;
-	if (label && ADD_ALL(plan, err, STEP_INIT_LABEL) < 0)
-		return -1;
-	if (ADD_ALL(plan, err, STEP_INIT_READY) < 0)
-		return -1;
-	if (spec->process.no_new_privs && !at_creation && ADD_ALL(plan, err, STEP_INIT_FILTER) < 0)
-		return -1;
-	return plan_add(plan, STEP_INIT_EXEC, 0, spec->process.args.items[0], err);
+	return plan_child_command(plan, at_creation, err);
 }
 
 void runtime_plan_free(struct plan *plan)
