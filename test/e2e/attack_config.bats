@@ -269,7 +269,9 @@ c" ]
 	attack_start ".mounts += [{destination: \"/m\", type: \"overlay\", options:
 		[\"lowerdir=$E2E_STATE/ovl/a,upperdir=$E2E_STATE/ovl/canary,workdir=$E2E_STATE/ovl/work\"]}]"
 	[ -z "$(ls "$E2E_STATE/ovl/canary")" ] || fail "the canary was touched"
-	attack "mounts[1].options: " '.mounts += [{destination: "/m", type: "bind", source: "/usr", options: ["bind", "upperdir=/x"]}]'
+	jq '.mounts += [{destination: "/m", type: "bind", source: "/usr", options: ["bind", "upperdir=/x"]}]' \
+		<<<"$BASE" >"$B/config.json"
+	refused "upperdir=/x" run --strict --bundle "$B" "$ID"
 	attack "mounts[1].type: " '.mounts += [{destination: "/m", type: "../tmpfs"}]'
 	attack "linux.resources.unified" '.linux.resources.unified = {"../cgroup.procs": "1"}'
 	attack "linux.resources.unified" '.linux.resources.unified = {"cgroup.procs": "1"}'
