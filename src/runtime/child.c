@@ -322,7 +322,7 @@ static int init_label_file(struct job *job, struct err *err)
 				   err);
 }
 
-/* Not before: hooks of the container would be confined by it. */
+/* Before the container's startContainer hooks, which are files of the image and are bound as its command is. */
 static int init_label(struct job *job, struct err *err)
 {
 	const struct spec_process *p = job->process;
@@ -448,7 +448,7 @@ static int announce(int answer_fd, struct err *err)
 
 static int init_ready(struct job *job, struct err *err)
 {
-	if (strv_copy(&job->env, &job->process->env, err) < 0 ||
+	if (child_let_go(job, err) < 0 || strv_copy(&job->env, &job->process->env, err) < 0 ||
 	    set_home(job, &job->env, err) < 0 || set_listen(job, &job->env, err) < 0 ||
 	    keep_preserved(job->preserve_fds, err) < 0)
 		return -1;

@@ -50,13 +50,13 @@ int init_hooks_container(struct job *job, struct err *err)
 	return fd_send(job->sync_fd, &done, 1, NULL, 0, err);
 }
 
-/* Everything else is closed: the creator's lock, its logs, its procfs. Hooks need descriptors below a limit
+/* Everything else is closed: the creator's lock, its logs, its procfs, and every directory of the host's. Close-on-exec
+ * comes too late for them: a path of the image's, its "#!" or its ELF interpreter is looked up before, and
+ * /proc/self/fd/N/../.. would lead out. Of an exec, A has closed them already. Hooks need descriptors below a limit
  * that may be small. */
 int child_let_go(struct job *job, struct err *err)
 {
-	bool hooks = job->plan && job->state && job->spec->hooks[SPEC_HOOK_START_CONTAINER].count;
-
-	if ((job->start_fd < 0 && !hooks) || job->has_let_go)
+	if (!job->plan || job->has_let_go)
 		return 0;
 	job->has_let_go = true;
 	int kept[FIXED + RUNTIME_PRESERVE_MAX] = {0,

@@ -69,19 +69,18 @@ static bool has_hooks(const struct plan *plan, enum spec_hook_kind kind)
 	return plan->request.state && plan->spec->hooks[kind].count;
 }
 
-/* Whoever is in a user namespace has come away from its caller's mount namespace, and could not enter another. */
+/* Whoever is in a user namespace has come away from its caller's mount namespace, and could not enter another. A
+ * container's own user namespace does not hold it, either: what root in it unshares is a copy of the mount namespace
+ * that it is in, and its own to enter anew. */
 static int check_shares_mounts(struct plan *plan, struct err *err)
 {
-	const struct spec_linux *linux_ = &plan->spec->linux_;
-
 	if (plan->nested) {
 		err_set(err, ERR_UNSUPPORTED, 0,
 			"linux.namespaces: only root of the host can make a container without a "
 			"mount namespace of its own");
 		return err_hint(err, "add {\"type\": \"mount\"} without a path");
 	}
-	if (linux_->namespaces[SPEC_NS_USER].given ||
-	    !(plan->spec->process.caps.bounding & UINT64_C(1) << CAP_SYS_ADMIN))
+	if (!(plan->spec->process.caps.bounding & UINT64_C(1) << CAP_SYS_ADMIN))
 		return 0;
 	return strv_add(&plan->warnings,
 			"linux.namespaces: without a mount namespace of its own the container can "
@@ -349,10 +348,10 @@ static int plan_child_command(struct plan *plan, bool at_creation, struct err *e
 		return -1;
 	if (!spec->process_given) /* waiting was all of it: see init_start() */
 		return 0;
+	if (label && ADD_ALL(plan, err, STEP_INIT_LABEL) < 0)
+		return -1;
 	if (has_hooks(plan, SPEC_HOOK_START_CONTAINER) &&
 	    ADD_ALL(plan, err, STEP_INIT_HOOKS_START) < 0)
-		return -1;
-	if (label && ADD_ALL(plan, err, STEP_INIT_LABEL) < 0)
 		return -1;
 	if (ADD_ALL(plan, err, STEP_INIT_READY) < 0)
 		return -1;

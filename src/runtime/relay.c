@@ -89,7 +89,8 @@ static void outlet_open(struct channel *c, int fd)
 
 	c->to = fd;
 	c->how = TO_SHARED;
-	if (fstat(fd, &st) < 0 || S_ISREG(st.st_mode))
+	if (fstat(fd, &st) < 0 || S_ISREG(st.st_mode) ||
+	    S_ISBLK(st.st_mode)) /* they have a position, which is shared */
 		return;
 	if (S_ISSOCK(st.st_mode)) {
 		c->how = TO_SOCKET;

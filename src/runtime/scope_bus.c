@@ -484,6 +484,8 @@ int scope_bus_attach(struct scope_bus *bus, const struct scope_request *request,
 	own_free char *below = NULL;
 	int rc;
 
+	if (!request->pid) /* which is the sender to systemd */
+		return err_set(err, ERR_NOT_FOUND, ESRCH, "the process has ended");
 	if (request->subgroup && *request->subgroup) {
 		below = str_printf(err, "/%s", request->subgroup);
 		if (!below)

@@ -258,7 +258,7 @@ int start_hooks_container(struct start *s, const struct step *step, struct err *
 /* child_start.c */
 int init_hooks_container(struct job *job, struct err *err);
 int init_start(struct job *job, struct err *err);
-/* Close what C does not need from here on, once. Nothing where nobody waits for a start. */
+/* Close what C does not need from here on, once: nothing of the host is open when the image is looked into. */
 int child_let_go(struct job *job, struct err *err);
 /* no_new_privs and the filter: whoever calls it is bound as the command. */
 int child_restrict(struct job *job, struct err *err);

@@ -228,6 +228,33 @@ programs() {
 	[ "$(programs)" = "$before" ]
 }
 
+# Close-on-exec comes too late: the command's path, its "#!" and its ELF interpreter are looked up before.
+@test "a command, or a #! of the image's, below a descriptor of ours leads nowhere" {
+	local n root out=$E2E_STATE/out bundle=$E2E_STATE/bundle up=../../../../../../../..
+	root=$(copy_of_root hashbang)
+	chmod 755 "$E2E_STATE" "$root"
+	printf '#!/bin/sh\necho OUT\n' >"$E2E_STATE/script"
+	cp "$(command -v busybox)" "$E2E_STATE/busybox"
+	chmod 755 "$E2E_STATE/script" "$E2E_STATE/busybox"
+	mkdir "$bundle"
+	ln -s "$root" "$bundle/rootfs"
+	for n in $(seq 3 40); do
+		printf '#!/proc/self/fd/%s/%s%s/busybox echo OUT\n' "$n" $up "$E2E_STATE" >"$root/bin/entry$n"
+		chmod 755 "$root/bin/entry$n"
+	done
+	for n in $(seq 3 40); do
+		"$INSULA_BIN/insula-runtime" spec --output - |
+			jq --arg path "/proc/self/fd/$n/$up$E2E_STATE/script" --arg root "$root" '.root.path = $root
+				| .process.terminal = false | .process.args = [$path]' >"$bundle/config.json"
+		"$INSULA_BIN/insula-runtime" --root "$E2E_STATE/oci" run --bundle "$bundle" "out-${E2E_STATE##*.}" </dev/null || true
+		insula run --rm --userns host "dir:$root" "/proc/self/fd/$n/$up$E2E_STATE/script" </dev/null || true
+		insula run --rm --userns host "dir:$root" "/bin/entry$n" </dev/null || true
+		insula run --rm "dir:$root" "/bin/entry$n" </dev/null || true
+	done >"$out" 2>&1
+	! grep -n OUT "$out" || fail "something of the host's was executed"
+	[ "$(grep -c 'proc/self/fd\|/bin/entry' "$out")" -ge 152 ] || fail "not everything was tried: $(cat "$out")"
+}
+
 @test "no library, loader or name service of the image is used by our programs" {
 	root=$(copy_of_root poisoned)
 	mkdir -p "$root/lib64" "$root/lib/x86_64-linux-gnu"

@@ -17,6 +17,14 @@ unit_of() {
 	echo "insula-$(field "$1" id).scope"
 }
 
+not_running() {
+	[ "$(field "$1" status)" != running ]
+}
+
+stopped() {
+	[ "$(runtime state "$1" | jq -r .status)" = stopped ]
+}
+
 property() {
 	systemctl show --value --property "$2" "$1"
 }
@@ -112,7 +120,7 @@ is_gone() {
 @test "stopping the unit stops the container, and it is recorded" {
 	ok insula run -d --name one --stop-timeout 1 "$E2E_IMAGE" sh -c 'trap "exit 3" TERM; while :; do sleep 0.1; done'
 	ok systemctl stop "$(unit_of one)"
-	eventually 20 test "$(field one status)" != running
+	eventually 20 not_running one
 	ok insula rm one
 }
 
@@ -147,7 +155,7 @@ is_gone() {
 	[ "$(cat "/sys/fs/cgroup$group/pids.max")" = 40 ]
 	runtime start one
 	runtime kill one KILL
-	eventually 20 test "$(runtime state one | jq -r .status)" = stopped
+	eventually 20 stopped one
 	ok runtime delete --force one
 	eventually 10 is_gone "$unit"
 }
