@@ -64,7 +64,11 @@ refused_by() {
 	# shellcheck disable=SC2154  # set by exits
 	[[ $stderr == *"$text"* ]] || fail "expected in the error: $text" || return
 	[[ $stderr != *$'\e'* ]] || fail "the error has an escape sequence" || return
-	[ "$(oci_state)" = "$before" ] || fail "something was made or lost: $(oci_state)"
+	local end=$((SECONDS + ${OCI_SETTLES:-0})) # a service manager removes its groups in its own time
+	while [ "$(oci_state)" != "$before" ]; do
+		[ $SECONDS -lt $end ] || fail "something was made or lost: $(oci_state)" || return
+		sleep 0.1
+	done
 }
 
 oci_state() {

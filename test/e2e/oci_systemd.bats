@@ -23,6 +23,7 @@ setup() {
 	LOG=$BUS_DIR/systemd.log
 	BUS_PID=
 	FAKE_PID=
+	export OCI_SETTLES=4
 	UNIT=insula-$UNIQUE.scope
 	SLICE=insulatest-${UNIQUE//-/_}.slice
 }
