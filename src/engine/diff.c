@@ -220,7 +220,7 @@ int engine_diff(struct container *ct, struct json_writer *w, struct err *err)
 
 	if (!cache || !d)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot list the changes");
-	if (ct->status == CT_CREATED && engine_settle(ct, err) < 0)
+	if (ct->status == CT_STARTING && engine_settle(ct, err) < 0)
 		return -1;
 	if (image_open(ct->record.image, cache, &image, err) < 0)
 		return -1;

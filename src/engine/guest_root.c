@@ -213,6 +213,15 @@ static int compose(const struct container *ct, const struct image *image, struct
 	return take_fd(root_fd);
 }
 
+static int refuse_kept(const struct container *ct, struct err *err)
+{
+	if (ct->status == CT_RUNNING)
+		return err_set(err, ERR_BUSY, 0, "container '%s' was started meanwhile",
+			       ct->record.name);
+	err_set(err, ERR_BUSY, 0, "container '%s' is about to be started again", ct->record.name);
+	return err_hint(err, "insula stop %s first, or try again when it runs", ct->record.name);
+}
+
 static int open_stopped(struct container *ct, struct guest_root *ret, struct err *err)
 {
 	own(image) struct image image = IMAGE_INIT;
@@ -221,9 +230,8 @@ static int open_stopped(struct container *ct, struct guest_root *ret, struct err
 	ret->lock_fd = change_begin(ct, err);
 	if (ret->lock_fd < 0 || !cache)
 		return -1;
-	if (ct->status == CT_RUNNING)
-		return err_set(err, ERR_BUSY, 0, "container '%s' was started meanwhile",
-			       ct->record.name);
+	if (container_is_kept(ct))
+		return refuse_kept(ct, err);
 	if (ct->status == CT_DEAD && engine_repair_locked(ct, err) < 0)
 		return -1;
 	if (image_open(ct->record.image, cache, &image, err) < 0 || mount_copy_namespace(err) < 0)
@@ -235,7 +243,7 @@ static int open_stopped(struct container *ct, struct guest_root *ret, struct err
 int guest_root_open(struct container *ct, struct guest_root *ret, struct err *err)
 {
 	*ret = GUEST_ROOT_INIT;
-	if ((ct->status == CT_CREATED || ct->status == CT_STOPPING) && engine_settle(ct, err) < 0)
+	if ((ct->status == CT_STARTING || ct->status == CT_STOPPING) && engine_settle(ct, err) < 0)
 		return -1;
 	if (ct->status == CT_RUNNING)
 		return open_running(ct, ret, err);

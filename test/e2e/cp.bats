@@ -280,6 +280,17 @@ describe() {
 	ok insula rename web other
 }
 
+@test "one that waits for its restart is busy, and is started all the same" {
+	ok insula run -d --name web --network none --restart always "$E2E_IMAGE" sh -c 'echo mine >>/srv/mine; echo run'
+	restarting() { [ "$(field web status)" = restarting ] && [ "$(insula logs web | grep -c run)" -ge 6 ]; }
+	eventually 20 restarting
+	refused 125 "is about to be started again" insula cp web:/srv/mine "$BATS_TEST_TMPDIR/mine"
+	[[ $stderr == *"insula stop web"* ]]
+	ok insula stop web
+	ok insula cp web:/srv/mine "$BATS_TEST_TMPDIR/mine"
+	[ -s "$BATS_TEST_TMPDIR/mine" ]
+}
+
 # ---- diff ----
 
 @test "diff tells what was added, changed and removed" {

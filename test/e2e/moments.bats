@@ -241,6 +241,20 @@ starts_at() {
 	done
 }
 
+@test "starting: cp and diff come when it runs" {
+	starts_at keeper.claimed
+	later insula cp one:/etc/passwd "$BATS_TEST_TMPDIR/passwd"
+	[ "$status" -eq 0 ] || fail
+	cmp "$E2E_ROOT/etc/passwd" "$BATS_TEST_TMPDIR/passwd"
+	ok insula wait one
+	ok insula rm one
+	starts_at keeper.claimed
+	later insula diff one
+	[ "$status" -eq 0 ] || fail
+	ok insula wait one
+	ok insula rm one
+}
+
 @test "starting: stop, kill, exec and rm come when it runs" {
 	starts_at keeper.claimed
 	later insula exec one echo inside
