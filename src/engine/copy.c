@@ -208,7 +208,7 @@ static int open_target(const struct end *to, const struct place *place,
 				      .id_base = inside ? to->root.id_base : 0,
 				      .uid = inside ? to->root.id_base : geteuid(),
 				      .gid = inside ? to->root.id_base : getegid(),
-				      .keep_set_id = inside || options->archive,
+				      .keep_set_id = inside,
 				      .parent_fd = -1};
 	if (inside)
 		return 0;
@@ -257,10 +257,11 @@ static int fill_target(const struct end *from, const struct end *to, const struc
 	return status;
 }
 
+/* Who unpacks it decides about owners and set-id bits with -a; without, they are not in it. */
 static int to_stream(const struct end *from, struct transfer_tree *tree, bool from_directory,
 		     struct err *err)
 {
-	struct transfer_tar t = {STDOUT_FILENO};
+	struct transfer_tar t = {.fd = STDOUT_FILENO, .keep_set_id = tree->archive};
 	const char *name = last_of(from->path);
 
 	if (isatty(STDOUT_FILENO)) {

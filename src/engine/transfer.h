@@ -68,14 +68,14 @@ struct transfer_target {
 	bool in_root;		    /* a container's: links of its own are followed inside it */
 	bool archive;		    /* owners and attributes as in the source, else the caller's */
 	uint32_t id_base, uid, gid; /* first id of the range; owner without `archive` */
-	bool keep_set_id;
-	struct strv left_out; /* what cannot be made there, one line each */
+	bool keep_set_id;	    /* not where it would be the host's */
+	struct strv left_out;	    /* what cannot be made there, one line each */
 	/* ---- its own ---- */
 	struct transfer_directory *directories;
 	size_t directory_count;
 	int parent_fd;
 	char parent[TRANSFER_PATH_MAX];
-	bool has_parent;
+	bool has_parent, is_own_parent;
 };
 
 int transfer_tree_put(void *target, const struct transfer_entry *e, struct err *err);
@@ -85,6 +85,7 @@ void transfer_tree_done(struct transfer_target *t);
 
 struct transfer_tar {
 	int fd;
+	bool keep_set_id;
 };
 
 int transfer_tar_put(void *target, const struct transfer_entry *e, struct err *err);

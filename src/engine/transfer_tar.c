@@ -165,7 +165,7 @@ int transfer_tar_put(void *target, const struct transfer_entry *e, struct err *e
 	put_text(h.name, sizeof h.name, path);
 	if (e->link)
 		put_text(h.link, sizeof h.link, e->link);
-	put_octal(h.mode, sizeof h.mode, e->mode & 07777);
+	put_octal(h.mode, sizeof h.mode, e->mode & (t->keep_set_id ? 07777 : 01777));
 	put_octal(h.uid, sizeof h.uid, e->uid < OCTAL_ID_MAX ? e->uid : 0);
 	put_octal(h.gid, sizeof h.gid, e->gid < OCTAL_ID_MAX ? e->gid : 0);
 	put_octal(h.size, sizeof h.size, is_file && e->size < OCTAL_SIZE_MAX ? e->size : 0);
@@ -364,7 +364,8 @@ static int take_extended(struct reading *r, uint64_t size, struct err *err)
 	for (at = text, end = text + size; at < end;) {
 		char *blank;
 		unsigned long length = strtoul(at, &blank, 10);
-		char *equals = *blank == ' ' && length <= (size_t)(end - at)
+		char *equals = *blank == ' ' && length > (size_t)(blank - at) &&
+					       length <= (size_t)(end - at)
 				       ? memchr(blank, '=', length - (size_t)(blank - at))
 				       : NULL;
 

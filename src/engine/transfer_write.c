@@ -5,11 +5,14 @@
  * in the way there is replaced, if it is no directory.
  *
  * In a container new files belong to its root, because the caller acts with those file-system ids; on the host
- * they belong to the caller. Devices are made nowhere: their numbers are the host's. Set-id bits and
- * capabilities that a container gave a file do not reach the host, unless owners shall be kept.
+ * they belong to the caller. What is there already, and is neither the container's nor the caller's, is never
+ * written into. Devices are made nowhere: their numbers are the host's. Set-id bits and capabilities that a
+ * container gave a file never reach a directory of the host.
  */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +23,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "engine/transfer.h"
+#include "kernel/caps.h"
 
 #define TRIES 8
 
@@ -44,6 +48,42 @@ static int full_path(const struct transfer_target *t, const char *path, char *bu
 	return 0;
 }
 
+/* Is it in the range of the container's ids, or on the host the caller's? */
+static bool is_own(const struct transfer_target *t, const struct stat *st)
+{
+	if (!t->in_root)
+		return st->st_uid == t->uid;
+	return !t->id_base || st->st_uid - t->id_base < 65536;
+}
+
+#define OVERRIDE (UINT64_C(1) << CAP_DAC_OVERRIDE)
+#define OWNER (UINT64_C(1) << CAP_FOWNER)
+
+/* Container root writes to everything that is of its range, and to nothing else: a link of the container's may
+ * lead to a volume, where files of the host's root are. So our right to do so is ours only where it has it. */
+static int act_without(const struct transfer_target *t, uint64_t refused, struct err *err)
+{
+	struct caps mine;
+
+	if (!t->in_root || !t->id_base)
+		return 0;
+	if (caps_get(&mine, err) < 0)
+		return -1;
+	return caps_set_effective(mine.permitted & ~refused, err);
+}
+
+/* In a directory with the sticky bit it takes an owner. */
+static int remove_name(const struct transfer_target *t, const char *name, const char *path,
+		       struct err *err)
+{
+	if (!t->is_own_parent && act_without(t, OVERRIDE | OWNER, err) < 0)
+		return -1;
+	int status = unlinkat(t->parent_fd, name, 0) < 0 && errno != ENOENT
+			     ? err_errno(err, "cannot replace '%s'", path)
+			     : 0;
+	return !t->is_own_parent && act_without(t, OVERRIDE, err) < 0 ? -1 : status;
+}
+
 /* The directory that the last component of a path is in, and that component. */
 static int open_parent(struct transfer_target *t, const char *path, const char **ret_name,
 		       struct err *err)
@@ -56,12 +96,20 @@ static int open_parent(struct transfer_target *t, const char *path, const char *
 	snprintf(parent, sizeof parent, "%.*s", (int)size, path);
 	if (t->has_parent && strcmp(parent, t->parent) == 0)
 		return 0;
-	int fd = path_mkdirs(t->root_fd, *parent ? parent : ".", how(t), 0755, err);
+	own_fd int fd = -1;
+	struct stat st;
+	if (act_without(t, OVERRIDE, err) == 0)
+		fd = path_mkdirs(t->root_fd, *parent ? parent : ".", how(t), 0755, err);
 	if (fd < 0)
 		return err_wrap(err, "cannot make '%s'", path);
+	if (fstat(fd, &st) < 0)
+		return err_errno(err, "cannot look at the directory of '%s'", path);
+	if (act_without(t, is_own(t, &st) ? 0 : OVERRIDE, err) < 0)
+		return -1;
 	if (t->has_parent)
 		fd_close(t->parent_fd);
-	t->parent_fd = fd;
+	t->is_own_parent = is_own(t, &st);
+	t->parent_fd = take_fd(fd);
 	t->has_parent = true;
 	memcpy(t->parent, parent, sizeof parent);
 	return 0;
@@ -88,8 +136,8 @@ static mode_t kept_mode(const struct transfer_target *t, mode_t mode)
 	return mode & (t->keep_set_id ? 07777 : 01777);
 }
 
-static int set_owner(const struct transfer_target *t, int dir_fd, const char *name,
-		     const struct transfer_entry *e, struct err *err)
+static int set_owner(const struct transfer_target *t, int fd, const struct transfer_entry *e,
+		     struct err *err)
 {
 	uint32_t uid = t->archive ? t->id_base + e->uid : t->uid;
 	uint32_t gid = t->archive ? t->id_base + e->gid : t->gid;
@@ -98,8 +146,54 @@ static int set_owner(const struct transfer_target *t, int dir_fd, const char *na
 		return err_set(err, ERR_INVALID, 0,
 			       "'%s' belongs to %u:%u, which the container does not have", e->path,
 			       e->uid, e->gid);
-	if (fchownat(dir_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW | (*name ? 0 : AT_EMPTY_PATH)) < 0)
+	if (fchownat(fd, "", uid, gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
 		return err_errno(err, "cannot give '%s' to %u:%u", e->path, uid, gid);
+	return 0;
+}
+
+/* Of what was made by a name, which may be another file's by now. */
+static int set_named_owner(const struct transfer_target *t, const char *name,
+			   const struct transfer_entry *e, struct err *err)
+{
+	const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {e->mtime_s, e->mtime_ns}};
+	own_fd int fd = openat(t->parent_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(err, "cannot open '%s'", e->path);
+	if (!is_own(t, &st))
+		return err_set(err, ERR_DENIED, 0, "'%s' was exchanged meanwhile", e->path);
+	if (set_owner(t, fd, e, err) < 0)
+		return -1;
+	utimensat(fd, "", times, AT_EMPTY_PATH);
+	return 0;
+}
+
+/* Capabilities are the container root's, by whichever number the source had it. 0: they are malformed. */
+static size_t own_capability(const struct transfer_target *t, const struct transfer_xattr *x,
+			     struct vfs_ns_cap_data *ret)
+{
+	if (x->size < XATTR_CAPS_SZ_2 || x->size > sizeof *ret)
+		return 0;
+	memcpy(ret, x->value, XATTR_CAPS_SZ_2);
+	ret->magic_etc = htole32((le32toh(ret->magic_etc) & VFS_CAP_FLAGS_MASK) |
+				 (t->id_base ? VFS_CAP_REVISION_3 : VFS_CAP_REVISION_2));
+	ret->rootid = htole32(t->id_base);
+	return t->id_base ? XATTR_CAPS_SZ_3 : XATTR_CAPS_SZ_2;
+}
+
+static int set_xattr(const struct transfer_target *t, int fd, const struct transfer_entry *e,
+		     const struct transfer_xattr *x, struct err *err)
+{
+	bool is_capability = str_eq(x->name, "security.capability");
+	struct vfs_ns_cap_data capability;
+	size_t size = is_capability ? own_capability(t, x, &capability) : 0;
+
+	if (is_capability && !t->in_root)
+		return 0;
+	if (fsetxattr(fd, x->name, size ? &capability : x->value, size ? size : x->size, 0) < 0 &&
+	    errno != EOPNOTSUPP && errno != EPERM)
+		return err_errno(err, "cannot set the attribute '%s' of '%s'", x->name, e->path);
 	return 0;
 }
 
@@ -109,26 +203,23 @@ static int set_status(const struct transfer_target *t, int fd, const struct tran
 {
 	const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {e->mtime_s, e->mtime_ns}};
 
-	if (set_owner(t, fd, "", e, err) < 0)
+	if (set_owner(t, fd, e, err) < 0)
 		return -1;
 	if (fchmod(fd, kept_mode(t, e->mode)) < 0)
 		return err_errno(err, "cannot set the mode of '%s'", e->path);
 	for (size_t i = 0; t->archive && i < e->xattr_count; i++)
-		if (fsetxattr(fd, e->xattrs[i].name, e->xattrs[i].value, e->xattrs[i].size, 0) <
-			    0 &&
-		    errno != EOPNOTSUPP && errno != EPERM)
-			return err_errno(err, "cannot set the attribute '%s' of '%s'",
-					 e->xattrs[i].name, e->path);
+		if (set_xattr(t, fd, e, &e->xattrs[i], err) < 0)
+			return -1;
 	if (futimens(fd, times) < 0)
 		return err_errno(err, "cannot set the time of '%s'", e->path);
 	return 0;
 }
 
 /* 1: nothing is there any more. 0: it is a regular file, *ret_fd. -1. */
-static int clear_way(int dir_fd, const char *name, const char *path, bool want_file, int *ret_fd,
-		     struct err *err)
+static int clear_way(const struct transfer_target *t, const char *name, const char *path,
+		     bool want_file, int *ret_fd, struct err *err)
 {
-	own_fd int handle_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	own_fd int handle_fd = openat(t->parent_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
 	if (handle_fd < 0)
@@ -138,26 +229,25 @@ static int clear_way(int dir_fd, const char *name, const char *path, bool want_f
 	if (S_ISDIR(st.st_mode))
 		return err_set(err, ERR_EXISTS, 0,
 			       "'%s' is a directory there, and no directory here", path);
-	if (want_file && S_ISREG(st.st_mode)) {
+	if (want_file && S_ISREG(st.st_mode) && is_own(t, &st)) {
 		*ret_fd = path_reopen(handle_fd, S_IFREG, O_WRONLY | O_TRUNC, err);
 		return *ret_fd < 0 ? err_wrap(err, "cannot write '%s'", path) : 0;
 	}
-	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
-		return err_errno(err, "cannot replace '%s'", path);
-	return 1;
+	return remove_name(t, name, path, err) < 0 ? -1 : 1;
 }
 
-static int open_file(int dir_fd, const char *name, const char *path, struct err *err)
+static int open_file(const struct transfer_target *t, const char *name, const char *path,
+		     struct err *err)
 {
 	for (int i = 0; i < TRIES; i++) {
-		int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-				0600);
+		int fd = openat(t->parent_fd, name,
+				O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 		if (fd >= 0)
 			return fd;
 		if (errno != EEXIST)
 			return err_errno(err, "cannot make '%s'", path);
-		int cleared = clear_way(dir_fd, name, path, true, &fd, err);
+		int cleared = clear_way(t, name, path, true, &fd, err);
 		if (cleared <= 0)
 			return cleared < 0 ? -1 : fd;
 	}
@@ -167,7 +257,7 @@ static int open_file(int dir_fd, const char *name, const char *path, struct err 
 static int put_file(struct transfer_target *t, const char *name, const struct transfer_entry *e,
 		    struct err *err)
 {
-	own_fd int fd = open_file(t->parent_fd, name, e->path, err);
+	own_fd int fd = open_file(t, name, e->path, err);
 
 	if (fd < 0 || transfer_data(e, fd, true, err) < 0)
 		return -1;
@@ -189,7 +279,7 @@ static int make_named(struct transfer_target *t, const char *name, const struct 
 			return 0;
 		if (err->errnum != EEXIST)
 			return -1;
-		if (clear_way(t->parent_fd, name, e->path, false, &unused, err) < 0)
+		if (clear_way(t, name, e->path, false, &unused, err) < 0)
 			return -1;
 	}
 	return err_set(err, ERR_BUSY, 0, "'%s' is made again and again", e->path);
@@ -198,26 +288,26 @@ static int make_named(struct transfer_target *t, const char *name, const struct 
 static int make_link(struct transfer_target *t, const char *name, const struct transfer_entry *e,
 		     struct err *err)
 {
-	const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {e->mtime_s, e->mtime_ns}};
-
 	if (symlinkat(e->link, t->parent_fd, name) < 0)
 		return err_errno(err, "cannot make '%s'", e->path);
-	if (set_owner(t, t->parent_fd, name, e, err) < 0)
-		return -1;
-	utimensat(t->parent_fd, name, times, AT_SYMLINK_NOFOLLOW);
-	return 0;
+	return set_named_owner(t, name, e, err);
 }
 
 static int make_hard_link(struct transfer_target *t, const char *name,
 			  const struct transfer_entry *e, struct err *err)
 {
 	char path[TRANSFER_PATH_MAX];
+	struct stat st;
 
 	if (full_path(t, e->link, path, err) < 0)
 		return -1;
 	own_fd int first_fd = path_handle(t->root_fd, path, how(t), O_NOFOLLOW, err);
 	if (first_fd < 0)
 		return err_wrap(err, "'%s' is a link", e->path);
+	if (fstat(first_fd, &st) < 0)
+		return err_errno(err, "cannot look at '%s'", e->link);
+	if (t->in_root && !is_own(t, &st))
+		return err_set(err, ERR_DENIED, 0, "'%s' is not the container's", e->link);
 	if (linkat(first_fd, "", t->parent_fd, name, AT_EMPTY_PATH) < 0)
 		return err_errno(err, "cannot link '%s' to '%s'", e->path, e->link);
 	return 0;
@@ -226,14 +316,9 @@ static int make_hard_link(struct transfer_target *t, const char *name,
 static int make_fifo(struct transfer_target *t, const char *name, const struct transfer_entry *e,
 		     struct err *err)
 {
-	const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {e->mtime_s, e->mtime_ns}};
-
 	if (mknodat(t->parent_fd, name, S_IFIFO | (e->mode & 0777), 0) < 0)
 		return err_errno(err, "cannot make '%s'", e->path);
-	if (set_owner(t, t->parent_fd, name, e, err) < 0)
-		return -1;
-	utimensat(t->parent_fd, name, times, AT_SYMLINK_NOFOLLOW);
-	return 0;
+	return set_named_owner(t, name, e, err);
 }
 
 /* One that exists stays as it is, but for its times. */
@@ -241,12 +326,12 @@ static int put_directory(struct transfer_target *t, const char *name, const char
 			 const struct transfer_entry *e, struct err *err)
 {
 	bool made = *name && mkdirat(t->parent_fd, name, 0700) == 0;
+	struct stat st;
 
 	if (!made && *name && errno != EEXIST)
 		return err_errno(err, "cannot make the directory '%s'", e->path);
 	if (!made) {
 		own_fd int there_fd = path_handle(t->root_fd, *path ? path : ".", how(t), 0, err);
-		struct stat st;
 
 		if (there_fd < 0)
 			return err_wrap(err, "'%s'", e->path);
@@ -256,8 +341,10 @@ static int put_directory(struct transfer_target *t, const char *name, const char
 		return 0;
 	}
 	own_fd int fd = openat(t->parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(err, "cannot open '%s'", e->path);
+	if (!is_own(t, &st))
+		return err_set(err, ERR_DENIED, 0, "'%s' was exchanged meanwhile", e->path);
 	return set_status(t, fd, e, err) < 0 ? -1 : note_directory(t, path, e, err);
 }
 
@@ -300,7 +387,10 @@ int transfer_tree_end(struct transfer_target *t, struct err *err)
 					      : path_reopen(handle_fd, S_IFDIR,
 							    O_RDONLY | O_DIRECTORY, err);
 
-		if (fd < 0 || futimens(fd, times) < 0)
+		struct stat st;
+
+		if (fd < 0 || fstat(fd, &st) < 0 || (t->in_root && !is_own(t, &st)) ||
+		    futimens(fd, times) < 0)
 			continue; /* it went away meanwhile */
 	}
 	return 0;
@@ -308,6 +398,9 @@ int transfer_tree_end(struct transfer_target *t, struct err *err)
 
 void transfer_tree_done(struct transfer_target *t)
 {
+	struct err ignored = ERR_INIT;
+
+	act_without(t, 0, &ignored);
 	for (size_t i = 0; i < t->directory_count; i++)
 		free(t->directories[i].path);
 	free(t->directories);

@@ -44,7 +44,7 @@ describe() {
 	[ "$(sed -n 2p <<<"$output")" = "4755 0 0 2" ] || fail
 	[ "$(sed -n 3p <<<"$output")" -lt 100 ] || fail "the holes were filled"
 	ok insula cp -a web:/srv/tree "$BATS_TEST_TMPDIR/out"
-	diff <(describe "$tree") <(describe "$BATS_TEST_TMPDIR/out")
+	diff <(describe "$tree" | sed 's/ f 4755 / f 755 /') <(describe "$BATS_TEST_TMPDIR/out")
 	[ "$(stat -c %h "$BATS_TEST_TMPDIR/out/hard")" -eq 2 ]
 	[ "$(du -k "$BATS_TEST_TMPDIR/out/sparse" | cut -f1)" -lt 100 ]
 }
@@ -56,7 +56,7 @@ describe() {
 	[ "$(cat "$BATS_TEST_TMPDIR/mine")" = mine ]
 	ok insula cp "$tree" web:/srv
 	ok insula cp -a web:/srv/tree "$BATS_TEST_TMPDIR/out"
-	diff <(describe "$tree") <(describe "$BATS_TEST_TMPDIR/out")
+	diff <(describe "$tree" | sed 's/ f 4755 / f 755 /') <(describe "$BATS_TEST_TMPDIR/out")
 	ok insula cp web:/bin/busybox "$BATS_TEST_TMPDIR"
 	cmp "$E2E_ROOT/bin/busybox" "$BATS_TEST_TMPDIR/busybox"
 	run grep "$E2E_STATE/run/containers" /proc/self/mountinfo
@@ -116,6 +116,45 @@ describe() {
 	[ "$(stat -c %a "$BATS_TEST_TMPDIR/su")" = 755 ]
 	ok insula cp web:/srv "$BATS_TEST_TMPDIR/all"
 	[ "$(stat -c %a "$BATS_TEST_TMPDIR/all/su")" = 755 ]
+	ok insula cp -a web:/srv/su "$BATS_TEST_TMPDIR/archived"
+	[ "$(stat -c %a:%u "$BATS_TEST_TMPDIR/archived")" = 755:0 ]
+	ok insula cp -a web:/srv "$BATS_TEST_TMPDIR/tree"
+	[ "$(stat -c %a "$BATS_TEST_TMPDIR/tree/su")" = 755 ]
+	# In an archive they are kept with -a only.
+	modes() { insula cp "$@" web:/srv - | tar -tvf - | sed -n 's|^\(.*\) root.*srv/su$|\1|p;s|^\([^ ]*\) .*srv/su$|\1|p'; }
+	[ "$(modes)" = -rwxr-xr-x ] || fail "$(modes)"
+	[ "$(modes -a)" = -rwsr-sr-x ] || fail "$(modes -a)"
+}
+
+@test "a container plants no file with capabilities on the host" {
+	command -v python3 >/dev/null || skip "no python3 to set them"
+	capability() { # SET|HAS FILE
+		python3 - "$@" <<-'PYTHON'
+		import os, sys
+		if sys.argv[1] == "set":
+		    os.setxattr(sys.argv[2], "security.capability", bytes([1, 0, 0, 2, 0, 4] + [0] * 14))
+		else:
+		    sys.exit("security.capability" not in os.listxattr(sys.argv[2]))
+		PYTHON
+	}
+	cp "$E2E_ROOT/bin/busybox" "$BATS_TEST_TMPDIR/cap"
+	capability set "$BATS_TEST_TMPDIR/cap" || skip "the file system keeps no capabilities"
+	ok insula run -d --name web --network none "$E2E_IMAGE" sleep 300
+	ok insula cp -a "$BATS_TEST_TMPDIR/cap" web:/srv/cap
+	insula cp -a web:/srv/cap - | grep -aq SCHILY.xattr.security.capability || fail "the container has none"
+	ok insula run -d --name other --network none "$E2E_IMAGE" sleep 300
+	ok insula cp -a web:/srv/cap other:/srv/cap
+	insula cp -a other:/srv/cap - | grep -aq SCHILY.xattr.security.capability || fail "the other has none"
+	ok insula cp -a web:/srv/cap "$BATS_TEST_TMPDIR/out"
+	! capability has "$BATS_TEST_TMPDIR/out" || fail "capabilities on the host"
+	ok insula stop -t 0 web
+	ok insula cp -a other:/srv/cap web:/srv/ended
+	ok insula cp -a web:/srv/. "$BATS_TEST_TMPDIR/all"
+	! capability has "$BATS_TEST_TMPDIR/all/ended" || fail "capabilities on the host"
+	! capability has "$BATS_TEST_TMPDIR/all/cap" || fail "capabilities on the host"
+	# It has them still when it runs again.
+	ok insula start web
+	insula cp -a web:/srv/ended - | grep -aq SCHILY.xattr.security.capability || fail "the ended one has none"
 }
 
 @test "where things go: into directories, under names, contents only" {
@@ -190,6 +229,85 @@ describe() {
 	done
 	[ "$(cat "$BATS_TEST_TMPDIR/canary/sub/file")" = secret ]
 	[ "$(find "$BATS_TEST_TMPDIR/canary" | wc -l)" -eq 3 ]
+}
+
+# A volume with files of the host's root: in a directory of its own, in one that everybody writes to, and in
+# one with the sticky bit.
+make_volume() {
+	volume=$BATS_TEST_TMPDIR/volume
+	mkdir -p "$volume/cron" "$volume/open" "$volume/sticky"
+	chmod 777 "$volume/open"
+	chmod 1777 "$volume/sticky"
+	for dir in cron open sticky; do
+		echo secret >"$volume/$dir/job.sh"
+		chmod 600 "$volume/$dir/job.sh"
+		ln "$volume/$dir/job.sh" "$volume/$dir-kept"
+	done
+	echo new >"$BATS_TEST_TMPDIR/job.sh"
+	chmod 755 "$BATS_TEST_TMPDIR/job.sh"
+	ok insula run -d --name web --network none -v "$volume:/data" "$E2E_IMAGE" sleep 300
+	ok insula exec web sh -c 'for dir in cron open sticky; do ln -s /data/$dir /srv/$dir; done'
+}
+
+untouched() {
+	[ "$(stat -c %a:%u:%g:%h "$1")" = "600:0:0:$2" ] || fail "$1: $(stat -c %a:%u:%g:%h "$1")" || return
+	[ "$(cat "$1")" = secret ] || fail "$1 was written into"
+}
+
+@test "a link of the container's into a volume gives it nothing of the host's root there" {
+	make_volume
+	refused 125 "permission denied" insula cp "$BATS_TEST_TMPDIR/job.sh" web:/srv/cron/
+	refused 125 "permission denied" insula cp "$BATS_TEST_TMPDIR/job.sh" web:/srv/cron/other.sh
+	mkdir -p "$BATS_TEST_TMPDIR/in/cron/made"
+	ok insula cp "$BATS_TEST_TMPDIR/job.sh" web:/srv/mine
+	refused 125 "permission denied" insula cp -a "$BATS_TEST_TMPDIR/in/." web:/srv
+	untouched "$volume/cron/job.sh" 2
+	[ "$(ls "$volume/cron")" = job.sh ] || fail "$(ls "$volume/cron")"
+	refused 125 "cannot replace" insula cp "$BATS_TEST_TMPDIR/job.sh" web:/srv/sticky/
+	untouched "$volume/sticky/job.sh" 2
+	# Where the container itself could replace it, it is replaced, and is another file.
+	ok insula cp "$BATS_TEST_TMPDIR/job.sh" web:/srv/open/
+	[ "$(cat "$volume/open/job.sh")" = new ]
+	untouched "$volume/open-kept" 1
+	# And what is the container's is still written to, whoever of its users it belongs to.
+	ok insula exec web sh -c 'mkdir /srv/theirs; echo old >/srv/theirs/job.sh; chmod 400 /srv/theirs/job.sh; chown -R 1000 /srv/theirs; chmod 500 /srv/theirs'
+	ok insula cp "$BATS_TEST_TMPDIR/job.sh" web:/srv/theirs/
+	ok insula cp "$BATS_TEST_TMPDIR/job.sh" web:/srv/theirs/other.sh
+	ok insula exec web cat /srv/theirs/job.sh
+	shows new
+}
+
+@test "a hard link in an archive gives the container nothing of the host's root" {
+	command -v python3 >/dev/null || skip "no python3 to make archives"
+	make_volume
+	python3 - "$BATS_TEST_TMPDIR/bad.tar" <<-'PYTHON'
+	import sys, tarfile
+	t = tarfile.open(sys.argv[1], "w")
+	i = tarfile.TarInfo("open/link")
+	i.type, i.linkname = tarfile.LNKTYPE, "cron/job.sh"
+	t.addfile(i)
+	t.close()
+	PYTHON
+	refused 125 "is not the container's" insula cp - web:/srv <"$BATS_TEST_TMPDIR/bad.tar"
+	[ ! -e "$volume/open/link" ]
+	untouched "$volume/cron/job.sh" 2
+}
+
+@test "a file that another user has put in the way on the host is replaced, and not written into" {
+	ok insula run -d --name web --network none "$E2E_IMAGE" sleep 300
+	ok insula exec web sh -c 'echo secret >/srv/key'
+	touch "$BATS_TEST_TMPDIR/key" "$BATS_TEST_TMPDIR/own"
+	chmod 666 "$BATS_TEST_TMPDIR/key"
+	chown 1000 "$BATS_TEST_TMPDIR/key"
+	ln "$BATS_TEST_TMPDIR/key" "$BATS_TEST_TMPDIR/theirs"
+	ln "$BATS_TEST_TMPDIR/own" "$BATS_TEST_TMPDIR/other"
+	ok insula cp web:/srv/key "$BATS_TEST_TMPDIR/key"
+	[ "$(cat "$BATS_TEST_TMPDIR/key")" = secret ]
+	[ "$(stat -c %u "$BATS_TEST_TMPDIR/key")" = 0 ]
+	[ ! -s "$BATS_TEST_TMPDIR/theirs" ] || fail "another user reads it"
+	# One's own is written to.
+	ok insula cp web:/srv/key "$BATS_TEST_TMPDIR/own"
+	[ "$(cat "$BATS_TEST_TMPDIR/other")" = secret ]
 }
 
 @test "hostile archives are refused, and reach nothing outside" {

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Tar streams: extended headers of a stranger's, and what is written of modes. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "engine/transfer.h"
+#include "test.h"
+
+#define BLOCK 512
+
+static int new_archive(void)
+{
+	int fd = openat(test_dir(), "archive", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	CHECK(fd >= 0);
+	return fd;
+}
+
+static void put_header(int fd, char type, const char *name, size_t size)
+{
+	char block[BLOCK] = "";
+	unsigned int sum = 0;
+
+	snprintf(block, 100, "%s", name);
+	snprintf(block + 100, 24, "%07o", 0644);
+	snprintf(block + 124, 12, "%011o", (unsigned int)size);
+	memset(block + 148, ' ', 8);
+	block[156] = type;
+	memcpy(block + 257, "ustar\00000", 8);
+	for (size_t i = 0; i < BLOCK; i++)
+		sum += (unsigned char)block[i];
+	snprintf(block + 148, 8, "%06o", sum);
+	CHECK_INT(write(fd, block, BLOCK), BLOCK);
+}
+
+/* An extended header of these records, and the file that it is of. */
+static int archive_of(const char *records)
+{
+	char block[BLOCK] = "";
+	int fd = new_archive();
+	size_t size = strlen(records);
+
+	CHECK(size < BLOCK);
+	memcpy(block, records, size);
+	put_header(fd, 'x', "PaxHeaders/x", size);
+	CHECK_INT(write(fd, block, BLOCK), BLOCK);
+	put_header(fd, '0', "file", 0);
+	CHECK(lseek(fd, 0, SEEK_SET) == 0);
+	return fd;
+}
+
+static int note_path(void *target, const struct transfer_entry *e, struct err *err)
+{
+	snprintf(target, TRANSFER_PATH_MAX, "%s", e->path);
+	return 0;
+}
+
+TEST(a_record_names_the_file)
+{
+	char path[TRANSFER_PATH_MAX] = "";
+	struct err err = ERR_INIT;
+	own_fd int fd = archive_of("13 path=long\n12 uid=1000\n");
+
+	CHECK_OK(transfer_read_tar(fd, note_path, path, &err));
+	CHECK_STR(path, "long");
+}
+
+TEST(a_record_that_is_shorter_than_its_number_is_refused)
+{
+	static const char *const records[] = {
+		"    \n     5 path=xxxxxxxxxxxxxxxxx\n", /* ends before its number */
+		"   5\n 5 path=x\n",
+		"0000000000000000000005 path=xxxxx\n",
+		"5 path=long\n",
+		"4 p=\n",
+		"0 path=x\n",
+		"-1 path=x\n",
+		"18446744073709551615 path=x\n",
+		"200 path=x\n",
+		"12 path",
+		"path=x\n",
+	};
+
+	for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
+		char path[TRANSFER_PATH_MAX] = "";
+		struct err err = ERR_INIT;
+		own_fd int fd = archive_of(records[i]);
+
+		CHECK_ERR(transfer_read_tar(fd, note_path, path, &err), ERR_INVALID, "malformed");
+		CHECK_STR(path, "");
+	}
+}
+
+/* memchr(3) would search all of the memory behind it otherwise, and finds this. */
+TEST(nothing_is_looked_for_behind_a_header)
+{
+	char path[TRANSFER_PATH_MAX] = "";
+	struct err err = ERR_INIT;
+	own_fd int fd = archive_of("    \n5 ");
+
+	CHECK_ERR(transfer_read_tar(fd, note_path, path, &err), ERR_INVALID, "malformed");
+}
+
+static void check_mode(bool keep_set_id, const char *mode)
+{
+	const struct transfer_entry e = {.path = "su", .mode = S_IFREG | 06755, .data_fd = -1};
+	struct err err = ERR_INIT;
+	own_fd int fd = new_archive();
+	struct transfer_tar t = {.fd = fd, .keep_set_id = keep_set_id};
+	char block[BLOCK];
+
+	CHECK_OK(transfer_tar_put(&t, &e, &err));
+	CHECK_INT(pread(fd, block, BLOCK, 0), BLOCK);
+	CHECK_STR(block + 100, mode);
+}
+
+TEST(set_id_bits_are_written_where_they_shall_be_kept)
+{
+	check_mode(true, "0006755");
+	check_mode(false, "0000755");
+}
+
+TEST_MAIN()
