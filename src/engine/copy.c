@@ -201,15 +201,16 @@ static int open_target(const struct end *to, const struct place *place,
 {
 	bool inside = to->kind == END_CONTAINER;
 
-	*t = (struct transfer_target){.root_fd = to->root.fd,
-				      .base = inside ? place->base : "",
-				      .in_root = inside,
-				      .archive = options->archive,
-				      .id_base = inside ? to->root.id_base : 0,
-				      .uid = inside ? to->root.id_base : geteuid(),
-				      .gid = inside ? to->root.id_base : getegid(),
-				      .keep_set_id = inside,
-				      .parent_fd = -1};
+	*t = (struct transfer_target){
+		.root_fd = to->root.fd,
+		.base = inside ? place->base : "",
+		.in_root = inside,
+		.archive = options->archive,
+		.id_base = inside ? to->root.id_base : 0,
+		.uid = inside && geteuid() == 0 ? to->root.id_base : geteuid(),
+		.gid = inside && geteuid() == 0 ? to->root.id_base : getegid(),
+		.keep_set_id = inside,
+		.parent_fd = -1};
 	if (inside)
 		return 0;
 	t->root_fd = open(*place->base ? place->base : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -244,7 +245,7 @@ static int fill_target(const struct end *from, const struct end *to, const struc
 	if (open_target(to, place, options, &t, err) < 0)
 		return -1;
 	tree->name = place->name;
-	int status = inside && caps_act_as(t.uid, t.gid, err) < 0 ? -1 : 0;
+	int status = inside && geteuid() == 0 && caps_act_as(t.uid, t.gid, err) < 0 ? -1 : 0;
 	if (status == 0)
 		status = fill(from, tree, transfer_tree_put, &t, err);
 	if (status == 0)
@@ -341,7 +342,7 @@ static int copy_ends(struct store *store, struct end *from, struct end *to,
 	if (to->kind == END_CONTAINER && guest_root_open(&to->ct, &to->root, err) < 0)
 		return -1;
 	int status = copy(from, to, options, left_out, err);
-	if (to->kind == END_CONTAINER) {
+	if (to->kind == END_CONTAINER && geteuid() == 0) {
 		struct err ignored = ERR_INIT;
 
 		caps_act_as(0, 0, &ignored);

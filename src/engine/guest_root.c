@@ -23,6 +23,7 @@
 #include "engine/lifecycle.h"
 #include "image/image.h"
 #include "kernel/mount.h"
+#include "runtime/rootless.h"
 
 #define LOWERS_MAX 64
 
@@ -222,6 +223,17 @@ static int refuse_kept(const struct container *ct, struct err *err)
 	return err_hint(err, "insula stop %s first, or try again when it runs", ct->record.name);
 }
 
+/* Mounts are made for it in our own namespace, which is the host's root's business. */
+static int check_stopped(const struct container *ct, struct err *err)
+{
+	if (!rootless_is_needed())
+		return 0;
+	err_set(err, ERR_UNSUPPORTED, 0,
+		"container '%s' does not run, and an ordinary user copies where one runs only",
+		ct->record.name);
+	return err_hint(err, "insula start %s first", ct->record.name);
+}
+
 static int open_stopped(struct container *ct, struct guest_root *ret, struct err *err)
 {
 	own(image) struct image image = IMAGE_INIT;
@@ -232,6 +244,8 @@ static int open_stopped(struct container *ct, struct guest_root *ret, struct err
 		return -1;
 	if (container_is_kept(ct))
 		return refuse_kept(ct, err);
+	if (check_stopped(ct, err) < 0)
+		return -1;
 	if (ct->status == CT_DEAD && engine_repair_locked(ct, err) < 0)
 		return -1;
 	if (image_open(ct->record.image, cache, &image, err) < 0 || mount_copy_namespace(err) < 0)

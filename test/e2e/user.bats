@@ -335,3 +335,36 @@ ended_after_three() {
 	ok mine doctor
 	contains '65536 of /etc/subuid'
 }
+
+# ---- files into and out of it ----
+
+check_copy() {
+	install -d -o $USER_ID -g $USER_ID "$HOME_DIR/data" "$HOME_DIR/in"
+	echo new | as_user tee "$HOME_DIR/in/file" >/dev/null
+	echo old | as_user tee "$HOME_DIR/data/file" >/dev/null
+	ok mine run -d --name web -v "$HOME_DIR/data:/data" "$@" "$IMAGE" sleep 300
+	ok mine exec web ln -s /data /srv/link
+	ok mine cp "$HOME_DIR/in/file" web:/srv/link/
+	ok mine cp -a "$HOME_DIR/in" web:/srv
+	ok mine exec web cat /data/file /srv/in/file
+	shows "new
+new"
+	[ "$(stat -c %u "$HOME_DIR/data/file")" = $USER_ID ] || fail
+	ok mine cp -a web:/srv/in "$HOME_DIR/out"
+	[ "$(stat -c %u "$HOME_DIR/out/file")" = $USER_ID ] || fail
+	ok mine stop -t 0 web
+	exits 125 mine cp "$HOME_DIR/in/file" web:/srv/ended
+	[[ $stderr == *"does not run"*"insula start web first"* ]] || fail
+	ok mine rm web
+}
+
+@test "cp: into a volume and a container, and out of it, with a single id" {
+	check_copy
+}
+
+@test "cp: with a range of ids" {
+	with_range
+	check_copy
+	rm -rf "${HOME_DIR:?}"/{data,in,out}
+	check_copy --userns keep-id
+}
