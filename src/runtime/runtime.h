@@ -57,7 +57,8 @@ struct runtime_request {
 	const struct runtime_source *sources;
 	size_t source_count;
 	const char *bundle; /* where relative sources of binds begin; NULL: there are none */
-	bool no_pivot;	    /* the root is moved on "/" and entered by chroot(2): see runc(8) */
+	bool canonical_sources; /* absolute ones came from realpath(3): none of their links is followed */
+	bool no_pivot;		/* the root is moved on "/" and entered by chroot(2): see runc(8) */
 	/* Where its control group is: a place, or a directory below each hierarchy ("insula-<id>"); both
 	 * NULL: it has none of its own. */
 	const struct cgroup_place *place;

@@ -4,7 +4,9 @@
  * systems that are made of host paths, the views of control groups, and device nodes where we may make
  * none. All are detached mounts; the launch pad has no path to any of them.
  *
- * A source is named by whoever asks for the container: its links are followed, once, in the host's tree.
+ * A source is named by whoever asks for the container: its links are followed, once, in the host's tree. The
+ * engine does so when the container is made, and not again at a start: what has become a link meanwhile may
+ * be the work of a container, this one's run before or another's, on a volume above the source.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -22,11 +24,25 @@
 
 /* ---- binds ---- */
 
+static int open_canonical(const char *source, struct err *err)
+{
+	own_fd int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root_fd < 0)
+		return err_errno(err, "cannot open '/'");
+	int fd = path_handle(root_fd, source[1] ? source + 1 : ".", PATH_BENEATH, 0, err);
+	if (fd < 0 && err->errnum == ELOOP)
+		err_hint(err, "'%s' was none when the container was made", source);
+	return fd;
+}
+
 static int open_source(struct start *s, const char *source, int nofollow, struct err *err)
 {
 	const char *bundle = s->plan->request.bundle;
 	own_fd int base_fd = -1;
 
+	if (source[0] == '/' && s->plan->request.canonical_sources)
+		return open_canonical(source, err);
 	if (source[0] != '/') {
 		base_fd = open(bundle ? bundle : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (base_fd < 0)

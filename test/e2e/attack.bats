@@ -440,6 +440,22 @@ stop_swapping() {
 	stop_swapping
 }
 
+@test "the source of a bind that a container has made a link is not followed at its restart" {
+	local volume=$BATS_TEST_TMPDIR/volume
+	mkdir -p "$volume/sub"
+	chmod -R 777 "$volume"
+	ok insula run -d --name thief --restart on-failure:3 -v "$volume:/volume" -v "$volume/sub:/sub" "$E2E_IMAGE" \
+		sh -c "echo run; touch /sub/was-here; rm -r /volume/sub; ln -s ../canary /volume/sub; exit 1"
+	eventually 20 test -L "$volume/sub"
+	eventually 20 sh -c '[ "$("$INSULA_BIN/insula" inspect thief | jq -r ".[0].State.Status")" = exited ]'
+	[[ $(detail thief .State.Reason) == "failed to start again: "*"a symbolic link is in the way"* ]] || fail "$(detail thief .State.Reason)"
+	[ "$(insula logs thief)" = run ] || fail "it ran again"
+	refused 125 'a symbolic link is in the way' insula start thief
+	rm "$volume/sub"
+	mkdir -m 777 "$volume/sub"
+	ok insula start thief
+}
+
 # ---- a keeper that is stopped, a flood, what outsiders do ----
 
 @test "a keeper that is stopped holds up no other command, and can be got rid of" {

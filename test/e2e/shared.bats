@@ -56,7 +56,7 @@ ns_of() {
 	local pid
 	unshare -n sleep 600 3>&- &
 	pid=$!
-	eventually 5 test "$(readlink /proc/self/ns/net)" != "$(readlink "/proc/$pid/ns/net")"
+	eventually 5 sh -c '[ "$(readlink /proc/self/ns/net)" != "$(readlink "/proc/$0/ns/net")" ]' "$pid"
 	ok in_box --network "ns:/proc/$pid/ns/net" -- readlink /proc/self/ns/net
 	shows "$(readlink "/proc/$pid/ns/net")"
 	kill "$pid"
