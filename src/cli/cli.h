@@ -30,6 +30,7 @@ enum verb_flags {
 	VERB_STORE = 1,	     /* the store is opened first */
 	VERB_STOP_PARSE = 2, /* options end at the first operand */
 	VERB_HIDDEN = 4,     /* not in the list of verbs */
+	VERB_FOR_KEEPER = 8, /* of a container that runs: a bad configuration must not end it */
 };
 
 struct verb {

@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "engine/health.h"
 #include "engine/lifecycle.h"
+#include "engine/user.h"
 
 static int check(struct cli *cli, const char *ref, int init_fd, int *ret_code, struct err *err)
 {
@@ -64,6 +65,9 @@ static int run_health(struct cli *cli, void *data, const struct strv *operands, 
 
 	if (str_to_u64(operands->items[0], 3, INT32_MAX, "process descriptor", &fd, err) < 0)
 		return -1;
+	/* In his namespace he is root, and cannot be told from it. */
+	if (operands->count > 2 && str_eq(operands->items[2], "user"))
+		user_go_on(&cli->store);
 	if (check(cli, operands->items[1], (int)fd, &code, err) == 0)
 		return 0;
 	if (err->kind != ERR_BUSY)
@@ -74,11 +78,11 @@ static int run_health(struct cli *cli, void *data, const struct strv *operands, 
 
 const struct verb cli_verb_health = {
 	.name = "__health",
-	.usage = "FD CONTAINER",
+	.usage = "FD CONTAINER [user]",
 	.help = "run a health check, for its keeper",
 	.table = no_table,
-	.flags = VERB_STORE | VERB_HIDDEN,
+	.flags = VERB_STORE | VERB_HIDDEN | VERB_FOR_KEEPER,
 	.min_operands = 2,
-	.max_operands = 2,
+	.max_operands = 3,
 	.run = run_health,
 };

@@ -74,6 +74,11 @@ static void add_to_log(struct json_array *log, struct health_result result)
 	items[log->count++] = result;
 }
 
+void health_note(struct health *h, struct health_result result)
+{
+	add_to_log(&h->log, result);
+}
+
 bool health_add(struct health *h, const struct health_config *config, struct health_result result,
 		bool starting)
 {

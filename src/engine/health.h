@@ -49,6 +49,8 @@ struct health {
 extern const struct json_field health_config_fields[], health_fields[];
 
 void health_done(struct health *h);
+/* Into the log alone: a check that could not be run says nothing of the container. The output is taken. */
+void health_note(struct health *h, struct health_result result);
 /* Add a result, whose output is taken. starting: failures do not count yet. true: the status is another. */
 bool health_add(struct health *h, const struct health_config *config, struct health_result result,
 		bool starting);

@@ -2,11 +2,11 @@
 /*
  * The keeper's part in health checks: when one is due, what its result means, and what is done about it.
  *
- * A check is a process: `insula __health FD`, with the first process of the container as its descriptor,
+ * A check is a process: `insula __health`, with the first process of the container as its descriptor,
  * as numbers of processes mean something else in our pid namespace than outside. It reports over the
- * socket as everybody does (KEEPER_HEALTH); one that could not, and failed, is a failed check itself; one
- * that could not and did not fail had nothing to check, as the container is paused. At most one runs at a
- * time; the next is due one interval after it has ended, by CLOCK_BOOTTIME. One that hangs is killed a
+ * socket as everybody does (KEEPER_HEALTH); one that could not because it was killed is a failed check itself;
+ * one that could not be run for a reason of ours is in the log, and says nothing of the container; one that did
+ * not report and did not fail had nothing to check, as the container is paused. At most one runs at a time; the next is due one interval after it has ended, by CLOCK_BOOTTIME. One that hangs is killed a
  * while after its own deadline.
  */
 #include <fcntl.h>
@@ -24,6 +24,8 @@
 #include "engine/store_private.h"
 
 #define GRACE_MS 20000 /* for the check's own deadline, and for entering */
+#define NOT_RUN 125    /* of insula: an error of its own, which it could not report */
+#define NOT_EXECUTED 127
 #define HEALTH_FILE_MAX 65536u
 
 static int open_run_directory(const struct keeper *k)
@@ -111,15 +113,21 @@ static void scrub(char *text)
 	}
 }
 
+static struct health_result make_result(int code, int64_t begun_ns, const char *output, size_t size)
+{
+	struct err ignored;
+
+	return (struct health_result){.begun_ns = begun_ns,
+				      .ended_ns = clock_real_ns(),
+				      .code = code,
+				      .output = str_dup_len(output, size, &ignored)};
+}
+
 void keeper_health_result(struct keeper *k, int code, int64_t begun_ns, const char *output,
 			  size_t size)
 {
 	struct keeper_state *state = &k->state;
-	struct err ignored;
-	struct health_result result = {.begun_ns = begun_ns,
-				       .ended_ns = clock_real_ns(),
-				       .code = code,
-				       .output = str_dup_len(output, size, &ignored)};
+	struct health_result result = make_result(code, begun_ns, output, size);
 	bool starting = clock_boot_ms() - state->begun_ms < state->health_config.start_period_ms;
 
 	if (result.output)
@@ -145,6 +153,7 @@ static _Noreturn void be_check(const struct keeper *k)
 			(char *)"__health",
 			number,
 			k->state.id,
+			(char *)(k->state.user ? "user" : NULL),
 			NULL};
 	char *no_environment[] = {NULL};
 	char **environment = no_environment;
@@ -158,7 +167,7 @@ static _Noreturn void be_check(const struct keeper *k)
 	snprintf(number, sizeof(number), "%d", k->state.init_fd);
 	if (fd_set_cloexec(k->state.init_fd, false, &ignored) == 0)
 		execve(k->state.program, argv, environment);
-	_exit(127);
+	_exit(NOT_EXECUTED);
 }
 
 static void on_check_late(void *data)
@@ -197,16 +206,27 @@ static void on_check_time(void *data)
 	keeper_settle(k);
 }
 
-void keeper_check_ended(struct keeper *k, int code)
+/* Killed, or broken: what hangs inside a container may hold it up. */
+static void unreported(struct keeper *k, int code)
 {
 	static const char why[] = "the check could not be run";
 
+	if (code != NOT_RUN && code != NOT_EXECUTED) {
+		keeper_health_result(k, code, k->check_begun_ns, why, sizeof(why) - 1);
+		return;
+	}
+	health_note(&k->state.health, make_result(code, k->check_begun_ns, why, sizeof(why) - 1));
+	publish(k);
+}
+
+void keeper_check_ended(struct keeper *k, int code)
+{
 	proc_forget(&k->check);
 	k->check = PROC_INIT;
 	if (k->check_timer)
 		loop_timer_set(k->check_timer, -1);
 	if (!k->check_reported && code != 0 && k->phase == KEEPER_RUNNING && !k->has_exited)
-		keeper_health_result(k, code, k->check_begun_ns, why, sizeof(why) - 1);
+		unreported(k, code);
 	next_check(k);
 }
 

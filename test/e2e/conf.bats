@@ -145,3 +145,23 @@ in_etc() {
 	ok in_etc "$INSULA_BIN/insula" info --format json
 	[ "$(jq -r '[.settings[] | select(.name == "run.hostname")] | last.from' <<<"$output")" = "$HOME/.config/insula/insula.conf:2" ]
 }
+
+@test "a file that has become wrong ends no health check and no restart of what runs" {
+	ok insula run -d --name sound --health-cmd true --health-interval 100ms --health-retries 1 --health-on-failure kill \
+		"$E2E_IMAGE" sleep 600
+	ok insula run -d --name again --restart always "$E2E_IMAGE" sh -c 'echo run; sleep 0.2'
+	eventually 20 sh -c '"$INSULA_BIN/insula" inspect sound | jq -e ".[0].State.Health.Status == \"healthy\"" >/dev/null'
+	conf '[run]' 'no-such-option = 1'
+	refused 125 'no-such-option' insula ps
+	sleep 1
+	conf ''
+	[ "$(detail sound .State.Status)" = running ] || fail
+	[ "$(detail sound '[.State.Health.Log[].ExitCode] | add')" = 0 ] || fail "$(detail sound .State.Health)"
+	local before
+	before=$(detail again .RestartCount)
+	conf '[store]' 'ids = nonsense'
+	sleep 3 # the waits have grown
+	conf ''
+	[ "$(detail again .RestartCount)" -gt "$before" ] || fail "$(detail again .State)"
+	[[ $(detail again .State.Status) == r* ]] || fail "$(detail again .State)"
+}

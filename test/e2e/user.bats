@@ -88,6 +88,10 @@ has_begun() {
 	[ "$(mine logs web)" = begun ]
 }
 
+restarted() {
+	[ "$(mine inspect "$1" | jq -r '.[0].RestartCount')" = "$2" ]
+}
+
 # Gives him a range of ids, where there is a tool that maps it.
 with_range() {
 	command -v newuidmap >/dev/null || skip "this host has no newuidmap"
@@ -276,6 +280,23 @@ ended_after_three() {
 		env -i "$PROGRAMS/insula" ps
 	[ "$status" -eq 125 ]
 	[[ $stderr == *HOME* ]]
+}
+
+@test "alone: health checks and restarts go on, with a configuration file of the system too" {
+	with_accounts
+	mkdir -p "$E2E_STATE"/{upper/insula,work}
+	cp "$E2E_STATE"/{passwd,group} "$E2E_STATE/upper"
+	printf '[run]\nhostname = fromfile\n' >"$E2E_STATE/upper/insula/insula.conf"
+	"${INSIDE[@]}" mount -t overlay overlay -o "lowerdir=/etc,upperdir=$E2E_STATE/upper,workdir=$E2E_STATE/work" /etc
+	ok box hostname
+	shows fromfile
+	ok mine run -d --name sound --health-cmd 'echo well' --health-interval 100ms --health-retries 1 --health-on-failure kill \
+		"$IMAGE" sleep 600
+	ok mine run -d --name again --restart on-failure:2 "$IMAGE" sh -c 'echo run; exit 3'
+	eventually 20 restarted again 2
+	sleep 0.5
+	[ "$(mine inspect sound | jq -r '.[0].State.Health.Status')" = healthy ] || fail "$(mine inspect sound | jq -c '.[0].State')"
+	[ "$(mine logs again | grep -c run)" = 3 ] || fail
 }
 
 # ---- a range of ids ----

@@ -11,6 +11,21 @@ static struct health_result result(int code)
 	return (struct health_result){.code = code, .output = strdup("x")};
 }
 
+TEST(one_that_could_not_be_run_is_in_the_log_alone)
+{
+	const struct health_config config = {.retries = 2};
+	struct health h = {.status = HEALTH_STARTING};
+
+	health_add(&h, &config, result(0), false);
+	health_add(&h, &config, result(1), false);
+	health_note(&h, result(125));
+	health_note(&h, result(125));
+	CHECK_INT(h.status, HEALTH_HEALTHY);
+	CHECK_INT(h.streak, 1);
+	CHECK_INT(h.log.count, 4);
+	health_done(&h);
+}
+
 TEST(so_many_failures_in_a_row_make_it_unhealthy)
 {
 	const struct health_config config = {.retries = 3};
