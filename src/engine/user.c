@@ -5,7 +5,7 @@
  * others follow. The container's namespace is nested in that one (runtime/rootless.c).
  *
  * His directories are those of the XDG specification, and where there are none (a batch job has no session)
- * one in /tmp, which must be his alone. He and root never see each other's containers: they are in other
+ * one in /tmp; it must be his alone. He and root never see each other's containers: they are in other
  * directories, closed to others.
  *
  * A home directory may lie where overlay cannot write, on NFS for example. Then what containers write goes
@@ -54,7 +54,7 @@ char *user_root_directory(struct err *err)
 	return NULL;
 }
 
-/* /tmp is everybody's: a directory there that is not ours alone is somebody's trap. */
+/* /tmp is everybody's, and XDG_RUNTIME_DIR may be such a place: what is not ours alone is somebody's trap. */
 static int check_own(const char *path, struct err *err)
 {
 	struct stat st;
@@ -66,7 +66,8 @@ static int check_own(const char *path, struct err *err)
 	if (S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077))
 		return 0;
 	err_set(err, ERR_DENIED, 0, "'%s' is not a directory of yours alone", path);
-	return err_hint(err, "set XDG_RUNTIME_DIR, or name a directory with --runroot");
+	return err_hint(err, "set XDG_RUNTIME_DIR to a directory of yours, or name one with "
+			     "--runroot");
 }
 
 char *user_run_directory(struct err *err)
@@ -75,8 +76,9 @@ char *user_run_directory(struct err *err)
 	own_free char *path = NULL;
 
 	if (runtime && access(runtime, W_OK | X_OK) == 0)
-		return str_printf(err, "%s/insula", runtime);
-	path = str_printf(err, "/tmp/insula-run-%u", geteuid());
+		path = str_printf(err, "%s/insula", runtime);
+	else
+		path = str_printf(err, "/tmp/insula-run-%u", geteuid());
 	if (!path || check_own(path, err) < 0)
 		return NULL;
 	return take(path);

@@ -262,6 +262,17 @@ ended_after_three() {
 	rm "/tmp/insula-run-$USER_ID"
 }
 
+@test "places: XDG_RUNTIME_DIR is everybody's: what somebody else made there is refused" {
+	chmod 1777 "$RUNTIME"
+	mkdir -m 777 "$RUNTIME/insula"
+	exits 125 mine run --rm "$IMAGE" true
+	[[ $stderr == *"'$RUNTIME/insula' is not a directory of yours alone"* ]] || fail
+	[ -z "$(ls -A "$RUNTIME/insula")" ] || fail "it was used"
+	rmdir "$RUNTIME/insula"
+	ok mine run --rm "$IMAGE" true
+	[ "$(stat -c '%u %a' "$RUNTIME/insula")" = "$USER_ID 700" ]
+}
+
 @test "places: a home that overlay cannot write to" {
 	with_accounts
 	mkdir "$E2E_STATE"/{lower,upper,work}
