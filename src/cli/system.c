@@ -71,10 +71,15 @@ static int choose(struct container *ct, void *data, struct err *err)
 {
 	struct pruning *p = data;
 
+	struct err loading = ERR_INIT;
+
 	if (!is_idle(ct))
 		return 0;
-	if (store_load_spec(ct, err) < 0)
-		return -1;
+	if (store_load_spec(ct, &loading) < 0) {
+		cli_print_error(&loading);
+		p->failed++;
+		return 0;
+	}
 	return filters_match(container_filter_keys, &p->filters, ct)
 		       ? strv_add(&p->ids, ct->id, err)
 		       : 0;

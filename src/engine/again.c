@@ -23,7 +23,7 @@
 #include "engine/store_private.h"
 #include "engine/user.h"
 
-#define LOCK_TIMEOUT_MS 30000
+#define LOCK_TRY_MS 2000
 #define START_MS 160000
 
 bool engine_is_due(const struct container *ct, bool booted)
@@ -137,6 +137,19 @@ static int seal_if_needed(struct container *ct, const struct keeper_state *state
 	return fd_cloexec_from(3, err);
 }
 
+/* Whoever holds it for so long hangs or was stopped. To give up would be the end of its restarts, which nobody
+ * asked for, and without the lock it could not even be recorded. */
+static int lock_whenever(struct container *ct, struct err *err)
+{
+	for (;;) {
+		int fd = store_lock(ct, LOCK_TRY_MS, err);
+
+		if (fd >= 0 || err->kind != ERR_BUSY)
+			return fd;
+		*err = ERR_INIT;
+	}
+}
+
 /* With its lock, and what its record says since that is ours. */
 static int load(struct store *store, const char *id, struct container *ret, struct err *err)
 {
@@ -144,7 +157,7 @@ static int load(struct store *store, const char *id, struct container *ret, stru
 
 	if (store_load(store, id, &ct, err) < 0)
 		return -1;
-	own_fd int lock_fd = store_lock(&ct, LOCK_TIMEOUT_MS, err);
+	own_fd int lock_fd = lock_whenever(&ct, err);
 	if (lock_fd < 0 || store_load(store, id, ret, err) < 0)
 		return -1;
 	ret->lock_fd = take_fd(lock_fd);

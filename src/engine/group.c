@@ -240,6 +240,14 @@ int group_open(const struct cgroup_host *host, const char *id, struct cgroup *re
 	return cgroup_open(host, scoped, ret, err);
 }
 
+int group_open_of(const struct cgroup_host *host, const struct container *ct, struct cgroup *ret,
+		  struct err *err)
+{
+	if (ct->store->user && ct->state.cgroup)
+		return cgroup_open(host, ct->state.cgroup, ret, err);
+	return group_open(host, ct->id, ret, err);
+}
+
 char *group_name(const struct cgroup_host *host, const char *id, struct err *err)
 {
 	own(cgroup) struct cgroup cg = CGROUP_INIT;

@@ -27,6 +27,8 @@
 #include "base/str.h"
 #include "kernel/cgroup.h"
 
+struct container;
+
 struct group_place {
 	char *name;	      /* of the container's group */
 	unsigned int foreign; /* leading directories that are systemd's: cgroup_plan.foreign */
@@ -54,6 +56,10 @@ char *group_unit(const char *id, struct err *err);
 
 /* The group of a container that runs, or has left one: ERR_NOT_FOUND where there is none. */
 int group_open(const struct cgroup_host *host, const char *id, struct cgroup *ret, struct err *err);
+/* The same where its state is known: that has the place of an ordinary user's, which by the id is only found from
+ * the session that it was started in. */
+int group_open_of(const struct cgroup_host *host, const struct container *ct, struct cgroup *ret,
+		  struct err *err);
 /* Its name, or that which it would have; the caller's to free. */
 char *group_name(const struct cgroup_host *host, const char *id, struct err *err);
 

@@ -284,7 +284,8 @@ static int apply(const struct update *u, const struct cgroup_resources *r, struc
 		return 0;
 	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
 		return -1;
-	name = group_name(&host, u->ct->id, err);
+	name = u->ct->store->user && u->ct->state.cgroup ? str_dup(u->ct->state.cgroup, err)
+							 : group_name(&host, u->ct->id, err);
 	unit = str_printf(err, STORE_CGROUP_PREFIX "%s.scope", u->ct->id);
 	if (!name || !unit)
 		return -1;

@@ -181,6 +181,22 @@ count() {
 	shows $'run\nrun'
 }
 
+@test "somebody who holds its lock for long ends no restarts" {
+	kept one on-failure:1 'echo run; while [ ! -e /go ]; do sleep 0.1; done; exit 3'
+	INSULA_FAIL=pause.marked=stop "$INSULA_BIN/insula" pause one 3>&- &
+	local holder=$!
+	eventually 10 grep -q '^State:.*stopped' "/proc/$holder/status"
+	insula exec one touch /go
+	eventually 10 test -e "$INSULA_RUNROOT/containers/$(field one id)/restarting.json"
+	sleep 5 # longer than it tries at a time
+	[ "$(runs one)" -eq 1 ] || fail "it was started without the lock"
+	kill -9 "$holder"
+	eventually 20 ran one 2
+	eventually 20 is one exited
+	[ "$(field one exit_code)" = 3 ] || fail
+	[ "$(count one)" = 1 ] || fail
+}
+
 @test "killed at each step of a restart, it can be started, and nothing is left" {
 	for point in keeper.exit.socket keeper.exit.release keeper.again again.loaded again.locked again.fresh \
 		keeper.claimed keeper.running store.state store.again keeper.state keeper.exec keeper.start; do

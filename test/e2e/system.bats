@@ -36,6 +36,20 @@ ended() {
 	shows "Total reclaimed space: 0B"
 }
 
+@test "prune: one that is damaged is said, and stops nothing" {
+	ended one
+	ended two
+	ended three
+	local id
+	id=$(field two id)
+	sed -i '2s/"ociVersion"/"ociversion"/' "$INSULA_ROOT/containers/$id/record.json"
+	exits 125 insula prune -f
+	[[ $stderr == *"${id:0:12}"*"insula rm --force"* ]] || fail
+	contains 'Total reclaimed space'
+	[ "$(insula ps -aq --no-trunc 2>/dev/null)" = "$id" ] || fail "$(insula ps -a)"
+	ok insula rm --force "$id"
+}
+
 @test "prune asks, and takes no answer for a no" {
 	ended one
 	refused 125 "nobody can be asked" insula prune </dev/null
