@@ -315,13 +315,30 @@ TEST(a_flood_is_logged_within_bounds)
 	CHECK(fstatat(k.dir_fd, "log.3", &st, 0) < 0);
 }
 
+/* Until the client that does not read holds up the output: what is logged grows no more. */
+static void until_stuck(const struct kept *k)
+{
+	int64_t end = clock_boot_ms() + KEPT_WAIT_MS;
+	off_t before = 0;
+	struct stat st;
+	int same = 0;
+
+	while (same < 5 && clock_boot_ms() < end) {
+		test_sleep_ms(20);
+		CHECK(fstatat(k->dir_fd, "log", &st, 0) == 0);
+		same = st.st_size > 65536 && st.st_size == before ? same + 1 : 0;
+		before = st.st_size;
+	}
+	CHECK_INT(same, 5);
+}
+
 TEST(a_slow_client_gets_everything)
 {
 	own(kept) struct kept k = KEPT_INIT;
 	own(str) struct str out = STR_INIT(8 << 20);
 
 	kept_start(&k, &(struct kept_options){.script = "seq 1 300000", .attached = true});
-	test_sleep_ms(300); /* meanwhile the pipe is full, and seq waits */
+	until_stuck(&k);
 	CHECK_INT(waitpid(k.pid, NULL, WNOHANG), 0);
 	CHECK_INT(kept_until(k.client_fd, KEEPER_EXIT, &out, NULL).value, 0);
 	check_numbers(out.data, 300000);
@@ -336,7 +353,7 @@ TEST(who_asks_late_is_told_at_once)
 	struct err err = ERR_INIT;
 
 	kept_start(&k, &(struct kept_options){.script = "seq 1 300000", .attached = true});
-	test_sleep_ms(100);
+	until_stuck(&k);
 	late_fd = kept_connect(&k);
 	CHECK_OK(keeper_request(k.run_fd, KEEPER_STOP, SIGKILL, 0, KEPT_WAIT_MS, &err));
 	kept_send(late_fd, KEEPER_WAIT, 0, 0, NULL, 0);
@@ -355,7 +372,7 @@ TEST(a_stuck_client_does_not_hold_up_the_end)
 	struct err err = ERR_INIT;
 
 	kept_start(&k, &(struct kept_options){.script = "seq 1 300000", .attached = true});
-	test_sleep_ms(100);
+	until_stuck(&k);
 	fd = kept_connect(&k);
 	kept_send(fd, KEEPER_STOP, SIGKILL, 0, NULL, 0);
 	CHECK_INT(kept_until(fd, KEEPER_EXIT, NULL, NULL).value, 128 + SIGKILL);
@@ -376,7 +393,7 @@ TEST(a_keeper_that_waits_does_not_spin)
 
 	kept_start(&k,
 		   &(struct kept_options){.script = "seq 1 300000; sleep 1000", .attached = true});
-	test_sleep_ms(200);
+	until_stuck(&k);
 	before = kept_cpu_ticks(k.pid);
 	usleep(500000);
 	CHECK(kept_cpu_ticks(k.pid) - before <= 5);
@@ -394,7 +411,7 @@ TEST(the_death_of_a_stuck_client_frees_the_output)
 	own(kept) struct kept k = KEPT_INIT;
 
 	kept_start(&k, &(struct kept_options){.script = "seq 1 300000", .attached = true});
-	test_sleep_ms(100);
+	until_stuck(&k);
 	CHECK_INT(waitpid(k.pid, NULL, WNOHANG), 0);
 	close(k.client_fd);
 	k.client_fd = -1;
@@ -407,7 +424,7 @@ TEST(requests_are_answered_while_output_is_stuck)
 	struct err err = ERR_INIT;
 
 	kept_start(&k, &(struct kept_options){.script = "yes", .attached = true});
-	test_sleep_ms(200);
+	until_stuck(&k);
 	CHECK_OK(keeper_request(k.run_fd, KEEPER_PING, 0, 0, test_slowed(1000), &err));
 	CHECK_OK(keeper_request(k.run_fd, KEEPER_STOP, SIGKILL, 0, test_slowed(5000), &err));
 }
