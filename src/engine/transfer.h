@@ -69,13 +69,14 @@ struct transfer_target {
 	bool archive;		    /* owners and attributes as in the source, else the caller's */
 	uint32_t id_base, uid, gid; /* first id of the range; owner without `archive` */
 	bool keep_set_id;	    /* not where it would be the host's */
-	struct strv left_out;	    /* what cannot be made there, one line each */
+	struct strv left_out;	    /* what cannot be made there: the first, a line each */
 	/* ---- its own ---- */
 	struct transfer_directory *directories;
 	size_t directory_count;
 	int parent_fd;
 	char parent[TRANSFER_PATH_MAX];
 	bool has_parent, is_own_parent;
+	size_t more_left_out; /* than have a line */
 };
 
 int transfer_tree_put(void *target, const struct transfer_entry *e, struct err *err);

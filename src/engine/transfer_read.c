@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,8 +42,7 @@ struct walk {
 	void *target;
 	char path[TRANSFER_PATH_MAX];
 	int level;
-	struct first_name *names;
-	size_t name_count;
+	void *names; /* a tree of tsearch(3): struct first_name */
 };
 
 static bool is_data(int fd)
@@ -129,20 +129,37 @@ static int put(struct walk *w, struct transfer_entry *e, int open_fd, struct err
 	return status;
 }
 
+static int compare_names(const void *left, const void *right)
+{
+	const struct first_name *a = left, *b = right;
+
+	if (a->dev != b->dev)
+		return a->dev < b->dev ? -1 : 1;
+	return a->ino < b->ino ? -1 : a->ino > b->ino;
+}
+
+static void free_name(void *node)
+{
+	struct first_name *name = node;
+
+	free(name->path);
+	free(name);
+}
+
 /* The name under which it was told already; NULL: this is the first. */
 static const char *first_name(struct walk *w, const struct stat *st, struct err *err)
 {
-	struct first_name *grown;
+	const struct first_name key = {.dev = st->st_dev, .ino = st->st_ino};
+	void *const *found = tfind(&key, &w->names, compare_names);
 
-	for (size_t i = 0; i < w->name_count; i++)
-		if (w->names[i].ino == st->st_ino && w->names[i].dev == st->st_dev)
-			return w->names[i].path;
-	grown = reallocarray(w->names, w->name_count + 1, sizeof *grown);
-	if (!grown)
+	if (found)
+		return ((const struct first_name *)*found)->path;
+	struct first_name *added = malloc(sizeof *added);
+	if (!added)
 		return NULL;
-	w->names = grown;
-	grown[w->name_count] = (struct first_name){st->st_dev, st->st_ino, str_dup(w->path, err)};
-	w->name_count += grown[w->name_count].path != NULL;
+	*added = (struct first_name){key.dev, key.ino, str_dup(w->path, err)};
+	if (!added->path || !tsearch(added, &w->names, compare_names))
+		free_name(added);
 	return NULL;
 }
 
@@ -261,8 +278,6 @@ int transfer_read_tree(const struct transfer_tree *tree, transfer_put_fn *put_, 
 	w->target = target;
 	snprintf(w->path, sizeof w->path, "%s", tree->name);
 	int status = put_entry(w, tree->fd, err);
-	for (size_t i = 0; i < w->name_count; i++)
-		free(w->names[i].path);
-	free(w->names);
+	tdestroy(w->names, free_name);
 	return status;
 }

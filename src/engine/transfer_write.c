@@ -26,6 +26,7 @@
 #include "kernel/caps.h"
 
 #define TRIES 8
+#define LEFT_OUT_MAX 100
 
 struct transfer_directory {
 	char *path;
@@ -350,6 +351,10 @@ static int put_directory(struct transfer_target *t, const char *name, const char
 
 static int leave_out(struct transfer_target *t, const struct transfer_entry *e, struct err *err)
 {
+	if (t->left_out.count >= LEFT_OUT_MAX) {
+		t->more_left_out++;
+		return 0;
+	}
 	return strv_addf(&t->left_out, err, "'%s' is a %s, and is left out", e->path,
 			 S_ISSOCK(e->mode) ? "socket" : "device");
 }
@@ -393,6 +398,8 @@ int transfer_tree_end(struct transfer_target *t, struct err *err)
 		    futimens(fd, times) < 0)
 			continue; /* it went away meanwhile */
 	}
+	if (t->more_left_out)
+		return strv_addf(&t->left_out, err, "%zu more are left out", t->more_left_out);
 	return 0;
 }
 
