@@ -243,21 +243,25 @@ static int set_restart(const struct run_options *options, struct record *record,
 	return record->restart ? 0 : -1;
 }
 
+/* It is written again at each start: the links of its directory are followed now, once. */
 static int set_pidfile(const struct run_options *options, struct record *record, struct err *err)
 {
-	char here[PATH_MAX];
+	const char *path = options->pidfile, *slash;
+	char directory[PATH_MAX];
+	own_free char *above = NULL;
 
-	if (!options->pidfile)
+	if (!path)
 		return 0;
-	if (!*options->pidfile || str_has_control(options->pidfile))
-		return err_set(err, ERR_USAGE, 0, "--pidfile: '%s' is not a file name",
-			       options->pidfile);
-	if (*options->pidfile == '/')
-		record->pidfile = str_dup(options->pidfile, err);
-	else if (!getcwd(here, sizeof here))
-		return err_errno(err, "--pidfile: cannot tell where we are");
-	else
-		record->pidfile = str_printf(err, "%s/%s", here, options->pidfile);
+	slash = strrchr(path, '/');
+	if (!*path || (slash && !slash[1]) || str_has_control(path))
+		return err_set(err, ERR_USAGE, 0, "--pidfile: '%s' is not a file name", path);
+	above = slash ? str_dup_len(path, (size_t)(slash - path) + 1, err) : str_dup(".", err);
+	if (!above)
+		return -1;
+	if (!realpath(above, directory))
+		return err_errno(err, "--pidfile: cannot write '%s'", path);
+	record->pidfile = str_printf(err, "%s/%s", directory[1] ? directory : "",
+				     slash ? slash + 1 : path);
 	return record->pidfile ? 0 : -1;
 }
 

@@ -456,6 +456,18 @@ stop_swapping() {
 	ok insula start thief
 }
 
+@test "the directory of a pidfile that a container has made a link is not followed at its restart" {
+	local volume=$BATS_TEST_TMPDIR/volume
+	mkdir -p "$volume/sub"
+	chmod -R 777 "$volume"
+	ok insula run -d --name scribe --restart on-failure:3 --pidfile "$volume/sub/pid" -v "$volume:/volume" "$E2E_IMAGE" \
+		sh -c 'until [ -s /volume/sub/pid ]; do sleep 0.05; done; rm -r /volume/sub; ln -s ../canary /volume/sub; exit 1'
+	eventually 20 test -L "$volume/sub"
+	eventually 20 sh -c '[ "$("$INSULA_BIN/insula" inspect scribe | jq -r ".[0].State.Status")" = exited ]'
+	[[ $(detail scribe .State.Reason) == "failed to start again: "*"a symbolic link is in the way"* ]] || fail "$(detail scribe .State.Reason)"
+	[ "$(ls -A "$CANARY")" = file ] || fail
+}
+
 # ---- a keeper that is stopped, a flood, what outsiders do ----
 
 @test "a keeper that is stopped holds up no other command, and can be got rid of" {
