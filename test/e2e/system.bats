@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What takes space, whether the store is whole, and removing what nobody needs any more.
 
+# shellcheck disable=SC2154  # output and stderr are set by run
+
 load helpers
 
 setup_file() { file_setup; }
