@@ -28,7 +28,6 @@
 #define PATH_SIZE 4096
 #define LOWERS_MAX 64
 #define MADE_WITH_IT_NS INT64_C(10000000000)
-#define WRITTEN_AT_ONCE_NS INT64_C(4000000) /* a tick of the clock of files */
 
 struct row {
 	char *path;
@@ -98,7 +97,7 @@ static bool is_made_with_it(const struct diff *d, int dir_fd, const char *name)
 		    !(st.stx_mask & STATX_BTIME))
 			return false;
 		return llabs(in_ns(&st.stx_btime) - d->ct->record.created_ns) < MADE_WITH_IT_NS &&
-		       in_ns(&st.stx_mtime) - in_ns(&st.stx_btime) < WRITTEN_AT_ONCE_NS;
+		       in_ns(&st.stx_mtime) == in_ns(&st.stx_btime);
 	}
 	return false;
 }

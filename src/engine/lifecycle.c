@@ -349,11 +349,9 @@ int engine_remove(struct container *ct, bool force, struct err *err)
 	own_fd int lock_fd = store_lock(ct, LOCK_TIMEOUT_MS, err);
 	if (lock_fd < 0)
 		return store_is_gone(ct) ? 0 : -1;
-	int held = file_lock_held(ct->run_fd, STORE_ALIVE, err);
-	if (held)
-		return held < 0 ? -1
-				: err_set(err, ERR_BUSY, 0, "container '%s' is being started",
-					  ct->record.name);
+	/* What a keeper was just forking for a health check shares its lock until it executes. */
+	if (engine_wait_cleared(ct, err) < 0)
+		return -1;
 	return engine_discard(ct, err);
 }
 
