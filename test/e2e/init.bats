@@ -177,7 +177,7 @@ reaped() {
 @test "init: a window of another size reaches the command" {
 	ok pty --size 30x100 --expect '30 100' --resize 40x120 --expect '40 120' -- \
 		"$INSULA_BIN/insula" run -it --rm --init "$E2E_IMAGE" sh -c '
-			stty size; trap "stty size; exit 0" WINCH; while :; do sleep 0.1; done'
+			trap "stty size; exit 0" WINCH; stty size; while :; do sleep 0.1; done'
 }
 
 @test "init: the plan names it" {

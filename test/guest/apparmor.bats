@@ -45,8 +45,8 @@ teardown() {
 }
 
 # Without no_new_privs the filter is in force before the profile is set, and one of a few years ago refuses
-# openat2(2). A hook of the container is not what the profile is for.
-@test "a profile is set whatever the filter refuses, and not for hooks" {
+# openat2(2). A startContainer hook is a program of the image, as the command is.
+@test "a profile is set whatever the filter refuses, and for the image's hooks" {
 	apparmor_parser --add "$E2E_STATE/profile"
 	bundle ".process.noNewPrivileges = false | .process.apparmorProfile = \"$PROFILE\"
 		| .linux.seccomp = {defaultAction: \"SCMP_ACT_ALLOW\", syscalls: [
@@ -58,7 +58,7 @@ teardown() {
 	ok runtime start one
 	eventually 20 grep -q denied "$OUT"
 	[ "$(head -n 1 "$OUT")" = "$PROFILE (enforce)" ] || fail "$(cat "$OUT")"
-	[ "$(cat "$BUNDLE/rootfs/tmp/hook")" = unconfined ] || fail "$(cat "$BUNDLE/rootfs/tmp/hook")"
+	[ "$(cat "$BUNDLE/rootfs/tmp/hook")" = "$PROFILE (enforce)" ] || fail "$(cat "$BUNDLE/rootfs/tmp/hook")"
 }
 
 @test "a further process has the container's profile, or the one that it is given" {
