@@ -414,17 +414,19 @@ static void prepare(const char *name, const char *root, bool overlay)
 	f.lower_fd = detached(overlay ? "/" : root, MOUNT_ATTR_RDONLY);
 }
 
-/* upper, work/work/incompat/volatile/dirty: what the kernel has left in the layer, and the layer. */
+/* What the kernel has left in an overlay's directory of work (its own "work" and what marks it volatile), and the
+ * layer. */
 static void remove_layer(const char *layer)
 {
+#define KERNELS "work/work"
 	static const struct {
 		const char *name;
 		int flags;
 	} left[] = {
-		{"work/work/incompat/volatile/dirty", 0},
-		{"work/work/incompat/volatile", AT_REMOVEDIR},
-		{"work/work/incompat", AT_REMOVEDIR},
-		{"work/work", AT_REMOVEDIR},
+		{KERNELS "/incompat/volatile/dirty", 0},
+		{KERNELS "/incompat/volatile", AT_REMOVEDIR},
+		{KERNELS "/incompat", AT_REMOVEDIR},
+		{KERNELS, AT_REMOVEDIR},
 		{"work", AT_REMOVEDIR},
 		{"upper", AT_REMOVEDIR},
 	};
