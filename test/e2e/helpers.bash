@@ -22,6 +22,17 @@ insula() {
 	"$INSULA_BIN/insula" "$@"
 }
 
+# in_box FLAG... -- COMMAND: run in a container from the busybox root that is removed at its end.
+in_box() {
+	local flags=()
+	while [ "$1" != -- ]; do
+		flags+=("$1")
+		shift
+	done
+	shift
+	insula run --rm "${flags[@]}" "$E2E_IMAGE" "$@"
+}
+
 pty() {
 	"$E2E_DIR/pty" "$@"
 }

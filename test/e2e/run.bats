@@ -11,17 +11,6 @@ teardown_file() { file_teardown; }
 setup() { e2e_setup; }
 teardown() { e2e_teardown; }
 
-# in_box FLAG... -- COMMAND: run in a container from the busybox root that is removed at its end.
-in_box() {
-	local flags=()
-	while [ "$1" != -- ]; do
-		flags+=("$1")
-		shift
-	done
-	shift
-	insula run --rm "${flags[@]}" "$E2E_IMAGE" "$@"
-}
-
 status_field() {
 	in_box "${@:2}" -- awk "/^$1:/ { print \$2 }" /proc/self/status
 }

@@ -11,16 +11,6 @@ teardown_file() { file_teardown; }
 setup() { e2e_setup; }
 teardown() { e2e_teardown; }
 
-in_box() {
-	local flags=()
-	while [ "$1" != -- ]; do
-		flags+=("$1")
-		shift
-	done
-	shift
-	insula run --rm "${flags[@]}" "$E2E_IMAGE" "$@"
-}
-
 on_v2() {
 	[ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]
 }

@@ -11,16 +11,6 @@ teardown_file() { file_teardown; }
 setup() { e2e_setup; }
 teardown() { e2e_teardown; }
 
-in_box() {
-	local flags=()
-	while [ "$1" != -- ]; do
-		flags+=("$1")
-		shift
-	done
-	shift
-	insula run --rm "${flags[@]}" "$E2E_IMAGE" "$@"
-}
-
 first() {
 	ok insula run -d --name first "$@" "$E2E_IMAGE" sh -c 'echo from first >/dev/shm/note; exec sleep 600'
 	eventually 10 insula exec first test -s /dev/shm/note
