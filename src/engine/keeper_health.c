@@ -155,18 +155,13 @@ static _Noreturn void be_check(const struct keeper *k)
 			k->state.id,
 			(char *)(k->state.user ? "user" : NULL),
 			NULL};
-	char *no_environment[] = {NULL};
-	char **environment = no_environment;
 	struct err ignored;
 
-#ifdef INSULA_FAILPOINTS
-	environment = environ;
-#endif
 	keeper_restore_origin(&k->state.origin);
 	proc_reset_signals();
 	snprintf(number, sizeof(number), "%d", k->state.init_fd);
 	if (fd_set_cloexec(k->state.init_fd, false, &ignored) == 0)
-		execve(k->state.program, argv, environment);
+		execve(k->state.program, argv, keeper_environment());
 	_exit(NOT_EXECUTED);
 }
 

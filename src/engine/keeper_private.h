@@ -154,6 +154,8 @@ int keeper_clients_take_over(struct keeper *k, struct err *err);
 /* keeper_exit.c: record, clear up, release. Steps that fail are left to the next command. */
 void keeper_clear_up(struct keeper *k);
 /* The same after a restart that does not come: the record once more, and the files. */
+/* What programs that it executes get: nothing but for test builds, whose failpoints are variables. */
+char *const *keeper_environment(void);
 void keeper_let_go(struct keeper *k);
 /* And at the very end remove what nobody sees any more. */
 void keeper_finish_removal(struct keeper *k);

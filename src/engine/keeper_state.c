@@ -220,19 +220,25 @@ int keeper_state_pass(const struct keeper_state *state, int state_fd, struct err
 	return 0;
 }
 
+char *const *keeper_environment(void)
+{
+#ifdef INSULA_FAILPOINTS
+	return environ;
+#else
+	static char *const none[] = {NULL};
+
+	return none;
+#endif
+}
+
 /* Returns only where that failed. */
 static int execute(const char *program, char *argv[], const struct keeper_state *state,
 		   int state_fd, struct err *err)
 {
-	char *no_environment[] = {NULL};
-	char **environment = no_environment;
 	struct err ignored;
 
-#ifdef INSULA_FAILPOINTS
-	environment = environ;
-#endif
 	if (keeper_state_pass(state, state_fd, err) == 0) {
-		execve(program, argv, environment);
+		execve(program, argv, keeper_environment());
 		err_errno(err, "cannot execute '%s'", program);
 	}
 	fd_cloexec_from(3, &ignored);
