@@ -125,8 +125,7 @@ static void write_finding(struct json_writer *w, const struct finding *f)
 	json_write_member(w, "object", f->label);
 	json_write_member(w, "reason", f->reason);
 	json_write_member(w, "remedy", finding_remedy(f));
-	json_write_key(w, "repaired");
-	json_write_bool(w, f->repaired);
+	json_write_member_bool(w, "repaired", f->repaired);
 	if (f->problem)
 		json_write_member(w, "problem", f->problem);
 	json_write_end(w, '}');
@@ -136,8 +135,7 @@ static void write_check(struct json_writer *w, const struct host_check *check)
 {
 	json_write_object(w);
 	json_write_member(w, "subject", check->subject);
-	json_write_key(w, "ok");
-	json_write_bool(w, check->ok);
+	json_write_member_bool(w, "ok", check->ok);
 	json_write_member(w, "text", check->text);
 	json_write_end(w, '}');
 }
@@ -149,10 +147,8 @@ static int print_json(const struct visit *v, struct err *err)
 
 	json_writer_init(&w, &text, 2);
 	json_write_object(&w);
-	json_write_key(&w, "clean");
-	json_write_bool(&w, v->left == 0);
-	json_write_key(&w, "launch_pad");
-	json_write_bool(&w, v->pad);
+	json_write_member_bool(&w, "clean", v->left == 0);
+	json_write_member_bool(&w, "launch_pad", v->pad);
 	json_write_key(&w, "host");
 	json_write_array(&w);
 	for (size_t i = 0; i < v->checks.count; i++)

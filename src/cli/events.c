@@ -69,16 +69,14 @@ static void write_row(struct json_writer *w, const struct event *e)
 
 	json_write_object(w);
 	json_write_member(w, "time", clock_text(e->time_ns, time));
-	json_write_key(w, "time_ns");
-	json_write_i64(w, e->time_ns);
+	json_write_member_i64(w, "time_ns", e->time_ns);
 	json_write_member(w, "type", e->type);
 	json_write_member(w, "event", e->event);
 	json_write_member(w, "id", e->id);
 	json_write_member(w, "name", e->name);
 	json_write_member(w, "image", e->image);
 	if (code) {
-		json_write_key(w, "exit_code");
-		json_write_i64(w, strtoll(code, NULL, 10));
+		json_write_member_i64(w, "exit_code", strtoll(code, NULL, 10));
 	}
 	write_attributes(w, &e->attributes);
 	json_write_key(w, "labels");

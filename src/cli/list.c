@@ -177,8 +177,7 @@ static void write_size(struct json_writer *w, uint64_t size)
 {
 	char text[24];
 
-	json_write_key(w, "size");
-	json_write_u64(w, size);
+	json_write_member_u64(w, "size", size);
 	json_write_member(w, "size_text", cli_size_text(size, text, sizeof text));
 }
 
@@ -202,12 +201,10 @@ static void write_row(struct json_writer *w, const struct container *ct,
 		json_write_member(w, "health", health_status_names[ct->health]);
 	write_times(w, ct);
 	if (ct->status == CT_RUNNING) {
-		json_write_key(w, "pid");
-		json_write_i64(w, ct->state.init_pid);
+		json_write_member_i64(w, "pid", ct->state.init_pid);
 	}
 	if (ct->status == CT_EXITED || ct->status == CT_RESTARTING) {
-		json_write_key(w, "exit_code");
-		json_write_i64(w, ct->exit.code);
+		json_write_member_i64(w, "exit_code", ct->exit.code);
 	}
 	json_write_key(w, "labels");
 	json_write_strings(w, &ct->record.labels);

@@ -196,18 +196,6 @@ static void watching_done(struct watching *w)
 	cgroup_host_done(&w->host);
 }
 
-static void write_u64(struct json_writer *w, const char *key, uint64_t value)
-{
-	json_write_key(w, key);
-	json_write_u64(w, value);
-}
-
-static void write_decimal(struct json_writer *w, const char *key, double value)
-{
-	json_write_key(w, key);
-	json_write_decimal(w, value);
-}
-
 static void write_pair(struct json_writer *w, const char *key, bool there, uint64_t a, uint64_t b)
 {
 	char one[24], two[24], text[64];
@@ -222,12 +210,13 @@ static void write_memory(struct json_writer *w, const struct usage *u, uint64_t 
 	bool limited = u->group.memory_limit < host_memory;
 	uint64_t limit = limited ? u->group.memory_limit : host_memory;
 
-	write_u64(w, "memory", u->group.memory_usage);
-	write_u64(w, "memory_limit", limit);
-	write_u64(w, "memory_peak", u->group.memory_peak);
-	write_u64(w, "swap", u->group.swap_usage);
-	write_decimal(w, "memory_percent",
-		      limit ? 100.0 * (double)u->group.memory_usage / (double)limit : 0);
+	json_write_member_u64(w, "memory", u->group.memory_usage);
+	json_write_member_u64(w, "memory_limit", limit);
+	json_write_member_u64(w, "memory_peak", u->group.memory_peak);
+	json_write_member_u64(w, "swap", u->group.swap_usage);
+	json_write_member_decimal(w, "memory_percent",
+				  limit ? 100.0 * (double)u->group.memory_usage / (double)limit
+					: 0);
 	write_pair(w, "memory_text", true, u->group.memory_usage, limit);
 }
 
@@ -240,9 +229,9 @@ static void write_pressure(struct json_writer *w, const struct usage *u)
 	json_write_member(w, "pressure_text", u->has_pressure ? text : "--");
 	if (!u->has_pressure)
 		return;
-	write_decimal(w, "cpu_pressure", u->cpu_pressure);
-	write_decimal(w, "memory_pressure", u->memory_pressure);
-	write_decimal(w, "io_pressure", u->io_pressure);
+	json_write_member_decimal(w, "cpu_pressure", u->cpu_pressure);
+	json_write_member_decimal(w, "memory_pressure", u->memory_pressure);
+	json_write_member_decimal(w, "io_pressure", u->io_pressure);
 }
 
 static void write_stats(struct json_writer *w, const struct watched *item, double cpu,
@@ -255,17 +244,17 @@ static void write_stats(struct json_writer *w, const struct watched *item, doubl
 	json_write_object(w);
 	json_write_member(w, "id", id);
 	json_write_member(w, "name", item->ct.record.name);
-	write_decimal(w, "cpu_percent", cpu);
-	write_u64(w, "cpu_ns", u->group.cpu_usage_ns);
+	json_write_member_decimal(w, "cpu_percent", cpu);
+	json_write_member_u64(w, "cpu_ns", u->group.cpu_usage_ns);
 	write_memory(w, u, host_memory);
-	write_u64(w, "received", u->received);
-	write_u64(w, "sent", u->sent);
+	json_write_member_u64(w, "received", u->received);
+	json_write_member_u64(w, "sent", u->sent);
 	write_pair(w, "network_text", u->has_network, u->received, u->sent);
-	write_u64(w, "block_read", u->group.io_read_bytes);
-	write_u64(w, "block_written", u->group.io_write_bytes);
+	json_write_member_u64(w, "block_read", u->group.io_read_bytes);
+	json_write_member_u64(w, "block_written", u->group.io_write_bytes);
 	write_pair(w, "block_text", true, u->group.io_read_bytes, u->group.io_write_bytes);
-	write_u64(w, "pids", u->group.pids);
-	write_u64(w, "pids_limit", u->group.pids_limit);
+	json_write_member_u64(w, "pids", u->group.pids);
+	json_write_member_u64(w, "pids_limit", u->group.pids_limit);
 	write_pressure(w, u);
 	json_write_end(w, '}');
 }

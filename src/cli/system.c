@@ -199,8 +199,7 @@ static void write_size(struct json_writer *w, const char *key, const char *text_
 {
 	char text[24];
 
-	json_write_key(w, key);
-	json_write_u64(w, size);
+	json_write_member_u64(w, key, size);
 	json_write_member(w, text_key, cli_size_text(size, text, sizeof text));
 }
 
@@ -235,10 +234,8 @@ static void write_kind(struct json_writer *w, const char *type, const struct acc
 {
 	json_write_object(w);
 	json_write_member(w, "type", type);
-	json_write_key(w, "total");
-	json_write_u64(w, a->total);
-	json_write_key(w, "active");
-	json_write_u64(w, a->active);
+	json_write_member_u64(w, "total", a->total);
+	json_write_member_u64(w, "active", a->active);
 	write_size(w, "size", "size_text", a->size);
 	write_size(w, "reclaimable", "reclaimable_text", a->reclaimable);
 	json_write_end(w, '}');

@@ -19,18 +19,6 @@
 
 #define INDENT 2
 
-static void write_number(struct json_writer *w, const char *key, uint64_t value)
-{
-	json_write_key(w, key);
-	json_write_u64(w, value);
-}
-
-static void write_flag(struct json_writer *w, const char *key, bool value)
-{
-	json_write_key(w, key);
-	json_write_bool(w, value);
-}
-
 static void begin(struct json_writer *w, const char *key)
 {
 	json_write_key(w, key);
@@ -40,7 +28,7 @@ static void begin(struct json_writer *w, const char *key)
 static void write_program(struct json_writer *w)
 {
 	json_write_member(w, "version", INSULA_VERSION);
-	write_number(w, "keeper_protocol", KEEPER_PROTOCOL);
+	json_write_member_u64(w, "keeper_protocol", KEEPER_PROTOCOL);
 	json_write_member(w, "oci_runtime_spec", SPEC_OCI_VERSION);
 }
 
@@ -62,12 +50,12 @@ static void write_host(struct json_writer *w, const struct facts *facts)
 
 	begin(w, "host");
 	json_write_member(w, "kernel", facts->release);
-	write_number(w, "cpus", facts->cpu_count);
+	json_write_member_u64(w, "cpus", facts->cpu_count);
 	json_write_member(w, "cpus_online", facts->cpus_online.text);
-	write_number(w, "memory", facts->memory_total);
-	write_flag(w, "root", facts->root);
-	write_flag(w, "overlay", facts->overlay);
-	write_flag(w, "device_programs", facts->cgroup_bpf);
+	json_write_member_u64(w, "memory", facts->memory_total);
+	json_write_member_bool(w, "root", facts->root);
+	json_write_member_bool(w, "overlay", facts->overlay);
+	json_write_member_bool(w, "device_programs", facts->cgroup_bpf);
 	json_write_member(w, "security_module", modules[lsm_active()]);
 	json_write_end(w, '}');
 }
@@ -79,7 +67,7 @@ static void write_hierarchy(struct json_writer *w, const struct cgroup_hierarchy
 	cgroup_controllers_text(h->controllers, h->v2, &names);
 	json_write_object(w);
 	json_write_member(w, "mount", h->mount);
-	write_number(w, "version", h->v2 ? 2 : 1);
+	json_write_member_u64(w, "version", h->v2 ? 2 : 1);
 	json_write_member(w, "controllers", names.data);
 	json_write_end(w, '}');
 }
@@ -132,15 +120,15 @@ static int write_store(struct json_writer *w, struct store *store, struct err *e
 	begin(w, "store");
 	json_write_member(w, "root", store->root);
 	json_write_member(w, "run", store->run);
-	write_flag(w, "launch_pad", pad);
+	json_write_member_bool(w, "launch_pad", pad);
 	begin(w, "containers");
 	for (enum container_status status = 0; status < CT_STATUS_COUNT; status++)
-		write_number(w, container_status_name(status), counts.by_status[status]);
-	write_number(w, "damaged", counts.damaged);
+		json_write_member_u64(w, container_status_name(status), counts.by_status[status]);
+	json_write_member_u64(w, "damaged", counts.damaged);
 	json_write_end(w, '}');
 	begin(w, "ids");
-	write_number(w, "first", ids.start);
-	write_number(w, "ranges", ids.count / STORE_RANGE_SIZE);
+	json_write_member_u64(w, "first", ids.start);
+	json_write_member_u64(w, "ranges", ids.count / STORE_RANGE_SIZE);
 	json_write_member(w, "from",
 			  ids.is_configured ? "configuration"
 			  : ids.is_entry    ? "/etc/subuid"
@@ -162,11 +150,11 @@ static void write_defaults(struct json_writer *w)
 		if (CAPS_DEFAULT >> cap & 1)
 			json_write_string(w, caps_name(cap));
 	json_write_end(w, ']');
-	write_number(w, "pids_limit", DEFAULT_PIDS);
-	write_number(w, "shm_size", DEFAULT_SHM_SIZE);
-	write_number(w, "stop_timeout_ms", DEFAULT_STOP_TIMEOUT_MS);
-	write_number(w, "log_size", DEFAULT_LOG_SIZE);
-	write_number(w, "log_files", DEFAULT_LOG_FILES);
+	json_write_member_u64(w, "pids_limit", DEFAULT_PIDS);
+	json_write_member_u64(w, "shm_size", DEFAULT_SHM_SIZE);
+	json_write_member_u64(w, "stop_timeout_ms", DEFAULT_STOP_TIMEOUT_MS);
+	json_write_member_u64(w, "log_size", DEFAULT_LOG_SIZE);
+	json_write_member_u64(w, "log_files", DEFAULT_LOG_FILES);
 	json_write_end(w, '}');
 }
 

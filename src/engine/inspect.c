@@ -21,18 +21,6 @@
 
 #define NEVER "0001-01-01T00:00:00Z" /* as docker has it */
 
-static void write_number(struct json_writer *w, const char *key, int64_t value)
-{
-	json_write_key(w, key);
-	json_write_i64(w, value);
-}
-
-static void write_flag(struct json_writer *w, const char *key, bool value)
-{
-	json_write_key(w, key);
-	json_write_bool(w, value);
-}
-
 static void write_time(struct json_writer *w, const char *key, int64_t realtime_ns)
 {
 	char text[CLOCK_TEXT_SIZE];
@@ -52,8 +40,8 @@ static void write_end(struct json_writer *w, const struct container *ct)
 	bool exited = ct->status == CT_EXITED || ct->status == CT_RESTARTING;
 	char name[32];
 
-	write_flag(w, "OOMKilled", exited && end->oom_killed);
-	write_number(w, "ExitCode", exited ? end->code : 0);
+	json_write_member_bool(w, "OOMKilled", exited && end->oom_killed);
+	json_write_member_i64(w, "ExitCode", exited ? end->code : 0);
 	if (exited && end->signal)
 		json_write_member(w, "Signal", proc_signal_name(end->signal, name, sizeof name));
 	if (exited && end->reason)
@@ -74,7 +62,7 @@ static void write_results(struct json_writer *w, const struct json_array *log)
 		json_write_object(w);
 		write_time(w, "Start", results[i].begun_ns);
 		write_time(w, "End", results[i].ended_ns);
-		write_number(w, "ExitCode", results[i].code);
+		json_write_member_i64(w, "ExitCode", results[i].code);
 		json_write_member(w, "Output", results[i].output ? results[i].output : "");
 		json_write_end(w, '}');
 	}
@@ -91,7 +79,7 @@ static void write_health(struct json_writer *w, const struct container *ct)
 		return;
 	begin(w, "Health");
 	json_write_member(w, "Status", health_status_names[health.status]);
-	write_number(w, "FailingStreak", health.streak);
+	json_write_member_i64(w, "FailingStreak", health.streak);
 	write_results(w, &health.log);
 	json_write_end(w, '}');
 	health_done(&health);
@@ -104,10 +92,10 @@ static void write_healthcheck(struct json_writer *w, const struct health_config 
 	begin(w, "Healthcheck");
 	json_write_key(w, "Test");
 	json_write_strings(w, &config->command);
-	write_number(w, "Interval", config->interval_ms * 1000000);
-	write_number(w, "Timeout", config->timeout_ms * 1000000);
-	write_number(w, "StartPeriod", config->start_period_ms * 1000000);
-	write_number(w, "Retries", config->retries);
+	json_write_member_i64(w, "Interval", config->interval_ms * 1000000);
+	json_write_member_i64(w, "Timeout", config->timeout_ms * 1000000);
+	json_write_member_i64(w, "StartPeriod", config->start_period_ms * 1000000);
+	json_write_member_i64(w, "Retries", config->retries);
 	json_write_member(w, "OnFailure", health_action_names[config->action]);
 	json_write_end(w, '}');
 }
@@ -119,12 +107,12 @@ static void write_state(struct json_writer *w, const struct container *ct)
 
 	begin(w, "State");
 	json_write_member(w, "Status", container_shown_status(ct));
-	write_flag(w, "Running", running);
-	write_flag(w, "Paused", ct->paused);
-	write_flag(w, "Restarting", ct->status == CT_RESTARTING);
-	write_flag(w, "Dead", ct->status == CT_DEAD);
-	write_number(w, "Pid", running ? ct->state.init_pid : 0);
-	write_number(w, "KeeperPid", container_is_kept(ct) ? ct->state.keeper_pid : 0);
+	json_write_member_bool(w, "Running", running);
+	json_write_member_bool(w, "Paused", ct->paused);
+	json_write_member_bool(w, "Restarting", ct->status == CT_RESTARTING);
+	json_write_member_bool(w, "Dead", ct->status == CT_DEAD);
+	json_write_member_i64(w, "Pid", running ? ct->state.init_pid : 0);
+	json_write_member_i64(w, "KeeperPid", container_is_kept(ct) ? ct->state.keeper_pid : 0);
 	write_end(w, ct);
 	write_health(w, ct);
 	write_time(w, "StartedAt", exited ? ct->exit.started_ns : ct->state.started_ns);
@@ -159,17 +147,17 @@ static void write_config(struct json_writer *w, const struct record *r)
 	json_write_strings(w, &r->spec.process.env);
 	json_write_member(w, "Hostname", record_hostname(r));
 	write_pairs(w, "Labels", &r->labels);
-	write_flag(w, "OpenStdin", r->interactive);
+	json_write_member_bool(w, "OpenStdin", r->interactive);
 	json_write_member(w, "StopSignal", proc_signal_name(r->stop_signal, name, sizeof name));
-	write_number(w, "StopTimeout", (int64_t)(r->stop_timeout_ms / 1000));
-	write_flag(w, "Tty", r->terminal);
+	json_write_member_i64(w, "StopTimeout", (int64_t)(r->stop_timeout_ms / 1000));
+	json_write_member_bool(w, "Tty", r->terminal);
 	json_write_member(w, "User", user->name ? user->name : ids);
 	json_write_key(w, "Groups");
 	json_write_strings(w, &user->groups);
 	json_write_member(w, "WorkingDir", r->spec.process.cwd ? r->spec.process.cwd : "");
 	write_healthcheck(w, &r->health);
-	write_flag(w, "AutoRemove", r->remove);
-	write_flag(w, "Strict", r->strict);
+	json_write_member_bool(w, "AutoRemove", r->remove);
+	json_write_member_bool(w, "Strict", r->strict);
 	json_write_key(w, "ExtraHosts");
 	json_write_strings(w, &r->hosts);
 	json_write_key(w, "Resolv");
@@ -186,11 +174,11 @@ static void write_restart(struct json_writer *w, const struct container *ct)
 	struct err ignored = ERR_INIT;
 
 	restart_policy_parse(ct->record.restart, &policy, &ignored);
-	write_number(w, "RestartCount",
-		     ct->status == CT_EXITED ? ct->exit.restarts : ct->state.restarts);
+	json_write_member_i64(w, "RestartCount",
+			      ct->status == CT_EXITED ? ct->exit.restarts : ct->state.restarts);
 	begin(w, "RestartPolicy");
 	json_write_member(w, "Name", restart_policy_name(policy.kind));
-	write_number(w, "MaximumRetryCount", policy.max);
+	json_write_member_i64(w, "MaximumRetryCount", policy.max);
 	json_write_end(w, '}');
 }
 
@@ -233,9 +221,9 @@ static void write_ids(struct json_writer *w, const struct container *ct)
 	if (ct->status != CT_RUNNING || !ct->state.id_base)
 		return;
 	begin(w, "IdMap");
-	write_number(w, "HostId", ct->state.id_base);
-	write_number(w, "Size", STORE_RANGE_SIZE);
-	write_number(w, "Slot", ct->state.id_slot);
+	json_write_member_i64(w, "HostId", ct->state.id_base);
+	json_write_member_i64(w, "Size", STORE_RANGE_SIZE);
+	json_write_member_i64(w, "Slot", ct->state.id_slot);
 	json_write_end(w, '}');
 }
 
@@ -249,7 +237,7 @@ static void write_image(struct json_writer *w, const struct record *r)
 	json_write_member(w, "Image", r->image);
 	json_write_member(w, "ImageStamp", r->image_stamp ? r->image_stamp : "");
 	if (now)
-		write_flag(w, "ImageChanged", strcmp(now, r->image_stamp) != 0);
+		json_write_member_bool(w, "ImageChanged", strcmp(now, r->image_stamp) != 0);
 }
 
 static void write_warnings(struct json_writer *w, const struct container *ct)

@@ -21,12 +21,6 @@ static void begin(struct json_writer *w, const char *key)
 	json_write_object(w);
 }
 
-static void write_number(struct json_writer *w, const char *key, uint64_t value)
-{
-	json_write_key(w, key);
-	json_write_u64(w, value);
-}
-
 static void write_caps(struct json_writer *w, const struct caps *caps)
 {
 	const struct {
@@ -54,11 +48,10 @@ static void write_seccomp(struct json_writer *w, const struct in_force *f)
 {
 	static const char *const modes[] = {"disabled", "strict", "filter"};
 
-	json_write_key(w, "NoNewPrivileges");
-	json_write_bool(w, f->no_new_privs);
+	json_write_member_bool(w, "NoNewPrivileges", f->no_new_privs);
 	begin(w, "Seccomp");
 	json_write_member(w, "Mode", f->seccomp_mode < 3 ? modes[f->seccomp_mode] : "unknown");
-	write_number(w, "Filters", f->seccomp_filters);
+	json_write_member_u64(w, "Filters", f->seccomp_filters);
 	json_write_end(w, '}');
 }
 
@@ -69,9 +62,8 @@ static void write_namespaces(struct json_writer *w, const struct in_force *f)
 		if (!f->namespaces[kind].inode)
 			continue;
 		begin(w, ns_name(kind));
-		write_number(w, "Inode", f->namespaces[kind].inode);
-		json_write_key(w, "Own");
-		json_write_bool(w, f->namespaces[kind].own);
+		json_write_member_u64(w, "Inode", f->namespaces[kind].inode);
+		json_write_member_bool(w, "Own", f->namespaces[kind].own);
 		json_write_end(w, '}');
 	}
 	json_write_end(w, '}');
@@ -86,7 +78,7 @@ static void write_limit(struct json_writer *w, const char *key, uint64_t value)
 	if (value == UINT64_MAX)
 		json_write_member(w, key, "unlimited");
 	else
-		write_number(w, key, value);
+		json_write_member_u64(w, key, value);
 }
 
 static void write_limits(struct json_writer *w, const struct in_force *f)
@@ -99,8 +91,7 @@ static void write_limits(struct json_writer *w, const struct in_force *f)
 		json_write_end(w, '}');
 	}
 	json_write_end(w, '}');
-	json_write_key(w, "OomScoreAdj");
-	json_write_i64(w, f->oom_score_adj);
+	json_write_member_i64(w, "OomScoreAdj", f->oom_score_adj);
 	json_write_member(w, "Label", f->label);
 }
 
@@ -157,8 +148,8 @@ int inspect_security(const struct container *ct, struct json_writer *w, struct e
 	if (read_process(ct, &f, err) < 0)
 		return err_wrap(err, "container '%s'", ct->record.name);
 	begin(w, "Security");
-	write_number(w, "HostUid", f.uid);
-	write_number(w, "HostGid", f.gid);
+	json_write_member_u64(w, "HostUid", f.uid);
+	json_write_member_u64(w, "HostGid", f.gid);
 	write_caps(w, &f.caps);
 	write_seccomp(w, &f);
 	write_namespaces(w, &f);

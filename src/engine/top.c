@@ -40,12 +40,6 @@ static uint32_t inner_id(const struct listing *l, uint32_t id)
 	return l->id_base && id - l->id_base < STORE_RANGE_SIZE ? id - l->id_base : id;
 }
 
-static void write_number(struct json_writer *w, const char *key, int64_t value)
-{
-	json_write_key(w, key);
-	json_write_i64(w, value);
-}
-
 static void write_id(struct json_writer *w, const char *key, uint32_t id)
 {
 	char text[16];
@@ -93,21 +87,21 @@ static void write_process(struct json_writer *w, const struct listing *l,
 	json_write_object(w);
 	write_id(w, "user", inner_id(l, p->uid));
 	write_id(w, "group", inner_id(l, p->gid));
-	write_number(w, "huser", p->uid);
-	write_number(w, "hgroup", p->gid);
-	write_number(w, "pid", p->inner_pid);
-	write_number(w, "ppid", inner_pid(l, p->ppid));
-	write_number(w, "hpid", p->pid);
-	json_write_key(w, "pcpu");
-	json_write_decimal(w, p->age_ms ? 100.0 * (double)p->cpu_ms / (double)p->age_ms : 0);
+	json_write_member_i64(w, "huser", p->uid);
+	json_write_member_i64(w, "hgroup", p->gid);
+	json_write_member_i64(w, "pid", p->inner_pid);
+	json_write_member_i64(w, "ppid", inner_pid(l, p->ppid));
+	json_write_member_i64(w, "hpid", p->pid);
+	json_write_member_decimal(w, "pcpu",
+				  p->age_ms ? 100.0 * (double)p->cpu_ms / (double)p->age_ms : 0);
 	write_duration(w, "etime", p->age_ms);
 	write_terminal(w, p->tty);
 	write_duration(w, "time", p->cpu_ms);
 	json_write_member(w, "state", (const char[]){p->state, '\0'});
-	write_number(w, "nice", p->nice);
-	write_number(w, "threads", p->threads);
-	write_number(w, "rss", (int64_t)(p->resident_bytes / 1024));
-	write_number(w, "vsz", (int64_t)(p->virtual_bytes / 1024));
+	json_write_member_i64(w, "nice", p->nice);
+	json_write_member_i64(w, "threads", p->threads);
+	json_write_member_i64(w, "rss", (int64_t)(p->resident_bytes / 1024));
+	json_write_member_i64(w, "vsz", (int64_t)(p->virtual_bytes / 1024));
 	snprintf(caps, sizeof caps, "%016" PRIx64, p->effective_caps);
 	json_write_member(w, "capeff", caps);
 	json_write_member(w, "seccomp",

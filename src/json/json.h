@@ -161,5 +161,9 @@ void json_write_strings(struct json_writer *w, const struct strv *v);
 void json_write_node(struct json_writer *w, const struct json *doc, json_node n);
 /* key and value at once */
 void json_write_member(struct json_writer *w, const char *key, const char *text);
+void json_write_member_u64(struct json_writer *w, const char *key, uint64_t value);
+void json_write_member_i64(struct json_writer *w, const char *key, int64_t value);
+void json_write_member_bool(struct json_writer *w, const char *key, bool value);
+void json_write_member_decimal(struct json_writer *w, const char *key, double value);
 
 #endif

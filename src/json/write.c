@@ -202,3 +202,27 @@ void json_write_node(struct json_writer *w, const struct json *doc, json_node n)
 		break;
 	}
 }
+
+void json_write_member_u64(struct json_writer *w, const char *key, uint64_t value)
+{
+	json_write_key(w, key);
+	json_write_u64(w, value);
+}
+
+void json_write_member_i64(struct json_writer *w, const char *key, int64_t value)
+{
+	json_write_key(w, key);
+	json_write_i64(w, value);
+}
+
+void json_write_member_bool(struct json_writer *w, const char *key, bool value)
+{
+	json_write_key(w, key);
+	json_write_bool(w, value);
+}
+
+void json_write_member_decimal(struct json_writer *w, const char *key, double value)
+{
+	json_write_key(w, key);
+	json_write_decimal(w, value);
+}

@@ -41,8 +41,7 @@ static void write_number(struct json_writer *w, const char *key, int dir_fd, con
 
 	if (!text)
 		return;
-	json_write_key(w, key);
-	json_write_u64(w, strtoull(text, NULL, 0));
+	json_write_member_u64(w, key, strtoull(text, NULL, 0));
 }
 
 /* ---- what the processor can divide ---- */

@@ -72,8 +72,7 @@ static void object(struct json_writer *w, const char *key)
 
 static void flag(struct json_writer *w, const char *key, bool value)
 {
-	json_write_key(w, key);
-	json_write_bool(w, value);
+	json_write_member_bool(w, key, value);
 }
 
 /* "KEY": {"enabled": VALUE} */

@@ -209,8 +209,7 @@ static void write_message(const struct filter_agent *agent, const struct state *
 	json_write_array(&w);
 	json_write_string(&w, "seccompFd");
 	json_write_end(&w, ']');
-	json_write_key(&w, "pid");
-	json_write_i64(&w, agent->pid);
+	json_write_member_i64(&w, "pid", agent->pid);
 	if (profile && profile->listener_metadata)
 		json_write_member(&w, "metadata", profile->listener_metadata);
 	json_write_key(&w, "state");

@@ -600,8 +600,7 @@ void state_write_document(const struct state *state, enum state_status status, i
 {
 	json_write_member(w, "ociVersion", SPEC_OCI_VERSION);
 	json_write_member(w, "id", state->id);
-	json_write_key(w, "pid");
-	json_write_i64(w, pid);
+	json_write_member_i64(w, "pid", pid);
 	json_write_member(w, "status", state_status_name(status));
 	json_write_member(w, "bundle", state->bundle);
 	if (state->annotations.count)

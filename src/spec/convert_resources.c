@@ -77,12 +77,9 @@ static void write_weights(struct json_writer *w, const struct cgroup_throttles *
 {
 	for (size_t i = 0; i < t->count; i++) {
 		json_write_object(w);
-		json_write_key(w, "major");
-		json_write_i64(w, t->items[i].major);
-		json_write_key(w, "minor");
-		json_write_i64(w, t->items[i].minor);
-		json_write_key(w, name);
-		json_write_u64(w, t->items[i].rate);
+		json_write_member_i64(w, "major", t->items[i].major);
+		json_write_member_i64(w, "minor", t->items[i].minor);
+		json_write_member_u64(w, name, t->items[i].rate);
 		json_write_end(w, '}');
 	}
 }
@@ -166,8 +163,7 @@ void spec_write_net_priorities(struct json_writer *w, const char *key, const voi
 		snprintf(name, sizeof(name), "%.*s", (int)(value - list->items[i]), list->items[i]);
 		json_write_object(w);
 		json_write_member(w, "name", name);
-		json_write_key(w, "priority");
-		json_write_u64(w, strtoul(value + 1, NULL, 10));
+		json_write_member_u64(w, "priority", strtoul(value + 1, NULL, 10));
 		json_write_end(w, '}');
 	}
 	json_write_end(w, ']');
@@ -229,8 +225,7 @@ static void write_rdma_value(struct json_writer *w, const char *key, const char 
 
 	if (!found)
 		return;
-	json_write_key(w, key);
-	json_write_u64(w, strtoul(found + strlen(mark), NULL, 10));
+	json_write_member_u64(w, key, strtoul(found + strlen(mark), NULL, 10));
 }
 
 void spec_write_rdma(struct json_writer *w, const char *key, const void *slot)
