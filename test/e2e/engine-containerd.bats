@@ -5,8 +5,7 @@
 # shellcheck disable=SC2154  # stderr is set by run --separate-stderr
 
 load engines
-
-IMAGE=docker.io/library/box:latest
+load containerd.bash
 
 setup_file() {
 	engine_has containerd ctr containerd-shim-runc-v2 || return 0
@@ -14,8 +13,7 @@ setup_file() {
 	containerd_conf >"$ENGINE_DIR/config.toml"
 	daemon containerd containerd --config "$ENGINE_DIR/config.toml"
 	eventually 30 ctr version
-	oci_archive "$ENGINE_DIR/oci.tar" "$IMAGE"
-	ctr images import "$ENGINE_DIR/oci.tar" >/dev/null
+	containerd_image
 	box --rm "$IMAGE" warm true # what is made once for all containers
 	engine_ready
 }
@@ -24,49 +22,9 @@ teardown_file() { engine_down; }
 setup() { heed_skip_file; }
 teardown() { engine_clean remove_all; }
 
-remove_all() {
-	local id
-	for id in $(ctr tasks ls -q); do
-		ctr tasks kill --signal KILL "$id"
-		eventually 10 stopped "$id"
-		ctr tasks delete --force "$id" || true # it tells the status as its own
-	done 2>/dev/null
-	for id in $(ctr containers ls -q); do ctr containers rm "$id"; done
-}
-
-containerd_conf() {
-	cat <<-CONF
-		version = 2
-		root = "$ENGINE_DIR/lib"
-		state = "$ENGINE_DIR/state"
-		disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.aufs",
-			"io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper",
-			"io.containerd.snapshotter.v1.zfs"]
-		[grpc]
-		address = "$ENGINE_DIR/sock"
-	CONF
-}
-
-# containerd puts a container's group below one of its namespace's name.
-ctr() {
-	inside ctr --address "$ENGINE_DIR/sock" --namespace "$ENGINE_GROUP" "$@"
-}
-
 # box OPTION... IMAGE ID COMMAND...
 box() {
 	ctr run --runc-binary "$ENGINE_RUNTIME" "$@"
-}
-
-task() {
-	ctr tasks ls | awk -v id="$1" '$1 == id { print $3 }'
-}
-
-stopped() {
-	[ "$(task "$1")" = STOPPED ]
-}
-
-pid_of() {
-	ctr tasks ls | awk -v id="$1" '$1 == id { print $2 }'
 }
 
 @test "run: output, errors, input and exit status are the command's" {

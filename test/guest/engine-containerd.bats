@@ -6,8 +6,7 @@
 # shellcheck disable=SC2154  # stderr is set by run --separate-stderr
 
 load ../e2e/engines
-
-IMAGE=docker.io/library/box:latest
+load ../e2e/containerd.bash
 
 setup_file() {
 	engine_has containerd ctr containerd-shim-runc-v2 || return 0
@@ -17,8 +16,7 @@ setup_file() {
 	systemd-run --quiet --unit "$ENGINE_GROUP" --property Delegate=yes --property KillMode=process \
 		containerd --config "$ENGINE_DIR/config.toml"
 	eventually 60 ctr version
-	oci_archive "$ENGINE_DIR/oci.tar" "$IMAGE"
-	ctr images import "$ENGINE_DIR/oci.tar" >/dev/null
+	containerd_image
 	box warm --rm "$IMAGE" warm true # what is made once for all containers
 	engine_ready
 }
@@ -31,48 +29,13 @@ teardown_file() {
 setup() { heed_skip_file; }
 teardown() { engine_clean remove_all; }
 
-remove_all() {
-	local id
-	for id in $(ctr tasks ls -q); do
-		ctr tasks kill --signal KILL "$id"
-		eventually 20 stopped "$id"
-		ctr tasks delete --force "$id" || true # it tells the status as its own
-	done 2>/dev/null
-	for id in $(ctr containers ls -q); do ctr containers rm "$id"; done
-}
-
-containerd_conf() {
-	cat <<-CONF
-		version = 2
-		root = "$ENGINE_DIR/lib"
-		state = "$ENGINE_DIR/state"
-		disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.aufs",
-			"io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper",
-			"io.containerd.snapshotter.v1.zfs"]
-		[grpc]
-		address = "$ENGINE_DIR/sock"
-	CONF
-}
-
-ctr() {
-	inside ctr --address "$ENGINE_DIR/sock" --namespace "$ENGINE_GROUP" "$@"
-}
-
 # box NAME OPTION... IMAGE ID COMMAND...: in the scope of that name.
 box() {
 	ctr run --runc-binary "$ENGINE_RUNTIME" --runc-systemd-cgroup --cgroup "machine.slice:$ENGINE_GROUP:$1" "${@:2}"
 }
 
-task() {
-	ctr tasks ls | awk -v id="$1" '$1 == id { print $3 }'
-}
-
-stopped() {
-	[ "$(task "$1")" = STOPPED ]
-}
-
 group_of() {
-	sed -n 's/^0:://p' "/proc/$(ctr tasks ls | awk -v id="$1" '$1 == id { print $2 }')/cgroup"
+	sed -n 's/^0:://p' "/proc/$(pid_of "$1")/cgroup"
 }
 
 property() {
