@@ -15,8 +15,9 @@
  * While we are at it, others find the container "stopping": locked, and the state has another name. It
  * goes last, because it tells them whom to kill should this hang.
  *
- * A step that fails is no reason to skip the others: what it left is what `doctor` finds. The lock
- * is released after everything, so that whoever waits for it finds a container that is done.
+ * A step that fails is no reason to skip the others: what it left is what `doctor` finds. Only the removal
+ * waits for the groups: while one stays, its container does, and the next who looks at it clears both.
+ * The lock is released after everything, so that whoever waits for it finds a container that is done.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -39,6 +40,7 @@ struct ending {
 	struct container ct; /* only what the store needs to record and remove */
 	struct cgroup_host host;
 	struct cgroup cgroup;
+	bool group_stays;
 };
 
 static int open_directory(int store_fd, const char *id)
@@ -135,9 +137,9 @@ static int step_cgroup(struct ending *e, struct err *err)
 {
 	if (cgroup_remove_empty(&e->cgroup))
 		return 0;
-	if (cgroup_kill(&e->cgroup, CGROUP_WAIT_MS, err) < 0)
-		return -1;
-	return cgroup_remove(&e->cgroup, CGROUP_WAIT_MS, err);
+	e->group_stays = cgroup_kill(&e->cgroup, CGROUP_WAIT_MS, err) < 0 ||
+			 cgroup_remove(&e->cgroup, CGROUP_WAIT_MS, err) < 0;
+	return e->group_stays ? -1 : 0;
 }
 
 static int step_ids(struct ending *e, struct err *err)
@@ -176,7 +178,7 @@ static int step_socket(struct ending *e, struct err *err)
 
 static int step_remove(struct ending *e, struct err *err)
 {
-	if (!e->ct.store || !e->k->state.remove)
+	if (!e->ct.store || !e->k->state.remove || e->group_stays)
 		return 0;
 	if (store_retire(&e->ct, &e->k->retired_fd, err) < 0)
 		return -1;
@@ -241,8 +243,10 @@ static void run_steps(struct keeper *k, const struct step *list, size_t count)
 
 	if (open_store(&e, &ignored) < 0)
 		e.ct.store = NULL;
-	if (open_cgroup(&e, &ignored) < 0)
+	if (open_cgroup(&e, &ignored) < 0) {
+		e.group_stays = ignored.kind != ERR_NOT_FOUND;
 		e.cgroup.count = 0;
+	}
 	for (size_t i = 0; i < count; i++)
 		if (fail_point(list[i].failpoint, &ignored) == 0)
 			list[i].run(&e, &ignored);

@@ -98,9 +98,10 @@ cured() {
 
 @test "a container whose maker was killed half way is removed, with its name" {
 	local id
+	needs_failpoints
 	INSULA_FAIL=store.create.directory=kill insula run --name one "$E2E_IMAGE" true || true
 	id=$(known_ids)
-	[ -n "$id" ] || skip "built without failpoints"
+	[ -n "$id" ] || fail
 	exits 1 insula doctor --format json
 	[ "$(jq -r '.findings[].kind' <<<"$output" | tr '\n' ' ')" = 'half-made-container name ' ] || fail
 	cured
@@ -109,6 +110,7 @@ cured() {
 }
 
 @test "the next start takes over the name of one that was never finished" {
+	needs_failpoints
 	INSULA_FAIL=store.create.directory=kill insula run --name one "$E2E_IMAGE" true || true
 	ok insula run --name one "$E2E_IMAGE" echo again
 	shows again
@@ -135,13 +137,30 @@ cured() {
 }
 
 @test "a keeper that was killed while it cleared up" {
+	needs_failpoints
 	INSULA_FAIL=keeper.exit.cgroup=kill insula run --name one "$E2E_IMAGE" sh -c 'exit 5' || true
-	[ -n "$(own_groups "$(id_of one)")" ] || skip "built without failpoints"
+	[ -n "$(own_groups "$(id_of one)")" ] || fail
 	exits 1 insula doctor --format json
 	[ "$(jq -r '.findings[].kind' <<<"$output" | tr '\n' ' ')" = 'keeper-leftovers control-group id-range ' ] || fail
 	cured
 	[ -z "$(own_groups "$(id_of one)")" ]
 	[ "$(about one .State.ExitCode)" = 5 ]
+}
+
+@test "a keeper that cannot remove the group leaves the container too, for who looks next" {
+	local id intruder
+	needs_failpoints
+	INSULA_FAIL=cgroup-removed=error:EIO box one --rm
+	id=$(id_of one)
+	sleep 600 3>&- &
+	intruder=$!
+	for group in $(own_groups "$id"); do echo "$intruder" >"$group/cgroup.procs"; done
+	"$INSULA_BIN/insula" stop -t 0 one || true
+	wait $intruder || true
+	[ -d "$INSULA_ROOT/containers/$id" ] || fail
+	cured
+	[ -z "$(known_ids)" ]
+	[ -z "$(own_groups "$id")" ]
 }
 
 @test "a damaged record is told, and left to people" {

@@ -55,6 +55,10 @@ needs_root() {
 	}
 }
 
+needs_failpoints() {
+	grep -q INSULA_FAIL_LOG "$INSULA_BIN/insula" || skip "built without failpoints"
+}
+
 file_setup() {
 	needs_root
 	[ -x "$INSULA_BIN/insula" ] || {
