@@ -58,10 +58,18 @@ static int keep_own(struct start *s, enum ns_kind kind, struct err *err)
 	if (s->own_ns[kind] >= 0)
 		return 0;
 	/* One that may not be searched is no place that a relative path could begin at. */
-	if (kind == NS_MNT)
+	if (kind == NS_MNT && s->own_cwd_fd < 0)
 		s->own_cwd_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	s->own_ns[kind] = ns_open(s->proc_fd, 0, kind, err);
 	return s->own_ns[kind] < 0 ? -1 : 0;
+}
+
+/* Entering a mount namespace has led to its root. */
+static int return_to_cwd(const struct start *s, struct err *err)
+{
+	if (s->own_cwd_fd >= 0 && fchdir(s->own_cwd_fd) < 0)
+		return err_errno(err, "cannot return to our working directory");
+	return 0;
 }
 
 static int step_pad(struct start *s, const struct step *step, struct err *err)
@@ -224,6 +232,8 @@ static int leave_joined(struct start *s, struct err *err)
 		if (setns(mine, (int)ns_flag(kinds[i])) < 0)
 			return err_errno(err, "cannot return to our %s namespace",
 					 ns_name(kinds[i]));
+		if (kinds[i] == NS_MNT && return_to_cwd(s, err) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -374,8 +384,8 @@ static int leave(struct start *s, struct err *err)
 	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++)
 		if (s->own_ns[kind] >= 0 && setns(s->own_ns[kind], (int)ns_flag(kind)) < 0)
 			status = err_errno(err, "cannot return to our %s namespace", ns_name(kind));
-	if (s->own_cwd_fd >= 0 && fchdir(s->own_cwd_fd) < 0)
-		status = err_errno(err, "cannot return to our working directory");
+	if (return_to_cwd(s, err) < 0)
+		status = -1;
 	s->moved = false;
 	return status;
 }

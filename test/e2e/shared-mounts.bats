@@ -129,6 +129,15 @@ ptmx" ] || fail
 	[ "$output" = ours ] || fail
 }
 
+@test "and a relative --pid-file is in the directory that the runtime was called in" {
+	other_namespace
+	joins '.process.args = ["sleep", "600"]'
+	mkdir "$E2E_STATE/here"
+	(cd "$E2E_STATE/here" && create one --pid-file "insula-e2e-$$.pid")
+	[ ! -e "/insula-e2e-$$.pid" ] || fail "in the root of the host"
+	[ "$(cat "$E2E_STATE/here/insula-e2e-$$.pid")" = "$(runtime state one | jq .pid)" ]
+}
+
 @test "with a user namespace as well" {
 	chown -R 700000:700000 "$BUNDLE/rootfs"
 	without_own "$(with_userns '.process.args = ["sh", "-c", "id -u; stat -c %u /bin; cat /proc/self/uid_map; sleep 600"]')"
