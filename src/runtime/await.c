@@ -50,6 +50,21 @@ int await_message(const struct waiting *w, struct err *err)
 	}
 }
 
+int await_attached(int fd, struct err *err)
+{
+	char word;
+	size_t none;
+
+	if (fd_recv(fd, &word, 1, NULL, 0, &none, err) == 1)
+		return 0;
+	return err->errnum ? -1 : err_set(err, ERR_STATE, 0, "our parent gave up");
+}
+
+int say_attached(int fd, struct err *err)
+{
+	return fd_send(fd, "g", 1, NULL, 0, err);
+}
+
 /* 0: n bytes other than an error; -1: the error that was sent. */
 static int take_word(const struct waiting *w, void *word, size_t size, ssize_t *ret_size,
 		     struct err *err)

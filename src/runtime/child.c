@@ -32,9 +32,12 @@
 #include "runtime/filter.h"
 #include "runtime/start.h"
 
-/* Whoever started us may be bound to a few CPUs; that is no business of the container's. */
+/* Whoever started us may be bound to a few CPUs; that is no business of the container's. A cgroup namespace has
+ * its root where its maker is: not made before we are where we belong. */
 static int init_cgroup(struct job *job, struct err *err)
 {
+	if (job->must_attach && await_attached(job->sync_fd, err) < 0)
+		return -1;
 	if (cgroup_join_v1(job->cgroup, err) < 0 || affinity_reset(err) < 0)
 		return -1;
 	if (job->delegate_fd < 0)

@@ -221,7 +221,7 @@ static int attach(struct exec *x, struct err *err)
 
 	if (scope_ask(&request, NULL, NULL, err) < 0)
 		return err_wrap(err, "cannot enter the container's control group");
-	return fd_send(x->sync_fd, "g", 1, NULL, 0, err);
+	return say_attached(x->sync_fd, err);
 }
 
 static pid_t bear_joiner(struct exec *x, struct err *err)

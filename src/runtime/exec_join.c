@@ -178,16 +178,6 @@ static int birth(struct exec *x, struct err *err)
 	return fd_send(x->joiner_fd, &born, sizeof born, &pidfd, 1, err);
 }
 
-static int await_attached(const struct exec *x, struct err *err)
-{
-	char word;
-	size_t none;
-
-	if (!x->must_attach || fd_recv(x->joiner_fd, &word, 1, NULL, 0, &none, err) == 1)
-		return 0;
-	return err->errnum ? -1 : err_set(err, ERR_STATE, 0, "our parent gave up");
-}
-
 /* Where the container has a mount namespace of its own, that one's root is its root. */
 static int enter_root(struct exec *x, struct err *err)
 {
@@ -203,7 +193,7 @@ static int go_in(struct exec *x, struct err *err)
 	struct err ignored = ERR_INIT;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (await_attached(x, err) < 0)
+	if (x->must_attach && await_attached(x->joiner_fd, err) < 0)
 		return -1;
 	if ((p->oom_given && oom_score_apply(x->proc_fd, x->oom_score_adj, err) < 0) ||
 	    cgroup_join_v1(&x->cgroup, err) < 0 || fail_point("exec.joined", err) < 0)

@@ -101,6 +101,7 @@ static struct job make_job(struct start *s, int sync_fd)
 		.caps = &plan->caps,
 		.filter = plan->has_filter ? &plan->filter : NULL,
 		.cgroup = &s->cgroup,
+		.must_attach = s->must_attach,
 		.oom_score_adj = plan->oom_score_adj,
 		.proc_fd = s->proc_fd,
 		.sync_fd = sync_fd,
@@ -206,7 +207,9 @@ static int bear_child(struct start *s, int child_end, struct err *err)
 
 	if (s->joined_ns[NS_USER] >= 0)
 		return start_clone_inside(s, flags, child_end, run_child, err);
-	pid_t pid = proc_clone(&s->child, flags, s->cgroup.v2_fd, err);
+	pid_t pid = fail_point("start.cgroup-birth", err) < 0
+			    ? -1
+			    : proc_clone(&s->child, flags, s->cgroup.v2_fd, err);
 	if (pid < 0 && err->errnum == EACCES && start_cgroup_may_attach(s)) {
 		*err = ERR_INIT;
 		s->must_attach = true;

@@ -114,6 +114,7 @@ struct job {
 	const struct caps *caps;
 	const struct seccomp_filter *filter; /* NULL: none */
 	const struct cgroup *cgroup;
+	bool must_attach; /* the service manager moves C into its group: nothing of it before */
 	int oom_score_adj;
 	int proc_fd;
 	int sync_fd;  /* C's end */
@@ -174,7 +175,11 @@ struct waiting start_waiting(const struct start *s);
 int await_message(const struct waiting *w, struct err *err);
 /* C's word that it has done what it was told to. */
 #define WORD_DONE 'd'
-/* For that word, or the error why not. */
+/* Inside: our parent's word that the service manager has moved us into the container's control group. */
+int await_attached(int fd, struct err *err);
+/* That word. */
+int say_attached(int fd, struct err *err);
+/* For C's word, or the error why not. */
 int await_word(const struct waiting *w, struct err *err);
 /* Until the other side executes its command, or sends why it cannot. */
 int await_exec(const struct waiting *w, struct err *err);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/own.h"
 #include "runtime/start.h"
 
@@ -110,7 +111,8 @@ static int hand_over(const struct start *s, struct err *err)
 
 int start_cgroup_entered(struct start *s, struct err *err)
 {
-	if (s->must_attach && attach(s, err) < 0)
+	if (s->must_attach && (attach(s, err) < 0 || fail_point("start.attached", err) < 0 ||
+			       say_attached(s->sync_fd, err) < 0))
 		return -1;
 	/* On v1 C joins by itself, at some moment from now: the placeholder must not go before. */
 	if (s->scope.sock_fd >= 0 && s->cgroup.count > 1 &&

@@ -14,12 +14,14 @@
 #include <unistd.h>
 #include <linux/sched.h>
 
+#include "base/fail.h"
 #include "base/fd.h"
 #include "base/own.h"
 #include "runtime/start.h"
 
 struct birth {
 	pid_t pid;
+	bool must_attach; /* it is not in its control group: struct start */
 };
 
 static int enter(struct start *s, struct err *err)
@@ -33,6 +35,16 @@ static int enter(struct start *s, struct err *err)
 	return 0;
 }
 
+static long bear_into(struct clone_args args, int group_fd, struct err *err)
+{
+	if (group_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)group_fd;
+	}
+	long pid = syscall(SYS_clone3, &args, sizeof args);
+	return pid < 0 ? err_errno(err, "cannot make the container's namespaces") : pid;
+}
+
 static int bear(struct start *s, uint64_t flags, int tell_fd, int child_end,
 		start_child_fn *run_child, struct err *err)
 {
@@ -43,19 +55,22 @@ static int bear(struct start *s, uint64_t flags, int tell_fd, int child_end,
 
 	if (enter(s, err) < 0)
 		return -1;
-	if (s->cgroup.v2_fd >= 0) {
-		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)s->cgroup.v2_fd;
+	long pid = fail_point("start.cgroup-birth", err) < 0
+			   ? -1
+			   : bear_into(args, s->cgroup.v2_fd, err);
+	if (pid < 0 && err->errnum == EACCES && start_cgroup_may_attach(s)) {
+		*err = ERR_INIT;
+		s->must_attach = true;
+		pid = bear_into(args, -1, err);
 	}
-	long pid = syscall(SYS_clone3, &args, sizeof args);
 	if (pid < 0)
-		return err_errno(err, "cannot make the container's namespaces");
+		return -1;
 	if (pid == 0) {
 		close(tell_fd);
 		run_child(s, child_end);
 		_exit(EXIT_FAILURE);
 	}
-	struct birth birth = {.pid = (pid_t)pid};
+	struct birth birth = {.pid = (pid_t)pid, .must_attach = s->must_attach};
 	return fd_send(tell_fd, &birth, sizeof birth, &pidfd, 1, err);
 }
 
@@ -73,7 +88,7 @@ static _Noreturn void midwife(struct start *s, uint64_t flags, int tell_fd, int 
 
 /* ---- P ---- */
 
-static int receive(int hear_fd, struct proc *ret, struct err *err)
+static int receive(struct start *s, int hear_fd, struct err *err)
 {
 	union {
 		struct birth birth;
@@ -92,7 +107,8 @@ static int receive(int hear_fd, struct proc *ret, struct err *err)
 		return -1;
 	}
 	if (n == sizeof message.birth && count == 1) {
-		*ret = (struct proc){.pid = message.birth.pid, .pidfd = pidfd};
+		s->child = (struct proc){.pid = message.birth.pid, .pidfd = pidfd};
+		s->must_attach = message.birth.must_attach;
 		return 0;
 	}
 	fd_close(pidfd);
@@ -117,7 +133,7 @@ int start_clone_inside(struct start *s, uint64_t flags, int child_end, start_chi
 	if (pid == 0)
 		midwife(s, flags, tell_fd, child_end, run_child);
 	fd_close(take_fd(tell_fd));
-	if (receive(hear_fd, &s->child, err) < 0)
+	if (receive(s, hear_fd, err) < 0)
 		return -1;
 	if (s->is_proxy) { /* P reaps it, when it is done with Q */
 		s->midwife = helper;

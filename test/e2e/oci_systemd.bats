@@ -23,6 +23,7 @@ setup() {
 	LOG=$BUS_DIR/systemd.log
 	BUS_PID=
 	FAKE_PID=
+	OTHER=
 	export OCI_SETTLES=4
 	UNIT=insula-$UNIQUE.scope
 	SLICE=insulatest-${UNIQUE//-/_}.slice
@@ -30,6 +31,7 @@ setup() {
 
 teardown() {
 	[ -n "${E2E_STATE:-}" ] || return 0
+	[ -z "$OTHER" ] || kill "$OTHER"
 	# A failed test may have a manager that does not answer: a real one for the end.
 	manager ok || true
 	oci_teardown
@@ -225,6 +227,38 @@ property() {
 		systemd_runtime delete --force one
 		[ -z "$(find /sys/fs/cgroup -type d -name "$UNIT")" ] || fail "left at $point"
 	done
+}
+
+# Of an ordinary user in a login session: the kernel refuses him the birth in the scope's group.
+# The log of failpoints tells the order: nothing of the container's own before the manager is done.
+attached_late() {
+	local points=$E2E_STATE/points
+	manager ok
+	scope_bundle '.process.oomScoreAdj = 100 | .process.args = ["sh", "-c", "grep ^0:: /proc/self/cgroup; sleep 1000"] | '"$1"
+	INSULA_FAIL=start.cgroup-birth=error:EACCES INSULA_FAIL_LOG=$points start_one
+	grep -q "^AttachProcessesToUnit $UNIT /container" "$LOG" || fail "it was born there"
+	[ "$(sed -n 's/^0:://p' "/proc/$pid/cgroup")" = "/insulatest.slice/$SLICE/$UNIT/container" ] || fail "not in its group"
+	eventually 10 grep -qx 0::/ "$OUT"
+	[ "$(grep -o -E 'start.attached|init.oom' "$points" | head -n 1)" = start.attached ] || fail "$(cat "$points")"
+	systemd_runtime delete --force one
+	[ -z "$(find /sys/fs/cgroup -type d -name "$UNIT")" ]
+}
+
+@test "what may not be born in its group is moved there by the manager, before it makes anything of that" {
+	attached_late .
+}
+
+@test "and so is what joins a user namespace" {
+	unshare -U sleep 300 3>&- &
+	OTHER=$!
+	eventually 10 is_apart
+	echo 0 600000 65536 >"/proc/$OTHER/uid_map"
+	echo 0 600000 65536 >"/proc/$OTHER/gid_map"
+	attached_late ".linux.namespaces += [{type: \"user\", path: \"/proc/$OTHER/ns/user\"}]"
+}
+
+is_apart() {
+	[ "$(readlink "/proc/$OTHER/ns/user")" != "$(readlink /proc/self/ns/user)" ]
 }
 
 # Speak to the helper itself: the deadline is the request's.

@@ -55,9 +55,25 @@ static bool is_mode(const char *name)
 
 /* ---- directories ---- */
 
-static void make_directories(const char *top, uint32_t pid)
+static bool move_process(const char *top, const char *below, uint32_t pid)
 {
 	char path[1024], text[16];
+
+	snprintf(path, sizeof(path), "%s%s/%s/cgroup.procs", top, group, below);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	int len = snprintf(text, sizeof(text), "%u", pid);
+	bool moved = write(fd, text, (size_t)len) == len;
+	if (!moved)
+		note("cannot move %u: %s\n", pid, strerror(errno));
+	close(fd);
+	return moved;
+}
+
+static void make_directories(const char *top, uint32_t pid)
+{
+	char path[1024];
 
 	for (const char *p = strchr(group + 1, '/'); p; p = strchr(p + 1, '/')) {
 		snprintf(path, sizeof(path), "%s%.*s", top, (int)(p - group), group);
@@ -66,14 +82,7 @@ static void make_directories(const char *top, uint32_t pid)
 	snprintf(path, sizeof(path), "%s%s", top, group);
 	if (mkdir(path, 0755) < 0 && errno != EEXIST)
 		return;
-	snprintf(path, sizeof(path), "%s%s/cgroup.procs", top, group);
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int len = snprintf(text, sizeof(text), "%u", pid);
-	if (fd >= 0) {
-		if (write(fd, text, (size_t)len) < 0)
-			note("cannot move %u: %s\n", pid, strerror(errno));
-		close(fd);
-	}
+	move_process(top, "", pid);
 }
 
 static void remove_directory(const char *path)
@@ -261,6 +270,22 @@ static int start_unit(sd_bus_message *m, void *data, sd_bus_error *error)
 	return reply_job(m, unit);
 }
 
+/* Late, as one may be that has much to do. */
+static int attach_processes(sd_bus_message *m, void *data, sd_bus_error *error)
+{
+	const char *unit, *below;
+	uint32_t pid = 0;
+
+	(void)data;
+	sd_bus_message_read(m, "ssau", &unit, &below, 1, &pid);
+	note("AttachProcessesToUnit %s %s\n", unit, below);
+	usleep(300000);
+	for (size_t i = 0; i < 2; i++)
+		if (!move_process(tops[i], below, pid))
+			return sd_bus_error_setf(error, SD_BUS_ERROR_FAILED, "cannot move %u", pid);
+	return sd_bus_reply_method_return(m, "");
+}
+
 static int set_unit(sd_bus_message *m, void *data, sd_bus_error *error)
 {
 	const char *unit;
@@ -317,6 +342,8 @@ static const sd_bus_vtable manager[] = {
 	SD_BUS_METHOD("StartTransientUnit", "ssa(sv)a(sa(sv))", "o", start_unit,
 		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("SetUnitProperties", "sba(sv)", "", set_unit, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("AttachProcessesToUnit", "ssau", "", attach_processes,
+		      SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("StopUnit", "ss", "o", stop_unit, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("ResetFailedUnit", "s", "", reset_unit, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_SIGNAL("JobRemoved", "uoss", 0),
