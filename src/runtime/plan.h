@@ -121,6 +121,7 @@ struct plan {
 	const struct cgroup_host *host;
 	struct cgroup_plan cgroup;
 	bool has_cgroup;
+	bool cgroup_writable;		    /* as the container sees it on /sys/fs/cgroup */
 	struct scope_request scope;	    /* where the place's manager is systemd */
 	struct cgroup_device *device_rules; /* the specification's and the default ones */
 	struct seccomp_filter filter;

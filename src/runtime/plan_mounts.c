@@ -295,6 +295,17 @@ static int add_layer_sources(struct plan *plan, struct err *err)
 	return 0;
 }
 
+static int add_cgroup_view(struct plan *plan, unsigned int i, struct err *err)
+{
+	const struct planned_mount *m = &plan->mounts[i];
+
+	/* Of two in one place the last is the one that is seen. */
+	if (str_eq(m->target, "/sys/fs/cgroup"))
+		plan->cgroup_writable = !((m->options.attr_set | m->options.rec_set) &
+					  MOUNT_ATTR_RDONLY);
+	return plan_add(plan, STEP_CGROUP_VIEW, i, m->target, err);
+}
+
 int plan_add_sources(struct plan *plan, struct err *err)
 {
 	const struct spec *spec = plan->spec;
@@ -309,8 +320,7 @@ int plan_add_sources(struct plan *plan, struct err *err)
 		    plan_add(plan, STEP_FS_SOURCE, (unsigned int)i, spec->mounts[i].type, err) < 0)
 			return -1;
 		if (is_cgroup(&spec->mounts[i]) && plan->has_cgroup &&
-		    plan_add(plan, STEP_CGROUP_VIEW, (unsigned int)i, plan->mounts[i].target, err) <
-			    0)
+		    add_cgroup_view(plan, (unsigned int)i, err) < 0)
 			return -1;
 	}
 	if (plan->bind_nodes && plan->dev != DEV_BOUND &&

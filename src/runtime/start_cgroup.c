@@ -80,19 +80,6 @@ static int attach(const struct start *s, struct err *err)
 	return scope_ask_more(&s->scope, &request, err);
 }
 
-static bool has_writable_view(const struct spec *spec)
-{
-	for (size_t i = 0; i < spec->mount_count; i++) {
-		const struct spec_mount *m = &spec->mounts[i];
-
-		if (m->type && str_eq(m->type, "cgroup") &&
-		    str_eq(m->destination, "/sys/fs/cgroup"))
-			return !strv_contains(&m->options, "ro") &&
-			       !strv_contains(&m->options, "rro");
-	}
-	return false;
-}
-
 /* "Cgroup ownership" of config-linux.md: of a group that the container sees as its root and may write in, its user
  * is the owner. On v1 that would hand over its own limits. */
 static int hand_over(const struct start *s, struct err *err)
@@ -102,7 +89,7 @@ static int hand_over(const struct start *s, struct err *err)
 	uint32_t uid;
 
 	if (plan->host->mode != CGROUP_V2 || !place || place->delegated || !s->cgroup.count ||
-	    !plan->own[NS_CGROUP] || !has_writable_view(plan->spec))
+	    !plan->own[NS_CGROUP] || !plan->cgroup_writable)
 		return 0;
 	if (start_host_id(s, false, plan->spec->process.user.uid, &uid, err) < 0)
 		return -1;

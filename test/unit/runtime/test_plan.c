@@ -251,6 +251,45 @@ TEST(without_a_terminal_or_no_new_privs)
 	check_plan("plain");
 }
 
+TEST(the_groups_are_writable_as_the_options_together_say)
+{
+	static const struct {
+		const char *destination, *type, *options[3];
+		bool writable;
+	} rows[] = {
+		{"/sys/fs/cgroup", "cgroup", {"ro"}, false},
+		{"/sys/fs/cgroup", "cgroup", {"nosuid"}, true},
+		{"/sys/fs/cgroup", "cgroup", {"ro", "rw"}, true},
+		{"/sys/fs/cgroup", "cgroup", {"rw", "ro"}, false},
+		{"/sys/fs/cgroup", "cgroup", {"rro"}, false},
+		{"/sys/fs/cgroup", "cgroup2", {"rw"}, true},
+		{"/sys//fs/cgroup/", "cgroup", {"rw"}, true},
+		{"/elsewhere", "cgroup", {"rw"}, false},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		use("debian12-v2", "v2-systemd");
+		for (size_t k = 0; k < spec.mount_count; k++)
+			if (str_eq(spec.mounts[k].destination, "/sys/fs/cgroup")) {
+				struct spec_mount *m = &spec.mounts[k];
+
+				strv_done(&m->options);
+				for (size_t n = 0; n < 3 && rows[i].options[n]; n++)
+					CHECK_OK(strv_add(&m->options, rows[i].options[n], &err));
+				free(m->type);
+				free(m->destination);
+				m->type = str_dup(rows[i].type, &err);
+				m->destination = str_dup(rows[i].destination, &err);
+			}
+		struct plan *plan = make_plan();
+		CHECK_OK(plan);
+		if (plan->cgroup_writable != rows[i].writable)
+			printf("row %zu\n", i);
+		CHECK(plan->cgroup_writable == rows[i].writable);
+		done(plan);
+	}
+}
+
 /* ---- what this host cannot do ---- */
 
 TEST(a_missing_controller_is_a_warning)
