@@ -192,9 +192,14 @@ static void end_by_spec(const struct state_dir *dir)
 		return;
 	spec_init(&spec);
 	/* Of one that was half made there is no configuration, and its hooks have nothing to end. */
-	if (life_read_spec(dir, &spec, &err) == 0 &&
-	    (runtime_resctrl_remove(&spec, dir->state.id, NULL, &err) < 0 ||
-	     run_poststop(dir, &spec, &err) < 0))
+	if (life_read_spec(dir, &spec, &err) == 0) {
+		struct err removing = ERR_INIT;
+
+		if (runtime_resctrl_remove(&spec, dir->state.id, NULL, &removing) < 0)
+			warn_emit("%s", removing.message);
+		run_poststop(dir, &spec, &err);
+	}
+	if (err.kind != ERR_NONE)
 		warn_emit("%s", err.message);
 	spec_done(&spec);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fail.h"
 #include "base/fd.h"
 #include "base/own.h"
 #include "kernel/netdev.h"
@@ -49,6 +50,8 @@ int runtime_resctrl_remove(const struct spec *spec, const char *id, const char *
 {
 	struct err absent = ERR_INIT;
 
+	if (fail_point("resctrl.remove", err) < 0)
+		return -1;
 	if (!spec->linux_.intel_rdt)
 		return 0;
 	own_fd int fd = open_resctrl(place, &absent);

@@ -528,6 +528,10 @@ poststop one stopped $host no second" ] || fail "$(cat "$log")"
 	[[ $stderr == *"warning: hook '/no/such/hook' (poststop[0])"* ]] || fail
 	[[ $stderr == *"warning: hook '/bin/false' (poststop[1]): exited with 1"* ]] || fail
 	[ -e "$E2E_STATE/last" ] || fail "a hook that failed has kept the next from running"
+	rm "$E2E_STATE/last"
+	INSULA_FAIL=resctrl.remove=error:EBUSY ok runtime run --bundle "$BUNDLE" one
+	[[ $stderr == *"warning: failpoint resctrl.remove"* ]] || fail
+	[ -e "$E2E_STATE/last" ] || fail "a group that stays has kept the hooks from running"
 	[ -z "$(runtime list -q)" ]
 	bundle '.hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "60"], timeout: 1}]'
 	refused_by 125 "did not end within 1 s, and was killed" runtime create --bundle "$BUNDLE" one
