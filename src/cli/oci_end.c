@@ -190,17 +190,15 @@ static int remove_group(const struct oci *oci, struct state_dir *dir, struct err
 	own(cgroup_host) struct cgroup_host host = {0};
 	own(cgroup_place) struct cgroup_place place = CGROUP_PLACE_INIT;
 	struct err reading = ERR_INIT;
-	bool rootless;
 	struct spec spec;
 	int status = -1;
 
 	spec_init(&spec);
 	if (spec_read(dir->fd, "config.json", &spec, &reading) < 0)
 		warn_emit("%s", reading.message); /* then the default place */
-	if (life_is_rootless(oci, &rootless, err) == 0 &&
-	    cgroup_host_probe_groups(&host, err) == 0 &&
-	    cgroup_place_decide((enum cgroup_manager)oci->cgroup_manager, rootless, dir->state.id,
-				&spec, &host, &place, err) == 0) {
+	if (cgroup_host_probe_groups(&host, err) == 0 &&
+	    cgroup_place_decide((enum cgroup_manager)oci->cgroup_manager, life_is_rootless(oci),
+				dir->state.id, &spec, &host, &place, err) == 0) {
 		place.path = place.path ? place.path : cgroup_place_name(&place, &host, err);
 		status = cgroup_place_remove(&place, &host, LIFE_KILL_MS, err);
 	}

@@ -42,14 +42,9 @@ bool life_rootless_for(const struct oci *oci, bool root)
 	return oci->rootless == OCI_ROOTLESS_YES || (oci->rootless == OCI_ROOTLESS_AUTO && !root);
 }
 
-int life_is_rootless(const struct oci *oci, bool *ret, struct err *err)
+bool life_is_rootless(const struct oci *oci)
 {
-	struct facts facts = {0};
-
-	if (oci->rootless == OCI_ROOTLESS_AUTO && facts_probe_process(AT_FDCWD, &facts, err) < 0)
-		return -1;
-	*ret = life_rootless_for(oci, facts.root);
-	return 0;
+	return life_rootless_for(oci, facts_is_root());
 }
 
 char *life_run_root(const struct oci *oci, struct err *err)

@@ -16,7 +16,7 @@
 /* The state directory, of --root or the default: below /run for root, else below XDG_RUNTIME_DIR. */
 int life_open_root(const struct oci *oci, bool make, struct err *err);
 /* --rootless, or what we are: whose service manager and whose control groups are meant. */
-int life_is_rootless(const struct oci *oci, bool *ret, struct err *err);
+bool life_is_rootless(const struct oci *oci);
 /* The same for who knows already whether we are root of the host. */
 bool life_rootless_for(const struct oci *oci, bool root);
 /* The directory of the launch pad; the caller's to free. */
