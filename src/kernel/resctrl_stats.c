@@ -35,13 +35,15 @@ static char *read_text(int dir_fd, const char *name)
 	return take(text);
 }
 
+/* "Unavailable", "Error" and "Unassigned" are what the kernel says where it has no number. */
 static void write_number(struct json_writer *w, const char *key, int dir_fd, const char *name)
 {
 	own_free char *text = read_text(dir_fd, name);
+	struct err no_number = ERR_INIT;
+	uint64_t value;
 
-	if (!text)
-		return;
-	json_write_member_u64(w, key, strtoull(text, NULL, 0));
+	if (text && str_to_u64(text, 0, UINT64_MAX, name, &value, &no_number) == 0)
+		json_write_member_u64(w, key, value);
 }
 
 /* ---- what the processor can divide ---- */

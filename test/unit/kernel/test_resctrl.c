@@ -147,6 +147,19 @@ TEST(statistics_have_what_the_machine_has)
 		"\"mbm_stats\":[{\"mbm_total_bytes\":18446744073709551615},{\"mbm_total_bytes\":7}]"
 		","
 		"\"cmt_stats\":[{\"llc_occupancy\":4096},{\"llc_occupancy\":0}]}");
+	/* What the hardware does not tell just now is left out, not 0. */
+	put("gold/mon_groups/box/mon_data/mon_L3_00/mbm_total_bytes", "Unavailable\n");
+	put("gold/mon_groups/box/mon_data/mon_L3_01/llc_occupancy", "Error\n");
+	check_stats(
+		fd, &config, "box",
+		"{\"l3_cache_info\":{\"cbm_mask\":\"7ff\",\"min_cbm_bits\":1,\"num_closids\":16},"
+		"\"l3_cache_schema_root\":\"L3:0=7ff;1=7ff\",\"l3_cache_schema\":\"L3:0=7f0;1="
+		"01f\","
+		"\"mem_bw_info\":{\"min_bandwidth\":10},\"mem_bw_schema_root\":\"MB:0= 100;1= "
+		"100\","
+		"\"schemata\":[\"L3:0=7f0;1=01f\"],"
+		"\"mbm_stats\":[{},{\"mbm_total_bytes\":7}],"
+		"\"cmt_stats\":[{\"llc_occupancy\":4096},{}]}");
 	/* One that is gone has none. */
 	check_stats(fd, &of_its_own, "box", "{}");
 	done(fd);
