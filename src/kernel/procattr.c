@@ -236,6 +236,24 @@ enum lsm_kind lsm_active(void)
 	return LSM_NONE;
 }
 
+int lsm_check_labels(enum lsm_kind active, const char *profile, const char *label,
+		     bool *ret_apparmor, struct err *err)
+{
+	if (profile && *profile && active != LSM_APPARMOR && !str_eq(profile, "unconfined")) {
+		err_set(err, ERR_UNSUPPORTED, 0,
+			"process.apparmorProfile: '%s': this kernel does not run AppArmor",
+			profile);
+		return err_hint(err, "take the member out, or boot with lsm=...,apparmor");
+	}
+	if (label && *label && active != LSM_SELINUX) {
+		err_set(err, ERR_UNSUPPORTED, 0,
+			"process.selinuxLabel: '%s': this kernel does not run SELinux", label);
+		return err_hint(err, "take the member out");
+	}
+	*ret_apparmor = profile && active == LSM_APPARMOR;
+	return 0;
+}
+
 /* The file that sets the label for execve(2): AppArmor has one of its own from Linux 5.8, so that
  * it works beside another module; "thread-self" because a label belongs to a thread. */
 static int open_exec_label(int proc_fd, enum lsm_kind kind, struct err *err)
@@ -262,10 +280,6 @@ int lsm_open_exec_label(int proc_fd, enum lsm_kind kind, const char *label, int 
 		return 0;
 	if (strlen(label) > LABEL_MAX || str_has_control(label))
 		return err_set(err, ERR_INVALID, 0, "'%s' is not a security label", label);
-	if (kind == LSM_NONE)
-		return err_set(err, ERR_UNSUPPORTED, 0,
-			       "cannot apply security label '%s': no module for it is active",
-			       label);
 	*ret_fd = open_exec_label(proc_fd, kind, err);
 	if (*ret_fd < 0)
 		return err_wrap(err, "cannot apply security label '%s'", label);

@@ -53,8 +53,13 @@ int groups_set(bool are_fixed, size_t count, const uint32_t *groups, struct err 
 enum lsm_kind { LSM_NONE, LSM_APPARMOR, LSM_SELINUX };
 /* Which label module is active and usable here. */
 enum lsm_kind lsm_active(void);
-/* Label for the caller's next execve: write(2) is all that a system call filter has to allow between the two. *ret_fd is -1 where nothing is to be written: "" or NULL. Asked for
- * without an active module: ERR_UNSUPPORTED. "unconfined" is always accepted. */
+/* Can a profile of AppArmor and a label of SELinux (NULL: none) be set where that module is active? ERR_UNSUPPORTED
+ * names the one that nobody would enforce; "" and a profile "unconfined" ask for nothing. *ret_apparmor: there is
+ * something to be done for the profile. */
+int lsm_check_labels(enum lsm_kind active, const char *profile, const char *label,
+		     bool *ret_apparmor, struct err *err);
+/* Label for the caller's next execve: write(2) is all that a system call filter has to allow between the two.
+ * *ret_fd is -1 where nothing is to be written: "" or NULL, or "unconfined" for SELinux. */
 int lsm_open_exec_label(int proc_fd, enum lsm_kind kind, const char *label, int *ret_fd,
 			struct err *err);
 int lsm_write_exec_label(int fd, enum lsm_kind kind, const char *label, struct err *err);

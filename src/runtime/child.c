@@ -293,24 +293,12 @@ static int init_cwd(struct job *job, struct err *err)
 	return 0;
 }
 
-int check_labels(const struct spec_process *process, bool *ret_apparmor, struct err *err)
+int start_check_labels(const struct spec_process *process, bool *ret_apparmor, struct err *err)
 {
-	const char *profile = process->apparmor_profile, *label = process->selinux_label;
-	enum lsm_kind active = profile || label ? lsm_active() : LSM_NONE;
+	bool wanted = plan_has_label(process);
 
-	if (profile && *profile && active != LSM_APPARMOR && !str_eq(profile, "unconfined")) {
-		err_set(err, ERR_UNSUPPORTED, 0,
-			"process.apparmorProfile: '%s': this kernel does not run AppArmor",
-			profile);
-		return err_hint(err, "take the member out, or boot with lsm=...,apparmor");
-	}
-	if (label && *label && active != LSM_SELINUX) {
-		err_set(err, ERR_UNSUPPORTED, 0,
-			"process.selinuxLabel: '%s': this kernel does not run SELinux", label);
-		return err_hint(err, "take the member out");
-	}
-	*ret_apparmor = profile && active == LSM_APPARMOR;
-	return 0;
+	return lsm_check_labels(wanted ? lsm_active() : LSM_NONE, process->apparmor_profile,
+				process->selinux_label, ret_apparmor, err);
 }
 
 /* Before a filter of an older time, which refuses openat2(2). */

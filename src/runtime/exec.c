@@ -319,8 +319,9 @@ static int prepare(struct exec *x, const struct cgroup_host *host, struct err *e
 	if (find_namespaces(x, err) < 0 || find_ids(x, err) < 0 || prepare_limits(x, err) < 0 ||
 	    prepare_caps(x, err) < 0 || find_group(x, host, err) < 0 || resolve_user(x, err) < 0)
 		return -1;
-	return check_labels(x->request->process, &x->apparmor, err) < 0 ? -1
-									: prepare_filter(x, err);
+	if (start_check_labels(x->request->process, &x->apparmor, err) < 0)
+		return -1;
+	return prepare_filter(x, err);
 }
 
 static int start_joiner(struct exec *x, struct err *err)

@@ -25,7 +25,7 @@ struct exec {
 	bool shares_mounts;    /* its mount namespace has others in it, with a root of their own */
 	bool ordinary;	       /* user: no rights outside of his containers */
 	bool groups_are_fixed; /* in the container's user namespace */
-	bool apparmor;	       /* check_labels() */
+	bool apparmor;	       /* lsm_check_labels() */
 	struct proc joiner;
 	bool must_attach; /* A was born in our group, and waits until the service manager has moved it */
 	struct rlimit_entry *rlimits; /* clamped to what we may set */

@@ -52,11 +52,6 @@ static int open_terminal(const struct spec_process *process, int *ret_master, in
 			    (unsigned short)process->console_cols, err);
 }
 
-static bool has_label(const struct spec_process *process)
-{
-	return process->apparmor_profile || process->selinux_label;
-}
-
 /* The filter comes last where no_new_privs allows it, see child.c. */
 static size_t list_steps(const struct runtime_exec *r, struct step steps[static STEP_COUNT])
 {
@@ -65,8 +60,8 @@ static size_t list_steps(const struct runtime_exec *r, struct step steps[static 
 		enum step_op op;
 		bool wanted;
 	} all[] = {
-		{STEP_INIT_LABEL_FILE, has_label(r->process)},
-		{STEP_INIT_LABEL, has_label(r->process)},
+		{STEP_INIT_LABEL_FILE, plan_has_label(r->process)},
+		{STEP_INIT_LABEL, plan_has_label(r->process)},
 		{STEP_INIT_WAIT, true},
 		{STEP_INIT_ROOT, true},
 		{STEP_INIT_SESSION, true},
@@ -140,7 +135,7 @@ static int let_go(const struct exec *x, struct err *err)
 	int kept[FIXED + RUNTIME_PRESERVE_MAX] = {
 		x->joiner_fd,  r->init->pidfd,
 		r->stdio[0],   r->stdio[1],
-		r->stdio[2],   has_label(r->process) ? x->proc_fd : -1,
+		r->stdio[2],   plan_has_label(r->process) ? x->proc_fd : -1,
 		fail_log_fd(), x->shares_mounts ? x->root_fd : -1};
 	size_t count = FIXED;
 

@@ -336,11 +336,16 @@ static int plan_parent_steps(struct plan *plan, struct err *err)
 	return ADD_ALL(plan, err, STEP_RELEASE);
 }
 
+bool plan_has_label(const struct spec_process *process)
+{
+	return process->apparmor_profile || process->selinux_label;
+}
+
 /* From the moment in which the container waits for its start, if it does. */
 static int plan_child_command(struct plan *plan, bool at_creation, struct err *err)
 {
 	const struct spec *spec = plan->spec;
-	bool label = spec->process.apparmor_profile || spec->process.selinux_label;
+	bool label = plan_has_label(&spec->process);
 
 	if (at_creation && ADD_ALL(plan, err, STEP_INIT_FILTER) < 0)
 		return -1;
@@ -364,7 +369,7 @@ static int plan_child_steps(struct plan *plan, struct err *err)
 {
 	const struct spec *spec = plan->spec;
 	bool early = plan->has_filter && !spec->process.no_new_privs;
-	bool label = spec->process.apparmor_profile || spec->process.selinux_label;
+	bool label = plan_has_label(&spec->process);
 	/* Whoever starts it later does not know of an agent, and a hook needs one as the command does. */
 	bool at_creation = !early && plan->filter.notify &&
 			   (plan->request.wait || has_hooks(plan, SPEC_HOOK_START_CONTAINER));

@@ -172,6 +172,8 @@ void plan_print_field(const struct plan *plan, const struct step *step, struct s
 /* /dev, /proc, /sys and what is below them: never through a symbolic link of the image. */
 bool plan_is_own_place(const char *destination);
 void plan_mounts_done(struct plan *plan);
+/* Does it ask for a label of a security module? */
+bool plan_has_label(const struct spec_process *process);
 /* Is any mount shared; and is there something about that for C to do? */
 bool plan_has_shared(const struct plan *plan);
 bool plan_needs_share(const struct plan *plan);

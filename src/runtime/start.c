@@ -643,7 +643,7 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 	s->groups_are_fixed = s->keep_groups || (plan->nested && groups_are_fixed(s->proc_fd, 0));
 	if (geteuid() == 0 && groups_set(s->groups_are_fixed, 0, NULL, err) < 0)
 		return -1;
-	if (check_labels(&plan->spec->process, &s->apparmor, err) < 0)
+	if (start_check_labels(&plan->spec->process, &s->apparmor, err) < 0)
 		return -1;
 	s->labelled = plan->spec->linux_.mount_label && lsm_active() == LSM_SELINUX;
 	if (plan->request.state &&

@@ -79,7 +79,7 @@ struct start {
 		int fds[CGROUP_MAX_HIERARCHIES];
 	} view;
 	int root_source_fd;
-	bool apparmor; /* check_labels() */
+	bool apparmor; /* lsm_check_labels() */
 	bool labelled; /* the mounts get linux.mountLabel: SELinux is active */
 	mode_t umask;  /* P's, to return to */
 	bool moved;    /* P is not in its own namespaces */
@@ -131,7 +131,7 @@ struct job {
 	int delegate_fd; /* cgroup.procs of a directory to move to, once the cgroup namespace is made; -1 */
 	bool own_cgroup_ns;
 	bool groups_are_fixed;
-	bool apparmor;	  /* check_labels() */
+	bool apparmor;	  /* lsm_check_labels() */
 	bool opaque_late; /* not before its id maps are written: see child_run() */
 	/* of an OCI runtime */
 	int hook_fds[2]; /* what its hooks print goes there, or -1 */
@@ -270,9 +270,8 @@ int child_restrict(struct job *job, struct err *err);
 int init_hooks_start(struct job *job, struct err *err);
 /* Become root of the user namespace, or enter the one that is joined first. */
 int init_root(struct job *job, struct err *err);
-/* Labels that this host can set: found out by P, as /sys inside is the container's. *ret_apparmor: there is
- * something to be done for a profile. */
-int check_labels(const struct spec_process *process, bool *ret_apparmor, struct err *err);
+/* By P, as /sys inside is the container's: lsm_check_labels() of this host. */
+int start_check_labels(const struct spec_process *process, bool *ret_apparmor, struct err *err);
 /* Can the command be executed, as far as can be told without doing it? */
 int command_check(const struct job *job, struct err *err);
 /* child_mounts.c */

@@ -251,14 +251,34 @@ TEST(labels_go_to_the_file_of_their_module)
 TEST(a_label_that_nobody_would_enforce_is_refused)
 {
 	struct err err = ERR_INIT;
+	static const enum lsm_kind other[] = {LSM_NONE, LSM_SELINUX, LSM_APPARMOR};
+	bool apparmor;
+
+	for (size_t i = 0; i < 2; i++) {
+		CHECK_ERR(lsm_check_labels(other[i], "a-profile", NULL, &apparmor, &err),
+			  ERR_UNSUPPORTED, "process.apparmorProfile: 'a-profile'");
+		CHECK_OK(lsm_check_labels(other[i], "unconfined", "", &apparmor, &err));
+		CHECK(!apparmor);
+		CHECK_OK(lsm_check_labels(other[i], "", NULL, &apparmor, &err));
+		CHECK(!apparmor);
+	}
+	for (size_t i = 0; i < 3; i += 2)
+		CHECK_ERR(lsm_check_labels(other[i], NULL, "a:b:c:s0", &apparmor, &err),
+			  ERR_UNSUPPORTED, "process.selinuxLabel: 'a:b:c:s0'");
+	CHECK_OK(lsm_check_labels(LSM_SELINUX, NULL, "a:b:c:s0", &apparmor, &err));
+	CHECK(!apparmor);
+	CHECK_OK(lsm_check_labels(LSM_APPARMOR, "unconfined", NULL, &apparmor, &err));
+	CHECK(apparmor);
+}
+
+TEST(a_label_that_is_no_text_is_refused)
+{
+	struct err err = ERR_INIT;
 	int no_proc = -1;
 
-	CHECK_ERR(apply_label(no_proc, LSM_NONE, "a-profile", &err), ERR_UNSUPPORTED,
-		  "'a-profile': no module");
 	CHECK_ERR(apply_label(no_proc, LSM_SELINUX, "a\nb", &err), ERR_INVALID, "security label");
-	CHECK_OK(apply_label(no_proc, LSM_NONE, "", &err));
-	CHECK_OK(apply_label(no_proc, LSM_NONE, NULL, &err));
-	CHECK_OK(apply_label(no_proc, LSM_NONE, "unconfined", &err));
+	CHECK_OK(apply_label(no_proc, LSM_SELINUX, "", &err));
+	CHECK_OK(apply_label(no_proc, LSM_SELINUX, NULL, &err));
 	CHECK_OK(apply_label(no_proc, LSM_SELINUX, "unconfined", &err));
 }
 
