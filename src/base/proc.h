@@ -55,6 +55,8 @@ int proc_wait_end(const struct proc *p, int timeout_ms, struct err *err);
 /* Run a host program with a deadline, stdin from /dev/null, stdout (at most limit bytes) to *out
  * (NULL: inherited). argv[0] is looked up in a fixed PATH. Its exit code in *ret_code. */
 int proc_run(char *const argv[], int timeout_ms, struct str *out, int *ret_code, struct err *err);
+/* Is one of that name there, in that PATH? */
+bool proc_has_program(const char *name);
 
 /* A program of ours: the path that the environment variable holds, or NAME beside our own executable,
  * or in ../libexec/insula/ from there. */

@@ -46,38 +46,39 @@ static void run_done(struct run *run)
 	strv_done(&run->env);
 }
 
-static int find_program(const char *name, char **ret, struct err *err)
+static bool find_program(const char *name, char path[static PATH_MAX])
 {
 	const char *next, *dir = RUN_PATH;
 
-	if (*name == '/') {
-		*ret = str_dup(name, err);
-		return *ret ? 0 : -1;
-	}
 	for (; *dir; dir = *next ? next + 1 : next) {
-		char *path;
-
 		next = strchrnul(dir, ':');
-		path = str_printf(err, "%.*s/%s", (int)(next - dir), dir, name);
-		if (!path)
-			return -1;
-		if (access(path, X_OK) == 0) {
-			*ret = path;
-			return 0;
-		}
-		free(path);
+		if (snprintf(path, PATH_MAX, "%.*s/%s", (int)(next - dir), dir, name) < PATH_MAX &&
+		    access(path, X_OK) == 0)
+			return true;
 	}
-	return err_set(err, ERR_NOT_FOUND, 0, "cannot find the program '%s' in %s", name, RUN_PATH);
+	return false;
+}
+
+bool proc_has_program(const char *name)
+{
+	char path[PATH_MAX];
+
+	return find_program(name, path);
 }
 
 static int prepare(struct run *run, bool capture, struct err *err)
 {
 	struct strv ours = {.items = environ};
+	char path[PATH_MAX];
+	bool given = *run->name == '/';
 
+	if (!given && !find_program(run->name, path))
+		return err_set(err, ERR_NOT_FOUND, 0, "cannot find the program '%s' in %s",
+			       run->name, RUN_PATH);
 	while (environ && environ[ours.count])
 		ours.count++;
-	if (find_program(run->name, &run->program, err) < 0 ||
-	    strv_copy(&run->env, &ours, err) < 0 ||
+	run->program = str_dup(given ? run->name : path, err);
+	if (!run->program || strv_copy(&run->env, &ours, err) < 0 ||
 	    strv_env_set(&run->env, "PATH", RUN_PATH, err) < 0)
 		return -1;
 	run->null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -160,14 +160,13 @@ static int await_maps(struct mapper *m, struct err *err)
 	return -1;
 }
 
-static int unshare_user(struct err *err)
+static int explain_userns(struct err *err)
 {
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0)
-		return 0;
-	err_errno(err, "cannot make a user namespace");
 	if (err->errnum == ENOSPC)
-		return err_hint(err, "sysctl user.max_user_namespaces limits them");
-	return err_hint(err, "this system forbids them to ordinary users: sysctls "
+		return err_hint(err, "sysctl user.max_user_namespaces limits user namespaces");
+	if (err->errnum != EPERM && err->errnum != EACCES)
+		return -1;
+	return err_hint(err, "this system forbids user namespaces to ordinary users: sysctls "
 			     "kernel.unprivileged_userns_clone and "
 			     "kernel.apparmor_restrict_unprivileged_userns");
 }
@@ -197,21 +196,21 @@ static int enter(const struct outer_map *uids, const struct outer_map *gids, str
 
 	if (!alone && start_mapper(&mapper, uids, gids, err) < 0)
 		return -1;
-	if (unshare_user(err) < 0)
-		return -1;
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
+		err_errno(err, "cannot make a user namespace");
+		return explain_userns(err);
+	}
 	if ((alone ? map_alone(0, uids, gids, err) : await_maps(&mapper, err)) < 0)
 		return -1;
 	return become_root(err);
 }
 
-static int nest_both(struct spec *spec, struct outer_map *uids, struct outer_map *gids,
-		     struct err *err)
+static int nest_both(struct spec_idmaps *uid_maps, struct spec_idmaps *gid_maps,
+		     struct outer_map *uids, struct outer_map *gids, struct err *err)
 {
-	struct spec_linux *l = &spec->linux_;
-
-	if (nest(uids, &l->uid_maps, geteuid(), "uidMappings", err) < 0)
+	if (nest(uids, uid_maps, geteuid(), "uidMappings", err) < 0)
 		return -1;
-	return nest(gids, &l->gid_maps, getegid(), "gidMappings", err);
+	return nest(gids, gid_maps, getegid(), "gidMappings", err);
 }
 
 int rootless_enter(struct spec *spec, struct err *err)
@@ -226,7 +225,9 @@ int rootless_enter(struct spec *spec, struct err *err)
 		return err_hint(err,
 				"'insula-runtime spec --rootless' writes such a configuration");
 	}
-	return nest_both(spec, &uids, &gids, err) < 0 ? -1 : enter(&uids, &gids, err);
+	if (nest_both(&l->uid_maps, &l->gid_maps, &uids, &gids, err) < 0)
+		return -1;
+	return enter(&uids, &gids, err);
 }
 
 /* ---- a child ---- */
@@ -251,18 +252,6 @@ static int map_child(pid_t pid, const struct outer_map *uids, const struct outer
 	return map_by_tool("newgidmap", pid, gids, err);
 }
 
-static int explain_clone(struct err *err)
-{
-	if (err->errnum != ENOSPC && err->errnum != EPERM && err->errnum != EACCES)
-		return -1;
-	return err_hint(err, "%s",
-			err->errnum == ENOSPC
-				? "sysctl user.max_user_namespaces limits user namespaces"
-				: "this system forbids user namespaces to ordinary users: sysctls "
-				  "kernel.unprivileged_userns_clone and "
-				  "kernel.apparmor_restrict_unprivileged_userns");
-}
-
 static pid_t clone_mapped(const struct outer_map *uids, const struct outer_map *gids,
 			  struct proc *ret, struct err *err)
 {
@@ -274,7 +263,7 @@ static pid_t clone_mapped(const struct outer_map *uids, const struct outer_map *
 	own_fd int tell_fd = write_fd;
 	pid_t pid = proc_clone(ret, CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS, -1, err);
 	if (pid < 0)
-		return explain_clone(err);
+		return explain_userns(err);
 	if (pid == 0) {
 		fd_close(take_fd(tell_fd));
 		await_parent(hear_fd);
@@ -288,11 +277,14 @@ static pid_t clone_mapped(const struct outer_map *uids, const struct outer_map *
 	return pid;
 }
 
-pid_t rootless_clone(struct spec *spec, struct proc *ret, struct err *err)
+pid_t rootless_clone(struct spec_idmaps *uid_maps, struct spec_idmaps *gid_maps, struct proc *ret,
+		     struct err *err)
 {
 	struct outer_map uids, gids;
 
-	return nest_both(spec, &uids, &gids, err) < 0 ? -1 : clone_mapped(&uids, &gids, ret, err);
+	if (nest_both(uid_maps, gid_maps, &uids, &gids, err) < 0)
+		return -1;
+	return clone_mapped(&uids, &gids, ret, err);
 }
 
 struct called {
@@ -310,22 +302,18 @@ static _Noreturn void call(rootless_fn *fn, void *data, int result_fd)
 	_exit(EXIT_SUCCESS);
 }
 
-int rootless_call(const struct spec_idmaps *uid_maps, const struct spec_idmaps *gid_maps,
-		  rootless_fn *fn, void *data, struct err *err)
+int rootless_call(struct spec_idmaps *uid_maps, struct spec_idmaps *gid_maps, rootless_fn *fn,
+		  void *data, struct err *err)
 {
 	own(proc) struct proc child = PROC_INIT;
 	struct called result;
-	struct spec spec;
 	int read_fd, write_fd;
 
-	spec_init(&spec);
-	spec.linux_.uid_maps = *uid_maps;
-	spec.linux_.gid_maps = *gid_maps;
 	if (fd_pipe(&read_fd, &write_fd, err) < 0)
 		return -1;
 	own_fd int hear_fd = read_fd;
 	own_fd int tell_fd = write_fd;
-	pid_t pid = rootless_clone(&spec, &child, err);
+	pid_t pid = rootless_clone(uid_maps, gid_maps, &child, err);
 	if (pid == 0)
 		call(fn, data, tell_fd);
 	fd_close(take_fd(tell_fd));

@@ -19,15 +19,16 @@ bool rootless_is_needed(void);
 int rootless_enter(struct spec *spec, struct err *err);
 
 /* The same for a child that is made for it, with pid and mount namespaces of its own: it is root there when
- * it begins. Ids of the specification are those of the child's namespace afterwards, in both processes.
+ * it begins. The host ids of the maps are those of the child's namespace afterwards, in both processes.
  * Returns 0 in the child, its number in the parent. */
-pid_t rootless_clone(struct spec *spec, struct proc *ret, struct err *err);
+pid_t rootless_clone(struct spec_idmaps *uids, struct spec_idmaps *gids, struct proc *ret,
+		     struct err *err);
 
-/* Run fn(data) in a child that is root of such a namespace with these maps, for what belongs to their ids.
- * fn's result and error are the caller's. */
+/* Run fn(data) in a child that is root of such a namespace with these maps, which change likewise, for what
+ * belongs to their ids. fn's result and error are the caller's. */
 typedef int rootless_fn(void *data, struct err *err);
-int rootless_call(const struct spec_idmaps *uids, const struct spec_idmaps *gids, rootless_fn *fn,
-		  void *data, struct err *err);
+int rootless_call(struct spec_idmaps *uids, struct spec_idmaps *gids, rootless_fn *fn, void *data,
+		  struct err *err);
 
 /* Ids that an ordinary user may have in a namespace: his own as 0, and those that /etc/subuid and /etc/subgid
  * give him from 1 on, if newuidmap(1) is there to map them. */

@@ -89,20 +89,6 @@ static int add_ranges(const char *path, const char *name, struct spec_idmaps *ma
 	return 0;
 }
 
-static bool has_tool(const char *name)
-{
-	static const char *const places[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
-					     "/usr/bin",	"/sbin",	  "/bin"};
-	char path[64];
-
-	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-		snprintf(path, sizeof path, "%s/%s", places[i], name);
-		if (access(path, X_OK) == 0)
-			return true;
-	}
-	return false;
-}
-
 int rootless_own_ids(struct spec_idmaps *ret_uids, struct spec_idmaps *ret_gids, struct err *err)
 {
 	own_free char *name = own_name(err);
@@ -110,7 +96,7 @@ int rootless_own_ids(struct spec_idmaps *ret_uids, struct spec_idmaps *ret_gids,
 	if (!name || spec_add_idmap(ret_uids, 0, geteuid(), 1, err) < 0 ||
 	    spec_add_idmap(ret_gids, 0, getegid(), 1, err) < 0)
 		return -1;
-	if (!has_tool("newuidmap") || !has_tool("newgidmap"))
+	if (!proc_has_program("newuidmap") || !proc_has_program("newgidmap"))
 		return 0;
 	if (add_ranges("/etc/subuid", name, ret_uids, err) < 0 ||
 	    add_ranges("/etc/subgid", name, ret_gids, err) < 0)
