@@ -202,8 +202,7 @@ int cgroup_explain(const struct cgroup *cg, struct err *err);
 /* The group's v2 directory belongs to uid from here on, with the files that the kernel lists for that: who is there
  * can make groups below it, and change no limit of its own (config-linux.md, "Cgroup ownership"). */
 int cgroup_hand_over(const struct cgroup *cg, uid_t uid, struct err *err);
-/* Make directory `sub` of the group's v2 member and hand it over: the directory and the files by which a
- * delegate moves processes and enables controllers belong to uid and gid (cgroups(7), "Delegation").
+/* Make directory `sub` of the group's v2 member and hand it over, likewise and with its gid (cgroups(7), "Delegation").
  * Returns its cgroup.procs, open for whoever is to move there by writing "0". */
 int cgroup_delegate(const struct cgroup *cg, const char *sub, uid_t uid, gid_t gid,
 		    struct err *err);

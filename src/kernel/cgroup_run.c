@@ -220,42 +220,50 @@ static void delegated_files(char text[static DELEGATED_SIZE])
 			 "cgroup.procs\ncgroup.threads\ncgroup.subtree_control\n");
 }
 
-int cgroup_hand_over(const struct cgroup *cg, uid_t uid, struct err *err)
+/* A directory, and what is in it for a delegate. */
+static int hand_over(int dir_fd, const char *group, uid_t uid, gid_t gid, struct err *err)
 {
-	int dir_fd = cgroup_v2_dir(cg);
 	char text[DELEGATED_SIZE], *rest = text;
 
-	if (dir_fd < 0)
-		return err_set(err, ERR_UNSUPPORTED, 0, "cgroup '%s' is not on cgroup v2",
-			       cg->name);
 	delegated_files(text);
-	if (fchownat(dir_fd, "", uid, (gid_t)-1, AT_EMPTY_PATH) < 0)
-		return err_errno(err, "cannot hand over cgroup '%s'", cg->name);
+	if (fchownat(dir_fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+		return err_errno(err, "cannot hand over cgroup '%s'", group);
 	for (char *name = strsep(&rest, "\n"); name; name = strsep(&rest, "\n"))
-		if (*name && fchownat(dir_fd, name, uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) < 0 &&
+		if (*name && fchownat(dir_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 &&
 		    errno != ENOENT)
-			return err_errno(err, "cannot hand over '%s' of cgroup '%s'", name,
-					 cg->name);
+			return err_errno(err, "cannot hand over '%s' of cgroup '%s'", name, group);
 	return 0;
+}
+
+static int find_v2(const struct cgroup *cg, struct err *err)
+{
+	int dir_fd = cgroup_v2_dir(cg);
+
+	return dir_fd < 0 ? err_set(err, ERR_UNSUPPORTED, 0, "cgroup '%s' is not on cgroup v2",
+				    cg->name)
+			  : dir_fd;
+}
+
+int cgroup_hand_over(const struct cgroup *cg, uid_t uid, struct err *err)
+{
+	int dir_fd = find_v2(cg, err);
+
+	return dir_fd < 0 ? -1 : hand_over(dir_fd, cg->name, uid, (gid_t)-1, err);
 }
 
 int cgroup_delegate(const struct cgroup *cg, const char *sub, uid_t uid, gid_t gid, struct err *err)
 {
-	static const char *const handed[] = {"", "cgroup.procs", "cgroup.threads",
-					     "cgroup.subtree_control"};
-	int dir_fd = cgroup_v2_dir(cg);
+	int dir_fd = find_v2(cg, err);
 
 	if (dir_fd < 0)
-		return err_set(err, ERR_UNSUPPORTED, 0, "cgroup '%s' is not on cgroup v2",
-			       cg->name);
+		return -1;
 	if (mkdirat(dir_fd, sub, 0755) < 0 && errno != EEXIST)
 		return err_errno(err, "cannot make cgroup '%s/%s'", cg->name, sub);
 	own_fd int sub_fd = openat(dir_fd, sub, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (sub_fd < 0)
 		return err_errno(err, "cannot open cgroup '%s/%s'", cg->name, sub);
-	for (size_t i = 0; (uid || gid) && i < sizeof(handed) / sizeof(handed[0]); i++)
-		if (fchownat(sub_fd, handed[i], uid, gid, AT_EMPTY_PATH) < 0)
-			return err_errno(err, "cannot hand over cgroup '%s/%s'", cg->name, sub);
+	if ((uid || gid) && hand_over(sub_fd, sub, uid, gid, err) < 0)
+		return err_wrap(err, "cgroup '%s'", cg->name);
 	int procs_fd = openat(sub_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
 	return procs_fd < 0 ? err_errno(err, "cannot enter cgroup '%s/%s'", cg->name, sub)
 			    : procs_fd;

@@ -48,6 +48,22 @@ int start_scope(struct start *s, const struct step *step, struct err *err)
 	return cgroup_move_below(plan->host, reply.path, subgroup, reply.placeholder, err);
 }
 
+/* "Cgroup ownership" of config-linux.md: of a group that the container sees as its root and may write in, its user
+ * is the owner. On v1 that would hand over its own limits. */
+static int hand_over(const struct start *s, struct err *err)
+{
+	const struct plan *plan = s->plan;
+	uint32_t uid;
+
+	if (plan->host->mode != CGROUP_V2 || !plan->request.place || !s->cgroup.count ||
+	    !plan->own[NS_CGROUP] || !plan->cgroup_writable)
+		return 0;
+	if (start_host_id(s, false, plan->spec->process.user.uid, &uid, err) < 0)
+		return -1;
+	return uid == geteuid() ? 0 : cgroup_hand_over(&s->cgroup, uid, err);
+}
+
+/* Here, as the launch pad has no /sys to tell what a delegate may have. */
 int start_cgroup(struct start *s, const struct step *step, struct err *err)
 {
 	const struct plan *plan = s->plan;
@@ -56,7 +72,7 @@ int start_cgroup(struct start *s, const struct step *step, struct err *err)
 	if (cgroup_create(plan->host, &plan->cgroup, &s->cgroup, err) < 0)
 		return -1;
 	if (!place || !place->delegated)
-		return 0;
+		return hand_over(s, err);
 	s->delegate_fd = cgroup_delegate(&s->cgroup, place->delegated, plan->root_uid,
 					 plan->root_gid, err);
 	return s->delegate_fd < 0 ? err_wrap(err, "annotations: run.oci.delegate-cgroup") : 0;
@@ -80,22 +96,6 @@ static int attach(const struct start *s, struct err *err)
 	return scope_ask_more(&s->scope, &request, err);
 }
 
-/* "Cgroup ownership" of config-linux.md: of a group that the container sees as its root and may write in, its user
- * is the owner. On v1 that would hand over its own limits. */
-static int hand_over(const struct start *s, struct err *err)
-{
-	const struct plan *plan = s->plan;
-	const struct cgroup_place *place = plan->request.place;
-	uint32_t uid;
-
-	if (plan->host->mode != CGROUP_V2 || !place || place->delegated || !s->cgroup.count ||
-	    !plan->own[NS_CGROUP] || !plan->cgroup_writable)
-		return 0;
-	if (start_host_id(s, false, plan->spec->process.user.uid, &uid, err) < 0)
-		return -1;
-	return uid == geteuid() ? 0 : cgroup_hand_over(&s->cgroup, uid, err);
-}
-
 int start_cgroup_entered(struct start *s, struct err *err)
 {
 	if (s->must_attach && (attach(s, err) < 0 || fail_point("start.attached", err) < 0 ||
@@ -105,7 +105,7 @@ int start_cgroup_entered(struct start *s, struct err *err)
 	if (s->scope.sock_fd >= 0 && s->cgroup.count > 1 &&
 	    cgroup_join_all(&s->cgroup, s->child.pid, err) < 0)
 		return -1;
-	if (cgroup_finish(&s->plan->cgroup, &s->cgroup, err) < 0 || hand_over(s, err) < 0)
+	if (cgroup_finish(&s->plan->cgroup, &s->cgroup, err) < 0)
 		return -1;
 	if (s->scope.sock_fd < 0)
 		return 0;
