@@ -202,15 +202,15 @@ static bool may_attach(const struct exec *x)
 {
 	const struct cgroup_place *place = x->request->place;
 
-	return place && place->manager == CGROUP_MANAGER_SYSTEMD && place->unit &&
-	       strstr(x->cgroup.name, place->unit);
+	return place && place->manager == CGROUP_MANAGER_SYSTEMD &&
+	       cgroup_place_end_of_unit(place, x->cgroup.name);
 }
 
 /* Of an ordinary user in a login session: see runtime/scope.h. */
 static int attach(struct exec *x, struct err *err)
 {
 	const struct cgroup_place *place = x->request->place;
-	char *below = strstr(x->cgroup.name, place->unit) + strlen(place->unit);
+	char *below = cgroup_place_end_of_unit(place, x->cgroup.name);
 	const struct scope_request request = {
 		.verb = SCOPE_ATTACH,
 		.user = place->user,
@@ -374,13 +374,13 @@ static int set_limits(const struct exec *x, pid_t pid, struct err *err)
 static int release(struct exec *x, const struct proc *born, int master, int slave, struct err *err)
 {
 	const struct runtime_exec *r = x->request;
-	struct release release = {.identity = x->identity};
 
 	if (set_limits(x, born->pid, err) < 0 || fail_point("exec.born", err) < 0 ||
 	    (r->born && r->born(r->born_data, born, master, err) < 0) ||
 	    fail_point("exec.release", err) < 0)
 		return -1;
-	return fd_send(x->sync_fd, &release, sizeof release, &slave, slave >= 0 ? 1 : 0, err);
+	return fd_send(x->sync_fd, &x->identity, sizeof x->identity, &slave, slave >= 0 ? 1 : 0,
+		       err);
 }
 
 static int tell_agent(const struct exec *x, const struct proc *born, struct err *err)

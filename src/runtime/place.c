@@ -254,3 +254,16 @@ char *cgroup_place_name(const struct cgroup_place *place, const struct cgroup_ho
 		return NULL;
 	return str_take(&path);
 }
+
+char *cgroup_place_end_of_unit(const struct cgroup_place *place, const char *group)
+{
+	size_t len = place->unit ? strlen(place->unit) : 0;
+	char *found = NULL, *end;
+
+	for (const char *part = group; len && part && *part; part = *end ? end + 1 : end) {
+		end = strchrnul(part, '/');
+		if ((size_t)(end - part) == len && !memcmp(part, place->unit, len))
+			found = end;
+	}
+	return found;
+}

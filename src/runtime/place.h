@@ -78,6 +78,10 @@ void cgroup_place_done(struct cgroup_place *place);
 char *cgroup_place_name(const struct cgroup_place *place, const struct cgroup_host *host,
 			struct err *err);
 
+/* Behind the directory of its unit in a group's name, NULL where the group is not in it. The unit of a manager
+ * in a container may be called like the one around it: the last one. */
+char *cgroup_place_end_of_unit(const struct cgroup_place *place, const char *group);
+
 /* What a start made of it: the group's path, or none. */
 int cgroup_place_note(struct cgroup_place *place, const struct cgroup_host *host,
 		      const struct cgroup *cgroup, struct err *err);

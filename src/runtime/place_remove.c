@@ -89,18 +89,17 @@ static int stop_unit(const struct cgroup_place *place, int timeout_ms, struct er
 	return 1;
 }
 
-/* Up to and with the last directory that is called like the unit. */
+/* With what is left in it. */
 static int remove_scope(const struct cgroup_place *place, const struct cgroup_host *host,
 			int timeout_ms, struct err *err)
 {
-	const char *unit = strstr(place->path, place->unit);
+	const char *end = cgroup_place_end_of_unit(place, place->path);
 	struct cgroup_place scope = {.manager = CGROUP_MANAGER_CGROUPFS};
 	int status;
 
-	if (!unit)
+	if (!end)
 		return 0;
-	scope.path = str_dup_len(place->path, (size_t)(unit - place->path) + strlen(place->unit),
-				 err);
+	scope.path = str_dup_len(place->path, (size_t)(end - place->path), err);
 	status = scope.path ? remove_group(&scope, host, timeout_ms, err) : -1;
 	free(scope.path);
 	return status;

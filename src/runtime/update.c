@@ -51,12 +51,12 @@ static void complete_quota(const struct cgroup_host *host, const struct cgroup *
 /* Everything above the unit is the service manager's. */
 static unsigned int foreign_depth(const struct cgroup_place *place)
 {
-	const char *unit = place->unit ? strstr(place->path, place->unit) : NULL;
+	const char *end = cgroup_place_end_of_unit(place, place->path);
 	unsigned int depth = 0;
 
-	for (const char *p = place->path; unit && p < unit; p++)
+	for (const char *p = place->path; end && p < end; p++)
 		depth += *p == '/';
-	return unit ? depth + 1 : 0;
+	return end ? depth + 1 : 0;
 }
 
 static int tell_systemd(const struct cgroup_place *place, const struct cgroup_host *host,

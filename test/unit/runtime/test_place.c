@@ -181,6 +181,32 @@ TEST(annotations_that_are_no_directory_or_property_are_refused)
 	}
 }
 
+TEST(a_unit_is_a_whole_directory_and_the_last_of_its_name)
+{
+	static const struct {
+		const char *unit, *group;
+		int end; /* -1: none */
+	} rows[] = {
+		{"a.scope", "system.slice/a.scope/container", 20},
+		{"a.scope", "system.slice/a.scope", 20},
+		{"a.scope", "a.scope/x", 7},
+		{"a.scope", "system.slice/data.scope/a.scope/x", 31},
+		{"a.scope", "system.slice/data.scope/x", -1},
+		{"a.scope", "system.slice/a.scope.d/x", -1},
+		{"a.scope", "m.slice/a.scope/container/system.slice/a.scope/container", 46},
+		{"a.scope", "", -1},
+		{"a.scope", NULL, -1},
+		{NULL, "insula-box", -1},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct cgroup_place at = {.unit = (char *)rows[i].unit};
+		const char *end = cgroup_place_end_of_unit(&at, rows[i].group);
+
+		CHECK_INT(end ? (int)(end - rows[i].group) : -1, rows[i].end);
+	}
+}
+
 TEST(disabled_has_no_group)
 {
 	use("hybrid", "/a/b");
