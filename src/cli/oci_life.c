@@ -139,41 +139,21 @@ static int await_end(struct state_dir *dir, struct err *err)
 			dir->init.pid);
 }
 
-/* In the caller's namespaces, when the container is there. */
-static int run_poststart(const struct state_dir *dir, const struct spec *spec, struct err *err)
+/* In the caller's namespaces, when the container is there, and when it is gone. */
+static int run_hooks(const struct state_dir *dir, const struct spec *spec, enum spec_hook_kind kind,
+		     enum state_status status, struct err *err)
 {
 	struct hook_place place = HOOK_PLACE_INIT;
 
-	if (!spec->hooks[SPEC_HOOK_POSTSTART].count)
+	if (!spec->hooks[kind].count)
 		return 0;
 	if (hooks_open_output(&dir->state, &place.out_fd, &place.err_fd, err) < 0)
 		return -1;
-	int result = hooks_run(spec, SPEC_HOOK_POSTSTART, &dir->state, STATE_RUNNING,
-			       dir->state.pid, &place, err);
+	int result = hooks_run(spec, kind, &dir->state, status,
+			       status == STATE_STOPPED ? 0 : dir->state.pid, &place, err);
 	fd_close(place.out_fd);
 	fd_close(place.err_fd);
 	return result;
-}
-
-/* And when it is gone: one that fails stops neither the others nor the end. */
-static int run_poststop(const struct state_dir *dir, const struct spec *spec, struct err *err)
-{
-	struct hook_place place = HOOK_PLACE_INIT;
-
-	if (!spec->hooks[SPEC_HOOK_POSTSTOP].count)
-		return 0;
-	if (hooks_open_output(&dir->state, &place.out_fd, &place.err_fd, err) < 0)
-		return -1;
-	for (size_t i = 0; i < spec->hooks[SPEC_HOOK_POSTSTOP].count; i++) {
-		struct err failed = ERR_INIT;
-
-		if (hooks_run_one(spec, SPEC_HOOK_POSTSTOP, i, &dir->state, STATE_STOPPED, 0,
-				  &place, &failed) < 0)
-			warn_emit("%s", failed.message);
-	}
-	fd_close(place.out_fd);
-	fd_close(place.err_fd);
-	return 0;
 }
 
 /* What only the configuration tells of: groups of resctrl, and the last hooks. One that fails stops nobody:
@@ -192,7 +172,7 @@ static void end_by_spec(const struct state_dir *dir)
 
 		if (runtime_resctrl_remove(&spec, dir->state.id, NULL, &removing) < 0)
 			warn_emit("%s", removing.message);
-		run_poststop(dir, &spec, &err);
+		run_hooks(dir, &spec, SPEC_HOOK_POSTSTOP, STATE_STOPPED, &err);
 	}
 	if (err.kind != ERR_NONE)
 		warn_emit("%s", err.message);
@@ -304,7 +284,7 @@ static int start_it(struct state_dir *dir, struct err *err)
 			dir, LIFE_START_MS + hooks_timeout_ms(&spec, SPEC_HOOK_START_CONTAINER),
 			err);
 	bool kill = status < 0 && err->kind == ERR_TIMEOUT;
-	if (status == 0 && run_poststart(dir, &spec, err) < 0)
+	if (status == 0 && run_hooks(dir, &spec, SPEC_HOOK_POSTSTART, STATE_RUNNING, err) < 0)
 		kill = true;
 	if (kill) {
 		proc_signal(&dir->init, SIGKILL, &ignored);

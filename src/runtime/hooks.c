@@ -20,6 +20,7 @@
 
 #include "base/fail.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/own.h"
 
@@ -235,16 +236,15 @@ int hooks_open_output(const struct state *state, int *ret_out_fd, int *ret_err_f
 	return 0;
 }
 
-int hooks_run_one(const struct spec *spec, enum spec_hook_kind kind, size_t i,
-		  const struct state *state, enum state_status status, int32_t pid,
-		  const struct hook_place *place, struct err *err)
+/* Each reads the state in a file of its own: what one leaves behind may still be reading. */
+static int run_hook(const struct spec *spec, enum spec_hook_kind kind, size_t i,
+		    const struct str *text, const struct hook_place *place, struct err *err)
 {
 	const struct spec_hook *hook = &spec->hooks[kind].items[i];
-	own(str) struct str text = STR_INIT(8u << 20);
 
-	if (fail_point("hooks.run", err) < 0 || state_document(state, status, pid, &text, err) < 0)
+	if (fail_point("hooks.run", err) < 0)
 		return -1;
-	own_fd int state_fd = fd_sealed_memfd("state", text.data, text.len, err);
+	own_fd int state_fd = fd_sealed_memfd("state", text->data, text->len, err);
 	own(hook_run) struct hook_run run = {.hook = hook,
 					     .place = place,
 					     .state_fd = state_fd,
@@ -262,8 +262,22 @@ int hooks_run(const struct spec *spec, enum spec_hook_kind kind, const struct st
 	      enum state_status status, int32_t pid, const struct hook_place *place,
 	      struct err *err)
 {
-	for (size_t i = 0; i < spec->hooks[kind].count; i++)
-		if (hooks_run_one(spec, kind, i, state, status, pid, place, err) < 0)
+	own(str) struct str text = STR_INIT(8u << 20);
+	struct err failed = ERR_INIT;
+
+	if (!spec->hooks[kind].count)
+		return 0;
+	if (state_document(state, status, pid, &text, err) < 0)
+		return -1;
+	for (size_t i = 0; i < spec->hooks[kind].count; i++) {
+		if (run_hook(spec, kind, i, &text, place, &failed) == 0)
+			continue;
+		if (kind != SPEC_HOOK_POSTSTOP) {
+			*err = failed;
 			return -1;
+		}
+		warn_emit("%s", failed.message);
+		failed = ERR_INIT;
+	}
 	return 0;
 }

@@ -27,14 +27,11 @@ struct hook_place {
  * for appending; -1 where there is none. */
 int hooks_open_output(const struct state *state, int *ret_out_fd, int *ret_err_fd, struct err *err);
 
-/* One hook, told the pid as who runs it sees it. A hook's environment is exactly the one that it lists, or ours where it lists
- * none, as runc has it. One without a timeout has HOOK_TIMEOUT_S seconds. Where it fails:
- * "hook 'PATH' (createRuntime[0]): exited with 3: LAST LINE IT WROTE". */
+/* Every hook of one kind, told the pid as who runs it sees it. A hook's environment is exactly the one that it
+ * lists, or ours where it lists none, as runc has it. One without a timeout has HOOK_TIMEOUT_S seconds. The first
+ * that fails ends it: "hook 'PATH' (createRuntime[0]): exited with 3: LAST LINE IT WROTE"; for hooks of a
+ * container that is gone, that is a warning, and the others run. */
 #define HOOK_TIMEOUT_S 300
-int hooks_run_one(const struct spec *spec, enum spec_hook_kind kind, size_t i,
-		  const struct state *state, enum state_status status, int32_t pid,
-		  const struct hook_place *place, struct err *err);
-/* Every hook of one kind; the first that fails ends it. */
 int hooks_run(const struct spec *spec, enum spec_hook_kind kind, const struct state *state,
 	      enum state_status status, int32_t pid, const struct hook_place *place,
 	      struct err *err);
