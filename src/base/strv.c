@@ -22,24 +22,6 @@ void strv_done(struct strv *v)
 	*v = STRV_INIT;
 }
 
-/* Room for one more item and the NULL behind it. */
-static int reserve(struct strv *v, struct err *err)
-{
-	size_t capacity = v->cap > 0 ? v->cap * 2 : 8;
-	char **items;
-
-	if (v->count >= STRV_MAX)
-		return err_set(err, ERR_LIMIT, 0, "more than %d items in a list", STRV_MAX);
-	if (v->count + 1 < v->cap)
-		return 0;
-	items = reallocarray(v->items, capacity, sizeof(*items));
-	if (!items)
-		return err_set(err, ERR_LIMIT, 0, "out of memory");
-	v->items = items;
-	v->cap = capacity;
-	return 0;
-}
-
 int strv_reserve(struct strv *v, size_t count, struct err *err)
 {
 	char **items;
@@ -57,13 +39,23 @@ int strv_reserve(struct strv *v, size_t count, struct err *err)
 	return 0;
 }
 
+/* Room for one more item and the NULL behind it. */
+static int reserve_one(struct strv *v, struct err *err)
+{
+	size_t more = v->cap ? v->cap * 2 : 8;
+
+	if (v->count + 1 < v->cap)
+		return 0;
+	return strv_reserve(v, v->count < STRV_MAX && more > STRV_MAX ? STRV_MAX : more - 1, err);
+}
+
 int strv_take(struct strv *v, char *text, struct err *err)
 {
 	own_free char *owned = text;
 
 	if (!owned)
 		return err_set(err, ERR_LIMIT, 0, "out of memory");
-	if (reserve(v, err) < 0)
+	if (reserve_one(v, err) < 0)
 		return -1;
 	v->items[v->count++] = take(owned);
 	v->items[v->count] = NULL;
@@ -81,6 +73,8 @@ int strv_copy(struct strv *v, const struct strv *from, struct err *err)
 {
 	size_t before = v->count;
 
+	if (from->count && strv_reserve(v, before + from->count, err) < 0)
+		return -1;
 	for (size_t i = 0; i < from->count; i++) {
 		if (strv_add(v, from->items[i], err) == 0)
 			continue;

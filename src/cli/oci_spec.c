@@ -39,7 +39,7 @@ static int follow_peers(const struct oci *oci, struct spec *spec, struct err *er
 		return 0;
 	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
 		return -1;
-	if (host.count != 1 || !host.hierarchies[0].v2)
+	if (host.mode != CGROUP_V2)
 		spec->linux_.namespaces[SPEC_NS_CGROUP].given = false;
 	return 0;
 }

@@ -63,9 +63,10 @@ static int init_wait(struct job *job, struct err *err)
 	size_t count = 0, taken = 0;
 
 	job->pid = getpid(); /* a filter may refuse it later */
-	ssize_t n = fd_recv(job->sync_fd, &job->release, sizeof job->release, fds, 2, &count, err);
+	ssize_t n = fd_recv(job->sync_fd, &job->identity, sizeof job->identity, fds, 2, &count,
+			    err);
 
-	if (n != sizeof job->release)
+	if (n != sizeof job->identity)
 		_exit(EXIT_FAILURE);
 	if (job->plan && job->plan->shares_mounts && taken < count)
 		job->root_fd = fds[taken++];
@@ -208,7 +209,7 @@ static int init_session(struct job *job, struct err *err)
 {
 	if (job->process->terminal) {
 		find_own_terminal(job);
-		uint32_t uid = job->release.identity.uid;
+		uint32_t uid = job->identity.uid;
 
 		/* The user of the terminal owns it, as after a log-in. */
 		if (fchown(job->slave_fd, uid, (gid_t)-1) < 0)
@@ -255,7 +256,7 @@ static int init_filter_early(struct job *job, struct err *err)
 
 static int init_user(struct job *job, struct err *err)
 {
-	const struct identity *who = &job->release.identity;
+	const struct identity *who = &job->identity;
 	int64_t mask = job->process->user.umask;
 
 	/* One that container root may search and the user may not is what the configuration asks for. */
@@ -390,7 +391,7 @@ static int execute_init(int init_fd, const struct command *c, struct err *err)
 
 static int set_home(struct job *job, struct strv *env, struct err *err)
 {
-	const char *home = job->release.identity.home;
+	const char *home = job->identity.home;
 
 	if (strv_env_get(env, "HOME"))
 		return 0;

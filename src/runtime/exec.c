@@ -157,7 +157,7 @@ static int resolve_as_root(struct exec *x, struct err *err)
 	    groups_set(groups_are_fixed(x->proc_fd, 0), 0, NULL, err) < 0)
 		return -1;
 	found = identity_resolve_as(x->root_fd, x->root_uid, x->root_gid, user, &x->identity, err);
-	return act_as(0, 0, err) < 0 ? -1 : found;
+	return caps_act_as(0, 0, err) < 0 ? -1 : found;
 }
 
 static int resolve_user(struct exec *x, struct err *err)

@@ -38,7 +38,7 @@ static int open_terminal(const struct spec_process *process, int *ret_master, in
 
 	if (root_fd < 0)
 		return err_errno(err, "cannot open the container's root");
-	if (act_as(0, 0, err) < 0)
+	if (caps_act_as(0, 0, err) < 0)
 		return -1;
 	own_fd int pts_fd = path_open(root_fd, "dev/pts", PATH_BENEATH, O_RDONLY | O_DIRECTORY, 0,
 				      err);

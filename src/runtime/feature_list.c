@@ -70,16 +70,11 @@ static void object(struct json_writer *w, const char *key)
 	json_write_object(w);
 }
 
-static void flag(struct json_writer *w, const char *key, bool value)
-{
-	json_write_member_bool(w, key, value);
-}
-
 /* "KEY": {"enabled": VALUE} */
 static void enabled(struct json_writer *w, const char *key, bool value)
 {
 	object(w, key);
-	flag(w, "enabled", value);
+	json_write_member_bool(w, "enabled", value);
 	json_write_end(w, '}');
 }
 
@@ -122,11 +117,12 @@ static void write_capabilities(struct json_writer *w)
 static void write_cgroup(struct json_writer *w)
 {
 	object(w, "cgroup");
-	flag(w, "v1", true);
-	flag(w, "v2", true);
-	flag(w, "systemd", true);
-	flag(w, "systemdUser", true);
-	flag(w, "rdma", accepts(LINUX("\"resources\":{\"rdma\":{\"x\":{\"hcaHandles\":1}}}")));
+	json_write_member_bool(w, "v1", true);
+	json_write_member_bool(w, "v2", true);
+	json_write_member_bool(w, "systemd", true);
+	json_write_member_bool(w, "systemdUser", true);
+	json_write_member_bool(
+		w, "rdma", accepts(LINUX("\"resources\":{\"rdma\":{\"x\":{\"hcaHandles\":1}}}")));
 	json_write_end(w, '}');
 }
 
@@ -165,7 +161,7 @@ static void write_supported_flags(struct json_writer *w)
 static void write_seccomp(struct json_writer *w)
 {
 	object(w, "seccomp");
-	flag(w, "enabled", true);
+	json_write_member_bool(w, "enabled", true);
 	write_actions(w);
 	seccomp_names(w, "operators", seccomp_ops);
 	seccomp_names(w, "archs", seccomp_archs);
@@ -177,9 +173,11 @@ static void write_seccomp(struct json_writer *w)
 static void write_intel_rdt(struct json_writer *w)
 {
 	object(w, "intelRdt");
-	flag(w, "enabled", accepts(LINUX("\"intelRdt\":{\"closID\":\"x\"}")));
-	flag(w, "schemata", accepts(LINUX("\"intelRdt\":{\"schemata\":[\"L3:0=f\"]}")));
-	flag(w, "monitoring", accepts(LINUX("\"intelRdt\":{\"enableMonitoring\":true}")));
+	json_write_member_bool(w, "enabled", accepts(LINUX("\"intelRdt\":{\"closID\":\"x\"}")));
+	json_write_member_bool(w, "schemata",
+			       accepts(LINUX("\"intelRdt\":{\"schemata\":[\"L3:0=f\"]}")));
+	json_write_member_bool(w, "monitoring",
+			       accepts(LINUX("\"intelRdt\":{\"enableMonitoring\":true}")));
 	json_write_end(w, '}');
 }
 

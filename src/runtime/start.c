@@ -13,19 +13,14 @@
 #include "runtime/start.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/fsuid.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 #include <linux/magic.h>
-#include <linux/securebits.h>
 
 #include "base/fail.h"
 #include "base/fd.h"
@@ -382,7 +377,7 @@ static int step_detach(struct start *s, const struct step *step, struct err *err
 /* Return to every namespace that was left. Must not fail half-way: the caller ends otherwise. */
 static int leave(struct start *s, struct err *err)
 {
-	int status = act_as(0, 0, err);
+	int status = caps_act_as(0, 0, err);
 
 	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++)
 		if (s->own_ns[kind] >= 0 && setns(s->own_ns[kind], (int)ns_flag(kind)) < 0)
@@ -427,7 +422,6 @@ static int tell_agent(struct start *s, struct err *err)
 
 static int step_release(struct start *s, const struct step *step, struct err *err)
 {
-	struct release release = {.identity = s->identity};
 	struct waiting waiting = start_waiting(s);
 	bool wait = s->plan->request.wait;
 	int fds[2];
@@ -437,7 +431,7 @@ static int step_release(struct start *s, const struct step *step, struct err *er
 		fds[count++] = s->detached_fd;
 	if (s->slave_fd >= 0)
 		fds[count++] = s->slave_fd;
-	if (fd_send(s->sync_fd, &release, sizeof release, fds, count, err) < 0)
+	if (fd_send(s->sync_fd, &s->identity, sizeof s->identity, fds, count, err) < 0)
 		return -1;
 	fd_close(take_fd(s->detached_fd));
 	fd_close(take_fd(s->slave_fd));

@@ -23,11 +23,6 @@ struct identity {
 	char home[256]; /* HOME where the environment has none; "" for none */
 };
 
-/* What C is released with; the terminal's slave comes as a descriptor. */
-struct release {
-	struct identity identity;
-};
-
 struct nested; /* start_nested.c */
 
 struct layer_source {
@@ -140,18 +135,13 @@ struct job {
 	bool has_let_go;
 	bool cwd_entered; /* before the capabilities went */
 	bool filtered;
-	struct release release;
-	struct strv env; /* made ready */
+	struct identity identity; /* what C is released with; the terminal's slave comes with it */
+	struct strv env;	  /* made ready */
 };
 
 /* Run C's steps; never returns. An error goes to P over sync_fd, or, once it has said that it waits to be
  * started, into answer_fd. */
 _Noreturn void child_run(struct job *job, const struct step *steps, size_t count);
-
-static inline int act_as(uint32_t uid, uint32_t gid, struct err *err)
-{
-	return caps_act_as(uid, gid, err);
-}
 
 /* The one directory of the launch pad. Not its root: what is mounted on that would hide the old root
  * from the umount2(2) after the pivot. */

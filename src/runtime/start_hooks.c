@@ -33,7 +33,7 @@ static int enter_own(void *data, struct err *err)
 {
 	struct start *s = data;
 
-	if (act_as(0, 0, err) < 0)
+	if (caps_act_as(0, 0, err) < 0)
 		return -1;
 	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++)
 		if (s->own_ns[kind] >= 0 && setns(s->own_ns[kind], (int)ns_flag(kind)) < 0)

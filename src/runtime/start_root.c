@@ -114,7 +114,7 @@ int start_covers(struct start *s, const struct step *step, struct err *err)
 	own(strv) struct strv options = STRV_INIT;
 	own_fd int stage_fd = open_stage(s, err);
 
-	if (stage_fd < 0 || act_as(s->plan->root_uid, s->plan->root_gid, err) < 0)
+	if (stage_fd < 0 || caps_act_as(s->plan->root_uid, s->plan->root_gid, err) < 0)
 		return -1;
 	if (strv_add(&options, "mode=755", err) < 0 || strv_add(&options, "size=64k", err) < 0)
 		return -1;
@@ -156,12 +156,12 @@ static int mount_guard(struct start *s, const struct overlay *overlay, struct er
 	struct caps mine;
 	int fd;
 
-	if (caps_get(&mine, err) < 0 || act_as(GUARD_ID, GUARD_ID, err) < 0 ||
+	if (caps_get(&mine, err) < 0 || caps_act_as(GUARD_ID, GUARD_ID, err) < 0 ||
 	    caps_set_effective(mine.effective & ~GUARD_DROPS, err) < 0)
 		return -1;
 	fd = mount_overlay(overlay, MOUNT_ATTR_RDONLY, err);
 	if (caps_set_effective(mine.effective, err) < 0 ||
-	    act_as(s->plan->root_uid, s->plan->root_gid, err) < 0) {
+	    caps_act_as(s->plan->root_uid, s->plan->root_gid, err) < 0) {
 		fd_close(fd);
 		return -1;
 	}

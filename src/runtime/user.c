@@ -204,7 +204,8 @@ int identity_resolve_as(int root_fd, uint32_t uid, uint32_t gid, const struct sp
 	struct caps mine;
 	struct err restoring = ERR_INIT;
 
-	if (caps_get(&mine, err) < 0 || act_as(uid, gid, err) < 0 || caps_set_effective(0, err) < 0)
+	if (caps_get(&mine, err) < 0 || caps_act_as(uid, gid, err) < 0 ||
+	    caps_set_effective(0, err) < 0)
 		return -1;
 	int status = identity_resolve(root_fd, user, ret, err);
 	if (caps_set_effective(mine.effective, &restoring) == 0)
