@@ -274,23 +274,35 @@ static int be_born(struct birth *b, int client_fd, bool attach, struct err *err)
 	return keeper_exec(b->program, &b->keeper, err);
 }
 
+static void birth_init(struct birth *b, struct container *ct, const struct image *image)
+{
+	*b = (struct birth){.ct = ct,
+			    .image = image,
+			    .running = RUNTIME_CONTAINER_INIT,
+			    .stdio = {-1, -1, -1},
+			    .others = LAUNCH_OTHERS_INIT,
+			    .proc_fd = -1};
+	keeper_state_init(&b->keeper);
+}
+
+static void undo(struct birth *b)
+{
+	runtime_container_done(&b->running);
+	group_place_done(&b->group);
+	launch_others_done(&b->others);
+	store_release_ids(b->ct->store, b->ct->id, b->keeper.id_slot);
+}
+
 static _Noreturn void keeper_to_be(struct container *ct, const struct image *image, int client_fd,
 				   bool attach)
 {
-	struct birth b = {.ct = ct,
-			  .image = image,
-			  .running = RUNTIME_CONTAINER_INIT,
-			  .stdio = {-1, -1, -1},
-			  .others = LAUNCH_OTHERS_INIT,
-			  .proc_fd = -1};
+	struct birth b;
 	struct err err = ERR_INIT, ignored = ERR_INIT;
 	struct keeper_error message;
 
-	keeper_state_init(&b.keeper);
+	birth_init(&b, ct, image);
 	be_born(&b, client_fd, attach, &err);
-	runtime_container_done(&b.running);
-	group_place_done(&b.group);
-	store_release_ids(ct->store, ct->id, b.keeper.id_slot);
+	undo(&b);
 	file_unlink(ct->run_fd, "ctl", &ignored);
 	file_unlink(ct->run_fd, STORE_STATE, &ignored);
 	memset(&message, 0, sizeof message);
@@ -321,18 +333,12 @@ static void inherit(struct birth *b, struct keeper_state *from)
 int engine_start_in_place(struct container *ct, const struct image *image,
 			  struct keeper_state *from, struct err *err)
 {
-	struct birth b = {.ct = ct,
-			  .image = image,
-			  .running = RUNTIME_CONTAINER_INIT,
-			  .stdio = {-1, -1, -1},
-			  .proc_fd = -1};
+	struct birth b;
 
-	keeper_state_init(&b.keeper);
+	birth_init(&b, ct, image);
 	inherit(&b, from);
 	be_born(&b, -1, false, err);
-	runtime_container_done(&b.running);
-	group_place_done(&b.group);
-	store_release_ids(ct->store, ct->id, b.keeper.id_slot);
+	undo(&b);
 	from->clients = b.keeper.clients;
 	return -1;
 }

@@ -64,6 +64,14 @@ count() {
 	eventually 20 ran bad 6
 }
 
+@test "with the host's IPC namespace and /dev/shm, at each of its starts" {
+	kept one on-failure:2 --ipc host 'echo run; readlink /proc/self/ns/ipc; exit 4'
+	eventually 20 is one exited
+	[ "$(field one exit_code)" = 4 ] || fail "$(field one exit_code)"
+	[ "$(runs one)" -eq 3 ] || fail "$(runs one)"
+	[ "$(insula logs one | grep -cxF "$(readlink /proc/self/ns/ipc)")" -eq 3 ] || fail "$(insula logs one)"
+}
+
 @test "the waits grow" {
 	kept one always 'echo run'
 	eventually 20 ran one 5
