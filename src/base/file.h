@@ -37,6 +37,9 @@ bool file_is_temporary(const char *name);
 /* Remove temporary files of writers that died, older than age_ms. */
 void file_sweep_temporary(int dir_fd, int64_t age_ms);
 
+/* Is what `name` stands for, by now, the open file? */
+bool file_is_named(int fd, int dir_fd, const char *name);
+
 enum lock_how { LOCK_SHARED, LOCK_EXCLUSIVE };
 
 /* An open-file-description lock on the whole of `name` in dir_fd (created 0600): it belongs to the

@@ -50,12 +50,12 @@ static int try_lock(int fd, short type)
 	return errno == EAGAIN || errno == EACCES ? 0 : -1;
 }
 
-static bool still_named(int fd, int dir_fd, const char *name)
+bool file_is_named(int fd, int dir_fd, const char *name)
 {
-	struct stat held, named;
+	struct stat opened, named;
 
-	return fstat(fd, &held) == 0 && fstatat(dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+	return fstat(fd, &opened) == 0 && fstatat(dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
 /* The lock on what `name` stands for. 1: *ret_fd, 0 busy (*ret_fd too: who has it), -1 errno. */
@@ -68,7 +68,7 @@ static int lock_once(int dir_fd, const char *name, int create, short type, int *
 
 		if (result < 0)
 			return -1;
-		if (result > 0 && !still_named(fd, dir_fd, name))
+		if (result > 0 && !file_is_named(fd, dir_fd, name))
 			continue;
 		*ret_fd = take_fd(fd);
 		return result;

@@ -167,6 +167,14 @@ static bool is_same_start(uint64_t a, uint64_t b)
 	return (a > b ? a - b : b - a) <= 1;
 }
 
+bool proc_started_at(pid_t pid, uint64_t start_time)
+{
+	struct err ignored = ERR_INIT;
+	uint64_t start;
+
+	return proc_start_time(pid, &start, &ignored) == 0 && is_same_start(start, start_time);
+}
+
 static bool has_ended(int pidfd)
 {
 	struct pollfd wait = {.fd = pidfd, .events = POLLIN};

@@ -34,6 +34,8 @@ pid_t proc_clone(struct proc *ret, uint64_t flags, int cgroup_fd, struct err *er
  * reused pid is ERR_NOT_FOUND. start_time 0: any. */
 int proc_open(struct proc *ret, pid_t pid, uint64_t start_time, struct err *err);
 int proc_start_time(pid_t pid, uint64_t *ret, struct err *err);
+/* Is it there, and the one that started then? One tick is no difference: time namespaces. */
+bool proc_started_at(pid_t pid, uint64_t start_time);
 
 /* pid of a pidfd as the namespace of a procfs has it (fdinfo "Pid:"); 0 if the process has ended.
  * proc_fd: a procfs that shows ourselves, or -1 for /proc. */

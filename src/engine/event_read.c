@@ -55,15 +55,6 @@ static int open_named(int run_fd, const char *name)
 	return openat(run_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 }
 
-static bool is_named(int run_fd, const char *name, int fd)
-{
-	struct stat named, opened;
-
-	return fd >= 0 && fstatat(run_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       fstat(fd, &opened) == 0 && named.st_ino == opened.st_ino &&
-	       named.st_dev == opened.st_dev;
-}
-
 /* Both at one moment: not the same file twice, as it was moved between our two looks. */
 static void open_both(struct reading *r)
 {
@@ -72,7 +63,7 @@ static void open_both(struct reading *r)
 		fd_close(r->old.fd);
 		r->now.fd = open_named(r->run_fd, EVENT_FILE);
 		r->old.fd = open_named(r->run_fd, EVENT_OLD_FILE);
-		if (r->now.fd < 0 || is_named(r->run_fd, EVENT_FILE, r->now.fd))
+		if (r->now.fd < 0 || file_is_named(r->now.fd, r->run_fd, EVENT_FILE))
 			return;
 	}
 }
@@ -136,7 +127,7 @@ static int read_all(struct reading *r, struct err *err)
 {
 	if (read_tail(r, &r->old, err) < 0 || read_tail(r, &r->now, err) < 0)
 		return -1;
-	while (!r->enough && !is_named(r->run_fd, EVENT_FILE, r->now.fd)) {
+	while (!r->enough && !file_is_named(r->now.fd, r->run_fd, EVENT_FILE)) {
 		int next_fd = open_named(r->run_fd, EVENT_FILE);
 
 		if (next_fd < 0)

@@ -54,21 +54,13 @@ static int open_file(int run_fd)
 		      0600);
 }
 
-static bool is_still(int run_fd, const char *name, int fd)
-{
-	struct stat named, opened;
-
-	return fstatat(run_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &opened) == 0 &&
-	       named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
-}
-
 /* Another may have rotated it since we looked. */
 static void rotate(int run_fd, int fd)
 {
 	struct err ignored = ERR_INIT;
 	own_fd int lock_fd = file_lock(run_fd, EVENT_LOCK, LOCK_EXCLUSIVE, 0, &ignored);
 
-	if (lock_fd >= 0 && is_still(run_fd, EVENT_FILE, fd) &&
+	if (lock_fd >= 0 && file_is_named(fd, run_fd, EVENT_FILE) &&
 	    fail_point("event.rotate", &ignored) == 0)
 		renameat(run_fd, EVENT_FILE, run_fd, EVENT_OLD_FILE);
 }

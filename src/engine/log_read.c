@@ -65,14 +65,6 @@ static void log_reader_free(struct log_reader **r)
 	free(*r);
 }
 
-static bool same_file(int fd, int dir_fd, const char *name)
-{
-	struct stat open, named;
-
-	return fstat(fd, &open) == 0 && fstatat(dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       open.st_dev == named.st_dev && open.st_ino == named.st_ino;
-}
-
 static int open_names(struct log_reader *r, struct err *err)
 {
 	char name[LOG_NAME_SIZE];
@@ -95,7 +87,7 @@ static bool names_still_match(const struct log_reader *r)
 	char name[LOG_NAME_SIZE];
 
 	for (int i = 0; i < r->count; i++)
-		if (!same_file(r->fds[i], r->dir_fd, log_file_name(i, name)))
+		if (!file_is_named(r->fds[i], r->dir_fd, log_file_name(i, name)))
 			return false;
 	return true;
 }
@@ -219,7 +211,7 @@ static int index_of(const struct log_reader *r, int fd)
 	char name[LOG_NAME_SIZE];
 	int i = 0;
 
-	while (i < r->count && !same_file(fd, r->dir_fd, log_file_name(i, name)))
+	while (i < r->count && !file_is_named(fd, r->dir_fd, log_file_name(i, name)))
 		i++;
 	return i;
 }
@@ -229,7 +221,7 @@ static int next_file(struct log_reader *r, int *fd, struct err *err)
 {
 	int next;
 
-	if (*fd >= 0 && same_file(*fd, r->dir_fd, LOG_NAME))
+	if (*fd >= 0 && file_is_named(*fd, r->dir_fd, LOG_NAME))
 		return 0;
 	if (open_files(r, err) < 0)
 		return -1;

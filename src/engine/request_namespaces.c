@@ -39,18 +39,14 @@ static const struct {
 	size_t text; /* of the option's value in struct run_options */
 	enum spec_ns kind;
 	unsigned int may;
-	enum ns_mode fallback;
 } rows[] = {
 	{"--network", offsetof(struct run_options, network), SPEC_NS_NET,
-	 MAY_NONE | MAY_HOST | MAY_CONTAINER | MAY_PATH, NS_MODE_PRIVATE},
+	 MAY_NONE | MAY_HOST | MAY_CONTAINER | MAY_PATH},
 	{"--ipc", offsetof(struct run_options, ipc), SPEC_NS_IPC,
-	 MAY_HOST | MAY_CONTAINER | MAY_SHAREABLE, NS_MODE_PRIVATE},
-	{"--uts", offsetof(struct run_options, uts), SPEC_NS_UTS, MAY_HOST | MAY_CONTAINER,
-	 NS_MODE_PRIVATE},
-	{"--cgroupns", offsetof(struct run_options, cgroupns), SPEC_NS_CGROUP, MAY_HOST,
-	 NS_MODE_PRIVATE},
-	{"--userns", offsetof(struct run_options, userns), SPEC_NS_USER, MAY_HOST | MAY_IDS,
-	 NS_MODE_PRIVATE},
+	 MAY_HOST | MAY_CONTAINER | MAY_SHAREABLE},
+	{"--uts", offsetof(struct run_options, uts), SPEC_NS_UTS, MAY_HOST | MAY_CONTAINER},
+	{"--cgroupns", offsetof(struct run_options, cgroupns), SPEC_NS_CGROUP, MAY_HOST},
+	{"--userns", offsetof(struct run_options, userns), SPEC_NS_USER, MAY_HOST | MAY_IDS},
 };
 
 /* Words that stand alone. */
@@ -163,7 +159,7 @@ int request_namespaces(struct store *store, const struct run_options *options,
 		const char *text = *(char *const *)((const char *)options + rows[i].text);
 		struct ns_request *r = &ret->of[rows[i].kind];
 
-		r->mode = rows[i].fallback;
+		r->mode = NS_MODE_PRIVATE;
 		if (text && parse_mode(store, i, text, r, err) < 0)
 			return -1;
 	}
@@ -228,11 +224,8 @@ static int take_shm(int proc_fd, pid_t pid, struct err *err)
 /* Does its first process live? Asked of procfs: a keeper sees no other container's processes. */
 static int check_first(const struct container *other, struct err *err)
 {
-	uint64_t start = 0;
-
 	if (other->status == CT_RUNNING &&
-	    proc_start_time(other->state.init_pid, &start, err) == 0 &&
-	    start == other->state.init_start)
+	    proc_started_at(other->state.init_pid, other->state.init_start))
 		return 0;
 	return err_set(err, ERR_STATE, 0, "container '%s' is not running", other->record.name);
 }

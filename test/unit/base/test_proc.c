@@ -202,6 +202,24 @@ TEST(open_by_pid_and_start_time)
 	proc_forget(&p);
 }
 
+TEST(a_tick_is_no_other_start)
+{
+	own(proc) struct proc child = start_sleeper();
+	struct err err = ERR_INIT;
+	struct proc_exit exit;
+	uint64_t start;
+
+	CHECK_OK(proc_start_time(child.pid, &start, &err));
+	CHECK(proc_started_at(child.pid, start));
+	CHECK(proc_started_at(child.pid, start + 1));
+	CHECK(proc_started_at(child.pid, start - 1));
+	CHECK(!proc_started_at(child.pid, start + 2));
+	CHECK(!proc_started_at(child.pid, 0));
+	CHECK_OK(proc_signal(&child, SIGKILL, &err));
+	CHECK_INT(proc_wait(&child, 10000, &exit, &err), 1);
+	CHECK(!proc_started_at(child.pid, start));
+}
+
 TEST(open_finds_no_process_that_has_ended)
 {
 	own(proc) struct proc child = start_sleeper(), p = PROC_INIT;
