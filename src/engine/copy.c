@@ -250,7 +250,7 @@ static int fill_target(const struct end *from, const struct end *to, const struc
 		status = fill(from, tree, transfer_tree_put, &t, err);
 	if (status == 0)
 		status = transfer_tree_end(&t, err);
-	if (strv_copy(left_out, &t.left_out, err) < 0)
+	if (strv_copy(left_out, &t.left_out.lines, err) < 0)
 		status = -1;
 	transfer_tree_done(&t);
 	if (!inside)
@@ -260,7 +260,7 @@ static int fill_target(const struct end *from, const struct end *to, const struc
 
 /* Who unpacks it decides about owners and set-id bits with -a; without, they are not in it. */
 static int to_stream(const struct end *from, struct transfer_tree *tree, bool from_directory,
-		     struct err *err)
+		     struct strv *left_out, struct err *err)
 {
 	struct transfer_tar t = {.fd = STDOUT_FILENO, .keep_set_id = tree->archive};
 	const char *name = last_of(from->path);
@@ -270,8 +270,11 @@ static int to_stream(const struct end *from, struct transfer_tree *tree, bool fr
 		return err_hint(err, "insula cp CONTAINER:PATH - | tar -x");
 	}
 	tree->name = from_directory && from->contents ? "" : name;
-	return transfer_read_tree(tree, transfer_tar_put, &t, err) < 0 ? -1
-								       : transfer_tar_end(&t, err);
+	int status = transfer_read_tree(tree, transfer_tar_put, &t, err);
+	if (status == 0)
+		status = transfer_tar_end(&t, err);
+	*left_out = t.left_out.lines;
+	return status;
 }
 
 static int from_stream_into(const struct end *from, const struct end *to,
@@ -309,7 +312,7 @@ static int copy(const struct end *from, const struct end *to, const struct copy_
 	if (!S_ISDIR(st.st_mode) && (from->contents || from->is_directory_asked))
 		return err_set(err, ERR_INVALID, 0, "'%s' is no directory", from->path);
 	if (to->kind == END_STREAM)
-		return to_stream(from, &tree, S_ISDIR(st.st_mode), err);
+		return to_stream(from, &tree, S_ISDIR(st.st_mode), left_out, err);
 	int status = choose_place(from, to, S_ISDIR(st.st_mode), &place, err);
 	if (status == 0)
 		status = fill_target(from, to, &place, options, &tree, left_out, err);

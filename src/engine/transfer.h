@@ -44,6 +44,10 @@ struct transfer_entry {
 
 typedef int transfer_put_fn(void *target, const struct transfer_entry *e, struct err *err);
 
+/* An extended attribute that means something elsewhere: capabilities, access lists, the users' own. What is
+ * under trusted. and the rest of security. is the host's. */
+bool transfer_keeps_xattr(const char *name);
+
 /* ---- sources ---- */
 
 struct transfer_tree {
@@ -60,6 +64,18 @@ int transfer_read_tar(int fd, transfer_put_fn *put, void *target, struct err *er
 
 /* ---- targets ---- */
 
+/* What no target makes: the first, a line each, and how many more. */
+struct transfer_left_out {
+	struct strv lines;
+	size_t more;
+};
+
+/* 1: it is a socket or a device, and noted; 0. */
+int transfer_leave_out(struct transfer_left_out *l, const struct transfer_entry *e,
+		       struct err *err);
+/* The others become a line. */
+int transfer_left_out_end(struct transfer_left_out *l, struct err *err);
+
 struct transfer_directory; /* made, and waiting for its times */
 
 struct transfer_target {
@@ -69,14 +85,13 @@ struct transfer_target {
 	bool archive;		    /* owners and attributes as in the source, else the caller's */
 	uint32_t id_base, uid, gid; /* first id of the range; owner without `archive` */
 	bool keep_set_id;	    /* not where it would be the host's */
-	struct strv left_out;	    /* what cannot be made there: the first, a line each */
+	struct transfer_left_out left_out;
 	/* ---- its own ---- */
 	struct transfer_directory *directories;
 	size_t directory_count;
 	int parent_fd;
 	char parent[TRANSFER_PATH_MAX];
 	bool has_parent, is_own_parent;
-	size_t more_left_out; /* than have a line */
 };
 
 int transfer_tree_put(void *target, const struct transfer_entry *e, struct err *err);
@@ -87,6 +102,7 @@ void transfer_tree_done(struct transfer_target *t);
 struct transfer_tar {
 	int fd;
 	bool keep_set_id;
+	struct transfer_left_out left_out;
 };
 
 int transfer_tar_put(void *target, const struct transfer_entry *e, struct err *err);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The bytes of a file, moved by the kernel where it can: copy_file_range(2) between files, sendfile(2) into a
- * pipe, splice(2) out of one, and read and write otherwise. Holes are looked for (SEEK_DATA) and stay holes.
+ * What the ends have in common: which entries and attributes are passed on, and the bytes of a file. Those are
+ * moved by the kernel where it can: copy_file_range(2) between files, sendfile(2) into a pipe, splice(2) out
+ * of one, and read and write otherwise. Holes are looked for (SEEK_DATA) and stay holes.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -15,6 +17,34 @@
 
 #define PIECE (UINT64_C(1) << 30)
 #define BUFFER ((size_t)256 << 10)
+#define LEFT_OUT_MAX 100
+
+bool transfer_keeps_xattr(const char *name)
+{
+	return str_starts(name, "user.") || str_eq(name, "security.capability") ||
+	       str_starts(name, "system.posix_acl_");
+}
+
+int transfer_leave_out(struct transfer_left_out *l, const struct transfer_entry *e, struct err *err)
+{
+	bool is_socket = S_ISSOCK(e->mode);
+
+	if (!is_socket && !S_ISCHR(e->mode) && !S_ISBLK(e->mode))
+		return 0;
+	if (l->lines.count >= LEFT_OUT_MAX) {
+		l->more++;
+		return 1;
+	}
+	return strv_addf(&l->lines, err, "'%s' is a %s, and is left out", e->path,
+			 is_socket ? "socket" : "device") < 0
+		       ? -1
+		       : 1;
+}
+
+int transfer_left_out_end(struct transfer_left_out *l, struct err *err)
+{
+	return l->more ? strv_addf(&l->lines, err, "%zu more are left out", l->more) : 0;
+}
 
 enum way { BY_RANGE, BY_SENDFILE, BY_SPLICE, BY_HAND };
 

@@ -81,13 +81,6 @@ static void fill(const struct walk *w, const struct stat *st, struct transfer_en
 				     .data_fd = -1};
 }
 
-/* What means something elsewhere: capabilities, access lists, the users' own. */
-static bool is_kept(const char *name)
-{
-	return str_starts(name, "user.") || str_eq(name, "security.capability") ||
-	       str_starts(name, "system.posix_acl_");
-}
-
 static size_t read_xattrs(int fd, struct transfer_xattr *ret)
 {
 	own_free char *names = malloc(XATTRS_MAX);
@@ -96,7 +89,7 @@ static size_t read_xattrs(int fd, struct transfer_xattr *ret)
 
 	for (const char *at = names; total > 0 && at < names + total && count < XATTR_COUNT_MAX;
 	     at += strlen(at) + 1) {
-		ssize_t size = is_kept(at) ? fgetxattr(fd, at, NULL, 0) : -1;
+		ssize_t size = transfer_keeps_xattr(at) ? fgetxattr(fd, at, NULL, 0) : -1;
 		own_free void *value = size < 0 ? NULL : malloc((size_t)size + 1);
 
 		if (!value || (size = fgetxattr(fd, at, value, (size_t)size)) < 0)
@@ -258,8 +251,9 @@ static int put_entry(struct walk *w, int handle_fd, struct err *err)
 	if (S_ISREG(st.st_mode))
 		return err_set(
 			err, ERR_UNSUPPORTED, 0,
-			"it is a file of the kernel's (procfs, sysfs), which has no size: use "
-			"exec and cat");
+			"'%s' is a file of the kernel's (procfs, sysfs), which has no size: use "
+			"exec and cat",
+			w->path);
 	if (S_ISLNK(st.st_mode))
 		return put_link(w, handle_fd, &st, err);
 	fill(w, &st, &e);

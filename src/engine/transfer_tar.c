@@ -152,13 +152,14 @@ static void put_text(char *field, size_t size, const char *text)
 
 int transfer_tar_put(void *target, const struct transfer_entry *e, struct err *err)
 {
-	const struct transfer_tar *t = target;
+	struct transfer_tar *t = target;
 	bool is_directory = S_ISDIR(e->mode), is_file = S_ISREG(e->mode) && !e->hard_link;
 	struct header h = {.type = type_of(e)};
 	char path[TRANSFER_PATH_MAX + 2];
 
-	if (S_ISSOCK(e->mode) || S_ISCHR(e->mode) || S_ISBLK(e->mode))
-		return 0;
+	int left_out = transfer_leave_out(&t->left_out, e, err);
+	if (left_out)
+		return left_out < 0 ? -1 : 0;
 	snprintf(path, sizeof path, "%s%s", *e->path ? e->path : ".", is_directory ? "/" : "");
 	if (write_extended(t->fd, e, path, err) < 0)
 		return -1;
@@ -181,6 +182,8 @@ int transfer_tar_end(struct transfer_tar *t, struct err *err)
 {
 	static const char zeros[2 * BLOCK];
 
+	if (transfer_left_out_end(&t->left_out, err) < 0)
+		return -1;
 	return fd_write_all(t->fd, zeros, sizeof zeros, "the archive", err);
 }
 
@@ -307,9 +310,7 @@ static int take_xattr(struct reading *r, const char *name, const char *value, si
 {
 	struct transfer_xattr *x = &r->xattrs[r->xattr_count];
 
-	/* trusted.* and other security.* are the host's. */
-	if (!str_starts(name, "user.") && !str_eq(name, "security.capability") &&
-	    !str_starts(name, "system.posix_acl_"))
+	if (!transfer_keeps_xattr(name))
 		return 0;
 	if (r->xattr_count == XATTRS_MAX)
 		return damaged(err, "a file in it has too many attributes");

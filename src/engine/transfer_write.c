@@ -26,12 +26,10 @@
 #include "kernel/caps.h"
 
 #define TRIES 8
-#define LEFT_OUT_MAX 100
 
 struct transfer_directory {
 	char *path;
 	struct timespec mtime;
-	mode_t mode;
 };
 
 static enum path_how how(const struct transfer_target *t)
@@ -128,7 +126,7 @@ static int note_directory(struct transfer_target *t, const char *path,
 	if (!copy)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot copy '%s'", path);
 	grown[t->directory_count++] = (struct transfer_directory){
-		.path = copy, .mtime = {e->mtime_s, e->mtime_ns}, .mode = e->mode & 07777};
+		.path = copy, .mtime = {e->mtime_s, e->mtime_ns}};
 	return 0;
 }
 
@@ -294,6 +292,19 @@ static int make_link(struct transfer_target *t, const char *name, const struct t
 	return set_named_owner(t, name, e, err);
 }
 
+/* A name for a handle. Before Linux 6.10 it took CAP_DAC_READ_SEARCH, which an ordinary user has not. */
+static int link_handle(int fd, int dir_fd, const char *name)
+{
+	char path[32];
+
+	if (linkat(fd, "", dir_fd, name, AT_EMPTY_PATH) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return -1;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW);
+}
+
 static int make_hard_link(struct transfer_target *t, const char *name,
 			  const struct transfer_entry *e, struct err *err)
 {
@@ -309,7 +320,7 @@ static int make_hard_link(struct transfer_target *t, const char *name,
 		return err_errno(err, "cannot look at '%s'", e->link);
 	if (t->in_root && !is_own(t, &st))
 		return err_set(err, ERR_DENIED, 0, "'%s' is not the container's", e->link);
-	if (linkat(first_fd, "", t->parent_fd, name, AT_EMPTY_PATH) < 0)
+	if (link_handle(first_fd, t->parent_fd, name) < 0)
 		return err_errno(err, "cannot link '%s' to '%s'", e->path, e->link);
 	return 0;
 }
@@ -349,16 +360,6 @@ static int put_directory(struct transfer_target *t, const char *name, const char
 	return set_status(t, fd, e, err) < 0 ? -1 : note_directory(t, path, e, err);
 }
 
-static int leave_out(struct transfer_target *t, const struct transfer_entry *e, struct err *err)
-{
-	if (t->left_out.count >= LEFT_OUT_MAX) {
-		t->more_left_out++;
-		return 0;
-	}
-	return strv_addf(&t->left_out, err, "'%s' is a %s, and is left out", e->path,
-			 S_ISSOCK(e->mode) ? "socket" : "device");
-}
-
 int transfer_tree_put(void *target, const struct transfer_entry *e, struct err *err)
 {
 	struct transfer_target *t = target;
@@ -367,8 +368,9 @@ int transfer_tree_put(void *target, const struct transfer_entry *e, struct err *
 
 	if (full_path(t, e->path, path, err) < 0)
 		return -1;
-	if (S_ISSOCK(e->mode) || S_ISCHR(e->mode) || S_ISBLK(e->mode))
-		return leave_out(t, e, err);
+	int left_out = transfer_leave_out(&t->left_out, e, err);
+	if (left_out)
+		return left_out < 0 ? -1 : 0;
 	if (open_parent(t, path, &name, err) < 0)
 		return -1;
 	if (S_ISDIR(e->mode))
@@ -398,9 +400,7 @@ int transfer_tree_end(struct transfer_target *t, struct err *err)
 		    futimens(fd, times) < 0)
 			continue; /* it went away meanwhile */
 	}
-	if (t->more_left_out)
-		return strv_addf(&t->left_out, err, "%zu more are left out", t->more_left_out);
-	return 0;
+	return transfer_left_out_end(&t->left_out, err);
 }
 
 void transfer_tree_done(struct transfer_target *t)
@@ -413,7 +413,7 @@ void transfer_tree_done(struct transfer_target *t)
 	free(t->directories);
 	if (t->has_parent)
 		fd_close(t->parent_fd);
-	strv_done(&t->left_out);
+	strv_done(&t->left_out.lines);
 	t->directories = NULL;
 	t->directory_count = 0;
 	t->has_parent = false;

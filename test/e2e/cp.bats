@@ -182,7 +182,7 @@ describe() {
 	refused 125 "both ends are in one container" insula cp web:/etc/passwd web:/tmp
 	refused 125 "no such file" insula cp web:/nosuch "$BATS_TEST_TMPDIR"
 	refused 125 "cannot open '/no/such'" insula cp /no/such web:/tmp
-	refused 125 "file of the kernel's" insula cp web:/proc/cpuinfo "$BATS_TEST_TMPDIR"
+	refused 125 "'cpuinfo' is a file of the kernel's" insula cp web:/proc/cpuinfo "$BATS_TEST_TMPDIR"
 	refused 125 "an argument is missing" insula cp web:/etc
 	ok insula cp web:/proc "$BATS_TEST_TMPDIR/proc"
 	[ -z "$(ls "$BATS_TEST_TMPDIR/proc")" ]
@@ -379,6 +379,17 @@ untouched() {
 	ok insula cp "$BATS_TEST_TMPDIR/devices" web:/srv
 	[ "$(grep -c 'is a device, and is left out' <<<"$stderr")" -eq 100 ] || fail
 	[[ $stderr == *"30 more are left out"* ]] || fail
+}
+
+@test "what a tar stream cannot have is said, and the rest is in it" {
+	ok insula run -d --name web --network none "$E2E_IMAGE" sleep 300
+	insula exec web sh -c 'mkdir /srv/sub; echo x >/srv/sub/x'
+	insula cp web:/dev - >"$BATS_TEST_TMPDIR/dev.tar" 2>"$BATS_TEST_TMPDIR/said"
+	grep "'dev/null' is a device, and is left out" "$BATS_TEST_TMPDIR/said"
+	! tar -tvf "$BATS_TEST_TMPDIR/dev.tar" | grep '^[cb]' || fail
+	tar -tf "$BATS_TEST_TMPDIR/dev.tar" | grep -x 'dev/shm/'
+	insula cp web:/srv/sub - 2>"$BATS_TEST_TMPDIR/said" | tar -xO sub/x | grep -x x
+	[ ! -s "$BATS_TEST_TMPDIR/said" ] || fail "$(cat "$BATS_TEST_TMPDIR/said")"
 }
 
 @test "every name of many files with several is a link to the first" {

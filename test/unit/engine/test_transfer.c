@@ -124,4 +124,34 @@ TEST(set_id_bits_are_written_where_they_shall_be_kept)
 	check_mode(false, "0000755");
 }
 
+TEST(what_no_stream_has_is_counted_and_not_written)
+{
+	static const mode_t kinds[] = {S_IFSOCK, S_IFCHR, S_IFBLK};
+	struct transfer_entry e = {.path = "x", .data_fd = -1};
+	struct err err = ERR_INIT;
+	own_fd int fd = new_archive();
+	struct transfer_tar t = {.fd = fd};
+
+	for (size_t i = 0; i < 105; i++) {
+		e.mode = kinds[i % 3] | 0600;
+		CHECK_OK(transfer_tar_put(&t, &e, &err));
+	}
+	CHECK_INT(lseek(fd, 0, SEEK_END), 0);
+	CHECK_OK(transfer_tar_end(&t, &err));
+	CHECK_INT(t.left_out.lines.count, 101);
+	CHECK_STR(t.left_out.lines.items[0], "'x' is a socket, and is left out");
+	CHECK_STR(t.left_out.lines.items[1], "'x' is a device, and is left out");
+	CHECK_STR(t.left_out.lines.items[100], "5 more are left out");
+	strv_done(&t.left_out.lines);
+}
+
+TEST(attributes_that_mean_something_elsewhere_are_kept)
+{
+	CHECK(transfer_keeps_xattr("user.note"));
+	CHECK(transfer_keeps_xattr("security.capability"));
+	CHECK(transfer_keeps_xattr("system.posix_acl_access"));
+	CHECK(!transfer_keeps_xattr("security.selinux"));
+	CHECK(!transfer_keeps_xattr("trusted.overlay.opaque"));
+}
+
 TEST_MAIN()
