@@ -124,24 +124,41 @@ static void command_text(const struct container *ct, bool whole, struct str *out
 		str_addf(out, "%.21s...", all.data);
 }
 
+/* What only people read, and templates. */
+struct texts {
+	char id[STORE_ID_LENGTH + 1], created[56], status[80];
+	struct str command;
+};
+
+static void texts_done(struct texts *t)
+{
+	str_done(&t->command);
+}
+
+static void make_texts(struct texts *t, const struct container *ct, bool whole)
+{
+	char age[48];
+
+	*t = (struct texts){.command = STR_INIT(1u << 20)};
+	snprintf(t->id, sizeof t->id, "%.*s", whole ? STORE_ID_LENGTH : STORE_SHORT_ID, ct->id);
+	command_text(ct, whole, &t->command);
+	snprintf(t->created, sizeof t->created, "%s ago",
+		 age_text(ct->record.created_ns, age, sizeof age));
+	status_text(ct, t->status, sizeof t->status);
+}
+
 #define COLUMNS 6
 
 static void add_row(struct table *t, const struct container *ct, bool whole)
 {
-	own(str) struct str command = STR_INIT(1u << 20);
-	char id[STORE_ID_LENGTH + 1], status[80], age[48], created[56];
+	own(texts) struct texts texts;
 
-	memcpy(id, ct->id, sizeof id);
-	id[whole ? STORE_ID_LENGTH : STORE_SHORT_ID] = '\0';
-	command_text(ct, whole, &command);
-	snprintf(created, sizeof created, "%s ago",
-		 age_text(ct->record.created_ns, age, sizeof age));
-	status_text(ct, status, sizeof status);
-	table_add(t, id);
+	make_texts(&texts, ct, whole);
+	table_add(t, texts.id);
 	table_add(t, ct->record.image);
-	table_add(t, command.data);
-	table_add(t, created);
-	table_add(t, status);
+	table_add(t, texts.command.data);
+	table_add(t, texts.created);
+	table_add(t, texts.status);
 	table_add(t, ct->record.name);
 }
 
@@ -156,21 +173,15 @@ static void write_times(struct json_writer *w, const struct container *ct)
 		json_write_member(w, "finished", clock_text(ct->exit.finished_ns, text));
 }
 
-/* What only people read, and templates. */
 static void write_texts(struct json_writer *w, const struct container *ct, bool whole)
 {
-	own(str) struct str command = STR_INIT(1u << 20);
-	char id[STORE_ID_LENGTH + 1], status[80], age[48], created[56];
+	own(texts) struct texts texts;
 
-	snprintf(id, sizeof id, "%.*s", whole ? STORE_ID_LENGTH : STORE_SHORT_ID, ct->id);
-	command_text(ct, whole, &command);
-	snprintf(created, sizeof created, "%s ago",
-		 age_text(ct->record.created_ns, age, sizeof age));
-	status_text(ct, status, sizeof status);
-	json_write_member(w, "short_id", id);
-	json_write_member(w, "command_text", command.data);
-	json_write_member(w, "created_text", created);
-	json_write_member(w, "status_text", status);
+	make_texts(&texts, ct, whole);
+	json_write_member(w, "short_id", texts.id);
+	json_write_member(w, "command_text", texts.command.data);
+	json_write_member(w, "created_text", texts.created);
+	json_write_member(w, "status_text", texts.status);
 }
 
 static void write_size(struct json_writer *w, uint64_t size)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* insula top and stats: what running containers do, and what they use. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -283,7 +282,7 @@ static int find_named(struct cli *cli, const struct strv *refs, struct watching 
 			return -1;
 		if (ct.status != CT_RUNNING)
 			return engine_not_running(&ct, err);
-		if (store_load_spec(&ct, err) < 0 || add_watched(w, &ct, err) < 0)
+		if (add_watched(w, &ct, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -311,8 +310,7 @@ static int find_running(struct cli *cli, struct watching *w, struct err *err)
 		if (is_watched(w, ids.items[i]) ||
 		    store_load(&cli->store, ids.items[i], &ct, &loading) < 0)
 			continue;
-		if (ct.status == CT_RUNNING && store_load_spec(&ct, &loading) == 0 &&
-		    add_watched(w, &ct, err) < 0)
+		if (ct.status == CT_RUNNING && add_watched(w, &ct, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -391,8 +389,10 @@ static int run_stats(struct cli *cli, void *data, const struct strv *operands, s
 
 	if (options->all && operands->count)
 		return err_set(err, ERR_USAGE, 0, "--all and names exclude each other");
+	if (interval > INT32_MAX)
+		return err_set(err, ERR_USAGE, 0, "--interval: from a millisecond to some days");
 	if (template_check(options->format, stats_fields, err) < 0 ||
-	    cgroup_host_probe(AT_FDCWD, &w.host, err) < 0)
+	    cgroup_host_probe_groups(&w.host, err) < 0)
 		return -1;
 	if ((every ? find_running(cli, &w, err) : find_named(cli, operands, &w, err)) < 0 ||
 	    look(&w, NULL, false, err) < 0)

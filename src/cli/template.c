@@ -336,13 +336,13 @@ static void add_in_case(const struct json *doc, json_node n, int (*convert)(int)
 		out->data[i] = (char)convert((unsigned char)out->data[i]);
 }
 
-static int add_part_of(const struct part *part, const struct json *doc, json_node row,
-		       struct str *out)
+static void add_part_of(const struct part *part, const struct json *doc, json_node row,
+			struct str *out)
 {
 	json_node n = look_up(doc, row, part->text);
 
 	if (n == JSON_NONE && part->kind != PART_JSON)
-		return 0;
+		return;
 	switch (part->kind) {
 	case PART_JSON:
 		n == JSON_NONE ? str_add(out, "null") : add_json(doc, n, out);
@@ -362,7 +362,6 @@ static int add_part_of(const struct part *part, const struct json *doc, json_nod
 		add_value(doc, n, part->argument ? part->argument : ",", out);
 		break;
 	}
-	return 0;
 }
 
 /* Without a table of fields only the document tells whether there is such a thing. */

@@ -118,7 +118,6 @@ static int check_parts(struct checking *c, struct container *ct, const char *obj
 {
 	struct err reading = ERR_INIT;
 
-	c->report->files += 2;
 	if (store_load_spec(ct, &reading) < 0)
 		return found(c, object, false, "%s", reading.message);
 	if (check_name(c, ct, object) < 0 || check_layers(c, ct, object) < 0 ||
@@ -128,32 +127,27 @@ static int check_parts(struct checking *c, struct container *ct, const char *obj
 }
 
 /* 1: it is well, or gone; 0: something was found, if `report`. */
-static int look_at(struct checking *c, const char *id, bool report, struct err *err)
+static int look_at(const struct checking *checking, const char *id, bool report, struct err *err)
 {
 	own(container) struct container ct = CONTAINER_INIT;
-	struct check_report scratch = {0}, *kept = c->report;
+	own(check_report) struct check_report scratch = {0};
+	struct checking c = *checking;
 	struct err loading = ERR_INIT;
-	bool repair = c->repair;
 	char object[64];
 	int status = 0;
 
 	snprintf(object, sizeof object, "container %.12s", id);
 	if (!report) {
-		c->report = &scratch;
-		c->repair = false;
+		c.report = &scratch;
+		c.repair = false;
 	}
-	if (store_load(c->store, id, &ct, &loading) == 0)
-		status = ct.status == CT_STARTING ? 0 : check_parts(c, &ct, object);
+	if (store_load(c.store, id, &ct, &loading) == 0)
+		status = ct.status == CT_STARTING ? 0 : check_parts(&c, &ct, object);
 	else if (loading.kind != ERR_NOT_FOUND)
-		status = found(c, object, false, "%s", loading.message);
-	size_t count = c->report->count;
-	c->report = kept;
-	c->repair = repair;
-	if (!report)
-		check_report_done(&scratch);
+		status = found(&c, object, false, "%s", loading.message);
 	if (status < 0)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot check the store");
-	return count == 0;
+	return c.report->count == 0;
 }
 
 /* With the lock where it can be had: one whose holder hangs is looked at all the same. */

@@ -17,7 +17,7 @@ struct check_problem {
 struct check_report {
 	struct check_problem *items;
 	size_t count;
-	size_t containers, names, files; /* what was looked at */
+	size_t containers, names; /* what was looked at */
 };
 
 void check_report_done(struct check_report *report);

@@ -4,20 +4,17 @@
  * which procfs shows of any process in it. No process enters anything.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fd.h"
 #include "base/loop.h"
 #include "base/own.h"
 #include "engine/group.h"
 #include "engine/lifecycle.h"
 #include "engine/observe.h"
-
-#define NET_SIZE 65536
+#include "kernel/procattr.h"
 
 /* "  eth0: BYTES packets errs drop fifo frame compressed multicast BYTES ...", without the loopback. */
 static void add_device(const char *line, struct usage *u)
@@ -37,13 +34,11 @@ static void add_device(const char *line, struct usage *u)
 
 static void read_network(const struct container *ct, struct usage *u)
 {
-	own_free char *text = malloc(NET_SIZE);
 	struct err ignored = ERR_INIT;
-	char path[48], *rest = text, *line;
+	own_free char *text = procfs_read_net(ct->state.init_pid, &ignored);
+	char *rest = text, *line;
 
-	snprintf(path, sizeof path, "/proc/%d/net/dev", ct->state.init_pid);
-	own_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (!text || fd < 0 || fd_read_buf(fd, text, NET_SIZE, path, &ignored) < 0)
+	if (!text) /* it is in ours, or has ended */
 		return;
 	u->has_network = true;
 	while ((line = strsep(&rest, "\n")))
@@ -81,8 +76,7 @@ int engine_usage(const struct cgroup_host *host, struct container *ct, struct us
 			    read_pressure(host, &cg, CG_MEMORY, "memory.pressure",
 					  &ret->memory_pressure) &&
 			    read_pressure(host, &cg, CG_IO, "io.pressure", &ret->io_pressure);
-	if (ct->has_spec && ct->record.spec.linux_.namespaces[SPEC_NS_NET].given)
-		read_network(ct, ret);
+	read_network(ct, ret);
 	return 0;
 }
 

@@ -141,7 +141,7 @@ static int find_pids(const struct container *ct, int *pids, struct err *err)
 	own(cgroup_host) struct cgroup_host host = {0};
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
 
-	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 || group_open_of(&host, ct, &cg, err) < 0)
+	if (cgroup_host_probe_groups(&host, err) < 0 || group_open_of(&host, ct, &cg, err) < 0)
 		return -1;
 	return (int)cgroup_pids(&cg, pids, PIDS_MAX, err);
 }

@@ -32,7 +32,7 @@ static int code_of_ended(struct container *ct, int *ret_code, struct err *err)
 }
 
 /* 1: its keeper said the code; 0: it said nothing, and ends; -1. */
-static int ask_code(const struct container *ct, int timeout_ms, int *ret_code, struct err *err)
+static int ask_code(const struct container *ct, int *ret_code, struct err *err)
 {
 	struct keeper_header header = {0};
 	own_free char *data = malloc(KEEPER_DATA_MAX);
@@ -44,18 +44,14 @@ static int ask_code(const struct container *ct, int timeout_ms, int *ret_code, s
 	if (fd < 0 || keeper_send(fd, KEEPER_WAIT, 0, 0, NULL, 0, err) < 0)
 		return 0;
 	while (header.type != KEEPER_EXIT) {
-		int got = keeper_receive(fd, &header, data, timeout_ms, err);
-
-		if (got < 0 && err->kind == ERR_TIMEOUT)
-			return -1;
-		if (got <= 0)
+		if (keeper_receive(fd, &header, data, -1, err) <= 0)
 			return 0;
 	}
 	*ret_code = (int)header.value;
 	return 1;
 }
 
-int engine_wait(struct container *ct, int timeout_ms, int *ret_code, struct err *err)
+int engine_wait(struct container *ct, int *ret_code, struct err *err)
 {
 	int asked;
 
@@ -63,7 +59,7 @@ int engine_wait(struct container *ct, int timeout_ms, int *ret_code, struct err 
 		return -1;
 	if (!container_is_kept(ct))
 		return code_of_ended(ct, ret_code, err);
-	asked = ask_code(ct, timeout_ms, ret_code, err);
+	asked = ask_code(ct, ret_code, err);
 	if (asked)
 		return asked < 0 ? -1 : 0;
 	if (engine_wait_cleared(ct, err) < 0 || store_refresh(ct, err) < 0)
@@ -117,7 +113,7 @@ static int look(struct container *ct, unsigned int conditions, int *ret_code, st
 	}
 	if (!container_is_kept(ct) || (conditions & ~ends))
 		return 0;
-	return engine_wait(ct, -1, ret_code, err) < 0 ? -1 : 1;
+	return engine_wait(ct, ret_code, err) < 0 ? -1 : 1;
 }
 
 static void pause_ms(int64_t ms)

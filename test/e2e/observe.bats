@@ -86,6 +86,11 @@ host --"
 	contains "CPU %"
 }
 
+@test "stats: an interval that no clock counts to is refused" {
+	refused 125 "--interval" insula stats --interval 2147484
+	refused 125 "--interval" insula stats --interval 0
+}
+
 @test "a frozen or stopped keeper keeps nobody from looking" {
 	ok insula run -d --name web --network none "$E2E_IMAGE" sleep 300
 	keeper=$(detail web .State.KeeperPid)
