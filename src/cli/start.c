@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "engine/keeper.h"
 #include "engine/lifecycle.h"
+#include "kernel/seal.h"
 
 #define CONNECT_MS 5000
 #define REPLAY 4096 /* bytes: about a screen */
@@ -162,6 +163,8 @@ static int seal_if_needed(struct cli *cli, const struct strv *refs, struct err *
 	own(strv) struct strv every = STRV_INIT;
 	const struct strv *concerned = refs->count ? refs : &every;
 
+	if (cli->store.user || seal_active())
+		return 0;
 	if (!refs->count && store_list(&cli->store, &every, err) < 0)
 		return -1;
 	for (size_t i = 0; i < concerned->count; i++) {
