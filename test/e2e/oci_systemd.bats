@@ -3,6 +3,8 @@
 # The systemd driver, against a service manager of the test's own on a bus of its own: what it is asked,
 # where containers end up, and what happens when it fails.
 
+# shellcheck disable=SC2030,SC2031  # each test has an OTHER of its own
+
 load helpers
 load oci
 
