@@ -559,8 +559,7 @@ static void close_sources(struct start *s)
 		fd_close(s->mounts[i].kept_fd);
 		free(s->mounts[i].link);
 	}
-	for (size_t i = 0; i < CGROUP_MAX_HIERARCHIES; i++)
-		fd_close(s->view.fds[i]);
+	start_view_done(&s->view);
 	free(s->layers);
 	free(s->mounts);
 	for (size_t i = 0; i < s->node_count; i++)
@@ -618,8 +617,6 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 			    .fields = START_FIELDS_INIT};
 	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++)
 		s->own_ns[kind] = s->joined_ns[kind] = -1;
-	for (size_t i = 0; i < CGROUP_MAX_HIERARCHIES; i++)
-		s->view.fds[i] = -1;
 	s->layers = calloc(plan->request.layer_count + 1, sizeof *s->layers);
 	s->mounts = calloc(plan->spec->mount_count + 1, sizeof *s->mounts);
 	if (!s->layers || !s->mounts)

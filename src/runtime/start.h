@@ -71,7 +71,9 @@ struct start {
 	const struct spec_idmaps *uid_maps, *gid_maps;
 	struct spec_idmaps joined_uids, joined_gids; /* of one that is joined */
 	struct cgroup_view {
-		int fds[CGROUP_MAX_HIERARCHIES];
+		int fds[CGROUP_MAX_HIERARCHIES]; /* detached mounts */
+		size_t hierarchies[CGROUP_MAX_HIERARCHIES];
+		size_t count;
 	} view;
 	int root_source_fd;
 	bool apparmor; /* lsm_check_labels() */
@@ -211,6 +213,7 @@ int start_stage(struct start *s, int mount_fd, bool directory, struct err *err);
 int start_bind_source(struct start *s, const struct step *step, struct err *err);
 int start_fs_source(struct start *s, const struct step *step, struct err *err);
 int start_cgroup_view(struct start *s, const struct step *step, struct err *err);
+void start_view_done(struct cgroup_view *view);
 int start_node_source(struct start *s, const struct step *step, struct err *err);
 
 /* start_target.c: where a mount goes, as O_PATH; made where it is absent (*ret_made). */

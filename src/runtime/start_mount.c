@@ -160,7 +160,7 @@ static int make_proc(struct start *s, unsigned int i, const struct target *targe
 /* v2 alone: the group itself. */
 static bool is_one_group(const struct start *s)
 {
-	return s->cgroup.count == 1 && s->cgroup.v2_fd >= 0;
+	return s->view.count == 1 && s->plan->host->hierarchies[s->view.hierarchies[0]].v2;
 }
 
 /* Hybrid and v1: one directory per hierarchy on a small tmpfs. */
@@ -204,8 +204,8 @@ static int fill_cgroup(struct start *s, int mount_fd, uint64_t attrs, struct err
 {
 	if (is_one_group(s))
 		return 0;
-	for (size_t i = 0; i < s->cgroup.count; i++) {
-		const char *name = s->plan->host->hierarchies[s->cgroup.members[i].hierarchy].name;
+	for (size_t i = 0; i < s->view.count; i++) {
+		const char *name = s->plan->host->hierarchies[s->view.hierarchies[i]].name;
 
 		if (mkdirat(mount_fd, name, 0755) < 0)
 			return err_errno(err, "cannot make '%s' in the cgroup view", name);

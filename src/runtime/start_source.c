@@ -182,27 +182,51 @@ int start_fs_source(struct start *s, const struct step *step, struct err *err)
 
 /* Without a cgroup namespace of its own, a container sees its group by the path that it has on the host,
  * so on v2 it gets the hierarchy as it is there. */
-static int view_source(struct start *s, size_t i)
+static int add_view(struct start *s, size_t hierarchy, int dir_fd, uint64_t attrs, struct err *err)
 {
-	const struct cgroup_hierarchy *h =
-		&s->plan->host->hierarchies[s->cgroup.members[i].hierarchy];
 	bool whole = s->plan->host->mode == CGROUP_V2 &&
 		     !s->plan->spec->linux_.namespaces[SPEC_NS_CGROUP].given;
+	int source = whole ? s->plan->host->hierarchies[hierarchy].dir_fd : dir_fd;
+	int fd = mount_clone_with(source, "", false, attrs, err);
 
-	return whole ? h->dir_fd : s->cgroup.members[i].dir_fd;
+	if (fd < 0)
+		return -1;
+	s->view.fds[s->view.count] = fd;
+	s->view.hierarchies[s->view.count++] = hierarchy;
+	return 0;
+}
+
+/* The container of an ordinary user who may make no group is in the one that we are in. */
+static int add_our_own(struct start *s, size_t hierarchy, uint64_t attrs, struct err *err)
+{
+	const struct cgroup_hierarchy *h = &s->plan->host->hierarchies[hierarchy];
+	own_fd int dir_fd = openat(h->dir_fd, h->own[1] ? h->own + 1 : ".",
+				   O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	/* Above what is mounted here there is nothing to be seen. */
+	return dir_fd < 0 ? 0 : add_view(s, hierarchy, dir_fd, attrs, err);
 }
 
 int start_cgroup_view(struct start *s, const struct step *step, struct err *err)
 {
 	uint64_t attrs = s->plan->mounts[step->index].options.attr_set;
+	size_t count = s->cgroup.count ? s->cgroup.count : s->plan->host->count;
 
-	for (size_t i = 0; i < s->cgroup.count; i++) {
-		fd_close(s->view.fds[i]);
-		s->view.fds[i] = mount_clone_with(view_source(s, i), "", false, attrs, err);
-		if (s->view.fds[i] < 0)
-			return err_wrap(err, "view of cgroup '%s'", s->cgroup.name);
+	start_view_done(&s->view);
+	for (size_t i = 0; i < count; i++) {
+		const struct cgroup_member *own = s->cgroup.count ? &s->cgroup.members[i] : NULL;
+
+		if ((own ? add_view(s, own->hierarchy, own->dir_fd, attrs, err)
+			 : add_our_own(s, i, attrs, err)) < 0)
+			return err_wrap(err, "view of cgroup '%s'", s->plan->cgroup.name);
 	}
 	return 0;
+}
+
+void start_view_done(struct cgroup_view *view)
+{
+	while (view->count > 0)
+		fd_close(view->fds[--view->count]);
 }
 
 /* ---- device nodes ---- */
