@@ -113,7 +113,8 @@ static int kill_all(const struct state_dir *dir, int signal, struct err *err)
 	if (state_open_cgroup(dir, &host, &cg, &opening) < 0) {
 		if (dir->init.pidfd >= 0)
 			return proc_signal(&dir->init, signal, err);
-		return life_not_running(dir, err);
+		/* As in a group that is empty, everybody is nobody. */
+		return dir->status == STATE_STOPPED ? 0 : life_not_running(dir, err);
 	}
 	if (signal == SIGKILL)
 		return cgroup_kill(&cg, LIFE_KILL_MS, err);
