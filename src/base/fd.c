@@ -254,6 +254,15 @@ static int create_memfd(const char *name)
 	return fd >= 0 ? fd : memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 }
 
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+bool fd_is_sealed(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & SEALS) == SEALS;
+}
+
 int fd_sealed_memfd(const char *name, const void *data, size_t size, struct err *err)
 {
 	own_fd int fd = create_memfd(name);
@@ -262,8 +271,7 @@ int fd_sealed_memfd(const char *name, const void *data, size_t size, struct err 
 		return err_errno(err, "cannot create the memory file '%s'", name);
 	if (fd_write_all(fd, data, size, name, err) < 0)
 		return -1;
-	if (lseek(fd, 0, SEEK_SET) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+	if (lseek(fd, 0, SEEK_SET) < 0 || fcntl(fd, F_ADD_SEALS, SEALS) < 0)
 		return err_errno(err, "cannot seal the memory file '%s'", name);
 	return take_fd(fd);
 }

@@ -56,6 +56,8 @@ ssize_t fd_recv(int sock, void *data, size_t size, int *fds, size_t max_fds, siz
 
 /* A sealed memfd (F_SEAL_SEAL|SHRINK|GROW|WRITE) holding `data`. Returns the fd. */
 int fd_sealed_memfd(const char *name, const void *data, size_t size, struct err *err);
+/* Is fd such a file? */
+bool fd_is_sealed(int fd);
 
 /* The test-mode ledger: number of open descriptors of this process, for leak checks in tests. */
 int fd_count_open(void);

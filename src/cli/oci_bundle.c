@@ -46,10 +46,13 @@ static int locate(struct bundle *bundle, const char *path, struct err *err)
 	return bundle->path ? 0 : err_errno(err, "cannot open bundle '%s'", path);
 }
 
-static int read_config(struct bundle *bundle, int bundle_fd, const char *name, struct err *err)
+static int read_config(struct bundle *bundle, int bundle_fd, const char *name, int config_fd,
+		       struct err *err)
 {
-	ssize_t size = file_read(name[0] == '/' ? AT_FDCWD : bundle_fd, name, SPEC_MAX_SIZE,
-				 &bundle->text, err);
+	ssize_t size = config_fd >= 0
+			       ? fd_read_all(config_fd, SPEC_MAX_SIZE, name, &bundle->text, err)
+			       : file_read(name[0] == '/' ? AT_FDCWD : bundle_fd, name,
+					   SPEC_MAX_SIZE, &bundle->text, err);
 
 	if (size < 0)
 		return err_wrap(err, "bundle '%s'", bundle->path);
@@ -57,7 +60,8 @@ static int read_config(struct bundle *bundle, int bundle_fd, const char *name, s
 	return spec_parse(bundle->text, bundle->text_size, name, &bundle->spec, err);
 }
 
-int bundle_load(struct bundle *ret, const char *path, const char *config, struct err *err)
+int bundle_load(struct bundle *ret, const char *path, const char *config, int config_fd,
+		struct err *err)
 {
 	bundle_init(ret);
 	if (locate(ret, path, err) < 0)
@@ -65,7 +69,7 @@ int bundle_load(struct bundle *ret, const char *path, const char *config, struct
 	own_fd int bundle_fd = open(ret->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (bundle_fd < 0)
 		return err_errno(err, "cannot open bundle '%s'", path);
-	if (read_config(ret, bundle_fd, config ? config : "config.json", err) < 0 ||
+	if (read_config(ret, bundle_fd, config ? config : "config.json", config_fd, err) < 0 ||
 	    spec_validate(&ret->spec, err) < 0)
 		return -1;
 	ret->root = ret->spec.root_path[0] == '/'

@@ -20,7 +20,14 @@ struct bundle {
 
 void bundle_init(struct bundle *bundle);
 void bundle_done(struct bundle *bundle);
-/* Read and validate. config: another file than config.json, or NULL. Initializes *ret, on failure, too. */
-int bundle_load(struct bundle *ret, const char *path, const char *config, struct err *err);
+/* Read and validate. config: another file than config.json, or NULL; config_fd: where it is read already, or -1.
+ * Initializes *ret, on failure, too. */
+int bundle_load(struct bundle *ret, const char *path, const char *config, int config_fd,
+		struct err *err);
+
+/* oci_enter.c: become root of a user namespace of an ordinary user's and begin anew there; returns on failure. */
+int oci_enter(const struct oci *oci, struct bundle *bundle, int passed, struct err *err);
+/* Are we that second one? 1: with the configuration in *ret_config_fd. */
+int oci_entered(int *ret_config_fd, struct err *err);
 
 #endif

@@ -28,6 +28,7 @@
 #include "cli/oci_notify.h"
 #include "cli/oci_socket.h"
 #include "kernel/facts.h"
+#include "kernel/seal.h"
 #include "runtime/place.h"
 #include "runtime/rootless.h"
 #include "runtime/runtime.h"
@@ -100,7 +101,7 @@ struct making {
 	char *run_root;
 	int root_fd; /* of the state directories */
 	int32_t owner;
-	bool entered; /* the user namespace of an ordinary user's containers */
+	bool entered; /* the user namespace of an ordinary user's containers: oci_enter.c */
 	int start_fd, answer_fd;
 };
 
@@ -137,16 +138,24 @@ static int load(struct making *m, const struct oci *oci, const char *id, bool de
 {
 	const struct create_options *options = m->options;
 
-	if (oci_check_id(id, err) < 0 ||
+	own_fd int config_fd = -1;
+	int entered = oci_entered(&config_fd, err);
+
+	m->entered = entered > 0;
+	if (entered < 0 || oci_check_id(id, err) < 0 ||
 	    oci_find_passed(oci, options->preserve_fds, &m->passed, err) < 0 ||
-	    bundle_load(&m->bundle, options->bundle ? options->bundle : ".", options->config, err) <
-		    0)
+	    bundle_load(&m->bundle, options->bundle ? options->bundle : ".", options->config,
+			config_fd, err) < 0)
 		return -1;
 	/* "REQUIRED when start is called". */
 	if (starts && !m->bundle.spec.process_given)
 		return err_set(err, ERR_INVALID, 0, "process: is missing: there is nothing to run");
-	return life_check_terminal(options->console_socket, m->bundle.spec.process.terminal,
-				   detached, err);
+	if (life_check_terminal(options->console_socket, m->bundle.spec.process.terminal, detached,
+				err) < 0)
+		return -1;
+	if (m->entered || options->dry_run || !rootless_is_needed())
+		return 0;
+	return oci_enter(oci, &m->bundle, m->passed.count, err);
 }
 
 /* ---- the state ---- */
@@ -226,7 +235,6 @@ static int plan(struct making *m, const struct oci *oci, const char *id, bool wa
 		.preserve_fds = m->passed.count,
 		.listen = m->passed.listen,
 		.keep_keyring = options->no_new_keyring,
-		.entered = m->entered,
 		.wait = wait,
 		.start_fd = m->start_fd,
 		.answer_fd = m->answer_fd,
@@ -294,18 +302,18 @@ static int hand_out(struct making *m, struct err *err)
 	return 0;
 }
 
-/* Our own directories are found as who we are, before an ordinary user becomes root of a namespace. */
-static int enter_directories(struct making *m, const struct oci *oci, struct err *err)
+static int find_ourselves(struct making *m, const struct oci *oci, struct err *err)
 {
-	m->owner = (int32_t)geteuid();
+	uint32_t owner = geteuid();
+
+	if (m->entered && rootless_entered(&m->bundle.spec, &owner, err) < 0)
+		return -1;
+	m->owner = (int32_t)owner;
 	m->run_root = life_run_root(oci, err);
 	if (!m->run_root || m->options->dry_run)
 		return m->run_root ? 0 : -1;
 	m->root_fd = life_open_root(oci, true, err);
-	if (m->root_fd < 0)
-		return -1;
-	m->entered = rootless_is_needed();
-	return m->entered ? rootless_enter(&m->bundle.spec, err) : 0;
+	return m->root_fd < 0 ? -1 : 0;
 }
 
 /* After this the container exists, or nothing of it does. */
@@ -313,7 +321,7 @@ static int make(struct making *m, const struct oci *oci, const char *id, bool wa
 {
 	struct err ignored = ERR_INIT;
 
-	if (enter_directories(m, oci, err) < 0 || decide_place(m, oci, id, err) < 0)
+	if (find_ourselves(m, oci, err) < 0 || decide_place(m, oci, id, err) < 0)
 		return -1;
 	if (m->options->dry_run)
 		return plan(m, oci, id, false, err) < 0 ? -1 : print_plan(m, err);
@@ -339,6 +347,8 @@ static int make(struct making *m, const struct oci *oci, const char *id, bool wa
 /* Container root is host root here: it must not reach the file that we were started from. */
 static int seal(const struct making *m, const struct oci *oci, struct err *err)
 {
+	if (m->entered)
+		return seal_begun(oci->argv, err) < 0 ? -1 : 0;
 	if (m->options->dry_run || !spec_root_is_hosts(&m->bundle.spec))
 		return 0;
 	return life_seal(oci, m->passed.count, err);

@@ -54,9 +54,14 @@ char *life_run_root(const struct oci *oci, struct err *err)
 	return given && *given ? str_dup(given, err) : runtime_dir("", err);
 }
 
+char *life_root_path(const struct oci *oci, struct err *err)
+{
+	return oci->root ? str_dup(oci->root, err) : runtime_dir("/oci", err);
+}
+
 int life_open_root(const struct oci *oci, bool make, struct err *err)
 {
-	own_free char *root = oci->root ? str_dup(oci->root, err) : runtime_dir("/oci", err);
+	own_free char *root = life_root_path(oci, err);
 
 	return root ? state_open_root(root, make, err) : -1;
 }

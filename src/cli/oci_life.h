@@ -19,6 +19,8 @@ int life_open_root(const struct oci *oci, bool make, struct err *err);
 bool life_is_rootless(const struct oci *oci);
 /* The same for who knows already whether we are root of the host. */
 bool life_rootless_for(const struct oci *oci, bool root);
+/* The path of the former; the caller's to free. */
+char *life_root_path(const struct oci *oci, struct err *err);
 /* The directory of the launch pad; the caller's to free. */
 char *life_run_root(const struct oci *oci, struct err *err);
 /* Where container root could write our executable: go on as the sealed copy. Returns 0 only in that. The

@@ -72,6 +72,13 @@ int ns_open_path(const char *path, enum ns_kind kind, struct err *err)
 	return take_fd(fd);
 }
 
+int ns_open_above(int userns_fd, struct err *err)
+{
+	int fd = ioctl(userns_fd, NS_GET_PARENT);
+
+	return fd < 0 ? err_errno(err, "cannot find what a user namespace is nested in") : fd;
+}
+
 static int write_map(int proc_fd, pid_t pid, const char *file, const struct id_map *map,
 		     size_t count, struct err *err)
 {

@@ -19,6 +19,8 @@ const char *ns_name(enum ns_kind kind);
 int ns_open(int proc_fd, pid_t pid, enum ns_kind kind, struct err *err);
 /* A namespace file by path, checked to be of that kind (NS_GET_NSTYPE). */
 int ns_open_path(const char *path, enum ns_kind kind, struct err *err);
+/* The user namespace that another is nested in. ERR_DENIED where we cannot see that one. */
+int ns_open_above(int userns_fd, struct err *err);
 
 struct id_map {
 	uint32_t inside, outside, size;

@@ -33,6 +33,7 @@
 #include <linux/magic.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/own.h"
 #include "base/proc.h"
 
@@ -48,13 +49,6 @@
 
 extern char **environ;
 
-static bool sealed(int fd)
-{
-	int seals = fcntl(fd, F_GET_SEALS);
-
-	return seals >= 0 && (seals & SEALS) == SEALS;
-}
-
 /* Of a tmpfs that is read-only as a whole: see runtime/sealed.c. */
 static bool on_frozen_tmpfs(int fd)
 {
@@ -68,7 +62,7 @@ bool seal_active(void)
 {
 	own_fd int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
-	return fd >= 0 && (sealed(fd) || on_frozen_tmpfs(fd));
+	return fd >= 0 && (fd_is_sealed(fd) || on_frozen_tmpfs(fd));
 }
 
 bool seal_is_needed(const struct id_map *uids, size_t count)
@@ -124,7 +118,7 @@ int seal_copy(int program_fd, struct err *err)
 	if (fcntl(memfd, F_ADD_SEALS, SEALS | F_SEAL_EXEC) < 0 &&
 	    fcntl(memfd, F_ADD_SEALS, SEALS) < 0)
 		return err_errno(err, "cannot seal the copy of the program");
-	if (!sealed(memfd))
+	if (!fd_is_sealed(memfd))
 		return err_set(err, ERR_UNSUPPORTED, 0, "the copy of the program is not sealed");
 	return take_fd(memfd);
 }

@@ -213,21 +213,65 @@ static int nest_both(struct spec_idmaps *uid_maps, struct spec_idmaps *gid_maps,
 	return nest(gids, gid_maps, getegid(), "gidMappings", err);
 }
 
+/* One that is joined has its U1 already: what it is nested in. */
+static int enter_above(const char *path, struct err *err)
+{
+	own_fd int inner_fd = ns_open_path(path, NS_USER, err);
+	own_fd int outer_fd = inner_fd < 0 ? -1 : ns_open_above(inner_fd, err);
+
+	if (outer_fd < 0)
+		return err_wrap(err, "linux.namespaces");
+	if (setns(outer_fd, CLONE_NEWUSER) < 0) {
+		err_set(err, ERR_INVALID, 0,
+			"linux.namespaces: '%s' is not nested in another user namespace of ours",
+			path);
+		return err_hint(err, "the mounts of a container in it could not be locked; join "
+				     "that of a container that insula-runtime has made");
+	}
+	if (unshare(CLONE_NEWNS) < 0)
+		return err_errno(err, "cannot make a mount namespace");
+	return become_root(err);
+}
+
 int rootless_enter(struct spec *spec, struct err *err)
 {
 	struct spec_linux *l = &spec->linux_;
 	struct outer_map uids, gids;
 
-	if (!l->namespaces[SPEC_NS_USER].given || l->namespaces[SPEC_NS_USER].path) {
+	if (!l->namespaces[SPEC_NS_USER].given) {
 		err_set(err, ERR_INVALID, 0,
 			"linux.namespaces: an ordinary user's container needs a user namespace of "
-			"its own");
+			"its own, or joins another's");
 		return err_hint(err,
 				"'insula-runtime spec --rootless' writes such a configuration");
 	}
+	if (l->namespaces[SPEC_NS_USER].path)
+		return enter_above(l->namespaces[SPEC_NS_USER].path, err);
 	if (nest_both(&l->uid_maps, &l->gid_maps, &uids, &gids, err) < 0)
 		return -1;
 	return enter(&uids, &gids, err);
+}
+
+int rootless_entered(struct spec *spec, uint32_t *ret_owner, struct err *err)
+{
+	struct spec_linux *l = &spec->linux_;
+	struct id_map uids[NS_MAP_MAX], gids[NS_MAP_MAX];
+	struct outer_map outer;
+	own_fd int proc_fd = procfs_open(err);
+	uint32_t gid;
+
+	if (proc_fd < 0)
+		return -1;
+	ssize_t uid_count = ns_read_map(proc_fd, 0, false, uids, err);
+	ssize_t gid_count = uid_count < 0 ? -1 : ns_read_map(proc_fd, 0, true, gids, err);
+	if (gid_count < 0)
+		return -1;
+	if (!id_map_outer(uids, (size_t)uid_count, 0, ret_owner) ||
+	    !id_map_outer(gids, (size_t)gid_count, 0, &gid))
+		return err_set(err, ERR_STATE, 0, "our user namespace has no root");
+	if (nest(&outer, &l->uid_maps, *ret_owner, "uidMappings", err) < 0)
+		return -1;
+	return nest(&outer, &l->gid_maps, gid, "gidMappings", err);
 }
 
 /* ---- a child ---- */

@@ -13,12 +13,16 @@
 bool rootless_is_needed(void);
 
 /* Become root of a user namespace, and of a copy of the mount namespace, in which the container's own
- * will be nested, and change the specification's id maps to what its host ids are called there. Other ids
- * than our own are mapped by newuidmap(1) and newgidmap(1), which know whose they are. ERR_INVALID where
- * the specification has no new user namespace. */
+ * will be nested: for the program to be executed anew there, with rootless_entered(). Other ids
+ * than our own are mapped by newuidmap(1) and newgidmap(1), which know whose they are. Where the specification
+ * joins a user namespace, that is done in what it is nested in. ERR_INVALID where it has none. */
 int rootless_enter(struct spec *spec, struct err *err);
 
-/* The same for a child that is made for it, with pid and mount namespaces of its own: it is root there when
+/* In that program: change the specification's id maps to what its host ids are called here. *ret_owner: our uid
+ * outside. */
+int rootless_entered(struct spec *spec, uint32_t *ret_owner, struct err *err);
+
+/* Both for a child that is made for it, with pid and mount namespaces of its own: it is root there when
  * it begins. The host ids of the maps are those of the child's namespace afterwards, in both processes.
  * Returns 0 in the child, its number in the parent. */
 pid_t rootless_clone(struct spec_idmaps *uids, struct spec_idmaps *gids, struct proc *ret,

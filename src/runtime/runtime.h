@@ -73,7 +73,7 @@ struct runtime_request {
 	int preserve_fds;    /* descriptors 3 .. 2+N are passed on */
 	struct runtime_listen listen; /* of them */
 	bool keep_keyring;	      /* the caller's session keyring, instead of a new one */
-	bool entered; /* we are in a user namespace that we have made: rootless_enter() */
+	bool entered;		      /* we are in a user namespace by rootless_clone() */
 	/* Of an OCI runtime. Where `wait` is set, runtime_create() returns when all is done but execve: the
 	 * process waits on start_fd, and answers on answer_fd (state_make_fifos). */
 	bool wait;

@@ -130,6 +130,102 @@ rootless() {
 	ok as_user delete --force one
 }
 
+# What waits for its start has executed nothing: its memory is still ours, and must be closed to others.
+@test "rootless: exec into a container that is only created" {
+	rootless '.process.args = ["sh", "-c", "echo begun >/begun; exec sleep 600"]'
+	as_user create --bundle "$BUNDLE" one >"$OUT" 2>&1 </dev/null 3>&- || fail "$(cat "$OUT")"
+	ok as_user exec one sh -c 'id -u; echo $$; for file in exe fd/0 root; do readlink /proc/1/$file || echo closed; done; head -c 1 /proc/1/environ || echo closed; touch /prepared'
+	[ "${lines[0]}" = 0 ] && [ "${lines[1]}" != 1 ] || fail
+	[ "$(grep -c '^closed$' <<<"$output")" -eq 4 ] || fail "its first process can be looked into"
+	[ -e "$BUNDLE/rootfs/prepared" ] && [ ! -e "$BUNDLE/rootfs/begun" ]
+	[ "$(as_user state one | jq -r .status)" = created ]
+	ok as_user start one
+	eventually 10 test -e "$BUNDLE/rootfs/begun"
+	ok as_user exec one true
+	ok as_user delete --force one
+	# Who owns the program is root inside: it runs from a copy that nobody can write.
+	chown $USER_ID "$PROGRAM"
+	as_user create --bundle "$BUNDLE" one >"$OUT" 2>&1 </dev/null 3>&- || fail "$(cat "$OUT")"
+	[[ $(readlink "/proc/$(as_user state one | jq .pid)/exe") == */memfd:* ]] || fail "it is the file"
+	[ "$(cat "/proc/$(as_user state one | jq .pid)/comm")" = insula-runtime ]
+	ok as_user exec one true
+	ok as_user delete --force one
+}
+
+@test "rootless: what the second start is told is not taken from others" {
+	rootless '.process.args = ["true"] | .hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "env >'"$E2E_STATE"'/user/env"]}]'
+	ok as_user run --bundle "$BUNDLE" one
+	[ -s "$E2E_STATE/user/env" ] && ! grep INSULA_ENTERED "$E2E_STATE/user/env" || fail
+	cp "$BUNDLE/config.json" "$E2E_STATE/user/config.json"
+	INSULA_ENTERED=9 exits 125 as_user run --bundle "$BUNDLE" one 9<"$E2E_STATE/user/config.json"
+	[[ $stderr == *"INSULA_ENTERED: descriptor 9 is not ours"* ]] || fail
+	INSULA_ENTERED=x exits 125 as_user run --bundle "$BUNDLE" one
+	[[ $stderr == *"INSULA_ENTERED"* ]] || fail
+	[ -z "$(as_user list -q)" ]
+}
+
+@test "rootless: a user namespace that is joined by path" {
+	local target
+	rootless '.process.args = ["sleep", "600"]'
+	as_user run -d --bundle "$BUNDLE" one >"$OUT" 2>&1 </dev/null 3>&- || fail "$(cat "$OUT")"
+	target=$(as_user state one | jq .pid)
+	rootless '(.linux.namespaces[] | select(.type == "user")).path = "/proc/'"$target"'/ns/user"
+		| del(.linux.uidMappings, .linux.gidMappings)
+		| .process.capabilities = ([.process.capabilities.bounding[], "CAP_SYS_ADMIN"] as $all
+			| {bounding: $all, effective: $all, permitted: $all})
+		| .process.args = ["sh", "-c", "readlink /proc/self/ns/user; hostname mine && hostname; umount /proc/keys; wc -c </proc/keys; sleep 600"]'
+	as_user run -d --bundle "$BUNDLE" two >"$OUT" 2>&1 </dev/null 3>&- || fail "$(cat "$OUT")"
+	eventually 10 grep -qx 0 "$OUT"
+	grep -qxF "$(readlink "/proc/$target/ns/user")" "$OUT" && grep -qx mine "$OUT" || fail "$(cat "$OUT")"
+	[ "$(as_user state two | jq -r .owner)" = "#$USER_ID" ]
+	ok as_user exec two readlink /proc/self/ns/user
+	shows "$(readlink "/proc/$target/ns/user")"
+	ok as_user delete --force two
+	ok as_user delete --force one
+	# One that nobody has nested has nothing around it that could hold the locks.
+	setpriv --reuid $USER_ID --regid $USER_ID --clear-groups unshare --user --map-root-user sleep 600 3>&- &
+	target=$!
+	eventually 10 sh -c "[ \"\$(readlink /proc/$target/ns/user)\" != \"$(readlink /proc/self/ns/user)\" ]"
+	rootless '(.linux.namespaces[] | select(.type == "user")).path = "/proc/'"$target"'/ns/user"
+		| del(.linux.uidMappings, .linux.gidMappings) | .process.args = ["true"]'
+	exits 125 as_user run --bundle "$BUNDLE" two
+	kill $target
+	[[ $stderr == *"'/proc/$target/ns/user' is not nested in another user namespace of ours"*hint:* ]] || fail
+	[ -z "$(as_user list -q)" ]
+}
+
+@test "rootless: kill --all of one that has ended, without a control group" {
+	rootless '.process.args = ["sleep", "600"]'
+	as_user run -d --bundle "$BUNDLE" one >"$OUT" 2>&1 </dev/null 3>&- || fail "$(cat "$OUT")"
+	ok as_user kill --all one 0
+	ok as_user kill --all one KILL
+	eventually 10 is_stopped
+	ok as_user kill --all one 0
+	ok as_user kill --all one TERM
+	exits 125 as_user kill one 0
+	[[ $stderr == *"container not running"* ]] || fail
+	ok as_user delete one
+}
+
+is_stopped() {
+	[ "$(as_user state one | jq -r .status)" = stopped ]
+}
+
+# Without a group of its own a container is in its caller's, and sees that.
+@test "rootless: the control groups that a container without one of its own sees" {
+	local name controller group
+	controller=$(sed -n 's/^[0-9]*:\(pids\|memory\):.*/\1/p' /proc/self/cgroup | head -n 1)
+	[ -n "$controller" ] || skip "no hierarchy of v1 here"
+	group=$(sed -n "s/^[0-9]*:$controller://p" /proc/self/cgroup)
+	for name in . 'map(select(.type != "cgroup"))'; do
+		rootless ".linux.namespaces |= ($name)
+			| .process.args = [\"sh\", \"-c\", \"cd /sys/fs/cgroup/$controller && cat notify_on_release && stat -f -c %T . && mkdir made\"]"
+		run --separate-stderr as_user --cgroup-manager cgroupfs run --bundle "$BUNDLE" one
+		[ "${lines[0]}" = "$(cat "/sys/fs/cgroup/$controller$group/notify_on_release")" ] || fail "$name"
+		[ "$status" -ne 0 ] && [ ! -e "/sys/fs/cgroup/$controller$group/made" ] || fail "$name: it could make a group"
+	done
+}
+
 @test "rootless: covers cannot be lifted" {
 	rootless '.process.capabilities = ([.process.capabilities.bounding[], "CAP_SYS_ADMIN"] as $all
 			| {bounding: $all, effective: $all, permitted: $all})
