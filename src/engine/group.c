@@ -159,6 +159,22 @@ static int place_without_scope(const char *id, bool user, struct group_place *re
 	return ret->name ? 0 : -1;
 }
 
+/* On v2 systemd has one tree, and a group in it that it knows nothing of it may change or remove. On v1 that is the
+ * hierarchy with its name, and ours are others. */
+static int refuse_outside(const struct err *reason, struct err *err)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+
+	if (cgroup_host_probe_groups(&host, err) < 0)
+		return -1;
+	if (host.mode != CGROUP_V2)
+		return 0;
+	err_set(err, ERR_STATE, 0, "systemd cannot be asked for the container's control group: %s",
+		reason ? reason->message : "it has no bus here");
+	return err_hint(err, "what is made in its tree without it, it may take away; see "
+			     "'systemctl status dbus'");
+}
+
 int group_enter_scope(const char *id, const struct group_asker *asker, struct group_place *ret,
 		      struct strv *warnings, struct err *err)
 {
@@ -169,8 +185,14 @@ int group_enter_scope(const char *id, const struct group_asker *asker, struct gr
 		return -1;
 	if (scope)
 		return name_in_scope(scope, ret, err);
-	if (!scope_available(asker->user) || make_scope(id, asker, ret, &reason) == 0)
+	if (!scope_host_has_manager())
 		return 0;
+	if (!scope_available(asker->user))
+		return asker->user ? 0 : refuse_outside(NULL, err);
+	if (make_scope(id, asker, ret, &reason) == 0)
+		return 0;
+	if (!asker->user && refuse_outside(&reason, err) < 0)
+		return -1;
 	return strv_addf(warnings, err,
 			 "the container has no scope of its own and may end with this session: %s",
 			 reason.message);
@@ -192,6 +214,8 @@ int group_expect(const char *id, bool user, const struct cgroup_host *host, stru
 {
 	bool scoped = host->mode == CGROUP_V2 && scope_available(user);
 
+	if (!scoped && !user && scope_host_has_manager() && refuse_outside(NULL, err) < 0)
+		return -1;
 	if (scoped)
 		ret->name = !user		  ? scoped_name(id, err)
 			    : user_of_group(host) ? user_scoped_name(id, user_of_group(host), err)

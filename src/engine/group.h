@@ -45,7 +45,7 @@ struct group_asker {
 };
 
 /* The caller, a keeper-to-be, moves into a scope of its own if systemd runs this host. Where systemd cannot
- * be asked it stays where it is, and a line in *warnings says so. */
+ * be asked it stays where it is, and a line in *warnings says so; root's on cgroup v2 is refused then (ERR_STATE). */
 int group_enter_scope(const char *id, const struct group_asker *asker, struct group_place *ret,
 		      struct strv *warnings, struct err *err);
 /* As a dry run shows it: nothing is made. */

@@ -186,12 +186,18 @@ void scope_done(struct scope *scope)
 	*scope = SCOPE_INIT;
 }
 
+/* sd_booted(3) */
+bool scope_host_has_manager(void)
+{
+	return access("/run/systemd/system", F_OK) == 0;
+}
+
 bool scope_available(bool user)
 {
 	char path[PATH_MAX];
 	const char *dir = getenv("XDG_RUNTIME_DIR");
 
-	if (access("/run/systemd/system", F_OK) < 0)
+	if (!scope_host_has_manager())
 		return false;
 	if (!user)
 		return access("/run/dbus/system_bus_socket", F_OK) == 0 ||

@@ -114,5 +114,7 @@ void scope_done(struct scope *scope);
 
 /* Is systemd the init of this host (sd_booted(3)), and is its bus there? For who decides by himself. */
 bool scope_available(bool user);
+/* Does systemd run this host, whether or not it answers? */
+bool scope_host_has_manager(void);
 
 #endif

@@ -210,3 +210,20 @@ run_refused() {
 	done
 	[ "$(field box status)" = running ]
 }
+
+# A host that looks as if systemd ran it, on cgroup v2 alone: a bus that does not answer, or none.
+@test "nothing is made in the tree of a systemd that cannot be asked" {
+	local bus
+	for bus in "touch /run/dbus/system_bus_socket" true; do
+		BUS=$bus exits 125 unshare --mount --propagation private sh -c '
+			umount -l /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && mount -t tmpfs run /run || exit
+			mkdir -p /run/systemd/system /run/dbus && $BUS || exit
+			"$INSULA_BIN/insula" run --rm "$E2E_IMAGE" true
+			status=$?
+			while mountpoint -q "$INSULA_RUNROOT/pad"; do umount "$INSULA_RUNROOT/pad" || exit; done
+			rm -f "$INSULA_RUNROOT/pad" # the pin was in this namespace only
+			exit $status'
+		[[ $stderr == *"systemd cannot be asked for the container's control group: "*hint:* ]] || fail "$bus"
+	done
+	[ -z "$(insula ps -aq)" ]
+}
