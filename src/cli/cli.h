@@ -73,6 +73,8 @@ extern const struct verb cli_verb_events, cli_verb_cp, cli_verb_diff, cli_verb_t
 
 /* Where container root is host root: go on as a copy that it cannot write. Returns in that copy. */
 int cli_run_sealed(struct cli *cli, bool init, struct err *err);
+/* The same before any of these, or any that they require, is started. */
+int cli_seal_for_all(struct cli *cli, const struct strv *refs, struct err *err);
 
 /* The containers that are named, or every one with `all`, which then passes over those that go away. */
 int cli_each_or_all(struct cli *cli, bool all, const struct strv *refs, void *options,

@@ -8,6 +8,7 @@
 #include "base/proc.h"
 #include "cli/cli.h"
 #include "engine/lifecycle.h"
+#include "engine/requires.h"
 
 struct life_options {
 	uint64_t timeout_ms;
@@ -47,6 +48,25 @@ int cli_each_or_all(struct cli *cli, bool all, const struct strv *refs, void *op
 	return cli_each_container(cli, &every, options, fn, err);
 }
 
+/* To be ended: whoever requires another before that one. */
+static int each_backwards(struct cli *cli, struct life_options *options, const struct strv *refs,
+			  cli_each_fn *fn, struct err *err)
+{
+	own(strv) struct strv every = STRV_INIT;
+	own(strv) struct strv order = STRV_INIT;
+
+	if (!options->all || refs->count) {
+		if (requires_order_end(&cli->store, refs, &order, err) < 0)
+			return -1;
+		return cli_each_or_all(cli, options->all, &order, options, fn, err);
+	}
+	cli->missing_ok = true; /* what goes away meanwhile */
+	if (store_list(&cli->store, &every, err) < 0 ||
+	    requires_order_end(&cli->store, &every, &order, err) < 0)
+		return -1;
+	return cli_each_container(cli, &order, options, fn, err);
+}
+
 static int each(struct cli *cli, struct life_options *options, const struct strv *refs,
 		cli_each_fn *fn, struct err *err)
 {
@@ -69,7 +89,7 @@ static int stop_one(struct cli *cli, struct container *ct, void *data, struct er
 
 static int run_stop(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
-	return each(cli, data, operands, stop_one, err);
+	return each_backwards(cli, data, operands, stop_one, err);
 }
 
 static const struct opt stop_table[] = {
@@ -300,7 +320,7 @@ static int run_rm(struct cli *cli, void *data, const struct strv *operands, stru
 	struct life_options *options = data;
 
 	cli->damaged = cli->missing_ok = options->force;
-	if (each(cli, options, operands, remove_one, err) < 0)
+	if (each_backwards(cli, options, operands, remove_one, err) < 0)
 		return -1;
 	return engine_sweep(&cli->store, err);
 }

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/own.h"
 #include "base/proc.h"
 #include "cli/cli.h"
 #include "engine/engine.h"
+#include "engine/requires.h"
 #include "kernel/seal.h"
 
 static int name_program(const char *name, const char *variable, struct err *err)
@@ -29,6 +31,18 @@ int cli_run_sealed(struct cli *cli, bool init, struct err *err)
 	return seal_reexec(cli->argv, err);
 }
 
+/* Whoever is started first may be one whose root is the host's. */
+static int seal_for_required(struct cli *cli, const struct run_options *options, struct err *err)
+{
+	own(strv) struct strv names = STRV_INIT;
+
+	if (!options->requires.count || options->dry_run)
+		return 0;
+	return requires_split(&options->requires, &names, err) < 0
+		       ? -1
+		       : cli_seal_for_all(cli, &names, err);
+}
+
 static int run_run(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
 	struct run_options *options = data;
@@ -37,6 +51,8 @@ static int run_run(struct cli *cli, void *data, const struct strv *operands, str
 
 	if (engine_wants_host_root(options) && !options->dry_run &&
 	    cli_run_sealed(cli, options->init, err) < 0)
+		return -1;
+	if (seal_for_required(cli, options, err) < 0)
 		return -1;
 	if (engine_run(&cli->store, options, operands->items[0], &command, id, &cli->exit_code,
 		       err) < 0)

@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "engine/keeper.h"
 #include "engine/lifecycle.h"
+#include "engine/requires.h"
 #include "kernel/seal.h"
 
 #define CONNECT_MS 5000
@@ -158,24 +159,34 @@ static int seal_for(struct cli *cli, struct container *ct, struct err *err)
 	return cli_run_sealed(cli, ct->record.spec.init, err);
 }
 
+int cli_seal_for_all(struct cli *cli, const struct strv *refs, struct err *err)
+{
+	own(strv) struct strv every = STRV_INIT;
+
+	if (cli->store.user || seal_active())
+		return 0;
+	if (requires_all(&cli->store, refs, &every, err) < 0)
+		return -1;
+	for (size_t i = 0; i < every.count; i++) {
+		own(container) struct container ct = CONTAINER_INIT;
+		struct err looking = ERR_INIT;
+
+		if (store_find(&cli->store, every.items[i], &ct, &looking) == 0 &&
+		    seal_for(cli, &ct, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int seal_if_needed(struct cli *cli, const struct strv *refs, struct err *err)
 {
 	own(strv) struct strv every = STRV_INIT;
-	const struct strv *concerned = refs->count ? refs : &every;
 
 	if (cli->store.user || seal_active())
 		return 0;
 	if (!refs->count && store_list(&cli->store, &every, err) < 0)
 		return -1;
-	for (size_t i = 0; i < concerned->count; i++) {
-		own(container) struct container ct = CONTAINER_INIT;
-		struct err looking = ERR_INIT;
-
-		if (store_find(&cli->store, concerned->items[i], &ct, &looking) == 0 &&
-		    seal_for(cli, &ct, err) < 0)
-			return -1;
-	}
-	return 0;
+	return cli_seal_for_all(cli, refs->count ? refs : &every, err);
 }
 
 static int run_start(struct cli *cli, void *data, const struct strv *operands, struct err *err)

@@ -12,6 +12,7 @@
 #include "engine/check.h"
 #include "engine/filter.h"
 #include "engine/lifecycle.h"
+#include "engine/requires.h"
 #include "engine/space.h"
 
 #define DOCUMENT_MAX ((size_t)64 << 20)
@@ -51,6 +52,7 @@ struct prune_options {
 struct pruning {
 	struct strv filters; /* resolved */
 	struct strv ids;     /* to be removed */
+	struct strv order;   /* the same, in an order in which they can be */
 	uint64_t freed;
 	size_t failed;
 };
@@ -59,6 +61,7 @@ static void pruning_done(struct pruning *p)
 {
 	strv_done(&p->filters);
 	strv_done(&p->ids);
+	strv_done(&p->order);
 }
 
 /* What may go: it does not run, and nobody is about to change that. */
@@ -137,8 +140,10 @@ static int run_prune(struct cli *cli, void *data, const struct strv *operands, s
 		yes = ask(p.ids.count, err);
 	if (yes <= 0)
 		return yes;
-	for (size_t i = 0; i < p.ids.count; i++)
-		remove_one(cli, &p, p.ids.items[i]);
+	if (requires_order_end(&cli->store, &p.ids, &p.order, err) < 0)
+		return -1;
+	for (size_t i = 0; i < p.order.count; i++)
+		remove_one(cli, &p, p.order.items[i]);
 	if (engine_sweep(&cli->store, err) < 0)
 		return -1;
 	printf("Total reclaimed space: %s\n", cli_size_text(p.freed, text, sizeof text));

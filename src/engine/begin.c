@@ -21,6 +21,7 @@
 #include "engine/keeper.h"
 #include "engine/launch.h"
 #include "engine/lifecycle.h"
+#include "engine/requires.h"
 #include "engine/store_private.h"
 #include "engine/user.h"
 
@@ -116,7 +117,7 @@ static int start(struct container *ct, const struct image *image, bool attach, i
 	return -1;
 }
 
-int engine_begin(struct container *ct, bool attach, int *ret_client_fd, struct err *err)
+static int begin_alone(struct container *ct, bool attach, int *ret_client_fd, struct err *err)
 {
 	own(image) struct image image = IMAGE_INIT;
 	own_free char *cache = user_image_cache(ct->store, err);
@@ -127,6 +128,45 @@ int engine_begin(struct container *ct, bool attach, int *ret_client_fd, struct e
 	if (store_load_spec(ct, err) < 0 || image_open(ct->record.image, cache, &image, err) < 0)
 		return -1;
 	return start(ct, &image, attach, ret_client_fd, err);
+}
+
+static int begin_required(struct store *store, const char *id, struct err *err)
+{
+	own(container) struct container ct = CONTAINER_INIT;
+	own_fd int client_fd = -1;
+
+	if (store_load(store, id, &ct, err) < 0)
+		return err_wrap(err, "cannot start what it requires");
+	if (begin_alone(&ct, false, &client_fd, err) < 0)
+		return err_wrap(err, "cannot start '%s', which it requires", ct.record.name);
+	return 0;
+}
+
+int launch_begin_required(struct store *store, const struct strv *ids, struct err *err)
+{
+	own(strv) struct strv order = STRV_INIT;
+
+	if (!ids->count)
+		return 0;
+	if (requires_all(store, ids, &order, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ids->count; i++)
+		if (!strv_contains(&order, ids->items[i]))
+			return err_set(err, ERR_NOT_FOUND, 0,
+				       "container %.12s, which it requires, was removed",
+				       ids->items[i]);
+	for (size_t i = 0; i < order.count; i++)
+		if (begin_required(store, order.items[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+int engine_begin(struct container *ct, bool attach, int *ret_client_fd, struct err *err)
+{
+	if (!container_is_kept(ct) &&
+	    launch_begin_required(ct->store, &ct->record.requires, err) < 0)
+		return -1;
+	return begin_alone(ct, attach, ret_client_fd, err);
 }
 
 /* Its keeper is not to remove what is started again in a moment. */

@@ -59,7 +59,7 @@ struct run_options {
 	bool memory_swappiness_given;
 	uint64_t blkio_weight; /* 0: not given */
 	struct strv blkio_weight_devices, read_bps, write_bps, read_iops, write_iops;
-	struct strv volumes_from;
+	struct strv volumes_from, requires;
 	bool replace;
 	int log_driver; /* enum log_driver */
 	struct strv log_opts;

@@ -156,6 +156,8 @@ static void write_config(struct json_writer *w, const struct record *r)
 	json_write_strings(w, &user->groups);
 	json_write_member(w, "WorkingDir", r->spec.process.cwd ? r->spec.process.cwd : "");
 	write_healthcheck(w, &r->health);
+	json_write_key(w, "Requires");
+	json_write_strings(w, &r->requires);
 	json_write_member_bool(w, "AutoRemove", r->remove);
 	json_write_member_bool(w, "Strict", r->strict);
 	json_write_key(w, "ExtraHosts");

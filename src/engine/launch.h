@@ -48,6 +48,8 @@ struct keeper_state;
  * where that failed. */
 int engine_start_in_place(struct container *ct, const struct image *image,
 			  struct keeper_state *from, struct err *err);
+/* Start those that are required, and whom they require, where they do not run; begin.c. */
+int launch_begin_required(struct store *store, const struct strv *ids, struct err *err);
 /* May the caller start containers at all? */
 int launch_check_caller(struct err *err);
 int launch_write_identity(int etc_fd, const struct record *record, struct err *err);

@@ -23,6 +23,7 @@
 #include "base/own.h"
 #include "base/proc.h"
 #include "engine/keeper.h"
+#include "engine/requires.h"
 #include "engine/store_private.h"
 #include "kernel/cgroup.h"
 
@@ -342,7 +343,7 @@ static int end_before_removal(struct container *ct, bool force, struct err *err)
 
 int engine_remove(struct container *ct, bool force, struct err *err)
 {
-	if (end_before_removal(ct, force, err) < 0)
+	if (requires_check_removal(ct, err) < 0 || end_before_removal(ct, force, err) < 0)
 		return -1;
 	if (store_is_gone(ct))
 		return 0; /* its keeper has removed it */

@@ -19,6 +19,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "base/proc.h"
+#include "engine/requires.h"
 #include "engine/restart_policy.h"
 #include "engine/user.h"
 #include "kernel/tty.h"
@@ -316,6 +317,7 @@ static int fill_outside(const struct request *r, const char *image_ref, const st
 	    request_log(options, record, err) < 0 ||
 	    request_health(options, &record->health, err) < 0 ||
 	    request_labels(options, &record->labels, err) < 0 ||
+	    requires_resolve(r->store, &options->requires, record, err) < 0 ||
 	    request_annotations(options, &record->spec.annotations, err) < 0)
 		return -1;
 	return set_pidfile(options, record, err);

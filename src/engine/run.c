@@ -19,6 +19,7 @@
 #include "engine/keeper.h"
 #include "engine/launch.h"
 #include "engine/lifecycle.h"
+#include "engine/requires.h"
 #include "engine/store_private.h"
 #include "engine/user.h"
 #include "kernel/seal.h"
@@ -121,7 +122,8 @@ static int make(struct store *store, struct record *record, bool lasting, char *
 {
 	if (record->name && free_name(store, record->name, err) < 0)
 		return -1;
-	if (store_create(store, record, lasting, ret, err) < 0)
+	if (requires_announce(store, record, err) < 0 ||
+	    store_create(store, record, lasting, ret, err) < 0)
 		return -1;
 	memcpy(ret_id, ret->id, sizeof ret->id);
 	return 0;
@@ -201,7 +203,8 @@ static int run_image(struct store *store, const struct run_options *options, str
 		fputs(text.data, stdout);
 		return 0;
 	}
-	if (options->cidfile && launch_write_cidfile(options->cidfile, record->id, err) < 0)
+	if (launch_begin_required(store, &record->requires, err) < 0 ||
+	    (options->cidfile && launch_write_cidfile(options->cidfile, record->id, err) < 0))
 		return -1;
 	if (create_and_start(store, record, image, !options->detach, ret_id, &client_fd, err) < 0) {
 		if (options->cidfile)

@@ -6,6 +6,7 @@
  *	  containers/ID/record.json   what was asked for; in a second line the specification made from it
  *	  containers/ID/exit.json     how it ended; gone when it runs again
  *	  containers/ID/ready	      made by `insula create`, and not started yet
+ *	  containers/ID/needed	      another container requires it, or did
  *	  containers/ID/renaming      its old and its new name, while one becomes the other; where the record is
  *	  containers/ID/exit.reserve  space for that, while it runs
  *	  containers/ID/{upper,work}  its writes
@@ -84,6 +85,7 @@ struct record {
 	struct health_config health;
 	struct strv command;   /* as shown by ps */
 	struct strv labels;    /* key=value */
+	struct strv requires;  /* ids of containers that run before it is started */
 	char *log_driver;      /* "none"; NULL: files */
 	uint64_t log_max_size; /* bytes a file; 0: the default */
 	int log_max_files;     /* 0: the default */

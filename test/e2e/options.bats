@@ -41,6 +41,7 @@ good_values() {
 	--annotation team=blue
 	--cidfile $BATS_TEST_TMPDIR/cid
 	--replace --name web.1
+	--requires other
 	--log-driver none
 	--log-opt max-size=1m
 	--pidfile $BATS_TEST_TMPDIR/pid

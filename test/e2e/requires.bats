@@ -1,0 +1,147 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# --requires: whom a container needs is started before it, and ended after it.
+
+load helpers
+
+setup_file() { file_setup; }
+teardown_file() { file_teardown; }
+setup() { e2e_setup; }
+teardown() { e2e_teardown; }
+
+# chain: top requires mid, mid requires low; made, and not started.
+chain() {
+	ok insula create --name low "$E2E_IMAGE" sleep 600
+	ok insula create --name mid --requires low "$E2E_IMAGE" sleep 600
+	ok insula create --name top --requires mid "$E2E_IMAGE" sleep 600
+}
+
+# "a b c", by when they were started.
+started_order() {
+	insula events --stream=false --filter event=start --format '{{.Name}}' | tr '\n' ' '
+}
+
+ended_order() {
+	insula events --stream=false --filter event=die --format '{{.Name}}' | tr '\n' ' '
+}
+
+@test "a start begins with what is required, through every link" {
+	chain
+	ok insula start top
+	shows top
+	[ "$(started_order)" = 'low mid top ' ] || fail "started: $(started_order)"
+	[ "$(field low status) $(field mid status) $(field top status)" = 'running running running' ]
+}
+
+@test "who is required and runs is left alone" {
+	chain
+	insula start low
+	local pid
+	pid=$(field low pid)
+	ok insula start top
+	[ "$(field low pid)" = "$pid" ]
+}
+
+@test "run starts what it requires, of which several are named between commas" {
+	ok insula create --name one "$E2E_IMAGE" sleep 600
+	ok insula create --name two --userns host "$E2E_IMAGE" sleep 600
+	ok insula run --rm --requires one,two "$E2E_IMAGE" echo here
+	shows here
+	[ "$(field one status) $(field two status)" = 'running running' ]
+	ok insula run -d --name three --requires one --requires two "$E2E_IMAGE" sleep 600
+	[ "$(detail three '.Config.Requires | length')" = 2 ]
+	[ "$(detail three '.Config.Requires[0]')" = "$(detail one .Id)" ]
+}
+
+@test "what is named twice is required once" {
+	ok insula create --name one "$E2E_IMAGE" true
+	ok insula create --name two --requires one,one --requires one "$E2E_IMAGE" true
+	[ "$(detail two '.Config.Requires | length')" = 1 ]
+}
+
+@test "where what is required cannot be started, nor is who requires it" {
+	local root
+	root=$(copy_of_root gone)
+	ok insula create --name broken "dir:$root" true
+	ok insula create --name web --requires broken "$E2E_IMAGE" sleep 600
+	rm -rf "$root"
+	refused 125 "cannot start 'broken', which it requires" insula start web
+	[ "$(field web status)" = created ]
+	refused 125 "cannot start 'broken', which it requires" \
+		insula run --requires broken "$E2E_IMAGE" true
+}
+
+@test "stop and rm end who requires another before that one, in whatever order they are named" {
+	chain
+	insula start top
+	ok insula stop --time 0 low mid top
+	shows $'top\nmid\nlow'
+	[ "$(ended_order)" = 'top mid low ' ] || fail "ended: $(ended_order)"
+	insula start top
+	ok insula stop --time 0 --all
+	shows $'top\nmid\nlow'
+	ok insula rm low mid top
+	shows $'top\nmid\nlow'
+}
+
+@test "the end of who is required is nobody else's" {
+	chain
+	insula start top
+	ok insula stop --time 0 low
+	[ "$(field mid status) $(field top status)" = 'running running' ]
+	ok insula start low
+}
+
+@test "who is required is not removed alone" {
+	chain
+	refused 125 "container 'low' is required by 'mid'" insula rm low
+	refused 125 "container 'low' is required by 'mid'" insula rm --force low
+	refused 125 "container 'low' is required by 'mid'" \
+		insula run --name low --replace "$E2E_IMAGE" true
+	ok insula rm mid top
+	ok insula rm low
+}
+
+@test "prune removes all of a chain that does not run, and keeps what one that runs requires" {
+	chain
+	ok insula create --name peak --requires low "$E2E_IMAGE" sleep 600
+	insula start peak
+	insula stop --time 0 low
+	ok insula prune --force
+	[ "$(insula ps --all --format '{{.Names}}' | sort | tr '\n' ' ')" = 'low peak ' ]
+	insula stop --time 0 peak
+	ok insula prune --force
+	[ -z "$(known_ids)" ]
+}
+
+@test "up starts what is required, whatever its own policy" {
+	ok insula create --name base "$E2E_IMAGE" sleep 600
+	ok insula run -d --name web --restart always --requires base "$E2E_IMAGE" sleep 600
+	insula stop --time 0 web base
+	ok insula up
+	shows web
+	[ "$(field base status) $(field web status)" = 'running running' ]
+}
+
+@test "a container that renames itself is required all the same" {
+	chain
+	ok insula rename low other
+	ok insula start mid
+	[ "$(field other status)" = running ]
+}
+
+@test "whom nobody has, nobody can require" {
+	refused 125 'no container' insula create --requires nobody "$E2E_IMAGE" true
+	refused 125 'a name is empty' insula create --requires '' "$E2E_IMAGE" true
+	refused 125 'a name is empty' insula create --requires ,nobody "$E2E_IMAGE" true
+	ok insula run -d --rm --name brief "$E2E_IMAGE" sleep 600
+	refused 125 "'brief' has --rm" insula create --requires brief "$E2E_IMAGE" true
+}
+
+@test "one whose files are damaged is removed after those that require it" {
+	chain
+	truncate -s 40 "$INSULA_ROOT/containers/$(detail low .Id)/record.json"
+	refused 125 "cannot start what it requires" insula start top
+	ok insula rm --force low mid top
+	[ -z "$(known_ids)" ]
+}
