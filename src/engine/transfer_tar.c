@@ -21,6 +21,7 @@
 #define EXTENDED_MAX ((size_t)1 << 20)
 #define OCTAL_SIZE_MAX (UINT64_C(8) << 30) /* eleven octal digits */
 #define OCTAL_ID_MAX 2097152u		   /* seven */
+#define NS_PER_S 1000000000u
 #define XATTRS_MAX 64
 #define XATTR_PREFIX "SCHILY.xattr."
 
@@ -104,6 +105,24 @@ static void add_number(struct str *out, const char *key, uint64_t value)
 	add_record(out, key, text, (size_t)snprintf(text, sizeof text, "%" PRIu64, value));
 }
 
+static bool has_plain_time(const struct transfer_entry *e)
+{
+	return !e->mtime_ns && e->mtime_s >= 0 && (uint64_t)e->mtime_s < OCTAL_SIZE_MAX;
+}
+
+/* Seconds and their fraction as one decimal number: -1.25 is 1.25 s before 1970, here -2 s and 0.75 s. */
+static void add_time(struct str *out, const struct transfer_entry *e)
+{
+	bool before = e->mtime_s < 0 && e->mtime_ns;
+	int64_t seconds = e->mtime_s + before;
+	uint32_t ns = before ? NS_PER_S - e->mtime_ns : e->mtime_ns;
+	char text[40];
+
+	snprintf(text, sizeof text, "%s%" PRId64 ".%09" PRIu32, before && !seconds ? "-" : "",
+		 seconds, ns);
+	add_record(out, "mtime", text, strlen(text));
+}
+
 static void add_xattrs(struct str *out, const struct transfer_entry *e)
 {
 	for (size_t i = 0; i < e->xattr_count; i++) {
@@ -129,6 +148,8 @@ static int write_extended(int fd, const struct transfer_entry *e, const char *pa
 		add_number(&text, "uid", e->uid);
 	if (e->gid >= OCTAL_ID_MAX)
 		add_number(&text, "gid", e->gid);
+	if (!has_plain_time(e))
+		add_time(&text, e);
 	add_xattrs(&text, e);
 	if (str_check(&text, "the header of a file", err) < 0)
 		return -1;
@@ -170,7 +191,9 @@ int transfer_tar_put(void *target, const struct transfer_entry *e, struct err *e
 	put_octal(h.uid, sizeof h.uid, e->uid < OCTAL_ID_MAX ? e->uid : 0);
 	put_octal(h.gid, sizeof h.gid, e->gid < OCTAL_ID_MAX ? e->gid : 0);
 	put_octal(h.size, sizeof h.size, is_file && e->size < OCTAL_SIZE_MAX ? e->size : 0);
-	put_octal(h.mtime, sizeof h.mtime, e->mtime_s > 0 ? (uint64_t)e->mtime_s : 0);
+	put_octal(h.mtime, sizeof h.mtime,
+		  e->mtime_s > 0 && (uint64_t)e->mtime_s < OCTAL_SIZE_MAX ? (uint64_t)e->mtime_s
+									  : 0);
 	if (write_header(t->fd, &h, err) < 0)
 		return -1;
 	if (!is_file)
@@ -193,8 +216,10 @@ struct reading {
 	int fd;
 	/* of extended headers, for the next entry */
 	char *path, *link;
-	bool has_size, has_uid, has_gid;
+	bool has_size, has_uid, has_gid, has_mtime;
 	uint64_t size, uid, gid;
+	int64_t mtime_s;
+	uint32_t mtime_ns;
 	struct transfer_xattr xattrs[XATTRS_MAX];
 	size_t xattr_count;
 };
@@ -323,6 +348,33 @@ static int take_xattr(struct reading *r, const char *name, const char *value, si
 	return 0;
 }
 
+/* "-1.25": digits beyond nanoseconds are cut off. */
+static int take_time(struct reading *r, const char *value, size_t size, struct err *err)
+{
+	own_free char *text = str_dup_len(value, size, err);
+	char *fraction = text ? strchr(text, '.') : NULL;
+	uint32_t ns = 0, unit = NS_PER_S / 10;
+
+	if (!text)
+		return -1;
+	if (fraction)
+		*fraction++ = '\0';
+	if (str_to_i64(text, INT64_MIN + 1, INT64_MAX, "mtime", &r->mtime_s, err) < 0)
+		return -1;
+	for (; fraction && *fraction; fraction++, unit /= 10) {
+		if (*fraction < '0' || *fraction > '9')
+			return damaged(err, "a time in it is none");
+		ns += (uint32_t)(*fraction - '0') * unit;
+	}
+	if (*text == '-' && ns) {
+		r->mtime_s--;
+		ns = NS_PER_S - ns;
+	}
+	r->mtime_ns = ns;
+	r->has_mtime = true;
+	return 0;
+}
+
 static int take_record(struct reading *r, const char *key, const char *value, size_t size,
 		       struct err *err)
 {
@@ -338,6 +390,8 @@ static int take_record(struct reading *r, const char *key, const char *value, si
 		return take_text(&r->path, value, size, err);
 	if (str_eq(key, "linkpath"))
 		return take_text(&r->link, value, size, err);
+	if (str_eq(key, "mtime"))
+		return take_time(r, value, size, err);
 	if (str_starts(key, "GNU.sparse."))
 		return damaged(err, "it has files in GNU's sparse form");
 	if (str_starts(key, XATTR_PREFIX))
@@ -477,7 +531,9 @@ static int tell(struct reading *r, const struct header *h, uint64_t size, transf
 					 .mode = mode_of(h->type) | (mode & 07777),
 					 .uid = (uint32_t)uid,
 					 .gid = (uint32_t)gid,
-					 .mtime_s = (int64_t)(mtime & INT64_MAX),
+					 .mtime_s = r->has_mtime ? r->mtime_s
+								 : (int64_t)(mtime & INT64_MAX),
+					 .mtime_ns = r->mtime_ns,
 					 .size = file ? size : 0,
 					 .link = *link ? link : NULL,
 					 .hard_link = h->type == '1',

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -96,6 +97,51 @@ TEST(a_record_that_is_shorter_than_its_number_is_refused)
 }
 
 /* memchr(3) would search all of the memory behind it otherwise, and finds this. */
+static int note_time(void *target, const struct transfer_entry *e, struct err *err)
+{
+	*(struct timespec *)target = (struct timespec){.tv_sec = (time_t)e->mtime_s,
+						       .tv_nsec = e->mtime_ns};
+	return 0;
+}
+
+TEST(times_are_exact_and_may_be_before_1970)
+{
+	static const struct {
+		const char *record;
+		struct timespec time;
+	} times[] = {{"14 mtime=1.25\n", {1, 250000000}},
+		     {"15 mtime=-1.25\n", {-2, 750000000}},
+		     {"14 mtime=-0.5\n", {-1, 500000000}},
+		     {"23 mtime=20000000000.5\n", {20000000000, 500000000}},
+		     {"25 mtime=7.0123456789123\n", {7, 12345678}},
+		     {"12 mtime=-3\n", {-3, 0}}};
+
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+		own_fd int fd = archive_of(times[i].record);
+		struct timespec time = {0};
+		struct err err = ERR_INIT;
+
+		CHECK_OK(transfer_read_tar(fd, note_time, &time, &err));
+		CHECK_INT(time.tv_sec, times[i].time.tv_sec);
+		CHECK_INT(time.tv_nsec, times[i].time.tv_nsec);
+	}
+}
+
+TEST(a_time_that_is_none_is_refused)
+{
+	static const char *const records[] = {"13 mtime=1.x\n", "12 mtime=1e\n", "9 mtime=\n",
+					      "30 mtime=99999999999999999999\n"};
+
+	for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
+		own_fd int fd = archive_of(records[i]);
+		struct timespec time = {0};
+		struct err err = ERR_INIT;
+
+		CHECK(transfer_read_tar(fd, note_time, &time, &err) < 0);
+		CHECK(*err.message);
+	}
+}
+
 TEST(nothing_is_looked_for_behind_a_header)
 {
 	char path[TRANSFER_PATH_MAX] = "";
