@@ -139,7 +139,6 @@ static void make_texts(struct texts *t, const struct container *ct, bool whole)
 {
 	char age[48];
 
-	*t = (struct texts){.command = STR_INIT(1u << 20)};
 	snprintf(t->id, sizeof t->id, "%.*s", whole ? STORE_ID_LENGTH : STORE_SHORT_ID, ct->id);
 	command_text(ct, whole, &t->command);
 	snprintf(t->created, sizeof t->created, "%s ago",
@@ -151,7 +150,7 @@ static void make_texts(struct texts *t, const struct container *ct, bool whole)
 
 static void add_row(struct table *t, const struct container *ct, bool whole)
 {
-	own(texts) struct texts texts;
+	own(texts) struct texts texts = {.command = STR_INIT(1u << 20)};
 
 	make_texts(&texts, ct, whole);
 	table_add(t, texts.id);
@@ -175,7 +174,7 @@ static void write_times(struct json_writer *w, const struct container *ct)
 
 static void write_texts(struct json_writer *w, const struct container *ct, bool whole)
 {
-	own(texts) struct texts texts;
+	own(texts) struct texts texts = {.command = STR_INIT(1u << 20)};
 
 	make_texts(&texts, ct, whole);
 	json_write_member(w, "short_id", texts.id);
