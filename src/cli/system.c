@@ -302,11 +302,37 @@ static int run_check(struct cli *cli, const struct system_options *options, stru
 	return 0;
 }
 
+static int upgrade_one(struct cli *cli, struct container *ct, void *data, struct err *err)
+{
+	const bool *all = data;
+
+	if (*all && engine_settle(ct, err) < 0)
+		return -1;
+	if (*all && ct->status != CT_RUNNING)
+		return 0;
+	return engine_upgrade(ct, err) < 0 ? -1 : cli_said(ct);
+}
+
+static int run_upgrade(struct cli *cli, const struct system_options *options,
+		       const struct strv *operands, struct err *err)
+{
+	const struct strv refs = {.items = operands->items + 1, .count = operands->count - 1};
+	bool all = !refs.count;
+
+	if (options->format || options->verbose || options->repair)
+		return err_set(err, ERR_USAGE, 0, "system upgrade takes containers only");
+	return cli_each_or_all(cli, all, &refs, &all, upgrade_one, err);
+}
+
 static int run_system(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
 	const struct system_options *options = data;
 	const char *what = operands->items[0];
 
+	if (str_eq(what, "upgrade"))
+		return run_upgrade(cli, options, operands, err);
+	if (operands->count > 1)
+		return err_set(err, ERR_USAGE, 0, "system %s: too many arguments", what);
 	if (str_eq(what, "df") && options->repair)
 		return err_set(err, ERR_USAGE, 0, "--repair is for system check");
 	if (str_eq(what, "df"))
@@ -314,7 +340,7 @@ static int run_system(struct cli *cli, void *data, const struct strv *operands, 
 	if (str_eq(what, "check"))
 		return run_check(cli, options, err);
 	err_set(err, ERR_USAGE, 0, "system: there is no '%s'", what);
-	return err_hint(err, "insula system df, or insula system check");
+	return err_hint(err, "insula system df, insula system check, or insula system upgrade");
 }
 
 static const struct opt system_table[] = {
@@ -328,12 +354,12 @@ static const struct opt system_table[] = {
 
 const struct verb cli_verb_system = {
 	.name = "system",
-	.usage = "df|check",
-	.help = "show what takes space, or check that the store is whole",
+	.usage = "df|check|upgrade [CONTAINER...]",
+	.help = "show what takes space, check the store, upgrade keepers",
 	.table = system_table,
 	.options_size = sizeof(struct system_options),
 	.flags = VERB_STORE,
 	.min_operands = 1,
-	.max_operands = 1,
+	.max_operands = SIZE_MAX,
 	.run = run_system,
 };

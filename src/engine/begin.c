@@ -182,7 +182,9 @@ static int keep_files(const struct container *ct, struct err *err)
 	err_set(err, ERR_UNSUPPORTED, 0,
 		"container '%s' has --rm, and its keeper, of an older version, would remove it",
 		ct->record.name);
-	return err_hint(err, "stop it, and run it anew");
+	return err_hint(err,
+			"insula system upgrade %s replaces the keeper, and the container goes on",
+			ct->record.name);
 }
 
 int engine_restart(struct container *ct, int64_t timeout_ms, struct err *err)

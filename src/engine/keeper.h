@@ -95,9 +95,20 @@ int keeper_main(int argc, char *argv[]);
 /* Where insula-keeper is: INSULA_KEEPER, beside our own executable, ../libexec/insula/. */
 int keeper_find_program(char *buf, size_t size, struct err *err);
 
-/* ---- protocol: SOCK_SEQPACKET, one message a packet, host byte order (same machine) ---- */
-#define KEEPER_PROTOCOL 1
+/* ---- protocol: SOCK_SEQPACKET, one message a packet, host byte order (same machine) ----
+ *
+ * A keeper lives as long as its container, so either side may be years older than the other. What never
+ * changes is the frame: the header below, with KEEPER_FRAME in it, HELLO, WELCOME and ERROR. Which
+ * messages a side knows beyond the first ones is its protocol, a number that grows with each message that is
+ * added; HELLO and WELCOME tell it. A keeper of an older protocol refuses what it does not know, and
+ * the command says that an upgrade of the keeper (KEEPER_REPLACE, which all know) is what is missing.
+ */
+#define KEEPER_FRAME 1
+#define KEEPER_PROTOCOL 2
 #define KEEPER_DATA_MAX 32768
+
+/* KEEPER_PROTOCOL; a build with failpoints takes that of INSULA_TEST_PROTOCOL, to be an older one. */
+int keeper_protocol(void);
 
 enum keeper_message {
 	/* to the keeper */
@@ -111,7 +122,8 @@ enum keeper_message {
 	KEEPER_WAIT, /* send KEEPER_EXIT when it has ended and is cleared up */
 	KEEPER_PING,
 	KEEPER_REPLACE, /* data: path of the new program */
-	KEEPER_KEEP,	/* it is started again after its end: nothing is removed, --rm or not */
+	/* since 2: */
+	KEEPER_KEEP, /* it is started again after its end: nothing is removed, --rm or not */
 	KEEPER_HEALTH, /* a health check has ended: value: its exit code, value2: when it began, CLOCK_REALTIME
 			 * in ns; data: its output */
 	/* from the keeper */
@@ -126,8 +138,8 @@ enum keeper_message {
 };
 
 struct keeper_header {
-	uint16_t version, type;
-	uint32_t length; /* of the data that follows */
+	uint16_t version, type; /* KEEPER_FRAME; enum keeper_message */
+	uint32_t length;	/* of the data that follows */
 	int64_t value, value2;
 };
 

@@ -32,6 +32,19 @@
 #define BACKLOG 16
 #define SOCKET_NAME "ctl"
 
+int keeper_protocol(void)
+{
+#ifdef INSULA_FAILPOINTS
+	const char *older = getenv("INSULA_TEST_PROTOCOL");
+	struct err ignored;
+	int64_t version;
+
+	if (older && str_to_i64(older, 1, INT16_MAX, "protocol", &version, &ignored) == 0)
+		return (int)version;
+#endif
+	return KEEPER_PROTOCOL;
+}
+
 static struct sockaddr_un address(int run_fd)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -98,7 +111,7 @@ int keeper_connect(int run_fd, int timeout_ms, struct err *err)
 	if (!data)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot connect to the keeper");
 	/* A keeper that refuses us has said why before it closed the connection. */
-	if (keeper_send(fd, KEEPER_HELLO, KEEPER_PROTOCOL, 0, NULL, 0, err) < 0 &&
+	if (keeper_send(fd, KEEPER_HELLO, keeper_protocol(), 0, NULL, 0, err) < 0 &&
 	    err->kind != ERR_STATE)
 		return -1;
 	got = keeper_receive(fd, &header, data, timeout_ms, err);
@@ -116,7 +129,7 @@ int keeper_connect(int run_fd, int timeout_ms, struct err *err)
 int keeper_send(int fd, enum keeper_message type, int64_t value, int64_t value2, const void *data,
 		size_t size, struct err *err)
 {
-	struct keeper_header header = {.version = KEEPER_PROTOCOL,
+	struct keeper_header header = {.version = KEEPER_FRAME,
 				       .type = (uint16_t)type,
 				       .length = (uint32_t)size,
 				       .value = value,
@@ -197,7 +210,12 @@ int keeper_error_take(const struct keeper_header *header, const void *data, stru
 		error.kind = ERR_IO;
 	err_set(err, (enum err_kind)error.kind, 0, "%s", error.message);
 	err->errnum = error.errnum;
-	return error.hint[0] ? err_hint(err, "%s", error.hint) : -1;
+	if (error.hint[0])
+		return err_hint(err, "%s", error.hint);
+	return err->kind != ERR_UNSUPPORTED
+		       ? -1
+		       : err_hint(err, "its keeper is of an older version: insula system upgrade "
+				       "replaces it, and the container goes on");
 }
 
 /* Until the answer comes; what else the keeper sends is not for a request. */

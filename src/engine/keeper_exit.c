@@ -135,10 +135,9 @@ static int step_tell(struct ending *e, struct err *err)
 /* Processes from outside that joined (exec) and left the pid namespace out are killed with it. */
 static int step_cgroup(struct ending *e, struct err *err)
 {
-	if (cgroup_remove_empty(&e->cgroup))
-		return 0;
-	e->group_stays = cgroup_kill(&e->cgroup, CGROUP_WAIT_MS, err) < 0 ||
-			 cgroup_remove(&e->cgroup, CGROUP_WAIT_MS, err) < 0;
+	e->group_stays = !cgroup_remove_empty(&e->cgroup) &&
+			 (cgroup_kill(&e->cgroup, CGROUP_WAIT_MS, err) < 0 ||
+			  cgroup_remove(&e->cgroup, CGROUP_WAIT_MS, err) < 0);
 	return e->group_stays ? -1 : 0;
 }
 
@@ -243,10 +242,8 @@ static void run_steps(struct keeper *k, const struct step *list, size_t count)
 
 	if (open_store(&e, &ignored) < 0)
 		e.ct.store = NULL;
-	if (open_cgroup(&e, &ignored) < 0) {
-		e.group_stays = ignored.kind != ERR_NOT_FOUND;
-		e.cgroup.count = 0;
-	}
+	/* Until it is removed. */
+	e.group_stays = open_cgroup(&e, &ignored) == 0 || ignored.kind != ERR_NOT_FOUND;
 	for (size_t i = 0; i < count; i++)
 		if (fail_point(list[i].failpoint, &ignored) == 0)
 			list[i].run(&e, &ignored);

@@ -429,7 +429,7 @@ int keeper_main(int argc, char *argv[])
 	uint64_t fd;
 
 	if (argc == 2 && str_eq(argv[1], "--version")) {
-		printf("insula-keeper %s, protocol %d\n", INSULA_VERSION, KEEPER_PROTOCOL);
+		printf("insula-keeper %s, protocol %d\n", INSULA_VERSION, keeper_protocol());
 		return 0;
 	}
 	if (argc == 2 && (str_eq(argv[1], "--help") || str_eq(argv[1], "-h")))

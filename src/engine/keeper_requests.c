@@ -28,7 +28,7 @@ static int on_hello(struct keeper_client *c, const struct keeper_header *m, cons
 	loop_remove(c->hello_timer);
 	c->hello_timer = NULL;
 	c->greeted = true;
-	keeper_client_send(c, KEEPER_WELCOME, KEEPER_PROTOCOL, 0, NULL, 0);
+	keeper_client_send(c, KEEPER_WELCOME, keeper_protocol(), 0, NULL, 0);
 	return 0;
 }
 
@@ -160,13 +160,20 @@ typedef int request_fn(struct keeper_client *c, const struct keeper_header *m, c
 static const struct request {
 	request_fn *fn;
 	bool has_data;
+	int since; /* protocol */
 } requests[] = {
-	[KEEPER_HELLO] = {on_hello},	   [KEEPER_ATTACH] = {on_attach},
-	[KEEPER_STDIN] = {on_stdin, true}, [KEEPER_STDIN_EOF] = {on_stdin_eof},
-	[KEEPER_RESIZE] = {on_resize},	   [KEEPER_SIGNAL] = {on_signal},
-	[KEEPER_STOP] = {on_stop},	   [KEEPER_WAIT] = {on_wait},
-	[KEEPER_PING] = {on_ping},	   [KEEPER_REPLACE] = {on_replace, true},
-	[KEEPER_KEEP] = {on_keep},	   [KEEPER_HEALTH] = {on_health, true},
+	[KEEPER_HELLO] = {on_hello},
+	[KEEPER_ATTACH] = {on_attach},
+	[KEEPER_STDIN] = {on_stdin, true},
+	[KEEPER_STDIN_EOF] = {on_stdin_eof},
+	[KEEPER_RESIZE] = {on_resize},
+	[KEEPER_SIGNAL] = {on_signal},
+	[KEEPER_STOP] = {on_stop},
+	[KEEPER_WAIT] = {on_wait},
+	[KEEPER_PING] = {on_ping},
+	[KEEPER_REPLACE] = {on_replace, true},
+	[KEEPER_KEEP] = {on_keep, .since = 2},
+	[KEEPER_HEALTH] = {on_health, true, 2},
 };
 
 static int check_message(const struct keeper_client *c, const struct keeper_header *m, size_t size,
@@ -176,11 +183,12 @@ static int check_message(const struct keeper_client *c, const struct keeper_head
 
 	if (size < sizeof(*m) || size > KEEPER_PACKET_MAX || m->length != size - sizeof(*m))
 		return err_set(err, ERR_INVALID, 0, "the message is malformed");
-	if (m->version != KEEPER_PROTOCOL)
+	if (m->version != KEEPER_FRAME)
 		return err_set(err, ERR_UNSUPPORTED, 0,
-			       "the keeper speaks version %d of the protocol, not %d",
-			       KEEPER_PROTOCOL, m->version);
-	if (m->type >= known || !requests[m->type].fn)
+			       "the keeper takes messages of frame %d, not %d", KEEPER_FRAME,
+			       m->version);
+	if (m->type >= known || !requests[m->type].fn ||
+	    requests[m->type].since > keeper_protocol())
 		return err_set(err, ERR_UNSUPPORTED, 0, "the keeper does not know message %d",
 			       m->type);
 	if (m->length > 0 && !requests[m->type].has_data)

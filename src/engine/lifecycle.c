@@ -29,6 +29,7 @@
 
 #define KEEPER_GRACE_MS 15000 /* beyond its own deadline, for clearing up */
 #define SIGNAL_TIMEOUT_MS 5000
+#define REPLACE_TIMEOUT_MS 20000
 #define LOCK_TIMEOUT_MS 30000
 #define CGROUP_TIMEOUT_MS 5000
 #define KILLED_CODE 137
@@ -208,6 +209,20 @@ int engine_kill(struct container *ct, int signal, struct err *err)
 	if (status == 0)
 		event_note_number(ct, "kill", "signal", signal);
 	return status;
+}
+
+int engine_upgrade(struct container *ct, struct err *err)
+{
+	char program[4096];
+
+	if (engine_settle(ct, err) < 0)
+		return -1;
+	if (ct->status != CT_RUNNING)
+		return engine_not_running(ct, err);
+	if (keeper_find_program(program, sizeof program, err) < 0 ||
+	    keeper_replace(ct->run_fd, program, REPLACE_TIMEOUT_MS, err) < 0)
+		return err_wrap(err, "cannot upgrade the keeper of '%s'", ct->record.name);
+	return 0;
 }
 
 static int remove_cgroup(const char *id, struct err *err)

@@ -16,6 +16,9 @@ int engine_not_running(const struct container *ct, struct err *err);
 int engine_stop(struct container *ct, int64_t timeout_ms, struct err *err);
 /* Send a signal to its first process. ERR_STATE where it is not running. */
 int engine_kill(struct container *ct, int signal, struct err *err);
+/* Its keeper becomes the program that is installed now; the container goes on. ERR_STATE where it does not
+ * run. */
+int engine_upgrade(struct container *ct, struct err *err);
 /* Remove it; force: kill it first. ERR_STATE where it is running and force is not given. */
 int engine_remove(struct container *ct, bool force, struct err *err);
 /* What keepers that were killed have not removed of containers that are gone. */

@@ -186,7 +186,7 @@ static void check_alive(struct kept *k)
 TEST(malformed_messages_end_their_connection_and_nothing_else)
 {
 	static char big[KEEPER_PACKET_MAX + 4096];
-	static const struct keeper_header good = {.version = KEEPER_PROTOCOL, .type = KEEPER_PING};
+	static const struct keeper_header good = {.version = KEEPER_FRAME, .type = KEEPER_PING};
 	struct keeper_header wrong_version = good, unknown = good, reply = good, huge = good,
 			     surplus = good, hello = good, type_0 = good;
 	own(kept) struct kept k = KEPT_INIT;
@@ -297,7 +297,7 @@ TEST(the_number_of_clients_is_bounded)
 TEST(answers_that_nobody_reads_are_bounded)
 {
 	own(kept) struct kept k = KEPT_INIT;
-	struct keeper_header ping = {.version = KEEPER_PROTOCOL, .type = KEEPER_PING};
+	struct keeper_header ping = {.version = KEEPER_FRAME, .type = KEEPER_PING};
 	unsigned long pss, alone;
 	own_fd int fd = -1;
 
@@ -332,7 +332,7 @@ TEST(random_messages_do_no_harm)
 		for (size_t at = 0; at < size; at++)
 			packet[at] = (char)random();
 		if (random() % 4) {
-			header->version = KEEPER_PROTOCOL;
+			header->version = KEEPER_FRAME;
 			header->type = (uint16_t)(random() % 12);
 			header->length = (uint32_t)(size - sizeof(*header));
 			/* Neither kill it, nor stop it: that would be no harm, but the end. */
@@ -407,7 +407,7 @@ TEST(a_store_may_lie_deeper_than_a_socket_address_is_long)
 TEST(malformed_answers_are_errors)
 {
 	static char data[KEEPER_DATA_MAX], big[KEEPER_DATA_MAX + 100];
-	struct keeper_header header = {.version = KEEPER_PROTOCOL, .type = KEEPER_OK};
+	struct keeper_header header = {.version = KEEPER_FRAME, .type = KEEPER_OK};
 	struct err err = ERR_INIT;
 	int pair[2];
 
