@@ -17,8 +17,10 @@
 
 /* What a verb gets. */
 struct cli {
-	char *root, *run_root;	  /* --root, --runroot; NULL: the defaults */
-	char *const *argv;	  /* the whole command line, for a sealed second start */
+	char *root, *run_root;	/* --root, --runroot; NULL: the defaults */
+	char *const *argv;	/* the whole command line, for a sealed second start */
+	char *const *verb_argv; /* what follows the verb in it */
+	size_t verb_argc;
 	struct settings settings; /* of the configuration files */
 	struct store store;	  /* open where the verb wants it */
 	bool damaged;		  /* containers whose files are damaged are found too: rm --force */
@@ -69,7 +71,8 @@ extern const struct verb cli_verb_inspect, cli_verb_info, cli_verb_version, cli_
 	cli_verb_completion, cli_verb_containers, cli_verb_again, cli_verb_health,
 	cli_verb_healthcheck;
 extern const struct verb cli_verb_events, cli_verb_cp, cli_verb_diff, cli_verb_top, cli_verb_stats,
-	cli_verb_up, cli_verb_update, cli_verb_rename, cli_verb_prune, cli_verb_system;
+	cli_verb_up, cli_verb_generate, cli_verb_update, cli_verb_rename, cli_verb_prune,
+	cli_verb_system;
 
 /* Where container root is host root: go on as a copy that it cannot write. Returns in that copy. */
 int cli_run_sealed(struct cli *cli, bool init, struct err *err);

@@ -17,23 +17,41 @@
 #include "base/own.h"
 
 const struct verb *const cli_verbs[] = {
-	&cli_verb_run,	      &cli_verb_create,
-	&cli_verb_start,      &cli_verb_exec,
-	&cli_verb_attach,     &cli_verb_ps,
-	&cli_verb_logs,	      &cli_verb_stop,
-	&cli_verb_restart,    &cli_verb_kill,
-	&cli_verb_pause,      &cli_verb_unpause,
-	&cli_verb_wait,	      &cli_verb_rm,
-	&cli_verb_up,	      &cli_verb_healthcheck,
-	&cli_verb_inspect,    &cli_verb_info,
-	&cli_verb_version,    &cli_verb_doctor,
-	&cli_verb_events,     &cli_verb_cp,
-	&cli_verb_diff,	      &cli_verb_top,
-	&cli_verb_stats,      &cli_verb_update,
-	&cli_verb_rename,     &cli_verb_prune,
-	&cli_verb_system,     &cli_verb_completion,
-	&cli_verb_containers, &cli_verb_again,
-	&cli_verb_health,     NULL,
+	&cli_verb_run,
+	&cli_verb_create,
+	&cli_verb_start,
+	&cli_verb_exec,
+	&cli_verb_attach,
+	&cli_verb_ps,
+	&cli_verb_logs,
+	&cli_verb_stop,
+	&cli_verb_restart,
+	&cli_verb_kill,
+	&cli_verb_pause,
+	&cli_verb_unpause,
+	&cli_verb_wait,
+	&cli_verb_rm,
+	&cli_verb_up,
+	&cli_verb_generate,
+	&cli_verb_healthcheck,
+	&cli_verb_inspect,
+	&cli_verb_info,
+	&cli_verb_version,
+	&cli_verb_doctor,
+	&cli_verb_events,
+	&cli_verb_cp,
+	&cli_verb_diff,
+	&cli_verb_top,
+	&cli_verb_stats,
+	&cli_verb_update,
+	&cli_verb_rename,
+	&cli_verb_prune,
+	&cli_verb_system,
+	&cli_verb_completion,
+	&cli_verb_containers,
+	&cli_verb_again,
+	&cli_verb_health,
+	NULL,
 };
 
 const struct opt cli_global_table[] = {
@@ -124,6 +142,8 @@ static int run_verb(struct cli *cli, const struct verb *verb, int argc, char *co
 	bool help = false;
 	int status;
 
+	cli->verb_argv = argv;
+	cli->verb_argc = (size_t)argc;
 	if (!options)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot start");
 	status = cli_apply_settings(&cli->settings, verb, options, err);

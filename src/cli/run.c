@@ -43,6 +43,16 @@ static int seal_for_required(struct cli *cli, const struct run_options *options,
 		       : cli_seal_for_all(cli, &names, err);
 }
 
+/* The options as they were typed; what is borrowed is of the command line. */
+static struct strv given_options(const struct cli *cli, const struct strv *operands)
+{
+	size_t count = cli->verb_argc - operands->count;
+
+	if (count && str_eq(cli->verb_argv[count - 1], "--"))
+		count--;
+	return (struct strv){.items = (char **)cli->verb_argv, .count = count};
+}
+
 static int run_run(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
 	struct run_options *options = data;
@@ -54,6 +64,7 @@ static int run_run(struct cli *cli, void *data, const struct strv *operands, str
 		return -1;
 	if (seal_for_required(cli, options, err) < 0)
 		return -1;
+	options->given = given_options(cli, operands);
 	if (engine_run(&cli->store, options, operands->items[0], &command, id, &cli->exit_code,
 		       err) < 0)
 		return -1;
@@ -79,8 +90,10 @@ static int run_create(struct cli *cli, void *data, const struct strv *operands, 
 {
 	struct strv command = {.items = operands->items + 1, .count = operands->count - 1};
 	char id[STORE_ID_LENGTH + 1];
+	struct run_options *options = data;
 
-	if (engine_create(&cli->store, data, operands->items[0], &command, id, err) < 0)
+	options->given = given_options(cli, operands);
+	if (engine_create(&cli->store, options, operands->items[0], &command, id, err) < 0)
 		return -1;
 	puts(id);
 	return 0;

@@ -60,6 +60,8 @@ struct run_options {
 	uint64_t blkio_weight; /* 0: not given */
 	struct strv blkio_weight_devices, read_bps, write_bps, read_iops, write_iops;
 	struct strv volumes_from, requires;
+	/* as they were typed, and what follows them; borrowed */
+	struct strv given;
 	bool replace;
 	int log_driver; /* enum log_driver */
 	struct strv log_opts;

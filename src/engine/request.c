@@ -266,6 +266,22 @@ static int set_pidfile(const struct run_options *options, struct record *record,
 	return record->pidfile ? 0 : -1;
 }
 
+/* How it was made, for whoever wants to make the same again. */
+static int set_given(const struct run_options *options, const struct strv *command,
+		     struct record *record, struct err *err)
+{
+	own_free char *here = get_current_dir_name();
+
+	if (!options->given.items)
+		return 0;
+	if (strv_add(&record->given, here ? here : "/", err) < 0)
+		return -1;
+	for (size_t i = 0; i < options->given.count; i++)
+		if (strv_add(&record->given, options->given.items[i], err) < 0)
+			return -1;
+	return strv_copy(&record->operands, command, err);
+}
+
 static int set_identity(const struct run_options *options, const char *image_ref,
 			const struct image *image, struct record *record, struct err *err)
 {
@@ -341,7 +357,9 @@ static int fill_inside(const struct request *r, const char *image_ref, const str
 	    request_mounts(r, spec, err) < 0 || request_limits(r, spec, err) < 0 ||
 	    request_security(options, spec, err) < 0)
 		return -1;
-	return strv_copy(&record->command, &spec->process.args, err);
+	return set_given(options, command, record, err) < 0
+		       ? -1
+		       : strv_copy(&record->command, &spec->process.args, err);
 }
 
 static int fill_record(struct store *store, const struct run_options *options,

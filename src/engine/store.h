@@ -95,7 +95,10 @@ struct record {
 	struct strv hosts;     /* further lines of /etc/hosts */
 	struct strv
 		resolv; /* lines of /etc/resolv.conf; "none": the image's; empty: see identity_files.c */
-	char *timezone;	      /* below /usr/share/zoneinfo, or "local"; NULL: the image's */
+	char *timezone; /* below /usr/share/zoneinfo, or "local"; NULL: the image's */
+	struct strv
+		given; /* the working directory, and the options, that it was made with; for unit_file.c */
+	struct strv operands; /* the command, as it was typed */
 	char *userns;	      /* of an ordinary user: "keep-id", "nomap"; NULL: neither */
 	bool layers_in_run;   /* what it writes is in RUN, as overlay cannot write to ROOT */
 	bool strict_limits;   /* limits were asked for that must not be left out silently */

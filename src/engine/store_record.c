@@ -68,6 +68,8 @@ static const struct json_field spec_part_fields[] = {
 	FIELD(record, hostname, JSON_F_STRING),
 	FIELD(record, host_names, JSON_F_BOOL),
 	FIELD(record, userns, JSON_F_STRING),
+	FIELD(record, given, JSON_F_STRINGS),
+	FIELD(record, operands, JSON_F_STRINGS),
 	FIELD(record, layers_in_run, JSON_F_BOOL),
 	FIELD(record, pidfile, JSON_F_STRING),
 	FIELD(record, hosts, JSON_F_STRINGS),

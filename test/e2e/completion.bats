@@ -72,7 +72,7 @@ offers() {
 @test "every option of every verb is in each script, by its help" {
 	for shell in bash zsh fish; do
 		made_for "$shell"
-		for verb in run create start exec attach ps logs stop restart kill pause unpause rm wait healthcheck inspect info version doctor cp diff events top stats update rename prune system; do
+		for verb in run create start exec attach ps logs stop restart kill pause unpause rm wait healthcheck inspect info version doctor cp diff events top stats update rename prune system up generate; do
 			"$INSULA_BIN/insula" "$verb" --help | grep -o -- '--[a-z][a-z-]*' | sort -u |
 				while read -r option; do
 					case $shell in
