@@ -49,6 +49,11 @@ test-guest-full: test-build
 	@tools/deps check guest
 	@tools/guest run --full --continue $(if $(PIECE),--for $(PIECE)) build-test/guest-full/guest && tools/tap-report build-test/guest-full
 
+# The machine is killed while it makes containers, and booted again: a minute and a half each time under emulation.
+test-guest-crash: test-build
+	@tools/deps check guest
+	@rm -rf build-test/guest-crash && tools/guest crash --times $(or $(TIMES),20) build-test/guest-crash/crash && tools/tap-report build-test/guest-crash
+
 guest-shell: test-build
 	@tools/deps guest
 	@tools/guest shell
@@ -79,6 +84,7 @@ help:
 	@echo 'make check      every test, end-to-end ones included (root; same as ./check)'
 	@echo 'make test-guest   the part of the tests that ./check runs in a Debian guest (QEMU), ten minutes'
 	@echo 'make test-guest-full  all that can run there; with PIECE=SECONDS a part, and the rest by further calls'
+	@echo 'make test-guest-crash  kills that guest TIMES=20 times under load, and looks at what is left'
 	@echo 'make guest-shell  a terminal in that guest'
 	@echo 'make lint       layers, formatting, warnings of gcc and clang, scripts, spelling, man pages'
 	@echo 'make format     lay out the C files as the linter wants them'
@@ -89,4 +95,4 @@ help:
 	@echo
 	@echo 'Variables: PREFIX, DESTDIR, JOBS, CC. What a build needs: tools/deps --list build'
 
-.PHONY: all test-build test sanitized-build test-sanitized check test-guest test-guest-full guest-shell lint format bench install uninstall clean help
+.PHONY: all test-build test sanitized-build test-sanitized check test-guest test-guest-full test-guest-crash guest-shell lint format bench install uninstall clean help

@@ -18,7 +18,8 @@
 # engine_ready took stock: processes, mounts, control groups, files of the runtime. The test fails if not.
 #
 # With engine_up_here instead, nothing is between the engine and the host: for the guest, whose service manager
-# is part of what is tested (test/guest/engine-*.bats).
+# is part of what is tested (test/guest/engine-*.bats). Two of these files run at a time, and each counts only what
+# can be its own.
 #
 # ENGINE_RUNTIME is the runtime under test. With ENGINE_RUNTIME=/usr/sbin/runc the same tests tell whether
 # a failure is ours or the engine's.
@@ -67,10 +68,21 @@ engine_directory() {
 	tar -C "$ENGINE_DIR/box" -cf "$ENGINE_DIR/box.tar" .
 }
 
+# engine_up_here MARK GROUPS STATE: what is in the names of its containers' groups and units, where those groups
+# are, and where the runtime keeps the containers. engine_units may be replaced by whoever has another manager.
 engine_up_here() {
 	engine_directory
-	ENGINE_HERE=yes
-	export ENGINE_DIR ENGINE_GROUP ENGINE_HERE
+	ENGINE_HERE=yes ENGINE_MARK=${1:-$ENGINE_GROUP} ENGINE_GROUPS=/sys/fs/cgroup/$2 ENGINE_STATE=$3
+	export ENGINE_DIR ENGINE_GROUP ENGINE_HERE ENGINE_MARK ENGINE_GROUPS ENGINE_STATE
+	(
+		flock 8
+		mkdir -p /run/insula-engines
+		: >"/run/insula-engines/$ENGINE_GROUP"
+	) 8>/run/lock/insula-engines
+}
+
+engine_units() {
+	systemctl list-units --all --plain --no-legend "$@"
 }
 
 # What process 1 of the sandbox does. Its root is shared, as systemd makes it, with nobody but itself. The
@@ -127,6 +139,20 @@ engine_down_here() {
 	local path
 	cut -d' ' -f5 /proc/self/mountinfo | grep -F "$ENGINE_DIR/" | sort -r | while read -r path; do umount "$path"; done
 	rm -rf "${ENGINE_DIR:?}"
+	(
+		flock 8
+		rm "/run/insula-engines/$ENGINE_GROUP"
+		rmdir /run/insula-engines 2>/dev/null || exit 0
+		forget_default_state
+	) 8>/run/lock/insula-engines
+}
+
+# An engine knows nothing of INSULA_RUNROOT, so the launch pad and the locks, which stay by design, are where a
+# user has them; as is podman's lock. The last file that used them takes them away; never a container that is left.
+forget_default_state() {
+	while mountpoint -q /run/insula/pad; do umount /run/insula/pad || break; done
+	rm -f /run/insula/pad /run/insula/*.lock /dev/shm/libpod_lock /dev/shm/libpod_rootless_lock_*
+	rmdir /run/insula/oci /run/insula 2>/dev/null || true
 }
 
 not() {
@@ -147,20 +173,20 @@ engine_stock() {
 		sed 's/^/file: /'
 }
 
-# The same where other tests run beside: what has this engine's directory, or the name of its containers. A
-# unit counts as long as the service manager knows it.
+# The same where other tests run beside: what has this engine's directory, or is of its containers. A unit counts
+# as long as the service manager knows it.
 engine_stock_here() {
 	local pid
 	{
 		grep -l -a -F -f <(echo "$ENGINE_DIR") /proc/[0-9]*/cmdline
-		grep -l -E "libpod-|$ENGINE_GROUP" /proc/[0-9]*/cgroup
+		find "$ENGINE_GROUPS" -path "*$ENGINE_MARK*" -name cgroup.procs -exec cat {} + | sed 's|.*|/proc/&/cmdline|'
 	} 2>/dev/null | cut -d/ -f3 | sort -u | while read -r pid; do
 		tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep . | grep -v -e 'podman pause $' -e '^grep ' -e '^comm ' -e 'containerd --config'
 	done | sed 's/^/process: /'
 	cut -d' ' -f5,9- /proc/self/mountinfo | grep -F "$ENGINE_DIR" | grep -v "^$ENGINE_DIR/[a-z]*/overlay " | sed 's/^/mount: /'
-	find /sys/fs/cgroup -type d \( -name '*libpod*' -o -path "*$ENGINE_GROUP*" \) 2>/dev/null | sed 's/^/cgroup: /'
-	systemctl list-units --all --plain --no-legend '*libpod*' "*$ENGINE_GROUP*" | cut -d' ' -f1 | sed 's/^/unit: /'
-	find /run/insula/oci /run/user/*/insula/oci -mindepth 1 2>/dev/null | sed 's/^/file: /'
+	find "$ENGINE_GROUPS" -type d -path "*$ENGINE_MARK*" 2>/dev/null | sed 's/^/cgroup: /'
+	engine_units "*$ENGINE_MARK*" | cut -d' ' -f1 | sed 's/^/unit: /'
+	find "$ENGINE_STATE" -mindepth 1 2>/dev/null | sed 's/^/file: /'
 }
 
 # All of them but those that look; and the engine's own, which come and go.

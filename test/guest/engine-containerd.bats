@@ -10,7 +10,7 @@ load ../e2e/containerd.bash
 
 setup_file() {
 	engine_has containerd ctr containerd-shim-runc-v2 || return 0
-	engine_up_here
+	engine_up_here '' '' /run/containerd/runc
 	containerd_conf >"$ENGINE_DIR/config.toml"
 	# In a unit of its own, as its package has it: shims and containers are not below it.
 	systemd-run --quiet --unit "$ENGINE_GROUP" --property Delegate=yes --property KillMode=process \

@@ -11,7 +11,7 @@ USER_ID=1001 # "boxer", who is made with the guest
 
 setup_file() {
 	engine_has podman conmon newuidmap newgidmap setpriv || return 0
-	engine_up_here
+	engine_up_here libpod "user.slice/user-$USER_ID.slice" "/run/user/$USER_ID/insula/oci"
 	podman_conf >"$ENGINE_DIR/containers.conf"
 	install -d -m 700 -o $USER_ID -g $USER_ID "$ENGINE_DIR/home"
 	loginctl enable-linger boxer
@@ -39,6 +39,10 @@ as_user() {
 	inside setpriv --reuid $USER_ID --regid $USER_ID --init-groups --inh-caps=-all \
 		env -i PATH=/usr/bin:/bin HOME="$ENGINE_DIR/home" XDG_RUNTIME_DIR=/run/user/$USER_ID USER=boxer \
 		DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$USER_ID/bus CONTAINERS_CONF="$ENGINE_DIR/containers.conf" "$@"
+}
+
+engine_units() {
+	as_user systemctl --user list-units --all --plain --no-legend "$@"
 }
 
 podman() {
