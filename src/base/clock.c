@@ -8,9 +8,11 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "base/loop.h"
+#include "base/str.h"
 
 #define NS_PER_S 1000000000
 #define S_PER_DAY 86400
@@ -33,9 +35,23 @@ int64_t clock_boot_ms(void)
 	return clock_boot_ns() / 1000000;
 }
 
+/* A build with failpoints can have a clock that is set wrong: INSULA_TEST_CLOCK, in seconds. */
+static int64_t set_wrong_ns(void)
+{
+#ifdef INSULA_FAILPOINTS
+	const char *text = getenv("INSULA_TEST_CLOCK");
+	struct err ignored;
+	int64_t seconds;
+
+	if (text && str_to_i64(text, INT32_MIN, INT32_MAX, "clock", &seconds, &ignored) == 0)
+		return seconds * NS_PER_S;
+#endif
+	return 0;
+}
+
 int64_t clock_real_ns(void)
 {
-	return read_clock(CLOCK_REALTIME);
+	return read_clock(CLOCK_REALTIME) + set_wrong_ns();
 }
 
 /* Quotient rounded down, so that times before 1970 come out right. */

@@ -106,3 +106,170 @@ killed'
 @test "faults: a damaged state is said, concerns no other container, and can be removed" {
 	damaged state.json
 }
+
+@test "faults: a file of state that is cut short is said, concerns no other container, and can be removed" {
+	local id
+	insula run --name hurt "$E2E_IMAGE" sh -c 'exit 31' || true
+	insula run -d --name whole "$E2E_IMAGE" sleep 600 >/dev/null
+	id=$(field hurt id)
+	for file in exit.json record.json; do
+		truncate -s 20 "$INSULA_ROOT/containers/$id/$file"
+		run --separate-stderr insula ps -a
+		[ "$status" -eq 0 ] || fail
+		contains whole
+		[[ $stderr == *"container ${id:0:12}: $file"* ]] || fail
+		exits 1 insula system check
+		contains "${id:0:12}"
+	done
+	: >"$INSULA_ROOT/containers/$id/exit.json"
+	exits 125 insula wait "$id"
+	ok insula rm --force "$id"
+	ok insula exec whole true
+	ok insula system check
+}
+
+# In a mount namespace of its own, where the directories become read-only under running containers.
+@test "faults: where the state cannot be written any more, what runs goes on, and each command says so" {
+	cat >"$BATS_TEST_TMPDIR/script" <<-'EOF'
+		mkdir -p "$INSULA_ROOT" "$INSULA_RUNROOT"
+		insula() { timeout 30 "$INSULA_BIN/insula" "$@"; }
+		insula run --detach --name box "$E2E_IMAGE" sh -c 'trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null
+		until insula logs box | grep -q ready; do sleep 0.1; done
+		for place in "$INSULA_ROOT" "$INSULA_RUNROOT"; do
+			mount --rbind "$place" "$place" && mount -o remount,bind,ro "$place" || exit
+		done
+		insula ps --format '{{.Names}} {{.State}}'
+		insula exec box echo inside
+		insula logs box
+		insula inspect -f '{{.State.Status}}' box
+		insula run --rm "$E2E_IMAGE" true 2>&1 | grep -c -i 'read-only'
+		insula create --name other "$E2E_IMAGE" true 2>&1 | grep -c -i 'read-only'
+		insula rename box other 2>&1 | grep -c -i 'read-only'
+		umount -l "$INSULA_ROOT" && umount -l "$INSULA_RUNROOT" || exit
+		insula stop box
+		insula wait box
+		insula rm box
+		insula system check
+		umount -l "$INSULA_RUNROOT/pad"
+		rm "$INSULA_RUNROOT/pad"
+	EOF
+	run --separate-stderr unshare -m sh "$BATS_TEST_TMPDIR/script"
+	shows 'box running
+inside
+ready
+running
+1
+1
+1
+box
+7
+box
+0 containers and 0 names looked at, 0 problems, 0 repaired'
+}
+
+@test "faults: an outsider moves its processes to another group and takes its own away" {
+	local id group directory pid
+	insula run -d --name box "$E2E_IMAGE" sh -c 'trap "exit 7" TERM; while :; do sleep 0.1; done' >/dev/null
+	id=$(field box id) group=insula-$(field box id)
+	[ -n "$(find /sys/fs/cgroup -maxdepth 3 -name "$group")" ] || skip "its group is in a scope here"
+	while read -r directory; do
+		while [ -d "$directory" ]; do
+			while read -r pid; do echo "$pid" >"${directory%/*}/cgroup.procs"; done <"$directory/cgroup.procs" 2>/dev/null || true
+			rmdir "$directory" 2>/dev/null || true
+		done
+	done < <(find /sys/fs/cgroup -maxdepth 2 -name "$group")
+	ok insula ps --format '{{.Names}}'
+	shows box
+	ok insula inspect box
+	run --separate-stderr timeout 30 "$INSULA_BIN/insula" stats --no-stream box
+	[ "$status" -ne 124 ] || fail
+	run --separate-stderr timeout 30 "$INSULA_BIN/insula" pause box
+	[ "$status" -eq 125 ] || fail
+	run --separate-stderr timeout 30 "$INSULA_BIN/insula" update --pids-limit 50 box
+	[ "$status" -eq 125 ] || fail
+	run --separate-stderr timeout 30 "$INSULA_BIN/insula" exec box true
+	[ "$status" -ne 124 ] || fail
+	ok timeout 30 "$INSULA_BIN/insula" stop box
+	ok insula wait box
+	shows 7
+	ok insula start box
+	ok insula exec box true
+	ok insula stop -t 0 box
+}
+
+@test "faults: the launch pad is taken away under a running container" {
+	insula run -d --name box "$E2E_IMAGE" sh -c 'trap "exit 7" TERM; while :; do sleep 0.1; done' >/dev/null
+	unpin_pad
+	ok insula exec box ls /
+	ok insula run --rm "$E2E_IMAGE" true
+	ok insula cp box:/etc/passwd "$BATS_TEST_TMPDIR/passwd"
+	ok insula stop box
+	ok insula wait box
+	shows 7
+}
+
+@test "faults: a keeper that is stopped hangs no command, and rm --force ends it" {
+	local keeper verb
+	insula run -d --name box "$E2E_IMAGE" sleep 600 >/dev/null
+	insula run -d --name other "$E2E_IMAGE" sh -c 'exit 0' >/dev/null
+	keeper=$(detail box .State.KeeperPid)
+	kill -STOP "$keeper"
+	for verb in 'ps -a' 'inspect box' 'exec box true' 'top box' 'stats --no-stream box' 'logs box' 'system check' doctor 'wait other'; do
+		# shellcheck disable=SC2086  # words
+		run --separate-stderr timeout 30 "$INSULA_BIN/insula" $verb
+		[ "$status" -eq 0 ] || fail "$verb"
+	done
+	run --separate-stderr timeout 30 "$INSULA_BIN/insula" attach --no-stdin box
+	[ "$status" -eq 125 ] || fail
+	[[ $stderr == *'keeper does not answer'* ]] || fail
+	ok timeout 60 "$INSULA_BIN/insula" stop -t 1 box
+	[ "$(field box exit_code)" = 137 ] || fail
+	eventually 10 sh -c "! readlink /proc/$keeper/exe" # perhaps nobody has reaped it yet
+}
+
+@test "faults: a reader that never reads holds up nobody, and the exit code is there" {
+	local reader
+	insula run -d --name box "$E2E_IMAGE" sh -c 'while ! test -e /go; do sleep 0.1; done; i=0; while [ $i -lt 40000 ]; do echo "a line of some length, number $i"; i=$((i + 1)); done; exit 7' >/dev/null
+	mkfifo "$E2E_STATE/pipe"
+	exec 8<>"$E2E_STATE/pipe"
+	"$INSULA_BIN/insula" logs -f box >"$E2E_STATE/pipe" 3>&- &
+	reader=$!
+	sleep 0.3
+	insula exec box touch /go
+	[ "$(timeout 60 "$INSULA_BIN/insula" wait box)" = 7 ] || fail
+	kill -0 $reader || fail "it did read"
+	[ "$(insula logs box | wc -l)" -eq 40000 ] || fail
+	ok timeout 30 "$INSULA_BIN/insula" rm box
+	kill $reader
+	exec 8>&-
+}
+
+# INSULA_TEST_CLOCK: so many seconds are added to what the host's clock says.
+@test "faults: the clock is set ten years off, either way, under what runs and for what is started then" {
+	local off
+	insula run -d --name box --health-cmd true --health-interval 200ms "$E2E_IMAGE" \
+		sh -c 'trap "exit 7" TERM; while :; do echo tick; sleep 0.1; done' >/dev/null
+	for off in 315360000 -315360000; do
+		export INSULA_TEST_CLOCK=$off
+		ok insula ps -a
+		contains box
+		ok insula exec box true
+		ok insula inspect box
+		ok insula logs -n 1 box
+		shows tick
+		ok insula stats --no-stream box
+		ok insula wait --condition healthy box
+		ok insula run -d --name later --restart on-failure:1 "$E2E_IMAGE" sh -c 'sleep 0.2; exit 5'
+		eventually 20 sh -c '[ "$("$INSULA_BIN/insula" inspect -f "{{.State.Status}} {{.RestartCount}}" later)" = "exited 1" ]'
+		unset INSULA_TEST_CLOCK
+		ok insula wait later
+		shows 5
+		ok insula logs later
+		ok insula events --no-stream
+		ok insula rm later
+		ok insula system check
+	done
+	INSULA_TEST_CLOCK=315360000 ok timeout 30 "$INSULA_BIN/insula" stop -t 5 box
+	ok insula wait box
+	shows 7
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Many commands at once, and many containers: 60, or with INSULA_FULL=1 400.
+
+# shellcheck disable=SC2154  # status and lines are set by run
+
+load helpers
+
+setup_file() { file_setup; }
+teardown_file() { file_teardown; }
+setup() { e2e_setup; }
+teardown() { e2e_teardown; }
+
+@test "crowd: fifty commands at once, on the same containers and on their own: none hangs, no exit code is lost" {
+	run "$E2E_DIR/crowd" "$E2E_ROOT" 50
+	echo "$output"
+	[ "$status" -eq 0 ]
+	echo "# ${lines[0]}" >&3
+	insula unpause --all >/dev/null 2>&1 || true
+	ok insula rm --force --all
+	ok insula system check
+	contains ", 0 problems"
+}
+
+@test "crowd: many that run: ps, stats, events, exec and stop, and each is told its own" {
+	local many=${INSULA_FULL:+400} i
+	many=${many:-60}
+	for i in $(seq "$many"); do
+		insula run -d --name "c$i" --label "n=$i" --network none "$E2E_IMAGE" sleep 100000 >/dev/null || fail "$i"
+	done
+	[ "$(insula ps -q | wc -l)" -eq "$many" ] || fail
+	ok insula stats --no-stream --format '{{.Name}}'
+	[ "$(sort -u <<<"$output" | wc -l)" -eq "$many" ] || fail
+	ok insula events --no-stream --since 1h --filter event=start
+	[ "${#lines[@]}" -eq "$many" ] || fail
+	ok insula ps --filter label=n=7 --format '{{.Names}}'
+	shows c7
+	ok insula exec "c$many" true
+	ok insula system check
+	contains "$many containers and $many names looked at, 0 problems"
+	ok insula stop --time 0 --all
+	[ "${#lines[@]}" -eq "$many" ] || fail
+	[ "$(insula ps -a --format '{{.Status}}' | grep -c '^Exited (137)')" -eq "$many" ] || fail
+	ok insula rm --all
+	[ "${#lines[@]}" -eq "$many" ] || fail
+}
