@@ -91,8 +91,10 @@ static int check_layers(struct checking *c, const struct container *ct, const ch
 {
 	static const char *const parts[] = {"upper", "work"};
 
+	if (ct->record.layers_in_run && !container_is_kept(ct))
+		return 0; /* a reboot may have taken them, and a start makes them anew */
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-		if (!has(ct->root_fd, parts[i]) &&
+		if (!has(container_layers_fd(ct), parts[i]) &&
 		    found(c, object, false, "its layer has no '%s'", parts[i]) < 0)
 			return -1;
 	return 0;

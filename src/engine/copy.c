@@ -122,6 +122,12 @@ static int open_source(const struct end *e, const struct copy_options *options, 
 	return fd < 0 ? err_errno(err, "cannot open '%s'", e->path) : fd;
 }
 
+/* The host's side of an ordinary user's container has the ids of that. */
+static const struct transfer_ids *ids_of(const struct end *e, const struct end *other)
+{
+	return e->kind == END_CONTAINER ? e->root.ids : other->root.ids;
+}
+
 /* ---- where it goes ---- */
 
 /* 1: a directory, 0: something else, -1: there is none (*err: why it cannot be told, if it cannot). */
@@ -195,7 +201,7 @@ static int choose_place(const struct end *from, const struct end *to, bool from_
 	return 0;
 }
 
-static int open_target(const struct end *to, const struct place *place,
+static int open_target(const struct end *from, const struct end *to, const struct place *place,
 		       const struct copy_options *options, struct transfer_target *t,
 		       struct err *err)
 {
@@ -207,6 +213,7 @@ static int open_target(const struct end *to, const struct place *place,
 		.in_root = inside,
 		.archive = options->archive,
 		.id_base = inside ? to->root.id_base : 0,
+		.ids = ids_of(to, from),
 		.uid = inside && geteuid() == 0 ? to->root.id_base : geteuid(),
 		.gid = inside && geteuid() == 0 ? to->root.id_base : getegid(),
 		.keep_set_id = inside,
@@ -242,7 +249,7 @@ static int fill_target(const struct end *from, const struct end *to, const struc
 	bool inside = to->kind == END_CONTAINER;
 	fill_fn *fill = from->kind == END_STREAM ? from_stream : from_tree;
 
-	if (open_target(to, place, options, &t, err) < 0)
+	if (open_target(from, to, place, options, &t, err) < 0)
 		return -1;
 	tree->name = place->name;
 	int status = inside && geteuid() == 0 && caps_act_as(t.uid, t.gid, err) < 0 ? -1 : 0;
@@ -297,7 +304,9 @@ static int from_stream_into(const struct end *from, const struct end *to,
 static int copy(const struct end *from, const struct end *to, const struct copy_options *options,
 		struct strv *left_out, struct err *err)
 {
-	struct transfer_tree tree = {.archive = options->archive, .id_base = from->root.id_base};
+	struct transfer_tree tree = {.archive = options->archive,
+				     .id_base = from->root.id_base,
+				     .ids = ids_of(from, to)};
 	struct place place = {NULL, NULL};
 	struct stat st;
 

@@ -12,21 +12,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/own.h"
 #include "base/path.h"
 #include "engine/change.h"
 #include "engine/copy.h"
 #include "engine/lifecycle.h"
+#include "engine/user.h"
 #include "image/image.h"
+#include "runtime/rootless.h"
 
 #define LEVELS_MAX 400
 #define PATH_SIZE 4096
 #define LOWERS_MAX 64
+#define ROWS_MAX (256u << 20)
 #define MADE_WITH_IT_NS INT64_C(10000000000)
 
 struct row {
@@ -36,6 +41,7 @@ struct row {
 
 struct diff {
 	const struct container *ct;
+	struct image image;
 	int lowers[LOWERS_MAX];
 	size_t lower_count;
 	char path[PATH_SIZE]; /* in the layer */
@@ -77,6 +83,15 @@ static int add_row(struct diff *d, const char *path, char change, struct err *er
 	return 0;
 }
 
+/* In the container; it may be cut off, and is compared with short ones. */
+static bool is_path(const struct diff *d, const char *path)
+{
+	size_t size = strlen(d->target);
+
+	return strncmp(path, d->target, size) == 0 && path[size] == '/' &&
+	       strcmp(path + size + 1, d->path) == 0;
+}
+
 static int64_t in_ns(const struct statx_timestamp *t)
 {
 	return t->tv_sec * INT64_C(1000000000) + t->tv_nsec;
@@ -86,12 +101,12 @@ static int64_t in_ns(const struct statx_timestamp *t)
  * as nobody touches them: they were made with it, and last written when they were made. */
 static bool is_made_with_it(const struct diff *d, int dir_fd, const char *name)
 {
-	static const char *const names[] = {"etc/hostname",  "etc/hosts",    "etc/resolv.conf",
-					    "etc/localtime", "etc/timezone", "etc/machine-id"};
+	static const char *const paths[] = {"/etc/hostname",  "/etc/hosts",    "/etc/resolv.conf",
+					    "/etc/localtime", "/etc/timezone", "/etc/machine-id"};
 	struct statx st;
 
-	for (size_t i = 0; !*d->target && i < sizeof names / sizeof *names; i++) {
-		if (strcmp(d->path, names[i]) != 0)
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+		if (!is_path(d, paths[i]))
 			continue;
 		if (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW, STATX_BTIME | STATX_MTIME, &st) < 0 ||
 		    !(st.stx_mask & STATX_BTIME))
@@ -128,7 +143,7 @@ static int look_into(struct diff *d, int dir_fd, const char *name, struct err *e
 static int look_at_entry(struct diff *d, int dir_fd, const char *name, const struct stat *st,
 			 struct err *err)
 {
-	bool is_etc = !*d->target && strcmp(d->path, "etc") == 0;
+	bool is_etc = is_path(d, "/etc");
 	size_t before = d->count;
 
 	if (is_removal(st))
@@ -174,6 +189,17 @@ static int open_lowers(struct diff *d, const struct image_mount *image, struct e
 	return 0;
 }
 
+/* What is in RUN goes with a reboot, and what it wrote is what it has written since. */
+static bool is_lost(const struct container *ct, struct err *err)
+{
+	bool lost = ct->record.layers_in_run && !container_is_kept(ct) &&
+		    (ct->run_fd < 0 || err->kind == ERR_NOT_FOUND);
+
+	if (lost)
+		*err = ERR_INIT;
+	return lost;
+}
+
 static int look_at_layer(struct diff *d, const struct image_mount *image, size_t index,
 			 struct err *err)
 {
@@ -182,14 +208,101 @@ static int look_at_layer(struct diff *d, const struct image_mount *image, size_t
 	if (index)
 		snprintf(layer, sizeof layer, "layer-%zu/upper", index);
 	d->target = strcmp(image->target, "/") == 0 ? "" : image->target;
-	own_fd int upper_fd = path_handle(d->ct->root_fd, layer, PATH_BENEATH, O_DIRECTORY, err);
-	int status = upper_fd < 0 ? -1 : open_lowers(d, image, err);
+	own_fd int upper_fd = path_handle(container_layers_fd(d->ct), layer, PATH_BENEATH,
+					  O_DIRECTORY, err);
+	if (upper_fd < 0)
+		return is_lost(d->ct, err) ? 0 : -1;
+	int status = open_lowers(d, image, err);
 	if (status == 0)
 		status = look_into(d, upper_fd, ".", err);
 	while (d->lower_count)
 		fd_close(d->lowers[--d->lower_count]);
 	return status;
 }
+
+static int look_at_layers(struct diff *d, struct err *err)
+{
+	for (size_t i = 0; i < d->image.count; i++)
+		if (look_at_layer(d, &d->image.mounts[i], i, err) < 0)
+			return -1;
+	return 0;
+}
+
+static void forget_rows(struct diff *d)
+{
+	while (d->count)
+		free(d->rows[--d->count].path);
+}
+
+/* ---- as root of a namespace ---- */
+
+struct inside {
+	struct diff *d;
+	int rows_fd;
+};
+
+/* A row is its letter, its path and a NUL. */
+static int look_inside(void *data, struct err *err)
+{
+	const struct inside *in = data;
+	own(str) struct str text = STR_INIT(ROWS_MAX);
+
+	if (look_at_layers(in->d, err) < 0)
+		return -1;
+	for (size_t i = 0; i < in->d->count; i++) {
+		const struct row *row = &in->d->rows[i];
+
+		str_add_len(&text, &row->change, 1);
+		str_add_len(&text, row->path, strlen(row->path) + 1);
+	}
+	if (str_check(&text, "the changes", err) < 0)
+		return -1;
+	return fd_write_all(in->rows_fd, text.data, text.len, "the changes", err);
+}
+
+static int take_rows(struct diff *d, const char *text, size_t size, struct err *err)
+{
+	const char *target = d->target;
+	int status = 0;
+
+	d->target = "";
+	for (const char *at = text; status == 0 && at < text + size; at += strlen(at) + 1)
+		status = add_row(d, at + 2, *at, err);
+	d->target = target;
+	return status;
+}
+
+/* Some of it is closed to the user, as he is root inside and his other ids are not his own: so it is looked at
+ * with their rights. */
+static int look_as_root(struct diff *d, struct err *err)
+{
+	own_fd int rows_fd = memfd_create("changes", MFD_CLOEXEC);
+	struct inside inside = {d, rows_fd};
+	struct spec_idmaps uids = {0}, gids = {0};
+	own_free char *text = NULL;
+	struct stat st;
+
+	forget_rows(d);
+	d->path[0] = '\0';
+	d->level = 0;
+	if (rows_fd < 0)
+		return err_errno(err, "cannot list the changes");
+	int status = rootless_own_ids(&uids, &gids, err);
+	if (status == 0)
+		status = rootless_call(&uids, &gids, look_inside, &inside, err);
+	free(uids.items);
+	free(gids.items);
+	if (status < 0)
+		return -1;
+	if (fstat(rows_fd, &st) < 0)
+		return err_errno(err, "cannot list the changes");
+	text = malloc((size_t)st.st_size + 1);
+	if (!text || pread(rows_fd, text, (size_t)st.st_size, 0) != st.st_size)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot list the changes");
+	return take_rows(d, text, (size_t)st.st_size, err);
+}
+
+/* ---- the list ---- */
 
 static int compare(const void *a, const void *b)
 {
@@ -210,28 +323,37 @@ static void write_rows(const struct diff *d, struct json_writer *w)
 	json_write_end(w, ']');
 }
 
+static int list(struct diff *d, struct json_writer *w, struct err *err)
+{
+	int status = look_at_layers(d, err);
+
+	if (status < 0 && err->kind == ERR_DENIED && d->ct->store->user) {
+		*err = ERR_INIT;
+		status = look_as_root(d, err);
+	}
+	if (status == 0 && d->count)
+		qsort(d->rows, d->count, sizeof *d->rows, compare);
+	if (status == 0)
+		write_rows(d, w);
+	forget_rows(d);
+	free(d->rows);
+	return status;
+}
+
 int engine_diff(struct container *ct, struct json_writer *w, struct err *err)
 {
-	own(image) struct image image = IMAGE_INIT;
-	own_free char *cache = str_printf(err, "%s/images/host", ct->store->root);
+	own_free char *cache = user_image_cache(ct->store, err);
 	own_free struct diff *d = calloc(1, sizeof *d);
-	int status = 0;
 
 	if (!cache || !d)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot list the changes");
 	if (ct->status == CT_STARTING && engine_settle(ct, err) < 0)
 		return -1;
-	if (image_open(ct->record.image, cache, &image, err) < 0)
-		return -1;
 	d->ct = ct;
-	for (size_t i = 0; status == 0 && i < image.count; i++)
-		status = look_at_layer(d, &image.mounts[i], i, err);
-	if (status == 0 && d->count)
-		qsort(d->rows, d->count, sizeof *d->rows, compare);
-	if (status == 0)
-		write_rows(d, w);
-	while (d->count)
-		free(d->rows[--d->count].path);
-	free(d->rows);
+	d->image = IMAGE_INIT;
+	if (store_load_spec(ct, err) < 0 || image_open(ct->record.image, cache, &d->image, err) < 0)
+		return -1;
+	int status = list(d, w, err);
+	image_done(&d->image);
 	return status < 0 ? err_wrap(err, "container '%s'", ct->record.name) : 0;
 }

@@ -23,6 +23,7 @@
 #include "base/proc.h"
 #include "engine/doctor_private.h"
 #include "engine/store_private.h"
+#include "engine/user.h"
 #include "image/image.h"
 #include "kernel/mount.h"
 #include "kernel/mountinfo.h"
@@ -131,6 +132,14 @@ static bool is_old(const struct cgroup *cg)
 	return false;
 }
 
+/* Root's, and other users', are nothing to an ordinary user, who could not remove them. */
+static bool is_of_user(const struct cgroup *cg)
+{
+	struct stat st;
+
+	return cg->count && fstat(cg->members[0].dir_fd, &st) == 0 && st.st_uid == geteuid();
+}
+
 /* Of no container in this store. 1: nobody's, 0: perhaps another store's. */
 static int is_abandoned(struct doctor *d, const struct cgroup *cg, const char *id, struct err *err)
 {
@@ -160,6 +169,8 @@ static int judge_group(struct doctor *d, const struct debris_kind *kind, const c
 				    owner->label);
 	if (cgroup_open(d->host, name, &cg, err) < 0)
 		return err->kind == ERR_NOT_FOUND ? 0 : -1;
+	if (d->store->user && !is_of_user(&cg))
+		return 0;
 	abandoned = is_abandoned(d, &cg, id, err);
 	if (abandoned <= 0)
 		return abandoned;
@@ -262,7 +273,7 @@ int repair_pad(struct doctor *d, const char *path, struct err *err)
 
 int find_masks(struct doctor *d, const struct debris_kind *kind, struct err *err)
 {
-	own_free char *cache = str_printf(err, "%s/images/host", d->store->root);
+	own_free char *cache = user_image_cache(d->store, err);
 	own(strv) struct strv names = STRV_INIT;
 
 	if (!cache || image_find_debris(cache, &names, err) < 0)
@@ -276,7 +287,7 @@ int find_masks(struct doctor *d, const struct debris_kind *kind, struct err *err
 
 int repair_mask(struct doctor *d, const char *name, struct err *err)
 {
-	own_free char *cache = str_printf(err, "%s/images/host", d->store->root);
+	own_free char *cache = user_image_cache(d->store, err);
 
 	return cache ? image_remove_debris(cache, name, err) : -1;
 }

@@ -146,9 +146,8 @@ static int enter(const struct container *ct, const struct exec_options *options,
 	if (!status)
 		status = cgroup_host_probe_groups(&host, err);
 	if (!status) {
-		cgroup = ct->store->user ? NULL : group_name(&host, ct->id, err);
-		request.cgroup_name = ct->store->user ? ct->state.cgroup : cgroup;
-		status = cgroup || ct->store->user ? 0 : -1;
+		status = group_name_of(&host, ct, &cgroup, err);
+		request.cgroup_name = cgroup;
 	}
 	if (!status)
 		status = runtime_exec(&request, &host, ret, &ours->console_fd, err);

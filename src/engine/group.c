@@ -15,6 +15,8 @@
 
 #include "base/own.h"
 #include "engine/store.h"
+#include "kernel/ns.h"
+#include "kernel/procattr.h"
 #include "runtime/place.h"
 #include "runtime/scope.h"
 
@@ -230,12 +232,26 @@ int group_expect(const char *id, bool user, const struct cgroup_host *host, stru
 
 /* ---- finding it ---- */
 
+/* As the host knows the user: a keeper of his is root of his namespace. 0: it cannot be told. */
+static unsigned int own_uid(void)
+{
+	struct err ignored = ERR_INIT;
+	struct id_map map[NS_MAP_MAX];
+	uint32_t uid = 0;
+	own_fd int proc_fd = geteuid() == 0 ? procfs_open(&ignored) : -1;
+	ssize_t count = proc_fd < 0 ? 0 : ns_read_map(proc_fd, 0, false, map, &ignored);
+
+	if (geteuid() != 0)
+		return geteuid();
+	return count > 0 && id_map_outer(map, (size_t)count, 0, &uid) ? uid : 0;
+}
+
 /* Of an ordinary user by his manager, or beside the group that we are in, as that of the start was. */
 static int open_users(const struct cgroup_host *host, const char *id, struct cgroup *ret,
 		      struct err *err)
 {
 	own(group_place) struct group_place near = GROUP_PLACE_INIT;
-	own_free char *scoped = user_scoped_name(id, (unsigned int)geteuid(), err);
+	own_free char *scoped = user_scoped_name(id, own_uid(), err);
 
 	if (!scoped || beside(id, host, &near, err) < 0)
 		return -1;
@@ -247,14 +263,15 @@ static int open_users(const struct cgroup_host *host, const char *id, struct cgr
 	return cgroup_open(host, near.name, ret, err);
 }
 
-int group_open(const struct cgroup_host *host, const char *id, struct cgroup *ret, struct err *err)
+static int open_by_id(const struct cgroup_host *host, bool user, const char *id, struct cgroup *ret,
+		      struct err *err)
 {
 	own_free char *plain = plain_name(id, err);
 	own_free char *scoped = scoped_name(id, err);
 
 	if (!plain || !scoped)
 		return -1;
-	if (geteuid() != 0)
+	if (user)
 		return open_users(host, id, ret, err);
 	if (cgroup_open(host, plain, ret, err) == 0)
 		return 0;
@@ -264,20 +281,49 @@ int group_open(const struct cgroup_host *host, const char *id, struct cgroup *re
 	return cgroup_open(host, scoped, ret, err);
 }
 
+/* Does its state say where its group is, or that there is none? */
+static bool is_told(const struct container *ct)
+{
+	return ct->store->user && ct->state.version;
+}
+
 int group_open_of(const struct cgroup_host *host, const struct container *ct, struct cgroup *ret,
 		  struct err *err)
 {
-	if (ct->store->user && ct->state.cgroup)
-		return cgroup_open(host, ct->state.cgroup, ret, err);
-	return group_open(host, ct->id, ret, err);
+	if (is_told(ct))
+		return ct->state.cgroup ? cgroup_open(host, ct->state.cgroup, ret, err) : 0;
+	return open_by_id(host, ct->store->user, ct->id, ret, err);
 }
 
-char *group_name(const struct cgroup_host *host, const char *id, struct err *err)
+int group_refuse_none(const struct container *ct, struct err *err)
+{
+	err_set(err, ERR_UNSUPPORTED, 0,
+		"container '%s' has no control group: none was delegated to you", ct->record.name);
+	return err_hint(err, "have one delegated: \"Delegation\" in insula-runtime(8)");
+}
+
+int group_need(const struct cgroup_host *host, const struct container *ct, struct cgroup *ret,
+	       struct err *err)
+{
+	if (group_open_of(host, ct, ret, err) < 0)
+		return -1;
+	return ret->count ? 0 : group_refuse_none(ct, err);
+}
+
+int group_name_of(const struct cgroup_host *host, const struct container *ct, char **ret,
+		  struct err *err)
 {
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
 	struct err absent = ERR_INIT;
 
-	if (group_open(host, id, &cg, &absent) < 0)
-		return plain_name(id, err);
-	return str_dup(cg.name, err);
+	*ret = NULL;
+	if (is_told(ct) && !ct->state.cgroup)
+		return 0;
+	if (is_told(ct))
+		*ret = str_dup(ct->state.cgroup, err);
+	else if (group_open_of(host, ct, &cg, &absent) < 0)
+		*ret = plain_name(ct->id, err);
+	else
+		*ret = str_dup(cg.name, err);
+	return *ret ? 0 : -1;
 }

@@ -54,13 +54,18 @@ int group_expect(const char *id, bool user, const struct cgroup_host *host, stru
 /* The unit that group_enter_scope() asks for; the caller's to free. */
 char *group_unit(const char *id, struct err *err);
 
-/* The group of a container that runs, or has left one: ERR_NOT_FOUND where there is none. */
-int group_open(const struct cgroup_host *host, const char *id, struct cgroup *ret, struct err *err);
-/* The same where its state is known: that has the place of an ordinary user's, which by the id is only found from
- * the session that it was started in. */
+/* The group of a container that runs, or has left one: ERR_NOT_FOUND where there is none. An ordinary user's is
+ * where its state says, and without members (count 0) where that says that none was delegated to him; without
+ * a state it is looked for by the id, which finds it from the session that it was started in only. */
 int group_open_of(const struct cgroup_host *host, const struct container *ct, struct cgroup *ret,
 		  struct err *err);
-/* Its name, or that which it would have; the caller's to free. */
-char *group_name(const struct cgroup_host *host, const char *id, struct err *err);
+/* For what cannot be done without one: ERR_UNSUPPORTED where none was delegated. */
+int group_need(const struct cgroup_host *host, const struct container *ct, struct cgroup *ret,
+	       struct err *err);
+/* Fills *err: it has none. Returns -1. */
+int group_refuse_none(const struct container *ct, struct err *err);
+/* *ret: its name, or that which it would have, the caller's to free; NULL where none was delegated. */
+int group_name_of(const struct cgroup_host *host, const struct container *ct, char **ret,
+		  struct err *err);
 
 #endif

@@ -21,8 +21,10 @@
 #include "base/proc.h"
 #include "engine/change.h"
 #include "engine/lifecycle.h"
+#include "engine/user.h"
 #include "image/image.h"
 #include "kernel/mount.h"
+#include "kernel/procattr.h"
 #include "runtime/rootless.h"
 
 #define LOWERS_MAX 64
@@ -31,7 +33,25 @@ void guest_root_done(struct guest_root *root)
 {
 	fd_close(root->fd);
 	fd_close(root->lock_fd);
+	free(root->ids);
 	*root = GUEST_ROOT_INIT;
+}
+
+static int read_ids(int pid, struct transfer_ids **ret, struct err *err)
+{
+	own_fd int proc_fd = procfs_open(err);
+	own_free struct transfer_ids *ids = calloc(1, sizeof *ids);
+
+	if (!ids)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot read the container's ids");
+	ssize_t uids = proc_fd < 0 ? -1 : ns_read_map(proc_fd, pid, false, ids->uids, err);
+	ssize_t gids = uids < 0 ? -1 : ns_read_map(proc_fd, pid, true, ids->gids, err);
+	if (gids < 0)
+		return -1;
+	ids->uid_count = (size_t)uids;
+	ids->gid_count = (size_t)gids;
+	*ret = take(ids);
+	return 0;
 }
 
 /* The pid may be another's by now, so it is asked again once its root is open. */
@@ -45,6 +65,8 @@ static int open_running(const struct container *ct, struct guest_root *ret, stru
 	snprintf(path, sizeof path, "/proc/%d/root", ct->state.init_pid);
 	own_fd int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int status = fd < 0 ? err_errno(err, "cannot open the root of '%s'", ct->record.name) : 0;
+	if (status == 0 && ct->store->user)
+		status = read_ids(ct->state.init_pid, &ret->ids, err);
 	if (status == 0 && proc_wait_end(&init, 0, err) != 0)
 		status = err_set(err, ERR_STATE, 0, "container '%s' has just ended",
 				 ct->record.name);
@@ -141,7 +163,8 @@ static int mount_layer(struct composing *c, const struct image_mount *image, siz
 
 	if (index)
 		snprintf(layer, sizeof layer, "layer-%zu", index);
-	own_fd int root_fd = open_again(c->ct->store->root, c->ct->id, err);
+	own_fd int root_fd = open_again(store_layers_place(c->ct->store, &c->ct->record), c->ct->id,
+					err);
 	own_fd int dir_fd = root_fd < 0
 				    ? -1
 				    : path_handle(root_fd, layer, PATH_BENEATH, O_DIRECTORY, err);
@@ -237,7 +260,7 @@ static int check_stopped(const struct container *ct, struct err *err)
 static int open_stopped(struct container *ct, struct guest_root *ret, struct err *err)
 {
 	own(image) struct image image = IMAGE_INIT;
-	own_free char *cache = str_printf(err, "%s/images/host", ct->store->root);
+	own_free char *cache = user_image_cache(ct->store, err);
 
 	ret->lock_fd = change_begin(ct, err);
 	if (ret->lock_fd < 0 || !cache)
@@ -259,9 +282,8 @@ int guest_root_open(struct container *ct, struct guest_root *ret, struct err *er
 	*ret = GUEST_ROOT_INIT;
 	if ((ct->status == CT_STARTING || ct->status == CT_STOPPING) && engine_settle(ct, err) < 0)
 		return -1;
-	if (ct->status == CT_RUNNING)
-		return open_running(ct, ret, err);
-	if (open_stopped(ct, ret, err) == 0)
+	if ((ct->status == CT_RUNNING ? open_running(ct, ret, err) : open_stopped(ct, ret, err)) ==
+	    0)
 		return 0;
 	guest_root_done(ret);
 	return -1;

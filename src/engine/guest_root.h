@@ -4,11 +4,13 @@
 #define INSULA_ENGINE_GUEST_ROOT_H
 
 #include "engine/store.h"
+#include "engine/transfer.h"
 
 struct guest_root {
-	int fd;		  /* O_PATH */
-	uint32_t id_base; /* what the container's id 0 is through it */
-	int lock_fd;	  /* of one that does not run: nobody starts it meanwhile; -1: none */
+	int fd;			  /* O_PATH */
+	uint32_t id_base;	  /* what the container's id 0 is through it */
+	struct transfer_ids *ids; /* of an ordinary user's, in place of that; or NULL */
+	int lock_fd; /* of one that does not run: nobody starts it meanwhile; -1: none */
 };
 
 #define GUEST_ROOT_INIT ((struct guest_root){.fd = -1, .lock_fd = -1})

@@ -109,13 +109,26 @@ int engine_count(struct store *store, struct store_counts *ret, struct err *err)
 	return 0;
 }
 
+static void write_ids(struct json_writer *w, const struct store_range *ids)
+{
+	begin(w, "ids");
+	json_write_member_u64(w, "first", ids->start);
+	json_write_member_u64(w, "ranges", ids->count / STORE_RANGE_SIZE);
+	json_write_member(w, "from",
+			  ids->is_configured ? "configuration"
+			  : ids->is_entry    ? "/etc/subuid"
+					     : "default");
+	json_write_end(w, '}');
+}
+
 static int write_store(struct json_writer *w, struct store *store, struct err *err)
 {
 	struct store_counts counts;
 	struct store_range ids;
 	int pad = runtime_pad_present(store->run, err);
 
-	if (pad < 0 || engine_count(store, &counts, err) < 0 || store_id_range(&ids, err) < 0)
+	if (pad < 0 || engine_count(store, &counts, err) < 0 ||
+	    (!store->user && store_id_range(&ids, err) < 0))
 		return -1;
 	begin(w, "store");
 	json_write_member(w, "root", store->root);
@@ -126,14 +139,8 @@ static int write_store(struct json_writer *w, struct store *store, struct err *e
 		json_write_member_u64(w, container_status_name(status), counts.by_status[status]);
 	json_write_member_u64(w, "damaged", counts.damaged);
 	json_write_end(w, '}');
-	begin(w, "ids");
-	json_write_member_u64(w, "first", ids.start);
-	json_write_member_u64(w, "ranges", ids.count / STORE_RANGE_SIZE);
-	json_write_member(w, "from",
-			  ids.is_configured ? "configuration"
-			  : ids.is_entry    ? "/etc/subuid"
-					    : "default");
-	json_write_end(w, '}');
+	if (!store->user) /* they are root's */
+		write_ids(w, &ids);
 	json_write_end(w, '}');
 	return 0;
 }

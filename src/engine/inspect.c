@@ -198,14 +198,15 @@ static int write_path(struct json_writer *w, const char *key, const char *store,
 static int write_places(struct json_writer *w, const struct container *ct, struct err *err)
 {
 	const struct store *store = ct->store;
+	const char *layers = store_layers_place(store, &ct->record);
 
 	if (write_path(w, "LogPath", store->root, ct->id, "/log", err) < 0)
 		return -1;
 	begin(w, "GraphDriver");
 	json_write_member(w, "Name", "overlay");
 	begin(w, "Data");
-	if (write_path(w, "UpperDir", store->root, ct->id, "/upper", err) < 0 ||
-	    write_path(w, "WorkDir", store->root, ct->id, "/work", err) < 0)
+	if (write_path(w, "UpperDir", layers, ct->id, "/upper", err) < 0 ||
+	    write_path(w, "WorkDir", layers, ct->id, "/work", err) < 0)
 		return -1;
 	json_write_end(w, '}');
 	json_write_end(w, '}');
@@ -261,8 +262,7 @@ int engine_inspect(struct container *ct, bool security, struct json_writer *w, s
 
 	if (store_load_spec(ct, err) < 0 || cgroup_host_probe(AT_FDCWD, &host, err) < 0)
 		return -1;
-	cgroup = group_name(&host, ct->id, err);
-	if (!cgroup)
+	if (group_name_of(&host, ct, &cgroup, err) < 0)
 		return -1;
 	json_write_object(w);
 	json_write_member(w, "Id", ct->id);
@@ -275,7 +275,7 @@ int engine_inspect(struct container *ct, bool security, struct json_writer *w, s
 	write_warnings(w, ct);
 	if (write_places(w, ct, err) < 0)
 		return -1;
-	json_write_member(w, "CgroupName", cgroup);
+	json_write_member(w, "CgroupName", cgroup ? cgroup : "");
 	write_ids(w, ct);
 	if (security && inspect_security(ct, w, err) < 0)
 		return -1;

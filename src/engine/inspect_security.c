@@ -95,22 +95,13 @@ static void write_limits(struct json_writer *w, const struct in_force *f)
 	json_write_member(w, "Label", f->label);
 }
 
-/* An ordinary user's container has none where none was delegated to him. */
-static int open_group(const struct cgroup_host *host, const struct container *ct,
-		      struct cgroup *ret, struct err *err)
-{
-	if (!ct->store->user)
-		return group_open(host, ct->id, ret, err);
-	return ct->state.cgroup ? cgroup_open(host, ct->state.cgroup, ret, err) : 0;
-}
-
 static int write_cgroup(struct json_writer *w, const struct container *ct, struct err *err)
 {
 	own(cgroup_host) struct cgroup_host host = {0};
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
 	own(strv) struct strv values = STRV_INIT;
 
-	if (cgroup_host_probe_groups(&host, err) < 0 || open_group(&host, ct, &cg, err) < 0 ||
+	if (cgroup_host_probe_groups(&host, err) < 0 || group_open_of(&host, ct, &cg, err) < 0 ||
 	    (cg.count && cgroup_values(&host, &cg, &values, err) < 0))
 		return -1;
 	begin(w, "Cgroup");

@@ -31,7 +31,7 @@ void launch_done(struct launch *l)
 static int name_writable(struct launch *l, const struct store *store, const struct record *record,
 			 size_t count, struct err *err)
 {
-	const char *place = record->layers_in_run ? store->run : store->root;
+	const char *place = store_layers_place(store, record);
 
 	for (size_t i = 0; i < count; i++) {
 		char layer[32] = "";
@@ -176,7 +176,7 @@ static int keep_pair(const struct container *ct, int layer_fd, struct err *err)
 
 int launch_keep_writable(const struct container *ct, const struct image *image, struct err *err)
 {
-	int place_fd = ct->record.layers_in_run ? ct->run_fd : ct->root_fd;
+	int place_fd = container_layers_fd(ct);
 
 	if (keep_pair(ct, place_fd, err) < 0)
 		return -1;
@@ -206,7 +206,7 @@ static int open_etc(int place_fd, size_t layer, struct err *err)
 
 int launch_make_writable(const struct container *ct, const struct image *image, struct err *err)
 {
-	int place_fd = ct->record.layers_in_run ? ct->run_fd : ct->root_fd;
+	int place_fd = container_layers_fd(ct);
 	size_t etc = 0;
 
 	if (make_pair(place_fd, err) < 0)

@@ -225,14 +225,14 @@ int engine_upgrade(struct container *ct, struct err *err)
 	return 0;
 }
 
-static int remove_cgroup(const char *id, struct err *err)
+static int remove_cgroup(const struct container *ct, struct err *err)
 {
 	own(cgroup_host) struct cgroup_host host = {0};
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
 
 	if (cgroup_host_probe_groups(&host, err) < 0)
 		return -1;
-	if (group_open(&host, id, &cg, err) < 0)
+	if (group_open_of(&host, ct, &cg, err) < 0)
 		return err->kind == ERR_NOT_FOUND ? 0 : -1;
 	if (cgroup_kill(&cg, CGROUP_TIMEOUT_MS, err) < 0)
 		return -1;
@@ -282,7 +282,7 @@ int engine_repair_locked(struct container *ct, struct err *err)
 
 	if (held)
 		return held < 0 ? -1 : 0;
-	if (store_refresh(ct, err) < 0 || remove_cgroup(ct->id, err) < 0 ||
+	if (store_refresh(ct, err) < 0 || remove_cgroup(ct, err) < 0 ||
 	    fail_point("repair.cgroup", err) < 0 || engine_clear(ct, err) < 0)
 		return -1;
 	if (ct->record.remove && ct->status == CT_DEAD && record_death(ct, err) < 0)
@@ -310,7 +310,7 @@ int engine_repair(struct container *ct, struct err *err)
 
 int engine_clear(struct container *ct, struct err *err)
 {
-	if (remove_cgroup(ct->id, err) < 0 || store_release_ids_of(ct->store, ct->id, err) < 0)
+	if (remove_cgroup(ct, err) < 0 || store_release_ids_of(ct->store, ct->id, err) < 0)
 		return -1;
 	ct->state.id_slot = -1;
 	return 0;

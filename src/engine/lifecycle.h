@@ -27,8 +27,8 @@ int engine_sweep(struct store *store, struct err *err);
 int engine_pause(struct container *ct, bool pause, struct err *err);
 /* Thaw it where it is paused, for whoever ends it. */
 void engine_thaw(struct container *ct);
-/* Is one that runs paused? `path` of its run directory in dir_fd. */
-bool engine_is_paused(int dir_fd, const char *path, const char *id);
+/* Is one that runs paused? Its state was read; `path` of its run directory in dir_fd. */
+bool engine_is_paused(const struct container *ct, int dir_fd, const char *path);
 
 /* Wait until it has ended; its exit code. ERR_NOT_FOUND where it was removed
  * at its end before we could ask for the code; ERR_STATE where it was never started. */

@@ -22,16 +22,16 @@
 #define FREEZE_MS 10000
 #define LOCK_TIMEOUT_MS 30000
 
-static int open_group(const char *id, struct cgroup *ret, struct err *err)
+static int open_group(const struct container *ct, struct cgroup *ret, struct err *err)
 {
 	own(cgroup_host) struct cgroup_host host = {0};
 
 	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
 		return -1;
-	return group_open(&host, id, ret, err);
+	return group_need(&host, ct, ret, err);
 }
 
-bool engine_is_paused(int dir_fd, const char *path, const char *id)
+bool engine_is_paused(const struct container *ct, int dir_fd, const char *path)
 {
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
 	char mark[sizeof "containers//" STORE_PAUSED + STORE_ID_LENGTH];
@@ -40,7 +40,7 @@ bool engine_is_paused(int dir_fd, const char *path, const char *id)
 	snprintf(mark, sizeof mark, "%s/" STORE_PAUSED, path);
 	if (faccessat(dir_fd, mark, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
-	return open_group(id, &cg, &ignored) == 0 && cgroup_is_frozen(&cg);
+	return open_group(ct, &cg, &ignored) == 0 && cgroup_is_frozen(&cg);
 }
 
 static int freeze(const struct container *ct, const struct cgroup *cg, struct err *err)
@@ -74,7 +74,7 @@ int engine_pause(struct container *ct, bool pause, struct err *err)
 	if (ct->status != CT_RUNNING)
 		return engine_not_running(ct, err);
 	lock_fd = store_lock(ct, LOCK_TIMEOUT_MS, err);
-	if (lock_fd < 0 || open_group(ct->id, &cg, err) < 0)
+	if (lock_fd < 0 || open_group(ct, &cg, err) < 0)
 		return -1;
 	if (cgroup_is_frozen(&cg) == pause)
 		return err_set(err, ERR_STATE, 0, "container '%s' is %spaused", ct->record.name,
@@ -90,7 +90,7 @@ void engine_thaw(struct container *ct)
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
 	struct err ignored = ERR_INIT;
 
-	if (ct->run_fd >= 0 && engine_is_paused(ct->run_fd, ".", ct->id) &&
-	    open_group(ct->id, &cg, &ignored) == 0)
+	if (ct->run_fd >= 0 && engine_is_paused(ct, ct->run_fd, ".") &&
+	    open_group(ct, &cg, &ignored) == 0)
 		thaw(ct, &cg, &ignored);
 }

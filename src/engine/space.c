@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
+#include "engine/user.h"
 
 #define LEVELS_MAX 400
 
@@ -51,6 +52,29 @@ uint64_t space_of_tree(int dir_fd, const char *name)
 	return tree_of(dir_fd, name, 0);
 }
 
+static bool is_layer(const char *name)
+{
+	return str_eq(name, "upper") || str_starts(name, "layer-");
+}
+
+/* Of one that has its layers in RUN: what else is there is no disk space. */
+static void add_layers_in_run(int run_fd, const char *path, struct container_space *ret)
+{
+	int fd = openat(run_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		fd_close(fd);
+	for (struct dirent *e; dir && (e = readdir(dir));) {
+		uint64_t size = is_layer(e->d_name) || str_eq(e->d_name, "work")
+					? space_of_tree(fd, e->d_name)
+					: 0;
+
+		ret->all += size;
+		ret->writes += is_layer(e->d_name) ? size : 0;
+	}
+}
+
 void space_of_container(const struct store *store, const char *id, struct container_space *ret)
 {
 	char path[sizeof "containers/" + STORE_ID_LENGTH];
@@ -58,6 +82,7 @@ void space_of_container(const struct store *store, const char *id, struct contai
 
 	*ret = (struct container_space){0};
 	snprintf(path, sizeof path, "containers/%s", id);
+	add_layers_in_run(store->run_fd, path, ret);
 	int fd = openat(store->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir) {
@@ -69,7 +94,7 @@ void space_of_container(const struct store *store, const char *id, struct contai
 
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			size = space_of_tree(fd, e->d_name);
-		if (str_eq(e->d_name, "upper") || str_starts(e->d_name, "layer-"))
+		if (is_layer(e->d_name))
 			ret->writes += size;
 		else if (str_starts(e->d_name, "log"))
 			ret->logs += size;
@@ -79,5 +104,5 @@ void space_of_container(const struct store *store, const char *id, struct contai
 
 uint64_t space_of_images(const struct store *store)
 {
-	return space_of_tree(store->root_fd, "images");
+	return space_of_tree(user_layers_in_run(store) ? store->run_fd : store->root_fd, "images");
 }

@@ -63,7 +63,7 @@ int engine_usage(const struct cgroup_host *host, struct container *ct, struct us
 	*ret = (struct usage){0};
 	if (ct->status != CT_RUNNING)
 		return engine_not_running(ct, err);
-	if (group_open_of(host, ct, &cg, err) < 0) {
+	if (group_need(host, ct, &cg, err) < 0) {
 		if (err->kind != ERR_NOT_FOUND)
 			return -1;
 		ct->status = CT_STOPPING; /* since just now */

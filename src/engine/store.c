@@ -420,7 +420,7 @@ static int read_health(int dir_fd, const char *path, const struct record *record
 
 static void note_condition(struct container *ct)
 {
-	ct->paused = engine_is_paused(ct->run_fd, ".", ct->id);
+	ct->paused = engine_is_paused(ct, ct->run_fd, ".");
 	ct->health = read_health(ct->run_fd, ".", &ct->record);
 }
 
@@ -500,7 +500,7 @@ int store_summarize(struct store *store, const char *id, struct container *ret, 
 	if (running > 0) {
 		ct.status = CT_RUNNING;
 		path[strlen(path) - sizeof STORE_STATE] = '\0'; /* and the slash before it */
-		ct.paused = engine_is_paused(store->run_fd, path, id);
+		ct.paused = engine_is_paused(&ct, store->run_fd, path);
 		ct.health = read_health(store->run_fd, path, &ct.record);
 		*ret = ct;
 		return 0;

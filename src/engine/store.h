@@ -187,6 +187,12 @@ static inline bool container_is_kept(const struct container *ct)
 	return ct->status == CT_RUNNING || ct->status == CT_RESTARTING;
 }
 
+/* Where its writable layers are: in ROOT, or in RUN where overlay cannot write to ROOT, and then they are gone
+ * after a reboot (-1). Its specification was read (store_load_spec). */
+int container_layers_fd(const struct container *ct);
+/* ROOT or RUN, as a path. */
+const char *store_layers_place(const struct store *store, const struct record *record);
+
 /* As container_status_name, and "paused". */
 const char *container_shown_status(const struct container *ct);
 

@@ -294,6 +294,16 @@ int store_record_fd(const struct container *ct)
 	return in_root ? ct->root_fd : ct->run_fd;
 }
 
+int container_layers_fd(const struct container *ct)
+{
+	return ct->record.layers_in_run ? ct->run_fd : ct->root_fd;
+}
+
+const char *store_layers_place(const struct store *store, const struct record *record)
+{
+	return record->layers_in_run ? store->run : store->root;
+}
+
 int store_rewrite_record(struct container *ct, struct err *err)
 {
 	off_t end = 0;

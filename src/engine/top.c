@@ -14,7 +14,9 @@
 #include "engine/group.h"
 #include "engine/lifecycle.h"
 #include "engine/observe.h"
+#include "kernel/ns.h"
 #include "kernel/process_stat.h"
+#include "kernel/procattr.h"
 
 #define PIDS_MAX 65536
 #define PTS_MAJOR_FIRST 136
@@ -23,7 +25,8 @@
 struct listing {
 	struct process_stat *items;
 	size_t count;
-	uint32_t id_base;
+	struct id_map uids[NS_MAP_MAX], gids[NS_MAP_MAX];
+	size_t uid_count, gid_count;
 };
 
 /* The container's number of a process of the list; 0: it is none of them. */
@@ -35,9 +38,12 @@ static pid_t inner_pid(const struct listing *l, pid_t pid)
 	return 0;
 }
 
-static uint32_t inner_id(const struct listing *l, uint32_t id)
+/* One that the container does not have is shown as the host has it: somebody who was sent in. */
+static uint32_t inner_id(const struct id_map *map, size_t count, uint32_t id)
 {
-	return l->id_base && id - l->id_base < STORE_RANGE_SIZE ? id - l->id_base : id;
+	uint32_t inner;
+
+	return id_map_inner(map, count, id, &inner) ? inner : id;
 }
 
 static void write_id(struct json_writer *w, const char *key, uint32_t id)
@@ -85,8 +91,8 @@ static void write_process(struct json_writer *w, const struct listing *l,
 	char caps[24];
 
 	json_write_object(w);
-	write_id(w, "user", inner_id(l, p->uid));
-	write_id(w, "group", inner_id(l, p->gid));
+	write_id(w, "user", inner_id(l->uids, l->uid_count, p->uid));
+	write_id(w, "group", inner_id(l->gids, l->gid_count, p->gid));
 	json_write_member_i64(w, "huser", p->uid);
 	json_write_member_i64(w, "hgroup", p->gid);
 	json_write_member_i64(w, "pid", p->inner_pid);
@@ -141,18 +147,33 @@ static int find_pids(const struct container *ct, int *pids, struct err *err)
 	own(cgroup_host) struct cgroup_host host = {0};
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
 
-	if (cgroup_host_probe_groups(&host, err) < 0 || group_open_of(&host, ct, &cg, err) < 0)
+	if (cgroup_host_probe_groups(&host, err) < 0 || group_need(&host, ct, &cg, err) < 0)
 		return -1;
 	return (int)cgroup_pids(&cg, pids, PIDS_MAX, err);
+}
+
+/* Its ids, as they are called where we are. */
+static int read_maps(const struct container *ct, struct listing *l, struct err *err)
+{
+	own_fd int proc_fd = procfs_open(err);
+	ssize_t uids = proc_fd < 0 ? -1
+				   : ns_read_map(proc_fd, ct->state.init_pid, false, l->uids, err);
+	ssize_t gids = uids < 0 ? -1 : ns_read_map(proc_fd, ct->state.init_pid, true, l->gids, err);
+
+	if (gids < 0)
+		return err_wrap(err, "container '%s' has just ended", ct->record.name);
+	l->uid_count = (size_t)uids;
+	l->gid_count = (size_t)gids;
+	return 0;
 }
 
 int engine_top(struct container *ct, struct json_writer *w, struct err *err)
 {
 	own_free int *pids = calloc(PIDS_MAX, sizeof *pids);
-	struct listing l = {0};
+	own_free struct listing *l = calloc(1, sizeof *l);
 	int count;
 
-	if (!pids)
+	if (!pids || !l)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot list processes");
 	if (ct->status == CT_STARTING && engine_settle(ct, err) < 0)
 		return -1;
@@ -160,13 +181,14 @@ int engine_top(struct container *ct, struct json_writer *w, struct err *err)
 		return engine_not_running(ct, err);
 	count = find_pids(ct, pids, err);
 	if (count < 0)
-		return err_wrap(err, "container '%s'", ct->record.name);
-	l.id_base = ct->state.id_base;
-	int status = read_all(&l, pids, (size_t)count, err);
+		return err->kind == ERR_UNSUPPORTED
+			       ? -1
+			       : err_wrap(err, "container '%s'", ct->record.name);
+	int status = read_maps(ct, l, err) < 0 ? -1 : read_all(l, pids, (size_t)count, err);
 	json_write_array(w);
-	for (size_t i = 0; status == 0 && i < l.count; i++)
-		write_process(w, &l, &l.items[i]);
+	for (size_t i = 0; status == 0 && i < l->count; i++)
+		write_process(w, l, &l->items[i]);
 	json_write_end(w, ']');
-	free(l.items);
+	free(l->items);
 	return status;
 }

@@ -7,7 +7,8 @@
  *
  * Both ends of a container are a descriptor of its root, and every path in it goes through base/path: links lead
  * nowhere out of it, whatever the container does to its tree meanwhile. Ids are the container's; each end
- * that is a container adds or takes away the first of its range.
+ * that is a container adds or takes away the first of its range. An ordinary user's ids on both sides are those of
+ * the container's map: what is his own outside is its root's inside.
  */
 #ifndef INSULA_ENGINE_TRANSFER_H
 #define INSULA_ENGINE_TRANSFER_H
@@ -18,6 +19,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "kernel/ns.h"
 
 #define TRANSFER_PATH_MAX 4096
 
@@ -50,11 +52,18 @@ bool transfer_keeps_xattr(const char *name);
 
 /* ---- sources ---- */
 
+/* The ids of a container, inside and as they are called outside, where they are no range. */
+struct transfer_ids {
+	struct id_map uids[NS_MAP_MAX], gids[NS_MAP_MAX];
+	size_t uid_count, gid_count;
+};
+
 struct transfer_tree {
 	int fd;		  /* O_PATH of what is copied */
 	const char *name; /* what it is called at the target; "": its contents only */
 	uint32_t id_base;
-	bool archive; /* extended attributes too */
+	const struct transfer_ids *ids; /* in place of id_base, where not NULL */
+	bool archive;			/* extended attributes too */
 };
 
 int transfer_read_tree(const struct transfer_tree *tree, transfer_put_fn *put, void *target,
@@ -84,7 +93,8 @@ struct transfer_target {
 	bool in_root;		    /* a container's: links of its own are followed inside it */
 	bool archive;		    /* owners and attributes as in the source, else the caller's */
 	uint32_t id_base, uid, gid; /* first id of the range; owner without `archive` */
-	bool keep_set_id;	    /* not where it would be the host's */
+	const struct transfer_ids *ids; /* in place of id_base, where not NULL */
+	bool keep_set_id;		/* not where it would be the host's */
 	struct transfer_left_out left_out;
 	/* ---- its own ---- */
 	struct transfer_directory *directories;

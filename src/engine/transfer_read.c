@@ -61,20 +61,29 @@ static bool is_data(int fd)
 	return true;
 }
 
+#define NOBODY 65534
+
 /* Ids outside of the container's range are nobody's there. */
-static uint32_t inner_id(const struct transfer_tree *tree, uint32_t id)
+static uint32_t inner_id(const struct transfer_tree *tree, bool group, uint32_t id)
 {
+	const struct transfer_ids *ids = tree->ids;
+	uint32_t inner;
+
+	if (ids && group)
+		return id_map_inner(ids->gids, ids->gid_count, id, &inner) ? inner : NOBODY;
+	if (ids)
+		return id_map_inner(ids->uids, ids->uid_count, id, &inner) ? inner : NOBODY;
 	if (!tree->id_base)
 		return id;
-	return id - tree->id_base < 65536 ? id - tree->id_base : 65534;
+	return id - tree->id_base < 65536 ? id - tree->id_base : NOBODY;
 }
 
 static void fill(const struct walk *w, const struct stat *st, struct transfer_entry *e)
 {
 	*e = (struct transfer_entry){.path = w->path,
 				     .mode = st->st_mode,
-				     .uid = inner_id(w->tree, st->st_uid),
-				     .gid = inner_id(w->tree, st->st_gid),
+				     .uid = inner_id(w->tree, false, st->st_uid),
+				     .gid = inner_id(w->tree, true, st->st_gid),
 				     .mtime_s = st->st_mtim.tv_sec,
 				     .mtime_ns = (uint32_t)st->st_mtim.tv_nsec,
 				     .size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0,

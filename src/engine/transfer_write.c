@@ -135,13 +135,26 @@ static mode_t kept_mode(const struct transfer_target *t, mode_t mode)
 	return mode & (t->keep_set_id ? 07777 : 01777);
 }
 
+/* False: the container does not have them. */
+static bool outer_ids(const struct transfer_target *t, const struct transfer_entry *e,
+		      uint32_t *ret_uid, uint32_t *ret_gid)
+{
+	const struct transfer_ids *ids = t->ids;
+
+	if (ids)
+		return id_map_outer(ids->uids, ids->uid_count, e->uid, ret_uid) &&
+		       id_map_outer(ids->gids, ids->gid_count, e->gid, ret_gid);
+	*ret_uid = t->id_base + e->uid;
+	*ret_gid = t->id_base + e->gid;
+	return !t->id_base || (e->uid < 65536 && e->gid < 65536);
+}
+
 static int set_owner(const struct transfer_target *t, int fd, const struct transfer_entry *e,
 		     struct err *err)
 {
-	uint32_t uid = t->archive ? t->id_base + e->uid : t->uid;
-	uint32_t gid = t->archive ? t->id_base + e->gid : t->gid;
+	uint32_t uid = t->uid, gid = t->gid;
 
-	if (t->archive && t->id_base && (e->uid >= 65536 || e->gid >= 65536))
+	if (t->archive && !outer_ids(t, e, &uid, &gid))
 		return err_set(err, ERR_INVALID, 0,
 			       "'%s' belongs to %u:%u, which the container does not have", e->path,
 			       e->uid, e->gid);

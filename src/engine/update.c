@@ -284,10 +284,12 @@ static int apply(const struct update *u, const struct cgroup_resources *r, struc
 		return 0;
 	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
 		return -1;
-	name = u->ct->store->user && u->ct->state.cgroup ? str_dup(u->ct->state.cgroup, err)
-							 : group_name(&host, u->ct->id, err);
-	unit = str_printf(err, STORE_CGROUP_PREFIX "%s.scope", u->ct->id);
-	if (!name || !unit)
+	if (group_name_of(&host, u->ct, &name, err) < 0)
+		return -1;
+	if (!name)
+		return group_refuse_none(u->ct, err);
+	unit = group_unit(u->ct->id, err);
+	if (!unit)
 		return -1;
 	/* The scope has no limits of its own, so systemd has nothing to be told. */
 	const struct cgroup_place place = {.manager = CGROUP_MANAGER_CGROUPFS,

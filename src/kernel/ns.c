@@ -157,6 +157,18 @@ bool id_map_outer(const struct id_map *maps, size_t count, uint32_t inside, uint
 	return false;
 }
 
+bool id_map_inner(const struct id_map *maps, size_t count, uint32_t outside, uint32_t *ret)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (outside < maps[i].outside || outside - maps[i].outside >= maps[i].size ||
+		    maps[i].outside == UINT32_MAX)
+			continue;
+		*ret = maps[i].inside + (outside - maps[i].outside);
+		return true;
+	}
+	return false;
+}
+
 bool id_map_has(const struct id_map *maps, size_t count, uint32_t outside)
 {
 	for (size_t i = 0; i < count; i++)

@@ -46,6 +46,8 @@ ssize_t ns_read_map(int proc_fd, pid_t pid, bool groups, struct id_map ret[stati
 		    struct err *err);
 /* Which outer id is `inside`? False: none. */
 bool id_map_outer(const struct id_map *maps, size_t count, uint32_t inside, uint32_t *ret);
+/* The other way round. */
+bool id_map_inner(const struct id_map *maps, size_t count, uint32_t outside, uint32_t *ret);
 /* Is there an inner id for `outside`? */
 bool id_map_has(const struct id_map *maps, size_t count, uint32_t outside);
 
