@@ -206,6 +206,14 @@ counter() {
 	[ -z "$(known_ids)" ]
 }
 
+@test "pause: one that is stopped hears of it, and ends in its own way" {
+	talker one 'trap "exit 12" TERM; echo ready; while :; do sleep 0.05; done'
+	eventually 5 said one ready
+	ok insula pause one
+	ok timeout 50 "$INSULA_BIN/insula" stop -t 40 one
+	[ "$(field one exit_code)" = 12 ] || fail
+}
+
 @test "pause: a signal other than KILL waits until it is unpaused" {
 	talker one 'trap "exit 12" USR1; echo ready; while :; do sleep 0.05; done'
 	eventually 5 said one ready

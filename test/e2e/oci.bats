@@ -389,7 +389,12 @@ activated() {
 	[ "$(find /sys/fs/cgroup -maxdepth 3 -type d -path "*/$parent*")" = "$there/$parent" ] || fail
 	ok runtime run --bundle "$BUNDLE" --config "$BUNDLE/above.json" one
 	[ "$(find /sys/fs/cgroup -maxdepth 3 -type d -path "*/$parent*")" = "$there/$parent" ] || fail
-	rmdir "$there/$parent"
+	# Nothing was made there, and all of it elsewhere.
+	mkdir "$there/$parent/below"
+	ok runtime run --bundle "$BUNDLE" --config "$BUNDLE/above.json" one
+	[ "$(find /sys/fs/cgroup -maxdepth 3 -type d -path "*/$parent*" | sort)" = "$there/$parent
+$there/$parent/below" ] || fail
+	rmdir "$there/$parent/below" "$there/$parent"
 }
 
 @test "oci: ids that are no names" {

@@ -135,11 +135,17 @@ count() {
 
 @test "what it begins with is what it began with: limits, score, rights, environment" {
 	local probe='echo run; ulimit -Sn; ulimit -Hn; ulimit -f; cat /proc/self/oom_score_adj; umask; env | sort; grep -E "^(Sig|Cap|NoNew|Sec)" /proc/self/status; cat /proc/self/cgroup | sed "s/.*://"; ls -l /proc/self/fd | wc -l; echo end; sleep 0.05'
-	kept one always "$probe"
+	# Below what a keeper wants for itself.
+	(
+		ulimit -Sn 300
+		ulimit -Sf 1000000
+		kept one always "$probe"
+	)
 	eventually 20 ran one 3
 	ok insula stop -t 0 one
 	insula logs one >"$BATS_TEST_TMPDIR/log"
 	awk -v d="$BATS_TEST_TMPDIR" '/^run$/ { n++ } n < 4 { print > (d "/run" n) }' "$BATS_TEST_TMPDIR/log"
+	[ "$(sed -n '2p;4p' "$BATS_TEST_TMPDIR/run1")" = $'300\n2000000' ] || fail "$(cat "$BATS_TEST_TMPDIR/run1")"
 	diff "$BATS_TEST_TMPDIR/run1" "$BATS_TEST_TMPDIR/run2" || fail
 	grep -q end "$BATS_TEST_TMPDIR/run2"
 }
@@ -187,6 +193,25 @@ count() {
 	[ "$(field two exit_code)" = 137 ] || fail
 	ok insula logs one
 	shows $'run\nrun'
+}
+
+# waits_long NAME: for its next start, and longer than one looks at it.
+waits_long() {
+	[ "$(detail "$1" '"\(.State.Status) \(.RestartCount >= 5)"')" = "restarting true" ]
+}
+
+@test "the keeper is killed while it waits: a stop then is an order as well" {
+	local keeper
+	kept one always 'echo run; sleep 0.5'
+	keeper=$(detail one .State.KeeperPid)
+	[ "$keeper" -gt 1 ]
+	eventually 60 waits_long one
+	kill -9 "$keeper"
+	eventually 5 sh -c '[ "$("$INSULA_BIN/insula" inspect one | jq -r ".[0].State.Status")" = exited ]'
+	ok insula stop one
+	ok insula ps
+	lacks one
+	is one exited || fail
 }
 
 @test "somebody who holds its lock for long ends no restarts" {

@@ -148,6 +148,40 @@ with_range() {
 	contains /dev/pts/0
 }
 
+# used PID: the time that it has computed.
+used() {
+	cut -d ' ' -f 14,15 "/proc/$1/stat"
+}
+
+stands_still() {
+	local before
+	before=$(used "$1")
+	sleep 0.3
+	[ "$(used "$1")" = "$before" ]
+}
+
+@test "alone: a reader who never reads, of a pipe that is another's, keeps no signal from the command" {
+	local reader us
+	ok mine run -d --name web "$IMAGE" sleep 600
+	mkfifo -m 600 "$E2E_STATE/unread"
+	sh -c 'exec sleep 600' <"$E2E_STATE/unread" 3>&- &
+	reader=$!
+	as_user sh -c 'echo $$ >"$HOME/pid"; exec "$0" exec web yes' "$PROGRAMS/insula" \
+		>"$E2E_STATE/unread" 2>&1 </dev/null 3>&- &
+	eventually 10 mine exec web pidof yes
+	us=$(cat "$HOME_DIR/pid")
+	eventually 10 stands_still "$us"
+	kill -TERM "$us"
+	eventually 10 lacks_yes
+	# The rest of the output waits for its reader, as in a pipeline; a signal ends that.
+	eventually 10 sh -c "kill -TERM $us 2>/dev/null; ! kill -0 $us 2>/dev/null"
+	kill "$reader"
+}
+
+lacks_yes() {
+	! mine exec web pidof yes
+}
+
 @test "alone: kill -9 of the keeper ends the container, and the next command clears up" {
 	local keeper
 	ok mine run -d --name web "$IMAGE" sleep 600
@@ -250,11 +284,19 @@ ended_after_three() {
 	ok mine rm -f web
 }
 
-@test "places: a directory in /tmp that somebody else made is refused" {
+@test "places: a directory in /tmp that somebody else made, or can write to, is refused" {
 	RUNTIME=
 	mkdir "/tmp/insula-run-$USER_ID"
 	exits 125 mine run --rm "$IMAGE" true
 	[[ $stderr == *'yours alone'* ]]
+	chmod 700 "/tmp/insula-run-$USER_ID"
+	exits 125 mine run --rm "$IMAGE" true
+	[[ $stderr == *'yours alone'* ]]
+	rmdir "/tmp/insula-run-$USER_ID"
+	install -d -o $USER_ID -m 770 "/tmp/insula-run-$USER_ID"
+	exits 125 mine run --rm "$IMAGE" true
+	[[ $stderr == *'yours alone'* ]]
+	[ -z "$(ls -A "/tmp/insula-run-$USER_ID")" ]
 	rmdir "/tmp/insula-run-$USER_ID"
 	ln -s "$E2E_STATE/runtime" "/tmp/insula-run-$USER_ID"
 	exits 125 mine run --rm "$IMAGE" true
@@ -297,7 +339,9 @@ ended_after_three() {
 	with_accounts
 	mkdir -p "$E2E_STATE"/{upper/insula,work}
 	cp "$E2E_STATE"/{passwd,group} "$E2E_STATE/upper"
-	printf '[run]\nhostname = fromfile\n' >"$E2E_STATE/upper/insula/insula.conf"
+	# Where root's containers are says nothing of his.
+	printf '[store]\nroot = %s\nrunroot = %s\n[run]\nhostname = fromfile\n' "$E2E_STATE/roots" "$E2E_STATE/roots" \
+		>"$E2E_STATE/upper/insula/insula.conf"
 	"${INSIDE[@]}" mount -t overlay overlay -o "lowerdir=/etc,upperdir=$E2E_STATE/upper,workdir=$E2E_STATE/work" /etc
 	ok box hostname
 	shows fromfile
