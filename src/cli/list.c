@@ -512,6 +512,13 @@ static int run_logs(struct cli *cli, void *data, const struct strv *operands, st
 		container_done(&ct);
 		return err_hint(err, "it was made with --log-driver none");
 	}
+	if (str_eq(ct.record.log_driver, "journald")) {
+		err_set(err, ERR_STATE, 0, "the journal has what container '%s' prints",
+			ct.record.name);
+		err_hint(err, "journalctl CONTAINER_ID_FULL=%s", ct.id);
+		container_done(&ct);
+		return -1;
+	}
 	int status = log_read(ct.root_fd, options->follow ? ct.run_fd : -1, &how, stdout, stderr,
 			      err);
 	container_done(&ct);

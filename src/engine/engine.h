@@ -14,7 +14,7 @@
 #include "engine/store.h"
 #include "image/image.h"
 
-enum log_driver { LOG_DRIVER_FILE, LOG_DRIVER_K8S_FILE, LOG_DRIVER_NONE };
+enum log_driver { LOG_DRIVER_FILE, LOG_DRIVER_K8S_FILE, LOG_DRIVER_NONE, LOG_DRIVER_JOURNALD };
 
 /* The flags of run, as podman-run(1) and docker-run(1) have them. Unset: NULL, 0 or false with the
  * "given" flag false. */

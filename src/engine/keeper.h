@@ -55,6 +55,8 @@ struct keeper_state {
 	uint64_t log_max_size; /* bytes per file, default 10 MiB */
 	int log_max_files;     /* default 3 */
 	bool log_none;	       /* what it prints is for those who listen */
+	bool log_journal;      /* the system's journal gets it, and no file */
+	char *log_tag;	       /* there; NULL: the name */
 	int init_pid;	       /* in the keeper's own pid namespace */
 	/* descriptors, -1: none */
 	int init_fd;	/* pidfd */

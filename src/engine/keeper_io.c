@@ -112,7 +112,9 @@ static ssize_t read_piece(struct keeper_stream *s)
 		return errno == EAGAIN ? 0 : -1;
 	if (n == 0)
 		return -1;
-	if (!k->state.log_none)
+	if (k->journal)
+		log_journal_put(k->journal, s->log, k->buffer, (size_t)n);
+	else if (!k->state.log_none)
 		log_writer_put(k->log, s->log, k->buffer, (size_t)n);
 	keeper_clients_output(k, s->message, k->buffer, (size_t)n);
 	return n;

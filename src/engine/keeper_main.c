@@ -253,6 +253,7 @@ static int watch_signals(struct keeper *k, struct err *err)
 
 static int open_log(struct keeper *k, struct err *err)
 {
+	const struct keeper_state *s = &k->state;
 	own_free char *path = str_printf(err, "%s/containers/%s", k->state.root, k->state.id);
 
 	if (!path)
@@ -261,7 +262,11 @@ static int open_log(struct keeper *k, struct err *err)
 	if (k->log_dir_fd < 0)
 		return err_errno(err, "cannot open '%s'", path);
 	k->log = log_writer_new(k->log_dir_fd, k->state.log_max_size, k->state.log_max_files, err);
-	return k->log ? 0 : -1;
+	if (!k->log || !s->log_journal)
+		return k->log ? 0 : -1;
+	k->journal = log_journal_new(log_journal_socket(), s->id, s->name ? s->name : s->id,
+				     s->log_tag, err);
+	return k->journal ? 0 : -1;
 }
 
 /* The terminal, directory and session of the command that started us are not ours to hold. */
@@ -356,6 +361,7 @@ static void keeper_free(struct keeper *k)
 	keeper_clients_done(k);
 	keeper_io_done(k);
 	log_writer_free(k->log);
+	log_journal_free(k->journal);
 	fd_close(k->log_dir_fd);
 	loop_free(k->loop);
 	munmap(k->buffer, KEEPER_PACKET_MAX);

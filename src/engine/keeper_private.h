@@ -64,6 +64,7 @@ struct keeper {
 	struct loop *loop;
 	int log_dir_fd;
 	struct log_writer *log;
+	struct log_journal *journal; /* NULL: none */
 	struct keeper_stream streams[2];
 	int input_fd;	/* the pipe, or a duplicate of the terminal's master; -1: closed */
 	int slave_fd;	/* of the terminal: it never hangs up while somebody may open it again */

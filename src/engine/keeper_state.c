@@ -96,6 +96,8 @@ static const struct json_field state_fields[] = {
 	FIELD(id_slot, JSON_F_INT),
 	FIELD(log_max_size, JSON_F_U64),
 	FIELD(log_none, JSON_F_BOOL),
+	FIELD(log_journal, JSON_F_BOOL),
+	FIELD(log_tag, JSON_F_STRING),
 	FIELD(log_max_files, JSON_F_INT, .min = 1, .max = 1000),
 	FIELD(init_pid, JSON_F_INT, .min = 1, .max = INT32_MAX, .required = true),
 	FIELD(init_fd, JSON_F_INT),

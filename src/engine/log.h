@@ -28,6 +28,16 @@ void log_writer_put(struct log_writer *w, enum log_stream stream, const char *da
 void log_writer_idle(struct log_writer *w);
 void log_writer_free(struct log_writer *w);
 
+/* The system's journal in place of files (log_journal.c); tag: NULL: the name. */
+struct log_journal;
+struct log_journal *log_journal_new(const char *socket_path, const char *id, const char *name,
+				    const char *tag, struct err *err);
+/* As log_writer_put. One that takes nothing loses entries, and is told how many. */
+void log_journal_put(struct log_journal *j, enum log_stream stream, const char *data, size_t size);
+void log_journal_free(struct log_journal *j);
+/* Where it takes entries. */
+const char *log_journal_socket(void);
+
 /* The entries at the end of the newest file, at most `size` bytes of it, from the beginning of a line on:
  * each goes to fn, with its newline where the line had one. For one that attaches. */
 typedef void log_tail_fn(void *data, enum log_stream stream, const char *text, size_t size);

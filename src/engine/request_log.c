@@ -2,15 +2,19 @@
 /*
  * --log-driver and --log-opt. Logs are files in the container's directory, in the format of the Kubernetes
  * runtime interface, which podman calls k8s-file; "none" keeps nothing, and whoever is attached sees the output
- * all the same.
+ * all the same. "journald" is the system's journal, which has its own limits and its own reader.
  */
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/own.h"
+#include "engine/log.h"
 #include "engine/request.h"
 
 #define SIZE_LEAST 65536u /* the writer's buffer: a file holds at least that */
 #define FILES_MOST 1000
+#define TAG_MOST 128
 
 static int set_size(struct record *record, const char *value, struct err *err)
 {
@@ -50,6 +54,37 @@ static int set_option(struct record *record, const char *text, struct err *err)
 	return err_hint(err, "max-size=BYTES, max-file=N");
 }
 
+/* It is a field of every entry, which a newline would end. */
+static int set_tag(struct record *record, const char *text, struct err *err)
+{
+	if (!str_starts(text, "tag=")) {
+		err_set(err, ERR_USAGE, 0, "--log-opt: '%s' is not known with journald", text);
+		return err_hint(err, "tag=TEXT; the size of the journal is journald.conf(5)'s");
+	}
+	text += strlen("tag=");
+	if (!*text || strlen(text) > TAG_MOST || str_has_control(text))
+		return err_set(err, ERR_USAGE, 0, "--log-opt: tag: 1 to %d plain characters",
+			       TAG_MOST);
+	free(record->log_tag);
+	record->log_tag = str_dup(text, err);
+	return record->log_tag ? 0 : -1;
+}
+
+static int request_journal(const struct run_options *options, struct record *record,
+			   struct err *err)
+{
+	if (access(log_journal_socket(), F_OK) < 0) {
+		err_errno(err, "--log-driver journald: there is no journal at '%s'",
+			  log_journal_socket());
+		return err_hint(err, "systemd-journald has it; --log-driver file needs none");
+	}
+	for (size_t i = 0; i < options->log_opts.count; i++)
+		if (set_tag(record, options->log_opts.items[i], err) < 0)
+			return -1;
+	record->log_driver = str_dup("journald", err);
+	return record->log_driver ? 0 : -1;
+}
+
 int request_log(const struct run_options *options, struct record *record, struct err *err)
 {
 	if (options->log_driver == LOG_DRIVER_NONE) {
@@ -59,6 +94,8 @@ int request_log(const struct run_options *options, struct record *record, struct
 		record->log_driver = str_dup("none", err);
 		return record->log_driver ? 0 : -1;
 	}
+	if (options->log_driver == LOG_DRIVER_JOURNALD)
+		return request_journal(options, record, err);
 	for (size_t i = 0; i < options->log_opts.count; i++)
 		if (set_option(record, options->log_opts.items[i], err) < 0)
 			return -1;

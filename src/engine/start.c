@@ -178,13 +178,18 @@ static int fill_duties(const struct record *record, struct keeper_state *k, stru
 	return fill_program(record, k, err);
 }
 
-static void fill_log(const struct record *record, struct keeper_state *k)
+static int fill_log(const struct record *record, struct keeper_state *k, struct err *err)
 {
 	k->log_none = str_eq(record->log_driver, "none");
+	k->log_journal = str_eq(record->log_driver, "journald");
 	if (record->log_max_size)
 		k->log_max_size = record->log_max_size;
 	if (record->log_max_files)
 		k->log_max_files = record->log_max_files;
+	if (!record->log_tag)
+		return 0;
+	k->log_tag = str_dup(record->log_tag, err);
+	return k->log_tag ? 0 : -1;
 }
 
 static int fill_keeper(struct birth *b, int client_fd, bool attach, struct err *err)
@@ -199,7 +204,8 @@ static int fill_keeper(struct birth *b, int client_fd, bool attach, struct err *
 	k->remove = record->remove;
 	k->user = b->ct->store->user;
 	k->terminal = record->terminal;
-	fill_log(record, k);
+	if (fill_log(record, k, err) < 0)
+		return -1;
 	k->stop_signal = record->stop_signal;
 	k->stop_timeout_ms = record->stop_timeout_ms;
 	k->started_ns = clock_real_ns();

@@ -86,7 +86,8 @@ struct record {
 	struct strv command;   /* as shown by ps */
 	struct strv labels;    /* key=value */
 	struct strv requires;  /* ids of containers that run before it is started */
-	char *log_driver;      /* "none"; NULL: files */
+	char *log_driver;      /* "none", "journald"; NULL: files */
+	char *log_tag;	       /* in the journal; NULL: the name */
 	uint64_t log_max_size; /* bytes a file; 0: the default */
 	int log_max_files;     /* 0: the default */
 	char *hostname;	       /* that its files have; NULL: the specification's */

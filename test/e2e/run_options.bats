@@ -206,11 +206,14 @@ on_v2() {
 	local disk
 	disk=$(find /dev -maxdepth 1 -type b | sort | tail -n 1)
 	[ -n "$disk" ] || skip "this host shows no disk"
-	ok insula run -d --name box --device-read-bps "$disk:1m" --device-write-iops "$disk:100" "$E2E_IMAGE" sleep 60
+	ok insula run -d --name box --device-read-bps "$disk:1m" --device-write-bps "$disk:2m" \
+		--device-read-iops "$disk:50" --device-write-iops "$disk:100" "$E2E_IMAGE" sleep 60
 	if on_v2; then
-		[[ $(group_value box io.max) == *rbps=1048576*wiops=100* ]]
+		[[ $(group_value box io.max) == *rbps=1048576\ wbps=2097152\ riops=50\ wiops=100* ]]
 	else
 		[[ $(group_value box blkio/blkio.throttle.read_bps_device) == *' 1048576' ]]
+		[[ $(group_value box blkio/blkio.throttle.write_bps_device) == *' 2097152' ]]
+		[[ $(group_value box blkio/blkio.throttle.read_iops_device) == *' 50' ]]
 		[[ $(group_value box blkio/blkio.throttle.write_iops_device) == *' 100' ]]
 	fi
 	refused 125 'is not a disk' in_box --device-read-bps /dev/null:1m -- true

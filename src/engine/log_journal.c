@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Output to the system's journal, by its native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL): a datagram an
+ * entry, which has a field a line, NAME=value; what could have a newline in it goes as the name, its length and
+ * the bytes. One that does not fit into a datagram goes as a sealed memory file.
+ *
+ * As in the log files nothing is held back: what has no newline yet is an entry that says that more follows. A
+ * journal that takes nothing is waited for once, and then not until it takes something again: it may cost
+ * entries, and says how many, but never the container.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/own.h"
+#include "base/str.h"
+#include "engine/log.h"
+
+#define SOCKET "/run/systemd/journal/socket"
+#define PATIENCE_S 1
+#define ENTRY_MAX (1u << 20)
+#define PRIORITY_INFO 6
+#define PRIORITY_ERROR 3
+
+struct log_journal {
+	int fd;
+	struct sockaddr_un address;
+	char *fields; /* of every entry, each with its newline */
+	bool stuck;   /* it took nothing last time */
+	unsigned long long lost;
+};
+
+const char *log_journal_socket(void)
+{
+#ifdef INSULA_FAILPOINTS
+	const char *other = getenv("INSULA_JOURNAL_SOCKET");
+
+	if (other)
+		return other;
+#endif
+	return SOCKET;
+}
+
+struct log_journal *log_journal_new(const char *socket_path, const char *id, const char *name,
+				    const char *tag, struct err *err)
+{
+	own_free struct log_journal *j = calloc(1, sizeof *j);
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
+
+	if (!j) {
+		err_set(err, ERR_LIMIT, ENOMEM, "cannot open the journal");
+		return NULL;
+	}
+	j->address.sun_family = AF_UNIX;
+	snprintf(j->address.sun_path, sizeof j->address.sun_path, "%s", socket_path);
+	own_free char *fields = str_printf(err,
+					   "CONTAINER_ID=%.12s\nCONTAINER_ID_FULL=%s\n"
+					   "CONTAINER_NAME=%s\nCONTAINER_TAG=%s\n"
+					   "SYSLOG_IDENTIFIER=%s\n",
+					   id, id, name, tag ? tag : "", tag ? tag : name);
+	if (!fields)
+		return NULL;
+	j->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (j->fd < 0 ||
+	    setsockopt(j->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0) {
+		err_errno(err, "cannot open the journal");
+		fd_close(j->fd);
+		return NULL;
+	}
+	j->fields = take(fields);
+	return take(j);
+}
+
+void log_journal_free(struct log_journal *j)
+{
+	if (!j)
+		return;
+	fd_close(j->fd);
+	free(j->fields);
+	free(j);
+}
+
+static int send_with(const struct log_journal *j, struct iovec *data, void *control, size_t size)
+{
+	struct msghdr message = {.msg_name = (void *)&j->address,
+				 .msg_namelen = sizeof j->address,
+				 .msg_iov = data,
+				 .msg_iovlen = data ? 1 : 0,
+				 .msg_control = control,
+				 .msg_controllen = size};
+
+	return sendmsg(j->fd, &message, MSG_NOSIGNAL | (j->stuck ? MSG_DONTWAIT : 0)) < 0 ? -1 : 0;
+}
+
+static int send_file(const struct log_journal *j, const struct str *text)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+				.cmsg_level = SOL_SOCKET,
+				.cmsg_type = SCM_RIGHTS}};
+	struct err ignored = ERR_INIT;
+	own_fd int fd = fd_sealed_memfd("insula-journal", text->data, text->len, &ignored);
+
+	if (fd < 0)
+		return -1;
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+	return send_with(j, NULL, control.space, sizeof control.space);
+}
+
+static int send_text(struct log_journal *j, const struct str *text)
+{
+	struct iovec data = {.iov_base = text->data, .iov_len = text->len};
+	int status = send_with(j, &data, NULL, 0);
+
+	if (status < 0 && (errno == EMSGSIZE || errno == ENOBUFS))
+		status = send_file(j, text);
+	j->stuck = status < 0;
+	return status;
+}
+
+static void add_bytes(struct str *out, const char *name, const char *data, size_t size)
+{
+	unsigned char length[8];
+
+	for (size_t i = 0; i < sizeof length; i++) /* little-endian */
+		length[i] = (unsigned char)((uint64_t)size >> 8 * i);
+	str_addf(out, "%s\n", name);
+	str_add_len(out, (const char *)length, sizeof length);
+	str_add_len(out, data, size);
+	str_add_char(out, '\n');
+}
+
+static void put_entry(struct log_journal *j, enum log_stream stream, const char *data, size_t size,
+		      bool whole)
+{
+	own(str) struct str text = STR_INIT(ENTRY_MAX);
+	struct err ignored = ERR_INIT;
+
+	str_addf(&text, "PRIORITY=%d\n%s", stream == LOG_STDERR ? PRIORITY_ERROR : PRIORITY_INFO,
+		 j->fields);
+	if (!whole)
+		str_add(&text, "CONTAINER_PARTIAL_MESSAGE=true\n");
+	if (j->lost)
+		str_addf(&text, "CONTAINER_LOST_MESSAGES=%llu\n", j->lost);
+	add_bytes(&text, "MESSAGE", data, size);
+	if (str_check(&text, "journal entry", &ignored) < 0 || send_text(j, &text) < 0)
+		j->lost++;
+	else
+		j->lost = 0;
+}
+
+void log_journal_put(struct log_journal *j, enum log_stream stream, const char *data, size_t size)
+{
+	while (size) {
+		const char *end = memchr(data, '\n', size);
+		size_t line = end ? (size_t)(end - data) : size;
+
+		put_entry(j, stream, data, line, end != NULL);
+		line += end != NULL;
+		data += line;
+		size -= line;
+	}
+}
