@@ -12,12 +12,14 @@
 #include "base/err.h"
 #include "base/opt.h"
 #include "base/str.h"
+#include "cli/color.h"
 #include "engine/settings.h"
 #include "engine/store.h"
 
 /* What a verb gets. */
 struct cli {
 	char *root, *run_root;	/* --root, --runroot; NULL: the defaults */
+	const char *verb;	/* its name */
 	char *const *argv;	/* the whole command line, for a sealed second start */
 	char *const *verb_argv; /* what follows the verb in it */
 	size_t verb_argc;
@@ -33,7 +35,33 @@ enum verb_flags {
 	VERB_STOP_PARSE = 2, /* options end at the first operand */
 	VERB_HIDDEN = 4,     /* not in the list of verbs */
 	VERB_FOR_KEEPER = 8, /* of a container that runs: a bad configuration must not end it */
+	VERB_LATEST = 16,    /* its options begin with a struct choice */
+	VERB_NAMES = 32,     /* all its operands are containers */
+	VERB_ALL = 64,	     /* there are to be some: names, --latest, --all or --filter */
 };
+
+/* Which containers, where none is named. The rows of it that a verb has: */
+struct choice {
+	bool latest;
+	bool all; /* by --filter, too */
+	struct strv filters;
+};
+
+#define CHOICE_LATEST \
+	{ \
+		"latest", 'l', OPT_BOOL, offsetof(struct choice, latest), \
+			.help = "the container that was made last, instead of a name" \
+	}
+#define CHOICE_FILTER(letter_) \
+	{ \
+		"filter", letter_, OPT_STRINGS, offsetof(struct choice, filters), \
+			.value_name = "KEY=VALUE", \
+			.help = "those that match, as of ps: label=team=blue", .complete = "none" \
+	}
+#define CHOICE_ALL(letter_, help_) \
+	{ \
+		"all", letter_, OPT_BOOL, offsetof(struct choice, all), .help = (help_) \
+	}
 
 struct verb {
 	const char *name;
@@ -79,19 +107,25 @@ int cli_run_sealed(struct cli *cli, bool init, struct err *err);
 /* The same before any of these, or any that they require, is started. */
 int cli_seal_for_all(struct cli *cli, const struct strv *refs, struct err *err);
 
-/* The containers that are named, or every one with `all`, which then passes over those that go away. */
-int cli_each_or_all(struct cli *cli, bool all, const struct strv *refs, void *options,
-		    int (*fn)(struct cli *cli, struct container *ct, void *options,
-			      struct err *err),
-		    struct err *err);
+/* choose.c: do the choice and so many operands go together? *operands: so many there will be. */
+int cli_check_choice(const struct verb *verb, const void *options, size_t *operands,
+		     struct err *err);
+/* What was chosen becomes operands. */
+int cli_choose(struct cli *cli, const struct verb *verb, void *options, struct strv *operands,
+	       struct err *err);
 /* The name of a container that a verb is done with, on the standard output. Returns 0. */
 int cli_said(const struct container *ct);
 
 /* Call fn for each operand as a container; every failure is printed, the first error's kind decides the
  * exit code. Returns 0 if all went well. */
+#define CLI_NOTHING 1 /* of fn: there was nothing to do with this one */
 typedef int cli_each_fn(struct cli *cli, struct container *ct, void *options, struct err *err);
 int cli_each_container(struct cli *cli, const struct strv *refs, void *options, cli_each_fn *fn,
 		       struct err *err);
+/* The same at once for all of them, in a process each; the names of those with which something was done are
+ * printed. */
+int cli_each_at_once(struct cli *cli, const struct strv *refs, void *options, cli_each_fn *fn,
+		     struct err *err);
 /* settings.c: what the configuration files say of a verb's options, before its command line. */
 int cli_apply_settings(const struct settings *settings, const struct verb *verb, void *options,
 		       struct err *err);
@@ -107,6 +141,7 @@ void cli_print_error(const struct err *err);
 struct table {
 	size_t columns;
 	struct str cells;
+	enum color (*color)(size_t column, const char *cell); /* below the titles; NULL: none */
 };
 
 #define TABLE_INIT(columns_) \

@@ -8,13 +8,48 @@
 
 #define DOCUMENT_MAX ((size_t)256 << 20)
 
-#define COPY(field) offsetof(struct copy_options, field)
+struct copy_command {
+	struct choice choice; /* first */
+	struct copy_options how;
+};
+
+#define CP_USAGE "CONTAINER:PATH PATH|- | PATH|- CONTAINER:PATH"
+#define COPY(field) offsetof(struct copy_command, how.field)
+
+/* With --latest an end that begins with ":" is in that container, whose id is the first operand then. */
+static char *end_of(const char *latest, const char *text, struct err *err)
+{
+	return latest && *text == ':' ? str_printf(err, "%s%s", latest, text) : str_dup(text, err);
+}
+
+static int check_ends(bool latest, const struct strv *operands, struct err *err)
+{
+	size_t ends = operands->count - latest;
+
+	if (ends != 2) {
+		err_set(err, ERR_USAGE, 0, "cp: %s",
+			ends < 2 ? "an argument is missing" : "too many arguments");
+		return err_hint(err, "insula cp %s", CP_USAGE);
+	}
+	if (!latest || *operands->items[1] == ':' || *operands->items[2] == ':')
+		return 0;
+	err_set(err, ERR_USAGE, 0, "cp: none of the two is in the container that --latest names");
+	return err_hint(err, "insula cp --latest :/PATH PATH");
+}
 
 static int run_cp(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
+	const struct copy_command *options = data;
 	own(strv) struct strv left_out = STRV_INIT;
-	int status = engine_copy(&cli->store, data, operands->items[0], operands->items[1],
-				 &left_out, err);
+	char *const *ends = operands->items + options->choice.latest;
+	const char *latest = options->choice.latest ? operands->items[0] : NULL;
+
+	if (check_ends(options->choice.latest, operands, err) < 0)
+		return -1;
+	own_free char *from = end_of(latest, ends[0], err), *to = end_of(latest, ends[1], err);
+	if (!from || !to)
+		return -1;
+	int status = engine_copy(&cli->store, &options->how, from, to, &left_out, err);
 
 	for (size_t i = 0; i < left_out.count; i++)
 		warn_emit("%s", left_out.items[i]);
@@ -26,18 +61,19 @@ static const struct opt cp_table[] = {
 	 .help = "keep owners and extended attributes, too"},
 	{"follow-link", 'L', OPT_BOOL, COPY(follow_link),
 	 .help = "copy what a symbolic link leads to"},
+	CHOICE_LATEST,
 	{0},
 };
 
 const struct verb cli_verb_cp = {
 	.name = "cp",
-	.usage = "CONTAINER:PATH PATH|- | PATH|- CONTAINER:PATH",
+	.usage = CP_USAGE,
 	.help = "copy files into and out of a container",
 	.table = cp_table,
-	.options_size = sizeof(struct copy_options),
-	.flags = VERB_STORE,
+	.options_size = sizeof(struct copy_command),
+	.flags = VERB_STORE | VERB_LATEST,
 	.min_operands = 2,
-	.max_operands = 2,
+	.max_operands = 3, /* with --latest */
 	.run = run_cp,
 	.complete = "container",
 };
@@ -45,6 +81,7 @@ const struct verb cli_verb_cp = {
 /* ---- diff ---- */
 
 struct diff_options {
+	struct choice choice; /* first */
 	char *format;
 };
 
@@ -74,6 +111,7 @@ static int run_diff(struct cli *cli, void *data, const struct strv *operands, st
 static const struct opt diff_table[] = {
 	{"format", 0, OPT_STRING, offsetof(struct diff_options, format), .value_name = "FORMAT",
 	 .help = "json, or a template: {{.Type}} {{.Path}}"},
+	CHOICE_LATEST,
 	{0},
 };
 
@@ -83,7 +121,7 @@ const struct verb cli_verb_diff = {
 	.help = "list the files that a container has added, changed or removed",
 	.table = diff_table,
 	.options_size = sizeof(struct diff_options),
-	.flags = VERB_STORE,
+	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES,
 	.min_operands = 1,
 	.max_operands = 1,
 	.run = run_diff,

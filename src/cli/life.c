@@ -11,8 +11,9 @@
 #include "engine/requires.h"
 
 struct life_options {
+	struct choice choice; /* first */
 	uint64_t timeout_ms;
-	bool timeout_given, force, all;
+	bool timeout_given, force;
 	char *signal;
 	struct strv condition_names;
 	unsigned int conditions; /* enum wait_condition */
@@ -29,48 +30,15 @@ int cli_said(const struct container *ct)
 	return 0;
 }
 
-int cli_each_or_all(struct cli *cli, bool all, const struct strv *refs, void *options,
-		    cli_each_fn *fn, struct err *err)
-{
-	own(strv) struct strv every = STRV_INIT;
-
-	if (!all && !refs->count) {
-		err_set(err, ERR_USAGE, 0, "no container is named");
-		return err_hint(err, "give names or ids, or --all");
-	}
-	if (all && refs->count)
-		return err_set(err, ERR_USAGE, 0, "--all and names exclude each other");
-	if (!all)
-		return cli_each_container(cli, refs, options, fn, err);
-	cli->missing_ok = true; /* what goes away meanwhile */
-	if (store_list(&cli->store, &every, err) < 0)
-		return -1;
-	return cli_each_container(cli, &every, options, fn, err);
-}
-
 /* To be ended: whoever requires another before that one. */
 static int each_backwards(struct cli *cli, struct life_options *options, const struct strv *refs,
 			  cli_each_fn *fn, struct err *err)
 {
-	own(strv) struct strv every = STRV_INIT;
 	own(strv) struct strv order = STRV_INIT;
 
-	if (!options->all || refs->count) {
-		if (requires_order_end(&cli->store, refs, &order, err) < 0)
-			return -1;
-		return cli_each_or_all(cli, options->all, &order, options, fn, err);
-	}
-	cli->missing_ok = true; /* what goes away meanwhile */
-	if (store_list(&cli->store, &every, err) < 0 ||
-	    requires_order_end(&cli->store, &every, &order, err) < 0)
+	if (requires_order_end(&cli->store, refs, &order, err) < 0)
 		return -1;
-	return cli_each_container(cli, &order, options, fn, err);
-}
-
-static int each(struct cli *cli, struct life_options *options, const struct strv *refs,
-		cli_each_fn *fn, struct err *err)
-{
-	return cli_each_or_all(cli, options->all, refs, options, fn, err);
+	return cli_each_at_once(cli, &order, options, fn, err);
 }
 
 static int stop_one(struct cli *cli, struct container *ct, void *data, struct err *err)
@@ -78,13 +46,13 @@ static int stop_one(struct cli *cli, struct container *ct, void *data, struct er
 	struct life_options *options = data;
 	int64_t timeout = options->timeout_given ? (int64_t)options->timeout_ms : -1;
 
-	if (options->all && engine_settle(ct, err) < 0)
+	if (options->choice.all && engine_settle(ct, err) < 0)
 		return -1;
-	if (options->all && !container_is_kept(ct) && ct->status != CT_DEAD)
-		return 0;
+	if (options->choice.all && !container_is_kept(ct) && ct->status != CT_DEAD)
+		return CLI_NOTHING;
 	if (engine_stop(ct, timeout, err) < 0)
 		return err_wrap(err, "cannot stop '%s'", ct->record.name);
-	return cli_said(ct);
+	return 0;
 }
 
 static int run_stop(struct cli *cli, void *data, const struct strv *operands, struct err *err)
@@ -95,7 +63,9 @@ static int run_stop(struct cli *cli, void *data, const struct strv *operands, st
 static const struct opt stop_table[] = {
 	{"time", 't', OPT_MS, LIFE(timeout_ms), LIFE(timeout_given), .value_name = "SECONDS",
 	 .help = "wait so long before it is killed (default: the container's)"},
-	{"all", 'a', OPT_BOOL, LIFE(all), .help = "stop every running container"},
+	CHOICE_ALL('a', "stop every running container"),
+	CHOICE_FILTER('f'),
+	CHOICE_LATEST,
 	{0},
 };
 
@@ -105,7 +75,7 @@ const struct verb cli_verb_stop = {
 	.help = "ask containers to end, kill them after a while",
 	.table = stop_table,
 	.options_size = sizeof(struct life_options),
-	.flags = VERB_STORE,
+	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES | VERB_ALL,
 	.max_operands = SIZE_MAX,
 	.run = run_stop,
 	.complete = "container",
@@ -118,22 +88,24 @@ static int kill_one(struct cli *cli, struct container *ct, void *data, struct er
 
 	if (signal < 0)
 		return err_wrap(err, "--signal");
-	if (options->all && ct->status != CT_RUNNING)
-		return 0;
+	if (options->choice.all && ct->status != CT_RUNNING)
+		return CLI_NOTHING;
 	if (engine_kill(ct, signal, err) < 0)
 		return -1;
-	return cli_said(ct);
+	return 0;
 }
 
 static int run_kill(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
-	return each(cli, data, operands, kill_one, err);
+	return cli_each_at_once(cli, operands, data, kill_one, err);
 }
 
 static const struct opt kill_table[] = {
 	{"signal", 's', OPT_STRING, LIFE(signal), .value_name = "SIGNAL",
 	 .help = "signal by name or number (default: KILL)", .complete = "signal"},
-	{"all", 'a', OPT_BOOL, LIFE(all), .help = "signal every running container"},
+	CHOICE_ALL('a', "signal every running container"),
+	CHOICE_FILTER(0),
+	CHOICE_LATEST,
 	{0},
 };
 
@@ -143,7 +115,7 @@ const struct verb cli_verb_kill = {
 	.help = "send a signal to the first process of containers",
 	.table = kill_table,
 	.options_size = sizeof(struct life_options),
-	.flags = VERB_STORE,
+	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES | VERB_ALL,
 	.max_operands = SIZE_MAX,
 	.run = run_kill,
 	.complete = "container",
@@ -154,7 +126,7 @@ static int pause_one(struct cli *cli, struct container *ct, void *data, struct e
 {
 	struct life_options *options = data;
 
-	if (options->all && (ct->status != CT_RUNNING || ct->paused))
+	if (options->choice.all && (ct->status != CT_RUNNING || ct->paused))
 		return 0;
 	if (engine_pause(ct, true, err) < 0)
 		return err_wrap(err, "cannot pause '%s'", ct->record.name);
@@ -165,7 +137,7 @@ static int unpause_one(struct cli *cli, struct container *ct, void *data, struct
 {
 	struct life_options *options = data;
 
-	if (options->all && (ct->status != CT_RUNNING || !ct->paused))
+	if (options->choice.all && (ct->status != CT_RUNNING || !ct->paused))
 		return 0;
 	if (engine_pause(ct, false, err) < 0)
 		return err_wrap(err, "cannot unpause '%s'", ct->record.name);
@@ -174,16 +146,18 @@ static int unpause_one(struct cli *cli, struct container *ct, void *data, struct
 
 static int run_pause(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
-	return each(cli, data, operands, pause_one, err);
+	return cli_each_container(cli, operands, data, pause_one, err);
 }
 
 static int run_unpause(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
-	return each(cli, data, operands, unpause_one, err);
+	return cli_each_container(cli, operands, data, unpause_one, err);
 }
 
 static const struct opt pause_table[] = {
-	{"all", 'a', OPT_BOOL, LIFE(all), .help = "every running container"},
+	CHOICE_ALL('a', "every running container"),
+	CHOICE_FILTER('f'),
+	CHOICE_LATEST,
 	{0},
 };
 
@@ -193,14 +167,16 @@ const struct verb cli_verb_pause = {
 	.help = "freeze every process of containers",
 	.table = pause_table,
 	.options_size = sizeof(struct life_options),
-	.flags = VERB_STORE,
+	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES | VERB_ALL,
 	.max_operands = SIZE_MAX,
 	.run = run_pause,
 	.complete = "container",
 };
 
 static const struct opt unpause_table[] = {
-	{"all", 'a', OPT_BOOL, LIFE(all), .help = "every paused container"},
+	CHOICE_ALL('a', "every paused container"),
+	CHOICE_FILTER('f'),
+	CHOICE_LATEST,
 	{0},
 };
 
@@ -210,7 +186,7 @@ const struct verb cli_verb_unpause = {
 	.help = "let paused containers go on",
 	.table = unpause_table,
 	.options_size = sizeof(struct life_options),
-	.flags = VERB_STORE,
+	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES | VERB_ALL,
 	.max_operands = SIZE_MAX,
 	.run = run_unpause,
 	.complete = "container",
@@ -286,6 +262,7 @@ static const struct opt wait_table[] = {
 	 .complete = "none"},
 	{"interval", 'i', OPT_MS, LIFE(interval_ms), LIFE(interval_given), .value_name = "SECONDS",
 	 .help = "look so often, where no keeper tells it (default: 250ms)"},
+	CHOICE_LATEST,
 	{0},
 };
 
@@ -295,7 +272,7 @@ const struct verb cli_verb_wait = {
 	.help = "wait until containers have ended, print their exit codes",
 	.table = wait_table,
 	.options_size = sizeof(struct life_options),
-	.flags = VERB_STORE,
+	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES,
 	.min_operands = 1,
 	.max_operands = SIZE_MAX,
 	.run = run_wait,
@@ -306,13 +283,13 @@ static int remove_one(struct cli *cli, struct container *ct, void *data, struct 
 {
 	struct life_options *options = data;
 
-	if (options->all && !options->force && engine_settle(ct, err) < 0)
+	if (options->choice.all && !options->force && engine_settle(ct, err) < 0)
 		return -1;
-	if (options->all && container_is_kept(ct) && !options->force)
-		return 0;
+	if (options->choice.all && container_is_kept(ct) && !options->force)
+		return CLI_NOTHING;
 	if (engine_remove(ct, options->force, err) < 0)
 		return err_wrap(err, "cannot remove '%s'", ct->record.name);
-	return cli_said(ct);
+	return 0;
 }
 
 static int run_rm(struct cli *cli, void *data, const struct strv *operands, struct err *err)
@@ -328,7 +305,9 @@ static int run_rm(struct cli *cli, void *data, const struct strv *operands, stru
 static const struct opt rm_table[] = {
 	{"force", 'f', OPT_BOOL, LIFE(force),
 	 .help = "kill those that run; missing ones are no error"},
-	{"all", 'a', OPT_BOOL, LIFE(all), .help = "remove every container that does not run"},
+	CHOICE_ALL('a', "remove every container that does not run"),
+	CHOICE_FILTER(0),
+	CHOICE_LATEST,
 	{0},
 };
 
@@ -338,7 +317,7 @@ const struct verb cli_verb_rm = {
 	.help = "remove containers and what they wrote",
 	.table = rm_table,
 	.options_size = sizeof(struct life_options),
-	.flags = VERB_STORE,
+	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES | VERB_ALL,
 	.max_operands = SIZE_MAX,
 	.run = run_rm,
 	.complete = "container",

@@ -147,6 +147,7 @@ static void make_texts(struct texts *t, const struct container *ct, bool whole)
 }
 
 #define COLUMNS 6
+#define STATUS_COLUMN 4
 
 static void add_row(struct table *t, const struct container *ct, bool whole)
 {
@@ -397,12 +398,25 @@ static int print_document(const struct listing *l, const struct ps_options *opti
 	return print_rows(options->format, PS_DEFAULT, ps_fields, &text, err);
 }
 
+static enum color color_of(size_t column, const char *cell)
+{
+	if (column != STATUS_COLUMN)
+		return COLOR_NONE;
+	if (str_starts(cell, "Up"))
+		return str_ends(cell, ")") && !str_ends(cell, "(healthy)") ? COLOR_BUSY
+									   : COLOR_GOOD;
+	if (str_starts(cell, "Exited (0)") || str_starts(cell, "Created"))
+		return COLOR_NONE;
+	return str_starts(cell, "Exited") || str_starts(cell, "Dead") ? COLOR_BAD : COLOR_BUSY;
+}
+
 static int print_table(const struct listing *l, bool whole, struct err *err)
 {
 	static const char *const heads[COLUMNS] = {"CONTAINER ID", "IMAGE",  "COMMAND",
 						   "CREATED",	   "STATUS", "NAME"};
 	own(table) struct table t = TABLE_INIT(COLUMNS);
 
+	t.color = color_of;
 	for (size_t i = 0; i < COLUMNS; i++)
 		table_add(&t, heads[i]);
 	for (size_t i = 0; i < l->count; i++)
@@ -475,6 +489,7 @@ const struct verb cli_verb_ps = {
 };
 
 struct log_options {
+	struct choice choice; /* first */
 	bool follow, timestamps, only_out, only_err;
 	char *since, *until;
 	int64_t tail;
@@ -536,6 +551,7 @@ static const struct opt logs_table[] = {
 	 .help = "what was printed before then"},
 	{"stdout", 0, OPT_BOOL, LOGS(only_out), .help = "what went to the standard output only"},
 	{"stderr", 0, OPT_BOOL, LOGS(only_err), .help = "what went to the standard error only"},
+	CHOICE_LATEST,
 	{0},
 };
 
@@ -545,7 +561,7 @@ const struct verb cli_verb_logs = {
 	.help = "print what a container printed",
 	.table = logs_table,
 	.options_size = sizeof(struct log_options),
-	.flags = VERB_STORE,
+	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES,
 	.min_operands = 1,
 	.max_operands = 1,
 	.run = run_logs,

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/own.h"
+#include "cli/color.h"
 
 const struct verb *const cli_verbs[] = {
 	&cli_verb_run,
@@ -74,9 +75,11 @@ const struct verb *cli_find_verb(const char *name)
 void cli_print_error(const struct err *err)
 {
 	fflush(stdout);
-	fprintf(stderr, "insula: %s\n", err->message);
+	fprintf(stderr, "%sinsula:%s %s\n", color_begin(stderr, COLOR_BAD),
+		color_end(stderr, COLOR_BAD), err->message);
 	if (*err->hint)
-		fprintf(stderr, "hint: %s\n", err->hint);
+		fprintf(stderr, "%shint:%s %s\n", color_begin(stderr, COLOR_HINT),
+			color_end(stderr, COLOR_HINT), err->hint);
 }
 
 void cli_print_usage(FILE *out)
@@ -134,6 +137,21 @@ static int check_operands(const struct verb *verb, size_t count, struct err *err
 	return err_hint(err, "insula %s%s%s", verb->name, *verb->usage ? " " : "", verb->usage);
 }
 
+static int prepare(struct cli *cli, const struct verb *verb, void *options, struct strv *operands,
+		   struct err *err)
+{
+	size_t count = operands->count;
+
+	if (cli_check_choice(verb, options, &count, err) < 0 ||
+	    check_operands(verb, count, err) < 0)
+		return -1;
+	if (verb->flags & VERB_STORE &&
+	    store_open(cli_directory(cli, "root"), cli_directory(cli, "runroot"), &cli->store,
+		       err) < 0)
+		return -1;
+	return cli_choose(cli, verb, options, operands, err);
+}
+
 static int run_verb(struct cli *cli, const struct verb *verb, int argc, char *const argv[],
 		    struct err *err)
 {
@@ -144,6 +162,7 @@ static int run_verb(struct cli *cli, const struct verb *verb, int argc, char *co
 
 	cli->verb_argv = argv;
 	cli->verb_argc = (size_t)argc;
+	cli->verb = verb->name;
 	if (!options)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot start");
 	status = cli_apply_settings(&cli->settings, verb, options, err);
@@ -157,12 +176,8 @@ static int run_verb(struct cli *cli, const struct verb *verb, int argc, char *co
 			err_hint(err, "insula %s --help lists the options", verb->name);
 	} else if (help) {
 		cli_print_verb_help(verb, stdout);
-	} else if ((status = check_operands(verb, operands.count, err)) == 0) {
-		if (verb->flags & VERB_STORE)
-			status = store_open(cli_directory(cli, "root"),
-					    cli_directory(cli, "runroot"), &cli->store, err);
-		if (status == 0)
-			status = verb->run(cli, options, &operands, err);
+	} else if ((status = prepare(cli, verb, options, &operands, err)) == 0) {
+		status = verb->run(cli, options, &operands, err);
 	}
 	opt_values_done(verb->table, options);
 	free(options);
@@ -211,34 +226,6 @@ static int dispatch(struct cli *cli, int argc, char *argv[], struct err *err)
 	if (load_settings(cli, verb, err) < 0)
 		return -1;
 	return run_verb(cli, verb, (int)words.count - 1, words.items + 1, err);
-}
-
-int cli_each_container(struct cli *cli, const struct strv *refs, void *options, cli_each_fn *fn,
-		       struct err *err)
-{
-	struct err first = ERR_INIT;
-
-	for (size_t i = 0; i < refs->count; i++) {
-		struct container ct = CONTAINER_INIT;
-		int status = cli->damaged
-				     ? store_find_damaged(&cli->store, refs->items[i], &ct, err)
-				     : store_find(&cli->store, refs->items[i], &ct, err);
-
-		if (status == 0) {
-			status = fn(cli, &ct, options, err);
-			container_done(&ct);
-		}
-		if (status == 0 || (cli->missing_ok && err->kind == ERR_NOT_FOUND))
-			continue;
-		if (first.kind != ERR_NONE)
-			cli_print_error(&first); /* the last one is printed by main */
-		first = *err;
-		*err = ERR_INIT;
-	}
-	if (first.kind == ERR_NONE)
-		return 0;
-	*err = first;
-	return -1;
 }
 
 void cli_settle_signals(void)

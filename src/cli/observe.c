@@ -19,6 +19,7 @@
 /* ---- top ---- */
 
 struct top_options {
+	struct choice choice; /* first */
 	char *format;
 };
 
@@ -119,6 +120,7 @@ static int run_top(struct cli *cli, void *data, const struct strv *operands, str
 static const struct opt top_table[] = {
 	{"format", 0, OPT_STRING, offsetof(struct top_options, format), .value_name = "FORMAT",
 	 .help = "json, or a template: {{.pid}} {{.user}} {{.args}}"},
+	CHOICE_LATEST,
 	{0},
 };
 
@@ -128,7 +130,7 @@ const struct verb cli_verb_top = {
 	.help = "list the processes of a running container",
 	.table = top_table,
 	.options_size = sizeof(struct top_options),
-	.flags = VERB_STORE,
+	.flags = VERB_STORE | VERB_LATEST,
 	.min_operands = 1,
 	.max_operands = SIZE_MAX,
 	.run = run_top,
@@ -142,6 +144,7 @@ const struct verb cli_verb_top = {
 #define CLEAR "\033[H\033[J"
 
 struct stats_options {
+	struct choice choice; /* first */
 	bool all, no_stream, no_trunc, no_reset;
 	char *format;
 	uint64_t interval_ms;
@@ -420,6 +423,7 @@ static const struct opt stats_table[] = {
 	{"no-reset", 0, OPT_BOOL, STATS(no_reset), .help = "do not clear the terminal in between"},
 	{"no-stream", 0, OPT_BOOL, STATS(no_stream), .help = "once only"},
 	{"no-trunc", 0, OPT_BOOL, STATS(no_trunc), .help = "whole ids"},
+	CHOICE_LATEST,
 	{0},
 };
 
@@ -429,7 +433,7 @@ const struct verb cli_verb_stats = {
 	.help = "show what running containers use: CPU, memory, network, disks",
 	.table = stats_table,
 	.options_size = sizeof(struct stats_options),
-	.flags = VERB_STORE,
+	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES,
 	.max_operands = SIZE_MAX,
 	.run = run_stats,
 	.complete = "container",

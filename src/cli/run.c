@@ -112,7 +112,12 @@ const struct verb cli_verb_create = {
 	.complete = "image",
 };
 
-#define EXEC(field) offsetof(struct exec_options, field)
+struct exec_command {
+	struct choice choice; /* first */
+	struct exec_options how;
+};
+
+#define EXEC(field) offsetof(struct exec_command, how.field)
 
 static const struct opt exec_table[] = {
 	{"interactive", 'i', OPT_BOOL, EXEC(interactive), .help = "keep the standard input open"},
@@ -125,11 +130,13 @@ static const struct opt exec_table[] = {
 	{"user", 'u', OPT_STRING, EXEC(user), .value_name = "USER[:GROUP]",
 	 .help = "run as this user (default: the container's)"},
 	{"privileged", 0, OPT_REFUSED, .help = "a command has at most what its container has"},
+	CHOICE_LATEST,
 	{0},
 };
 
 static int run_exec(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
+	const struct exec_command *options = data;
 	struct strv command = {.items = operands->items + 1, .count = operands->count - 1};
 	struct container ct;
 
@@ -140,7 +147,7 @@ static int run_exec(struct cli *cli, void *data, const struct strv *operands, st
 	if (status == 0 && !ct.record.spec.linux_.namespaces[SPEC_NS_USER].given)
 		status = seal_reexec(cli->argv, err);
 	if (status == 0)
-		status = engine_exec(&ct, data, &command, &cli->exit_code, err);
+		status = engine_exec(&ct, &options->how, &command, &cli->exit_code, err);
 	container_done(&ct);
 	return status;
 }
@@ -150,8 +157,8 @@ const struct verb cli_verb_exec = {
 	.usage = "CONTAINER COMMAND [ARGUMENT...]",
 	.help = "run a further command in a running container",
 	.table = exec_table,
-	.options_size = sizeof(struct exec_options),
-	.flags = VERB_STORE | VERB_STOP_PARSE,
+	.options_size = sizeof(struct exec_command),
+	.flags = VERB_STORE | VERB_LATEST | VERB_STOP_PARSE,
 	.min_operands = 2,
 	.max_operands = SIZE_MAX,
 	.run = run_exec,

@@ -18,6 +18,7 @@
 /* ---- inspect ---- */
 
 struct inspect_options {
+	struct choice choice; /* first */
 	bool security;
 	char *format;
 };
@@ -81,6 +82,7 @@ static const struct opt inspect_table[] = {
 	 .help = "add what the kernel enforces on it just now"},
 	{"format", 'f', OPT_STRING, INSPECT(format), .value_name = "FORMAT",
 	 .help = "json, the default, or a template: {{.Name}} {{.State.Pid}}"},
+	CHOICE_LATEST,
 	{0},
 };
 
@@ -90,7 +92,7 @@ const struct verb cli_verb_inspect = {
 	.help = "show everything about containers, as JSON",
 	.table = inspect_table,
 	.options_size = sizeof(struct inspect_options),
-	.flags = VERB_STORE,
+	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES,
 	.min_operands = 1,
 	.max_operands = SIZE_MAX,
 	.run = run_inspect,

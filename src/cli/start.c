@@ -15,7 +15,8 @@
 #define REPLAY 4096 /* bytes: about a screen */
 
 struct start_options {
-	bool all, attach, interactive;
+	struct choice choice; /* first */
+	bool attach, interactive;
 	bool sig_proxy, sig_proxy_given;
 	bool no_stdin;
 	char *detach_keys;
@@ -83,6 +84,7 @@ static int run_attach(struct cli *cli, void *data, const struct strv *operands, 
 static const struct opt attach_table[] = {
 	DETACH_ROWS,
 	{"no-stdin", 0, OPT_BOOL, START(no_stdin), .help = "only look: what is typed stays here"},
+	CHOICE_LATEST,
 	{0},
 };
 
@@ -92,7 +94,7 @@ const struct verb cli_verb_attach = {
 	.help = "take part in a running container's terminal or pipes",
 	.table = attach_table,
 	.options_size = sizeof(struct start_options),
-	.flags = VERB_STORE,
+	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES,
 	.min_operands = 1,
 	.max_operands = 1,
 	.run = run_attach,
@@ -107,7 +109,7 @@ static int check_start(const struct start_options *options, const struct strv *o
 	struct detach_keys keys;
 	bool attached = options->attach || options->interactive;
 
-	if (attached && (operands->count > 1 || options->all))
+	if (attached && (operands->count > 1 || options->choice.all))
 		return err_set(err, ERR_USAGE, 0, "one container can be attached to at a time");
 	if (!attached && (options->detach_keys || options->sig_proxy_given))
 		return err_set(err, ERR_USAGE, 0, "--%s is of no use without --attach",
@@ -140,7 +142,7 @@ static int start_one(struct cli *cli, struct container *ct, void *data, struct e
 
 	if (options->attach || options->interactive)
 		return start_attached(cli, ct, options, err);
-	if (options->all && ct->status != CT_CREATED && ct->status != CT_EXITED)
+	if (options->choice.all && ct->status != CT_CREATED && ct->status != CT_EXITED)
 		return 0;
 	if (engine_begin(ct, false, &fd, err) < 0)
 		return err_wrap(err, "cannot start '%s'", ct->record.name);
@@ -178,24 +180,13 @@ int cli_seal_for_all(struct cli *cli, const struct strv *refs, struct err *err)
 	return 0;
 }
 
-static int seal_if_needed(struct cli *cli, const struct strv *refs, struct err *err)
-{
-	own(strv) struct strv every = STRV_INIT;
-
-	if (cli->store.user || seal_active())
-		return 0;
-	if (!refs->count && store_list(&cli->store, &every, err) < 0)
-		return -1;
-	return cli_seal_for_all(cli, refs->count ? refs : &every, err);
-}
-
 static int run_start(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
 	struct start_options *options = data;
 
-	if (check_start(options, operands, err) < 0 || seal_if_needed(cli, operands, err) < 0)
+	if (check_start(options, operands, err) < 0 || cli_seal_for_all(cli, operands, err) < 0)
 		return -1;
-	return cli_each_or_all(cli, options->all, operands, options, start_one, err);
+	return cli_each_container(cli, operands, options, start_one, err);
 }
 
 static const struct opt start_table[] = {
@@ -204,7 +195,9 @@ static const struct opt start_table[] = {
 	{"interactive", 'i', OPT_BOOL, START(interactive),
 	 .help = "as --attach, and give it our input"},
 	DETACH_ROWS,
-	{"all", 0, OPT_BOOL, START(all), .help = "every container that does not run"},
+	CHOICE_ALL(0, "every container that does not run"),
+	CHOICE_FILTER('f'),
+	CHOICE_LATEST,
 	{0},
 };
 
@@ -214,7 +207,7 @@ const struct verb cli_verb_start = {
 	.help = "start containers that were created, or have ended",
 	.table = start_table,
 	.options_size = sizeof(struct start_options),
-	.flags = VERB_STORE,
+	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES | VERB_ALL,
 	.max_operands = SIZE_MAX,
 	.run = run_start,
 	.complete = "container",
@@ -227,26 +220,28 @@ static int restart_one(struct cli *cli, struct container *ct, void *data, struct
 	const struct start_options *options = data;
 	int64_t timeout = options->timeout_given ? (int64_t)options->timeout_ms : -1;
 
-	if (options->all && ct->status != CT_RUNNING)
-		return 0;
+	if (options->choice.all && ct->status != CT_RUNNING)
+		return CLI_NOTHING;
 	if (engine_restart(ct, timeout, err) < 0)
 		return err_wrap(err, "cannot restart '%s'", ct->record.name);
-	return cli_said(ct);
+	return 0;
 }
 
 static int run_restart(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
 	struct start_options *options = data;
 
-	if (seal_if_needed(cli, operands, err) < 0)
+	if (cli_seal_for_all(cli, operands, err) < 0)
 		return -1;
-	return cli_each_or_all(cli, options->all, operands, options, restart_one, err);
+	return cli_each_at_once(cli, operands, options, restart_one, err);
 }
 
 static const struct opt restart_table[] = {
 	{"time", 't', OPT_MS, START(timeout_ms), START(timeout_given), .value_name = "SECONDS",
 	 .help = "wait so long before it is killed (default: the container's)"},
-	{"all", 'a', OPT_BOOL, START(all), .help = "every running container"},
+	CHOICE_ALL('a', "every running container"),
+	CHOICE_FILTER('f'),
+	CHOICE_LATEST,
 	{0},
 };
 
@@ -256,7 +251,7 @@ const struct verb cli_verb_restart = {
 	.help = "stop containers and start them again",
 	.table = restart_table,
 	.options_size = sizeof(struct start_options),
-	.flags = VERB_STORE,
+	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES | VERB_ALL,
 	.max_operands = SIZE_MAX,
 	.run = run_restart,
 	.complete = "container",

@@ -3,7 +3,8 @@
  * Rows of text in columns, each as wide as its widest cell, two blanks between them and none at the
  * end of a line. All cells are kept, one after the other with their NULs, until the last is known. A
  * cell that came from somebody else (an image, a command) cannot write escape sequences to the
- * terminal: what is no printable character is shown as '?'. Widths count characters, not bytes.
+ * terminal: what is no printable character is shown as '?'. Widths count characters, not bytes. The
+ * first row is of titles.
  */
 #include <stdio.h>
 #include <string.h>
@@ -36,13 +37,10 @@ static void put_blanks(int count, FILE *out)
 		putc_unlocked(' ', out);
 }
 
-int table_print(const struct table *t, FILE *out, struct err *err)
+static void measure(const struct table *t, int widths[static MAX_COLUMNS])
 {
-	int widths[MAX_COLUMNS] = {0};
 	size_t column = 0;
 
-	if (str_check(&t->cells, "the table", err) < 0)
-		return -1;
 	for (size_t at = 0; at < t->cells.len; at += strlen(t->cells.data + at) + 1) {
 		int width = width_of(t->cells.data + at);
 
@@ -50,15 +48,43 @@ int table_print(const struct table *t, FILE *out, struct err *err)
 			widths[column] = width;
 		column = (column + 1) % t->columns;
 	}
+}
+
+/* The blanks after it have none: a background would show. */
+static void put_cell(const char *cell, enum color color, FILE *out)
+{
+	if (color == COLOR_NONE || !*cell)
+		fputs(cell, out);
+	else
+		fprintf(out, "%s%s%s", color_begin(out, color), cell, color_end(out, color));
+}
+
+static enum color color_of(const struct table *t, bool is_head, size_t column, const char *cell)
+{
+	if (is_head)
+		return COLOR_HEAD;
+	return t->color ? t->color(column, cell) : COLOR_NONE;
+}
+
+int table_print(const struct table *t, FILE *out, struct err *err)
+{
+	int widths[MAX_COLUMNS] = {0};
+	bool in_color = color_is_on(out), is_head = true;
+	size_t column = 0;
+
+	if (str_check(&t->cells, "the table", err) < 0)
+		return -1;
+	measure(t, widths);
 	for (size_t at = 0; at < t->cells.len; at += strlen(t->cells.data + at) + 1) {
 		const char *cell = t->cells.data + at;
 
-		fputs(cell, out);
+		put_cell(cell, in_color ? color_of(t, is_head, column, cell) : COLOR_NONE, out);
 		if (column < t->columns - 1)
 			put_blanks(widths[column] - width_of(cell) + 2, out);
 		else
 			putc('\n', out);
 		column = (column + 1) % t->columns;
+		is_head = is_head && column;
 	}
 	return 0;
 }
