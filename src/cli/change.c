@@ -30,7 +30,13 @@ const struct verb cli_verb_rename = {
 	.complete = "container",
 };
 
-#define UPDATE(field) offsetof(struct update_options, field)
+struct update_command {
+	struct choice choice; /* first */
+	char *restart;
+	struct update_options how;
+};
+
+#define UPDATE(field) offsetof(struct update_command, how.field)
 #define LIMIT(field) UPDATE(limits.field)
 
 static const struct opt update_table[] = {
@@ -66,12 +72,15 @@ static const struct opt update_table[] = {
 	 .help = "bytes a second that may be written to a disk"},
 	{"device-read-iops", 0, OPT_STRINGS, LIMIT(read_iops), .value_name = "DEVICE:N",
 	 .help = "reads a second from a disk"},
+	{"restart", 0, OPT_STRING, offsetof(struct update_command, restart), .value_name = "POLICY",
+	 .help = "no, on-failure[:N], always or unless-stopped", .complete = "none"},
 	{"device-write-iops", 0, OPT_STRINGS, LIMIT(write_iops), .value_name = "DEVICE:N",
 	 .help = "writes a second to a disk"},
+	CHOICE_LATEST,
 	{0},
 };
 
-static bool is_given(const struct update_options *o)
+static bool has_limit(const struct update_options *o)
 {
 	const struct run_options *l = &o->limits;
 
@@ -84,15 +93,20 @@ static bool is_given(const struct update_options *o)
 
 static int update_one(struct cli *cli, struct container *ct, void *data, struct err *err)
 {
-	if (engine_update(ct, data, err) < 0)
+	struct update_command *options = data;
+
+	if ((options->restart && engine_check_policy(ct, options->restart, err) < 0) ||
+	    (has_limit(&options->how) && engine_update(ct, &options->how, err) < 0) ||
+	    (options->restart && engine_set_policy(ct, options->restart, err) < 0))
 		return err_wrap(err, "cannot update '%s'", ct->record.name);
-	puts(ct->record.name);
-	return 0;
+	return cli_said(ct);
 }
 
 static int run_update(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
-	if (!is_given(data)) {
+	const struct update_command *options = data;
+
+	if (!options->restart && !has_limit(&options->how)) {
 		err_set(err, ERR_USAGE, 0, "update: no limit is given");
 		return err_hint(err, "insula update --help lists them");
 	}
@@ -102,10 +116,10 @@ static int run_update(struct cli *cli, void *data, const struct strv *operands, 
 const struct verb cli_verb_update = {
 	.name = "update",
 	.usage = "CONTAINER...",
-	.help = "change the limits of containers, at once where they run",
+	.help = "change the limits and the restart policy of containers, at once where they run",
 	.table = update_table,
-	.options_size = sizeof(struct update_options),
-	.flags = VERB_STORE,
+	.options_size = sizeof(struct update_command),
+	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES,
 	.min_operands = 1,
 	.max_operands = SIZE_MAX,
 	.run = run_update,

@@ -317,11 +317,17 @@ static int run_upgrade(struct cli *cli, const struct system_options *options,
 		       const struct strv *operands, struct err *err)
 {
 	const struct strv refs = {.items = operands->items + 1, .count = operands->count - 1};
+	own(strv) struct strv every = STRV_INIT;
 	bool all = !refs.count;
 
 	if (options->format || options->verbose || options->repair)
 		return err_set(err, ERR_USAGE, 0, "system upgrade takes containers only");
-	return cli_each_or_all(cli, all, &refs, &all, upgrade_one, err);
+	if (!all)
+		return cli_each_container(cli, &refs, &all, upgrade_one, err);
+	cli->missing_ok = true; /* what goes away meanwhile */
+	return store_list(&cli->store, &every, err) < 0
+		       ? -1
+		       : cli_each_container(cli, &every, &all, upgrade_one, err);
 }
 
 static int run_system(struct cli *cli, void *data, const struct strv *operands, struct err *err)

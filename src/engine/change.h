@@ -23,6 +23,12 @@ struct update_options {
  * not at all: what this kernel cannot do, or refuses, is an error and changes nothing. */
 int engine_update(struct container *ct, const struct update_options *options, struct err *err);
 
+/* Another restart policy, as --restart of run has it. Recorded, and told to the keeper of one that runs or waits
+ * for its restart; a keeper that can start nothing is a warning. */
+int engine_set_policy(struct container *ct, const char *text, struct err *err);
+/* Is it one, and one that this container can have? */
+int engine_check_policy(const struct container *ct, const char *text, struct err *err);
+
 /* ---- shared with whoever changes a container ---- */
 
 /* Its lock, and then the container as it is by now, record and specification included. Returns the lock. */

@@ -106,7 +106,7 @@ int keeper_find_program(char *buf, size_t size, struct err *err);
  * the command says that an upgrade of the keeper (KEEPER_REPLACE, which all know) is what is missing.
  */
 #define KEEPER_FRAME 1
-#define KEEPER_PROTOCOL 2
+#define KEEPER_PROTOCOL 3
 #define KEEPER_DATA_MAX 32768
 
 /* KEEPER_PROTOCOL; a build with failpoints takes that of INSULA_TEST_PROTOCOL, to be an older one. */
@@ -128,6 +128,8 @@ enum keeper_message {
 	KEEPER_KEEP, /* it is started again after its end: nothing is removed, --rm or not */
 	KEEPER_HEALTH, /* a health check has ended: value: its exit code, value2: when it began, CLOCK_REALTIME
 			 * in ns; data: its output */
+	/* since 3: */
+	KEEPER_POLICY, /* data: another restart policy; ERR_UNSUPPORTED where it cannot start anything */
 	/* from the keeper */
 	KEEPER_WELCOME = 100, /* value: its version */
 	KEEPER_STARTED,	      /* to the starting command: the payload runs */
@@ -162,6 +164,10 @@ int keeper_receive(int fd, struct keeper_header *ret, void *data, int timeout_ms
 /* A whole request: send and wait for OK or EXIT, ERROR (becomes *err) or the deadline. */
 int keeper_request(int run_fd, enum keeper_message type, int64_t value, int64_t value2,
 		   int timeout_ms, struct err *err);
+
+/* The same with data. */
+int keeper_tell(int run_fd, enum keeper_message type, const char *text, int timeout_ms,
+		struct err *err);
 
 /* The keeper executes this program (an absolute path) in its place; returns when that one answers. */
 int keeper_replace(int run_fd, const char *program, int timeout_ms, struct err *err);

@@ -253,13 +253,19 @@ int keeper_request(int run_fd, enum keeper_message type, int64_t value, int64_t 
 	return wait_answer(fd, timeout_ms, err);
 }
 
-int keeper_replace(int run_fd, const char *program, int timeout_ms, struct err *err)
+int keeper_tell(int run_fd, enum keeper_message type, const char *text, int timeout_ms,
+		struct err *err)
 {
 	own_fd int fd = keeper_connect(run_fd, timeout_ms, err);
 
-	if (fd < 0 || keeper_send(fd, KEEPER_REPLACE, 0, 0, program, strlen(program), err) < 0)
+	if (fd < 0 || keeper_send(fd, type, 0, 0, text, strlen(text), err) < 0)
 		return -1;
 	return wait_answer(fd, timeout_ms, err);
+}
+
+int keeper_replace(int run_fd, const char *program, int timeout_ms, struct err *err)
+{
+	return keeper_tell(run_fd, KEEPER_REPLACE, program, timeout_ms, err);
 }
 
 int keeper_find_program(char *buf, size_t size, struct err *err)

@@ -10,7 +10,9 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/own.h"
 #include "engine/keeper_private.h"
+#include "engine/restart_policy.h"
 
 #define REPLAY_MAX 65536
 
@@ -154,6 +156,29 @@ static int on_health(struct keeper_client *c, const struct keeper_header *m, con
 	return 0;
 }
 
+/* Who was born without one has given up the right to start anything (keeper_duty.c). */
+static int on_policy(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		     struct err *err)
+{
+	struct keeper *k = c->keeper;
+	struct restart_policy policy;
+	own_free char *text = str_dup_len(data, m->length, err);
+
+	if (!text || restart_policy_parse(text, &policy, err) < 0)
+		return -1;
+	if (k->phase != KEEPER_RUNNING && k->phase != KEEPER_RESTARTING)
+		return err_set(err, ERR_STATE, 0, "the container has ended");
+	if (!k->state.program && policy.kind != RESTART_NO)
+		return err_set(err, ERR_UNSUPPORTED, 0,
+			       "its keeper was not born to start it again");
+	free(k->state.restart);
+	k->state.restart = take(text);
+	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
+	if (k->phase == KEEPER_RESTARTING && !keeper_wants_restart(k))
+		k->cancelled = true;
+	return 0;
+}
+
 typedef int request_fn(struct keeper_client *c, const struct keeper_header *m, const char *data,
 		       struct err *err);
 
@@ -174,6 +199,7 @@ static const struct request {
 	[KEEPER_REPLACE] = {on_replace, true},
 	[KEEPER_KEEP] = {on_keep, .since = 2},
 	[KEEPER_HEALTH] = {on_health, true, 2},
+	[KEEPER_POLICY] = {on_policy, true, 3},
 };
 
 static int check_message(const struct keeper_client *c, const struct keeper_header *m, size_t size,

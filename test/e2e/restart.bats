@@ -269,3 +269,55 @@ waits_long() {
 	refused 125 "on-failure" insula run --restart on-failure:0 "$E2E_IMAGE" true
 	refused 125 "exclude each other" insula run --rm --restart always "$E2E_IMAGE" true
 }
+
+# A command that fails when it is told to.
+UNTIL_TOLD='rm -f /end; echo run; while [ ! -e /end ]; do sleep 0.05; done; exit 1'
+
+@test "update --restart: the keeper goes by the new policy at once, and the next start too" {
+	kept one always 'echo run; test -e /stay || exit 3; sleep 300'
+	eventually 20 ran one 2
+	ok insula update --restart no one
+	shows one
+	eventually 20 is one exited
+	before=$(runs one)
+	[ "$(detail one .RestartPolicy.Name)" = no ] || fail "$(detail one .RestartPolicy.Name)"
+	kept two on-failure:1 "$UNTIL_TOLD"
+	eventually 20 ran two 1
+	ok insula update --restart on-failure:3 --pids-limit 60 two
+	[ "$(detail two .RestartPolicy.MaximumRetryCount)" = 3 ] || fail
+	for n in 2 3 4; do
+		insula exec two touch /end
+		eventually 20 ran two "$n"
+	done
+	insula exec two touch /end
+	eventually 20 is two exited
+	[ "$(runs two)" -eq 4 ] || fail "$(runs two)"
+	[ "$(runs one)" -eq "$before" ] || fail "it was started without a policy"
+	ok insula update --restart always one
+	ok insula start one
+	eventually 20 ran one "$((before + 3))"
+	ok insula stop -t 0 one
+}
+
+@test "update --restart: one that waits for its restart stays as it is" {
+	kept one always 'echo run; exit 1'
+	eventually 30 sh -c '[ "$("$INSULA_BIN/insula" inspect one | jq -r ".[0].RestartCount")" -ge 4 ] && "$INSULA_BIN/insula" ps -a --format "{{.Name}} {{.Status}}" | grep -q "one Restarting"'
+	ok insula update --restart no one
+	eventually 20 is one exited
+	ok insula doctor
+}
+
+@test "update --restart: a keeper that can start nothing is said, and the next start has it" {
+	ok insula run -d --name one --network none "$E2E_IMAGE" sh -c "$UNTIL_TOLD"
+	ok insula update --restart always one
+	[[ $stderr == *"counts from its next start"* ]] || fail
+	[ "$(detail one .RestartPolicy.Name)" = always ] || fail
+	ok insula restart -t 0 one
+	eventually 20 ran one 2
+	insula exec one touch /end
+	eventually 20 ran one 3
+	ok insula run -d --rm --name gone --network none "$E2E_IMAGE" sleep 300
+	refused 125 "is removed at its end" insula update --restart always gone
+	refused 125 "restart" insula update --restart sometimes one
+	ok insula update --restart no gone
+}
