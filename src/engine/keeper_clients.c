@@ -122,7 +122,7 @@ static void deliver(struct keeper_client *c, const struct keeper_header *header,
 static struct keeper_header header_of(enum keeper_message type, int64_t value, int64_t value2,
 				      size_t size)
 {
-	return (struct keeper_header){.version = KEEPER_PROTOCOL,
+	return (struct keeper_header){.version = KEEPER_FRAME,
 				      .type = (uint16_t)type,
 				      .length = (uint32_t)size,
 				      .value = value,

@@ -71,7 +71,7 @@ is() {
 	shows last
 	ok insula stop -l
 	shows last
-	is last exited
+	eventually 10 is last exited
 	is first running
 	ok insula rm -l
 	shows last
@@ -132,7 +132,7 @@ is() {
 }
 
 @test "ten that ignore SIGTERM are stopped in the time of one, each with its line, in their order" {
-	names=(d0 d1 d2 d3 d4 d5 d6 d7 d8 d9)
+	names=(mute{0..9})
 	deaf "${names[@]}"
 	begin=$(date +%s%N)
 	ok insula stop -t 4 "${names[@]}"
@@ -142,7 +142,7 @@ is() {
 	[ "$took" -ge 4000 ] || fail "they were killed too early: $took ms"
 	[ "$took" -lt 20000 ] || fail "one after the other: $took ms"
 	for name in "${names[@]}"; do
-		is "$name" exited
+		eventually 10 is "$name" exited
 	done
 	ok insula rm "${names[@]}"
 	shows "$(printf '%s\n' "${names[@]}")"
@@ -155,8 +155,8 @@ is() {
 	exits 125 insula stop one nosuch two nother
 	shows $'one\ntwo'
 	[[ $stderr == *"no container 'nosuch'"*"no container 'nother'"* ]] || fail
-	is one exited
-	is two exited
+	eventually 10 is one exited
+	eventually 10 is two exited
 	exits 125 insula rm two one two
 	[[ $output == *two* && $output == *one* ]] || fail
 	[ -z "$(known_ids)" ] || fail
