@@ -15,8 +15,9 @@
  *
  * v2 needs each controller enabled in cgroup.subtree_control of every directory above the group,
  * which the kernel refuses (EBUSY) where such a directory, other than the root, has processes of
- * its own. Only the controllers that the plan writes to are enabled, and only where they are not yet:
- * what is above a delegated directory is not ours to write, and mostly has them.
+ * its own. The controllers that the plan writes to must be there; those that it does not are enabled if they can
+ * be, as what a container uses is counted by them, and it may want to limit what it has below itself. What
+ * is above a delegated directory is not ours to write, and mostly has them.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -158,6 +159,26 @@ int cgroup_enable(int dir_fd, const char *text, const char *name, struct err *er
 	return err_errno(err, "cannot enable %sabove cgroup '%s'", text, name);
 }
 
+/* Whatever else a container may want. "cgroup.controllers" is what the directory can give; a write is all or nothing. */
+static void enable_more(int dir_fd)
+{
+	static const char *const wanted[] = {"cpu", "cpuset", "io", "memory", "pids"};
+	char have[CGROUP_ENABLE_SIZE], list[CGROUP_ENABLE_SIZE + 2], text[CGROUP_ENABLE_SIZE] = "";
+
+	if (cgroup_get(dir_fd, "cgroup.controllers", have, sizeof(have)) <= 0)
+		return;
+	snprintf(list, sizeof(list), " %s ", have);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+		char word[16];
+
+		snprintf(word, sizeof(word), " %s ", wanted[i]);
+		if (strstr(list, word))
+			add_enable(text, sizeof(text), wanted[i]);
+	}
+	if (*text && !is_enabled(dir_fd, text))
+		cgroup_put(dir_fd, "cgroup.subtree_control", text);
+}
+
 int cgroup_enable_down(int top_fd, const char *name, unsigned int foreign, const char *text,
 		       struct err *err)
 {
@@ -246,6 +267,8 @@ static int make_parents(const struct cgroup_hierarchy *h, const struct cgroup *c
 	if (member->parent_fd < 0)
 		return err_errno(err, "cannot duplicate a descriptor");
 	for (unsigned int i = 0; i < depth; i++) {
+		if (h->v2 && i >= foreign)
+			enable_more(member->parent_fd);
 		if ((h->v2 && i >= foreign &&
 		     cgroup_enable(member->parent_fd, recipe->enable, cg->name, err) < 0) ||
 		    (i + 1 < depth &&
