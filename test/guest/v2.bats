@@ -46,19 +46,6 @@ kmsg() {
 	[ "$(kmsg)" = allowed ] || fail "a refused update changed something"
 }
 
-@test "a group has every controller that is to be had, also without a limit and in a directory that is made for it" {
-	local top=/sys/fs/cgroup/insula-$UNIQUE-top
-	bundle "del(.linux.resources) | .linux.cgroupsPath = \"/insula-$UNIQUE-top/one\" | .process.args = [\"sleep\", \"600\"]"
-	create one
-	[ "$(cat "$top/one/cgroup.controllers")" = "$(cat "$top/cgroup.controllers")" ] || fail "$(cat "$top/one/cgroup.controllers")"
-	[[ $(cat "$top/one/cgroup.controllers") == *memory*pids* ]] || fail
-	[ "$(cat "$top/one/memory.max")" = max ] || fail
-	ok runtime events --stats one
-	[ "$(jq '.data.memory.usage.usage > 0' <<<"$output")" = true ] || fail "$output"
-	ok runtime delete --force one
-	[ ! -e "$top" ] || rmdir "$top"
-}
-
 USERNS='.linux.namespaces += [{type: "user"}]
 	| .linux.uidMappings = [{containerID: 0, hostID: 700000, size: 65536}]
 	| .linux.gidMappings = .linux.uidMappings'
