@@ -47,6 +47,8 @@ const struct verb *const cli_verbs[] = {
 	&cli_verb_update,
 	&cli_verb_rename,
 	&cli_verb_prune,
+	&cli_verb_mounts,
+	&cli_verb_devices,
 	&cli_verb_system,
 	&cli_verb_completion,
 	&cli_verb_containers,

@@ -8,6 +8,7 @@
  */
 #include "engine/inspect.h"
 #include "engine/group.h"
+#include "engine/live.h"
 #include "engine/restart_policy.h"
 
 #include <fcntl.h>
@@ -256,6 +257,22 @@ static void write_warnings(struct json_writer *w, const struct container *ct)
 	json_write_end(w, ']');
 }
 
+/* What was asked for, and what of it is there while it runs. */
+static int write_live(struct json_writer *w, struct container *ct, struct err *err)
+{
+	json_write_key(w, "Mounts");
+	json_write_array(w);
+	if (engine_write_mounts(ct, w, err) < 0)
+		return -1;
+	json_write_end(w, ']');
+	json_write_key(w, "Devices");
+	json_write_array(w);
+	if (engine_write_devices(ct, w, err) < 0)
+		return -1;
+	json_write_end(w, ']');
+	return 0;
+}
+
 int engine_inspect(struct container *ct, bool security, struct json_writer *w, struct err *err)
 {
 	own(cgroup_host) struct cgroup_host host = {0};
@@ -279,6 +296,8 @@ int engine_inspect(struct container *ct, bool security, struct json_writer *w, s
 	json_write_member(w, "CgroupName", cgroup ? cgroup : "");
 	write_ids(w, ct);
 	if (security && inspect_security(ct, w, err) < 0)
+		return -1;
+	if (write_live(w, ct, err) < 0)
 		return -1;
 	json_write_key(w, "Spec");
 	json_write_struct(w, spec_fields, &ct->record.spec);

@@ -41,6 +41,12 @@ struct request {
 
 /* The file systems of every container, then --tmpfs, -v, --mount and --shm-size (request_mounts.c). */
 int request_mounts(const struct request *r, struct spec *spec, struct err *err);
+/* One more, in a specification that there is: as -v has it, or as --mount, which is told by its first '=' or ','. ERR_EXISTS
+ * where there is a mount on its destination. */
+int request_add_mount(const struct request *r, struct spec *spec, const char *text,
+		      struct err *err);
+/* Is it one of those that every container has? */
+bool request_is_base_mount(const char *destination);
 /* --health-cmd and its family; an empty command: none (request_health.c). */
 int request_health(const struct run_options *options, struct health_config *config,
 		   struct err *err);
@@ -56,6 +62,8 @@ int request_mems(const struct run_options *options, const struct facts *facts,
 bool request_is_strict(const struct run_options *options);
 /* --cap-add, --cap-drop, --security-opt, --device, masks (request_security.c). */
 int request_security(const struct run_options *options, struct spec *spec, struct err *err);
+/* One more --device, node and rule. ERR_EXISTS where there is one at its path. */
+int request_add_device(struct spec *spec, const char *text, struct err *err);
 
 /* Variables and labels, from files and options; annotations (request_lists.c). */
 int request_env(const struct run_options *options, struct strv *env, struct err *err);

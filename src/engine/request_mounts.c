@@ -118,7 +118,7 @@ static char *check_destination(const struct spec *spec, const char *text, const 
 	}
 	for (size_t i = 0; i < spec->mount_count; i++)
 		if (!strcmp(spec->mounts[i].destination, clean)) {
-			err_set(err, ERR_USAGE, 0, "%s: '%s' is mounted on twice", flag, clean);
+			err_set(err, ERR_EXISTS, 0, "%s: '%s' is mounted on twice", flag, clean);
 			return NULL;
 		}
 	return take(clean);
@@ -439,4 +439,22 @@ int request_mounts(const struct request *request, struct spec *spec, struct err 
 		if (add_volumes_from(request, spec, options->volumes_from.items[i], err) < 0)
 			return -1;
 	return 0;
+}
+
+int request_add_mount(const struct request *request, struct spec *spec, const char *text,
+		      struct err *err)
+{
+	size_t first = strcspn(text, "=,:");
+
+	if (text[first] == '=' || text[first] == ',')
+		return add_mount(request, spec, text, err);
+	return add_volume(request, spec, text, err);
+}
+
+bool request_is_base_mount(const char *destination)
+{
+	for (size_t i = 0; i < sizeof base_mounts / sizeof *base_mounts; i++)
+		if (str_eq(base_mounts[i].destination, destination))
+			return true;
+	return str_eq(destination, "/dev/shm");
 }

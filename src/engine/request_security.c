@@ -166,7 +166,7 @@ static bool is_access(const char *text)
 }
 
 /* HOST[:CONTAINER][:ACCESS] */
-static int add_device(struct spec *spec, const char *text, struct err *err)
+int request_add_device(struct spec *spec, const char *text, struct err *err)
 {
 	own_free char *host = str_dup(text, err);
 	own_free char *path = NULL;
@@ -184,6 +184,9 @@ static int add_device(struct spec *spec, const char *text, struct err *err)
 	}
 	if (path_clean(inside, &path, err) < 0)
 		return err_wrap(err, "--device");
+	for (size_t i = 0; i < spec->linux_.device_count; i++)
+		if (str_eq(spec->linux_.devices[i].path, path))
+			return err_set(err, ERR_EXISTS, 0, "--device: '%s' is there twice", path);
 	if (stat(host, &st) < 0)
 		return err_errno(err, "--device: '%s'", host);
 	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
@@ -210,7 +213,7 @@ int request_security(const struct run_options *options, struct spec *spec, struc
 		if (set_security(spec, options->security_opts.items[i], err) < 0)
 			return -1;
 	for (size_t i = 0; i < options->devices.count; i++)
-		if (add_device(spec, options->devices.items[i], err) < 0)
+		if (request_add_device(spec, options->devices.items[i], err) < 0)
 			return -1;
 	return 0;
 }

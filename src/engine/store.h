@@ -23,6 +23,7 @@
  *	  containers/ID/restarting.json  that file while the keeper waits to start it again
  *	  containers/ID/ctl	      the keeper's socket
  *	  containers/ID/fresh	      being made or started: its command has not run
+ *	  containers/ID/live.json     mounts and devices that it has and its record has not, or the other way (live_state.h)
  *	  containers/ID/paused	      somebody paused it; whether it is, its freezer tells
  *	  containers/ID/health.json   what its health checks said
  *	  containers/ID/record.json   here instead of in ROOT for a container that was run with --rm

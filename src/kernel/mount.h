@@ -71,6 +71,28 @@ struct mount_place {
 int mount_place_of(int fd, struct mount_place *ret, struct err *err);
 bool mount_place_equals(const struct mount_place *a, const struct mount_place *b);
 
+/* Which mount that is, also while it is not attached, and by all that this kernel has to tell it from others. */
+struct mount_identity {
+	uint64_t id;	    /* as in mountinfo: another's, once this one is gone */
+	uint64_t unique_id; /* never another's (Linux 6.8); 0: unknown */
+	uint64_t device, inode;
+};
+int mount_identify(int fd, struct mount_identity *ret, struct err *err);
+bool mount_identity_equals(const struct mount_identity *a, const struct mount_identity *b);
+
+/* For a process that is to end soon: a mount namespace of its own with nothing in it but a small tmpfs, which
+ * is "/" and may hold device nodes. Its descriptor. */
+int mount_own_stage(struct err *err);
+/* For such a process, which is in a user namespace of its own afterwards: a copy of a detached mount (which is
+ * used up) whose flags nobody in a user namespace below ours can change. */
+int mount_lock_flags(int mount_fd, bool directory, struct err *err);
+/* Detach just what the descriptor leads to, with what is mounted on it: whoever uses it keeps it. proc_fd: a procfs
+ * that shows ourselves. */
+int mount_detach(int proc_fd, int mount_fd, struct err *err);
+/* Unmount what is on a name; ERR_BUSY where it is in use, which it would be for a descriptor of its own. Both change
+ * the working directory. */
+int mount_unmount_at(int dir_fd, const char *name, struct err *err);
+
 /* Change options of the file system that is mounted where fd (O_PATH) is: those of its superblock, which
  * every mount of it has. sb_set, sb_clear: MS_*. */
 int mount_reconfigure(int fd, const struct strv *options, unsigned long sb_set,

@@ -55,9 +55,13 @@ static bool is_below(const char *path, const char *directory)
 	return strncmp(path, directory, length) == 0 && path[length] == '/';
 }
 
-static FILE *open_mountinfo(int proc_fd, struct err *err)
+static FILE *open_mountinfo_of(int proc_fd, pid_t pid, struct err *err)
 {
-	own_fd int fd = openat(proc_fd, "self/mountinfo", O_RDONLY | O_CLOEXEC);
+	char name[32] = "self/mountinfo";
+
+	if (pid)
+		snprintf(name, sizeof name, "%d/mountinfo", pid);
+	own_fd int fd = openat(proc_fd, name, O_RDONLY | O_CLOEXEC);
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 
 	if (!file) {
@@ -66,6 +70,11 @@ static FILE *open_mountinfo(int proc_fd, struct err *err)
 	}
 	take_fd(fd); /* belongs to file */
 	return file;
+}
+
+static FILE *open_mountinfo(int proc_fd, struct err *err)
+{
+	return open_mountinfo_of(proc_fd, 0, err);
 }
 
 int mount_points_below(int proc_fd, const char *directory, struct strv *ret, struct err *err)
@@ -81,6 +90,25 @@ int mount_points_below(int proc_fd, const char *directory, struct strv *ret, str
 
 		if (path && is_below(path, directory) && strv_add(ret, path, err) < 0)
 			return -1;
+	}
+	return ferror(file) ? err_errno(err, "cannot read the list of mounts") : 0;
+}
+
+int mount_point_of(int proc_fd, pid_t pid, uint64_t mount_id, char **ret, struct err *err)
+{
+	own_file FILE *file = open_mountinfo_of(proc_fd, pid, err);
+	own_free char *line = NULL;
+	size_t size = 0;
+
+	if (!file)
+		return -1;
+	while (getline(&line, &size, file) > 0) {
+		const char *path = strtoull(line, NULL, 10) == mount_id ? mount_point(line) : NULL;
+
+		if (!path)
+			continue;
+		*ret = str_dup(path, err);
+		return *ret ? 1 : -1;
 	}
 	return ferror(file) ? err_errno(err, "cannot read the list of mounts") : 0;
 }

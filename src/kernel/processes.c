@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -129,6 +130,26 @@ int processes_of_program(int proc_fd, const char *program, process_fn *fn, void 
 		    visit(proc_fd, names.items[i], program, fn, data, err) < 0)
 			return -1;
 	return 0;
+}
+
+bool process_holds_device(int proc_fd, pid_t pid, bool block, dev_t number)
+{
+	own(strv) struct strv names = STRV_INIT;
+	struct err ignored = ERR_INIT;
+	char path[32];
+
+	snprintf(path, sizeof path, "%d/fd", pid);
+	own_fd int dir_fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0 || file_list(dir_fd, ".", &names, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < names.count; i++) {
+		struct stat st;
+
+		if (fstatat(dir_fd, names.items[i], &st, 0) == 0 && st.st_rdev == number &&
+		    (block ? S_ISBLK(st.st_mode) : S_ISCHR(st.st_mode)))
+			return true;
+	}
+	return false;
 }
 
 char process_state(pid_t pid)

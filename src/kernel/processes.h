@@ -3,6 +3,7 @@
 #ifndef INSULA_KERNEL_PROCESSES_H
 #define INSULA_KERNEL_PROCESSES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -24,6 +25,9 @@ typedef int process_fn(void *data, const struct process_info *process, struct er
  * procfs, or a recorded tree. What ends during the walk, or may not be looked at, is passed over. */
 int processes_of_program(int proc_fd, const char *program, process_fn *fn, void *data,
 			 struct err *err);
+
+/* Does it have this device open, the block device or the other? False where it may not be asked. */
+bool process_holds_device(int proc_fd, pid_t pid, bool block, dev_t number);
 
 /* R, S, D, T, Z ... of proc_pid_stat(5); '?' where there is no such process. */
 char process_state(pid_t pid);

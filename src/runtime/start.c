@@ -593,28 +593,7 @@ static void start_done(struct start *s)
 
 static int start_init(struct start *s, struct plan *plan, struct err *err)
 {
-	*s = (struct start){.plan = plan,
-			    .hook_fds = {-1, -1},
-			    .umask = 022,
-			    .proc_fd = -1,
-			    .own_cwd_fd = -1,
-			    .cgroup = CGROUP_INIT,
-			    .scope = SCOPE_INIT,
-			    .delegate_fd = -1,
-			    .root_source_fd = -1,
-			    .child = PROC_INIT,
-			    .midwife = PROC_INIT,
-			    .sync_fd = -1,
-			    .userns_fd = -1,
-			    .covers_fd = -1,
-			    .nodes_fd = -1,
-			    .root_fd = -1,
-			    .detached_fd = -1,
-			    .devpts_fd = -1,
-			    .console_fd = -1,
-			    .slave_fd = -1,
-			    .init_fd = -1,
-			    .fields = START_FIELDS_INIT};
+	*s = START_INIT(plan);
 	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++)
 		s->own_ns[kind] = s->joined_ns[kind] = -1;
 	s->layers = calloc(plan->request.layer_count + 1, sizeof *s->layers);

@@ -103,6 +103,31 @@ struct start {
 	struct start_fields fields;
 };
 
+/* Nothing is held. */
+#define START_INIT(plan_) \
+	((struct start){.plan = (plan_), \
+			.hook_fds = {-1, -1}, \
+			.umask = 022, \
+			.proc_fd = -1, \
+			.own_cwd_fd = -1, \
+			.cgroup = CGROUP_INIT, \
+			.scope = SCOPE_INIT, \
+			.delegate_fd = -1, \
+			.root_source_fd = -1, \
+			.child = PROC_INIT, \
+			.midwife = PROC_INIT, \
+			.sync_fd = -1, \
+			.userns_fd = -1, \
+			.covers_fd = -1, \
+			.nodes_fd = -1, \
+			.root_fd = -1, \
+			.detached_fd = -1, \
+			.devpts_fd = -1, \
+			.console_fd = -1, \
+			.slave_fd = -1, \
+			.init_fd = -1, \
+			.fields = START_FIELDS_INIT})
+
 /* The same data for a first process (container) and a further one (exec). */
 struct job {
 	const struct plan *plan; /* NULL: a further process */
@@ -215,6 +240,8 @@ int start_fs_source(struct start *s, const struct step *step, struct err *err);
 int start_cgroup_view(struct start *s, const struct step *step, struct err *err);
 void start_view_done(struct cgroup_view *view);
 int start_node_source(struct start *s, const struct step *step, struct err *err);
+/* A copy of the host's node of that path, if it is what the device says. */
+int start_take_node(const struct spec_device *d, struct err *err);
 
 /* start_target.c: where a mount goes, as O_PATH; made where it is absent (*ret_made). */
 int start_target(struct start *s, const struct planned_mount *m, bool directory, bool *ret_made,
@@ -232,6 +259,10 @@ int start_mount(struct start *s, const struct step *step, struct err *err);
 int start_mount_readonly(struct start *s, const struct step *step, struct err *err);
 /* The options of a file system with the host's ids in place of the container's, and its label. */
 int start_options(struct start *s, unsigned int i, struct strv *ret, struct err *err);
+/* For a container that runs: a bind whose source has been taken, with all that it shall be; a tmpfs for a target
+ * that was made for it, or was there. */
+int start_detached(struct start *s, unsigned int i, struct err *err);
+int start_new_tmpfs(struct start *s, unsigned int i, int target_fd, bool made, struct err *err);
 
 /* start_cover.c */
 int start_mask(struct start *s, const struct step *step, struct err *err);
@@ -241,6 +272,14 @@ int start_readonly(struct start *s, const struct step *step, struct err *err);
 extern const struct spec_device start_default_nodes[]; /* path NULL ends */
 int start_devices(struct start *s, const struct step *step, struct err *err);
 int start_console(struct start *s, const struct step *step, struct err *err);
+/* For a container that runs: a detached mount of a node, which is made in a tmpfs of ours that is attached; the
+ * directory of a device in the container, and its name there; what a node is mounted on. */
+int start_new_node(struct start *s, int stage_fd, const struct spec_device *d, struct err *err);
+int start_node_parent(struct start *s, const struct spec_device *d, const char **ret_name,
+		      struct err *err);
+int start_node_target(struct start *s, const struct spec_device *d, struct err *err);
+/* ERR_EXISTS where what is there is not that device. */
+int start_check_node(int dir_fd, const char *name, const struct spec_device *d, struct err *err);
 
 /* One step of P's table. */
 int start_run_step(struct start *s, const struct step *step, struct err *err);

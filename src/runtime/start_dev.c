@@ -312,6 +312,47 @@ int start_devices(struct start *s, const struct step *step, struct err *err)
 	return s->plan->dev == DEV_BOUND ? 0 : add_links(s, &parent, err);
 }
 
+/* ---- one more, of a container that runs ---- */
+
+int start_new_node(struct start *s, int stage_fd, const struct spec_device *d, struct err *err)
+{
+	if (make_node(s, stage_fd, "node", d, err) < 0)
+		return -1;
+	return mount_clone(stage_fd, "node", false, 0, err);
+}
+
+int start_node_parent(struct start *s, const struct spec_device *d, const char **ret_name,
+		      struct err *err)
+{
+	struct parent parent = {.fd = -1};
+
+	if (enter_parent(s, &parent, d->path, ret_name, err) < 0) {
+		parent_done(&parent);
+		return -1;
+	}
+	free(parent.path);
+	return parent.fd;
+}
+
+int start_node_target(struct start *s, const struct spec_device *d, struct err *err)
+{
+	own_fd int target_fd = -1;
+	const char *name;
+	own_fd int dir_fd = start_node_parent(s, d, &name, err);
+	int there = dir_fd < 0 ? -1 : node_target(dir_fd, name, d, &target_fd, err);
+
+	if (there < 0)
+		return -1;
+	if (there || mount_is_top(target_fd))
+		return err_set(err, ERR_EXISTS, 0, "it is there already");
+	return take_fd(target_fd);
+}
+
+int start_check_node(int dir_fd, const char *name, const struct spec_device *d, struct err *err)
+{
+	return check_existing(dir_fd, name, d, err);
+}
+
 /* ---- the terminal ---- */
 
 /* Its devpts: the specification's, or what came with a /dev that is bound, or the image's place for it. */

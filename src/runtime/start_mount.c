@@ -392,3 +392,26 @@ int start_mount_readonly(struct start *s, const struct step *step, struct err *e
 		return err_wrap(err, "mount on '%s'", step->subject);
 	return 0;
 }
+
+/* ---- for a container that runs ---- */
+
+int start_detached(struct start *s, unsigned int i, struct err *err)
+{
+	own_fd int fd = take_source(s, i);
+
+	if (fd < 0 || map_bind(s, &s->plan->mounts[i], fd, err) < 0 ||
+	    set_attributes(s, i, fd, err) < 0)
+		return -1;
+	return take_fd(fd);
+}
+
+int start_new_tmpfs(struct start *s, unsigned int i, int target_fd, bool made, struct err *err)
+{
+	const struct target target = {target_fd, made};
+	own_fd int fd = make_tmpfs(s, i, &target, err);
+
+	if (fd < 0 || (s->plan->mounts[i].readonly_later &&
+		       mount_set(fd, MOUNT_ATTR_RDONLY, 0, false, err) < 0))
+		return -1;
+	return take_fd(fd);
+}

@@ -231,8 +231,7 @@ void start_view_done(struct cgroup_view *view)
 
 /* ---- device nodes ---- */
 
-/* The host's node of that path, if it is what the specification says. A FIFO is made, not taken. */
-static int take_node(const struct spec_device *d, struct err *err)
+int start_take_node(const struct spec_device *d, struct err *err)
 {
 	own_fd int fd = open(d->path, O_PATH | O_CLOEXEC);
 	mode_t type = d->type == 'b' ? S_IFBLK : S_IFCHR;
@@ -270,7 +269,8 @@ int start_node_source(struct start *s, const struct step *step, struct err *err)
 
 		if (d->type == 'p')
 			continue;
-		s->node_fds[i] = take_node(d, err);
+		/* A FIFO is made, not taken. */
+		s->node_fds[i] = start_take_node(d, err);
 		if (s->node_fds[i] < 0)
 			return -1;
 	}

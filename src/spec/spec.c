@@ -335,6 +335,57 @@ struct cgroup_device *spec_add_device_rule(struct spec *s, bool allow, char type
 	return rule;
 }
 
+static void array_remove(void *items, size_t *count, size_t item_size, size_t i)
+{
+	char *at = (char *)items + i * item_size;
+
+	memmove(at, at + item_size, (--*count - i) * item_size);
+}
+
+void spec_remove_mount(struct spec *s, size_t i)
+{
+	struct spec_mount *m = &s->mounts[i];
+
+	free(m->destination);
+	free(m->type);
+	free(m->source);
+	strv_done(&m->options);
+	free(m->uid_maps.items);
+	free(m->gid_maps.items);
+	array_remove(s->mounts, &s->mount_count, sizeof *m, i);
+}
+
+/* Devices and the rules for them are in the same order, which tells two rules for the same numbers apart. */
+long spec_device_rule(const struct spec *s, size_t i)
+{
+	const struct spec_device *devices = s->linux_.devices, *d = &devices[i];
+	const struct cgroup_resources *r = &s->linux_.resources;
+	size_t before = 0;
+
+	for (size_t k = 0; k < i; k++)
+		before += devices[k].type == d->type && devices[k].major == d->major &&
+			  devices[k].minor == d->minor;
+	for (size_t k = 0; k < r->device_count; k++) {
+		const struct cgroup_device *rule = &r->devices[k];
+
+		if (rule->allow && rule->type == d->type && rule->major == d->major &&
+		    rule->minor == d->minor && before-- == 0)
+			return (long)k;
+	}
+	return -1;
+}
+
+void spec_remove_device(struct spec *s, size_t i)
+{
+	struct cgroup_resources *r = &s->linux_.resources;
+	long rule = spec_device_rule(s, i);
+
+	if (rule >= 0)
+		array_remove(r->devices, &r->device_count, sizeof *r->devices, (size_t)rule);
+	free(s->linux_.devices[i].path);
+	array_remove(s->linux_.devices, &s->linux_.device_count, sizeof *s->linux_.devices, i);
+}
+
 int spec_add_rlimit(struct spec *s, const struct rlimit_entry *limit, struct err *err)
 {
 	struct spec_process *p = &s->process;

@@ -245,6 +245,11 @@ struct spec_device *spec_add_device(struct spec *s, const char *path, char type,
 				    int64_t minor, struct err *err);
 struct cgroup_device *spec_add_device_rule(struct spec *s, bool allow, char type, int64_t major,
 					   int64_t minor, const char *access, struct err *err);
+/* And the way back, by index; of a device with the rule that it was added with. */
+void spec_remove_mount(struct spec *s, size_t i);
+void spec_remove_device(struct spec *s, size_t i);
+/* The index of that rule; -1: there is none. */
+long spec_device_rule(const struct spec *s, size_t i);
 int spec_add_rlimit(struct spec *s, const struct rlimit_entry *limit, struct err *err);
 int spec_add_idmap(struct spec_idmaps *maps, uint32_t container_id, uint32_t host_id, uint32_t size,
 		   struct err *err);

@@ -255,6 +255,28 @@ ended_after_three() {
 	[ -z "$(mine ps -aq)" ]
 }
 
+@test "alone: mounts and devices come to a container that runs, and go again" {
+	mkdir "$HOME_DIR/data"
+	echo hello >"$HOME_DIR/data/file"
+	chown -R $USER_ID:$USER_ID "$HOME_DIR/data"
+	ok mine run -d --name web "$IMAGE" sleep 1000
+	ok mine mounts add web "$HOME_DIR/data:/srv/data" "$HOME_DIR/data:/srv/fixed:ro" type=tmpfs,dst=/t
+	[ "$(mine exec web sh -c 'cat /srv/data/file; stat -c %u /srv/data/file /t; echo made >/srv/data/made')" = $'hello\n0\n0' ]
+	[ "$(stat -c %u "$HOME_DIR/data/made")" = $USER_ID ]
+	run ! mine exec web touch /srv/fixed/x
+	refused 125 "takes root" mine mounts add web "$HOME_DIR/data:/x:idmap"
+	ok mine devices add web /dev/kmsg
+	ok mine exec web stat -c %F /dev/kmsg
+	shows "character special file"
+	ok mine devices remove web /dev/kmsg
+	run ! mine exec web ls /dev/kmsg
+	ok mine mounts remove web /srv/data /t
+	run ! mine exec web ls /srv/data/file
+	ok mine restart -t 0 web
+	[ "$(mine exec web cat /srv/fixed/file)" = hello ]
+	[ "$(mine mounts list --format '{{.Destination}} {{.Mounted}}' web)" = "/srv/fixed yes" ]
+}
+
 # ---- the host image ----
 
 @test "host: composed of the system's trees, with the user's rights" {

@@ -370,6 +370,10 @@ TEST(devices)
 	record_done(&record);
 	REFUSE_FLAG(devices, "--device", "", "/nowhere", "/etc/passwd", "/dev",
 		    "/dev/null:relative");
+	fresh();
+	CHECK_OK(strv_add(&options.devices, "/dev/null:/dev/twice", &err));
+	CHECK_OK(strv_add(&options.devices, "/dev/zero:/dev/twice", &err));
+	CHECK_ERR(make(), ERR_EXISTS, "is there twice");
 }
 
 TEST(tmpfs)
@@ -414,7 +418,7 @@ TEST(one_destination_once)
 {
 	add_volume(":/data", test_dir_path());
 	CHECK_OK(strv_add(&options.tmpfs, "/data", &err));
-	CHECK_ERR(make(), ERR_USAGE, "mounted on twice");
+	CHECK_ERR(make(), ERR_EXISTS, "mounted on twice");
 	fresh();
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <sys/sysmacros.h>
 
 #include "base/own.h"
 #include "kernel/mountinfo.h"
@@ -131,6 +132,37 @@ TEST(a_shared_mount_is_told_by_its_tag)
 	CHECK_INT(mount_is_shared(test_dir(), 23, &err), 0);
 	CHECK_INT(mount_is_shared(test_dir(), 24, &err), 1);
 	CHECK_ERR(mount_is_shared(test_dir(), 2, &err), ERR_NOT_FOUND, "mount 2");
+}
+
+TEST(a_mount_is_found_by_its_number_as_a_process_sees_it)
+{
+	static const char ours[] = "21 1 0:5 / /a\\040b rw - tmpfs none rw\n";
+	static const char theirs[] =
+		"21 1 0:5 / /there rw - tmpfs none rw\n210 1 0:5 / /x rw - x x rw\n";
+	own_free char *path = NULL, *there = NULL;
+
+	CHECK_INT(mkdirat(test_dir(), "self", 0700), 0);
+	CHECK_INT(mkdirat(test_dir(), "8", 0700), 0);
+	put("self/mountinfo", ours, sizeof(ours) - 1);
+	put("8/mountinfo", theirs, sizeof(theirs) - 1);
+	CHECK_INT(mount_point_of(test_dir(), 0, 21, &path, &err), 1);
+	CHECK_STR(path, "/a b");
+	CHECK_INT(mount_point_of(test_dir(), 8, 21, &there, &err), 1);
+	CHECK_STR(there, "/there");
+	CHECK_INT(mount_point_of(test_dir(), 8, 2, &there, &err), 0);
+	CHECK_ERR(mount_point_of(test_dir(), 9, 21, &there, &err), ERR_NOT_FOUND, "list of mounts");
+}
+
+TEST(who_has_a_device_open)
+{
+	own_fd int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	own_fd int full_fd = open("/dev/full", O_RDONLY | O_CLOEXEC);
+
+	CHECK(full_fd >= 0);
+	CHECK(process_holds_device(proc_fd, getpid(), false, makedev(1, 7)));
+	CHECK(!process_holds_device(proc_fd, getpid(), true, makedev(1, 7)));
+	CHECK(!process_holds_device(proc_fd, getpid(), false, makedev(1, 207)));
+	CHECK(!process_holds_device(proc_fd, 0, false, makedev(1, 7)));
 }
 
 TEST(no_list_of_mounts)

@@ -311,6 +311,50 @@ TEST(a_bundle_without_a_document_is_not_found)
 
 /* ---- defaults and builders ---- */
 
+TEST(a_device_is_removed_with_its_own_rule)
+{
+	struct err err = ERR_INIT;
+	struct spec s;
+
+	spec_init(&s);
+	CHECK(spec_add_device_rule(&s, false, 'a', -1, -1, "rwm", &err));
+	CHECK(spec_add_device(&s, "/dev/one", 'c', 1, 5, &err));
+	CHECK(spec_add_device_rule(&s, true, 'c', 1, 5, "r", &err));
+	CHECK(spec_add_device(&s, "/dev/other", 'c', 1, 7, &err));
+	CHECK(spec_add_device_rule(&s, true, 'c', 1, 7, "rw", &err));
+	CHECK(spec_add_device(&s, "/dev/two", 'c', 1, 5, &err));
+	CHECK(spec_add_device_rule(&s, true, 'c', 1, 5, "w", &err));
+	CHECK_INT(spec_device_rule(&s, 2), 3);
+	spec_remove_device(&s, 0);
+	CHECK_INT(s.linux_.device_count, 2);
+	CHECK_INT(s.linux_.resources.device_count, 3);
+	CHECK_STR(s.linux_.devices[1].path, "/dev/two");
+	CHECK_STR(s.linux_.resources.devices[spec_device_rule(&s, 1)].access, "w");
+	spec_remove_device(&s, 1);
+	spec_remove_device(&s, 0);
+	CHECK_INT(s.linux_.resources.device_count, 1);
+	CHECK(!s.linux_.resources.devices[0].allow);
+	spec_done(&s);
+}
+
+TEST(a_mount_is_removed_with_all_that_it_has)
+{
+	struct err err = ERR_INIT;
+	struct spec s;
+
+	spec_init(&s);
+	for (const char *const *p = (const char *const[]){"/a", "/b", "/c", NULL}; *p; p++) {
+		struct spec_mount *m = spec_add_mount(&s, *p, "bind", "/x", &err);
+
+		CHECK(m && strv_add(&m->options, "rbind", &err) == 0);
+		CHECK_OK(spec_add_idmap(&m->uid_maps, 0, 0, 1, &err));
+	}
+	spec_remove_mount(&s, 1);
+	CHECK_INT(s.mount_count, 2);
+	CHECK_STR(s.mounts[1].destination, "/c");
+	spec_done(&s);
+}
+
 TEST(the_default_document_is_valid_and_printed_faithfully)
 {
 	own(str) struct str first = STR_INIT(1u << 20), second = STR_INIT(1u << 20);
