@@ -173,7 +173,8 @@ TEST(a_long_common_prefix_costs_no_further_comparison)
 	"\"a0\":1,\"a1\":1,\"a2\":1,\"a3\":1,\"a4\":1,\"a5\":1,\"a6\":1,\"a7\":1," \
 	"\"a8\":1,\"a9\":1,\"aa\":1,\"ab\":1,\"ac\":1,\"ad\":1,\"ae\":1,\"af\":1"
 
-/* Sixteen members are compared pair by pair, 120 times at the most; seventeen go through the table. */
+/* Sixteen members are compared pair by pair, 120 times at the most; seventeen go through the table, where 136
+ * would be pair by pair. All these objects are alike, so an unlucky key of the hash is so for each of them. */
 TEST(many_objects_at_the_limit_of_the_quadratic_check)
 {
 	size_t size, count = 20000;
@@ -183,7 +184,7 @@ TEST(many_objects_at_the_limit_of_the_quadratic_check)
 
 	CHECK_STR(err.message, "");
 	CHECK(cost.comparisons >= 120 * count);
-	CHECK(cost.comparisons < (120 + 17) * count);
+	CHECK(cost.comparisons < (120 + 136 / 2) * count);
 }
 
 TEST(keys_that_begin_with_different_characters_are_not_compared)
