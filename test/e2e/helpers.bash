@@ -231,7 +231,7 @@ eventually() {
 # field REF KEY: one value of what ps says about a container: id, name, status, pid, exit_code, ...
 field() {
 	insula ps --all --no-trunc --format json |
-		jq -r --arg ref "$1" ".[] | select(.name == \$ref or (.id | startswith(\$ref))) | .$2"
+		jq -r --arg ref "$1" ".[] | select(.name == \$ref or .id == \$ref) | .$2"
 }
 
 # detail REF FILTER: one value of what inspect says, by jq.
