@@ -20,10 +20,6 @@ talker() {
 	insula run -d --name "${@:1:$#-1}" "$E2E_IMAGE" sh -c "${@: -1}" >/dev/null
 }
 
-said() {
-	insula logs "$1" 2>&1 | grep -q "$2"
-}
-
 # ---- attach ----
 
 @test "attach: a shell's prompt is seen, commands run, and the exit code comes back" {

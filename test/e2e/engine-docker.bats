@@ -45,6 +45,11 @@ box() {
 	docker run --network none "$@"
 }
 
+# As insula's in helpers.bash.
+said() {
+	docker logs "$1" 2>&1 | grep -q "$2"
+}
+
 # docker_state CONTAINER FIELD
 docker_state() {
 	docker inspect --format "{{.State.$2}}" "$1"
@@ -219,8 +224,8 @@ is() {
 
 @test "stop, kill, wait and restart" {
 	local first
-	ok box -d --name polite box sh -c 'trap "exit 5" TERM; while :; do sleep 0.1; done'
-	sleep 0.3
+	ok box -d --name polite box sh -c 'trap "exit 5" TERM; echo ready; while :; do sleep 0.1; done'
+	eventually 10 said polite ready
 	ok docker stop --time 20 polite
 	is polite ExitCode 5
 	ok docker start polite

@@ -48,6 +48,11 @@ box() {
 	podman run --network none "$@"
 }
 
+# As insula's in helpers.bash.
+said() {
+	podman logs "$1" 2>&1 | grep -q "$2"
+}
+
 @test "run: output, errors, input and exit status are the command's" {
 	ok box --rm box sh -c 'echo out; echo err >&2'
 	shows out
@@ -133,8 +138,8 @@ box() {
 }
 
 @test "stop, kill, restart and wait" {
-	ok box -d --name polite box sh -c 'trap "exit 5" TERM; while :; do sleep 0.1; done'
-	sleep 0.3
+	ok box -d --name polite box sh -c 'trap "exit 5" TERM; echo ready; while :; do sleep 0.1; done'
+	eventually 10 said polite ready
 	ok podman stop --time 20 polite
 	[ "$(podman_state polite ExitCode)" = 5 ]
 	ok podman restart --time 0 polite

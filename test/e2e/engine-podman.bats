@@ -34,6 +34,11 @@ box() {
 	podman run --network none --cgroup-parent "/$ENGINE_GROUP" "$@"
 }
 
+# As insula's in helpers.bash.
+said() {
+	podman logs "$1" 2>&1 | grep -q "$2"
+}
+
 # libpod_file CONTAINER FILE...
 libpod_file() {
 	group_file "libpod-$(podman inspect --format '{{.Id}}' "$1")" "${@:2}"
@@ -277,14 +282,15 @@ libpod_file() {
 }
 
 @test "stop, kill and wait: a signal arrives, and then the end" {
-	ok box -d --name polite box sh -c 'trap "exit 5" TERM; while :; do sleep 0.1; done'
+	ok box -d --name polite box sh -c 'trap "exit 5" TERM; echo ready; while :; do sleep 0.1; done'
+	eventually 10 said polite ready
 	ok podman stop --time 20 polite
 	[ "$(podman_state polite ExitCode)" = 5 ]
 	ok box -d --name rude box sleep 1000
 	ok podman stop --time 0 rude
 	[ "$(podman_state rude ExitCode)" = 137 ]
-	ok box -d --name usr1 box sh -c 'trap "echo got; exit 6" USR1; while :; do sleep 0.1; done'
-	sleep 0.3
+	ok box -d --name usr1 box sh -c 'trap "echo got; exit 6" USR1; echo ready; while :; do sleep 0.1; done'
+	eventually 10 said usr1 ready
 	ok podman kill --signal USR1 usr1
 	ok podman wait usr1
 	shows 6

@@ -169,7 +169,8 @@ box
 
 @test "faults: an outsider moves its processes to another group and takes its own away" {
 	local id group directory pid
-	insula run -d --name box "$E2E_IMAGE" sh -c 'trap "exit 7" TERM; while :; do sleep 0.1; done' >/dev/null
+	insula run -d --name box "$E2E_IMAGE" sh -c 'trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null
+	eventually 5 said box ready
 	id=$(field box id) group=insula-$(field box id)
 	[ -n "$(find /sys/fs/cgroup -maxdepth 3 -name "$group")" ] || skip "its group is in a scope here"
 	while read -r directory; do
@@ -198,7 +199,8 @@ box
 }
 
 @test "faults: the launch pad is taken away under a running container" {
-	insula run -d --name box "$E2E_IMAGE" sh -c 'trap "exit 7" TERM; while :; do sleep 0.1; done' >/dev/null
+	insula run -d --name box "$E2E_IMAGE" sh -c 'trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null
+	eventually 5 said box ready
 	unpin_pad
 	ok insula exec box ls /
 	ok insula run --rm "$E2E_IMAGE" true

@@ -228,6 +228,11 @@ eventually() {
 	done
 }
 
+# said REF WORD: has it printed that? A program that traps signals says so first.
+said() {
+	insula logs "$1" 2>&1 | grep -q "$2"
+}
+
 # field REF KEY: one value of what ps says about a container: id, name, status, pid, exit_code, ...
 field() {
 	insula ps --all --no-trunc --format json |

@@ -521,7 +521,8 @@ status_field() {
 	ok in_box --init -- sh -c '[ $$ -ne 1 ] && sh -c "sleep 0.1 & exit" && sleep 0.5 && ps -o pid,stat | grep -c Z || echo none'
 	[[ $output == 0$'\n'none || $output == none ]] || fail
 	exits 7 in_box --init -- sh -c 'exit 7'
-	ok insula run -d --name init --init "$E2E_IMAGE" sh -c 'trap "exit 5" TERM; while :; do sleep 0.1; done'
+	ok insula run -d --name init --init "$E2E_IMAGE" sh -c 'trap "exit 5" TERM; echo ready; while :; do sleep 0.1; done'
+	eventually 5 said init ready
 	ok insula stop -t 5 init
 	[ "$(field init exit_code)" = 5 ]
 }

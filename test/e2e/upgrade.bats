@@ -98,7 +98,8 @@ counts() {
 	INSULA_KEEPER=$NEW ok insula system upgrade one
 	INSULA_KEEPER=$NEW ok insula restart -t 0 one
 	[ "$(field one status)" = running ] || fail
-	INSULA_KEEPER=$OLD insula run -d --name two "$E2E_IMAGE" sh -c 'trap "exit 4" TERM; while :; do sleep 0.1; done' >/dev/null
+	INSULA_KEEPER=$OLD insula run -d --name two "$E2E_IMAGE" sh -c 'trap "exit 4" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null
+	eventually 5 said two ready
 	insula wait two >"$E2E_STATE/waited" 3>&- &
 	ok insula stop two
 	wait $!
