@@ -11,15 +11,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/own.h"
 #include "base/path.h"
 #include "engine/event.h"
 #include "engine/guest_root.h"
 #include "engine/transfer.h"
 #include "kernel/caps.h"
+#include "runtime/rootless.h"
 
 enum end_kind { END_HOST, END_CONTAINER, END_STREAM };
 
@@ -201,23 +204,37 @@ static int choose_place(const struct end *from, const struct end *to, bool from_
 	return 0;
 }
 
+/* Without -a: its root; an ordinary user's own id, where the container has that. */
+static uint32_t owner_in(const struct end *to, bool group)
+{
+	const struct transfer_ids *ids = to->root.ids;
+	const struct id_map *map = !ids ? NULL : group ? ids->gids : ids->uids;
+	size_t count = !ids ? 0 : group ? ids->gid_count : ids->uid_count;
+	uint32_t id = 0;
+
+	if (!ids)
+		return to->root.id_base;
+	if (id_map_has(map, count, 0) || !id_map_outer(map, count, 0, &id))
+		return 0;
+	return id;
+}
+
 static int open_target(const struct end *from, const struct end *to, const struct place *place,
 		       const struct copy_options *options, struct transfer_target *t,
 		       struct err *err)
 {
 	bool inside = to->kind == END_CONTAINER;
 
-	*t = (struct transfer_target){
-		.root_fd = to->root.fd,
-		.base = inside ? place->base : "",
-		.in_root = inside,
-		.archive = options->archive,
-		.id_base = inside ? to->root.id_base : 0,
-		.ids = ids_of(to, from),
-		.uid = inside && geteuid() == 0 ? to->root.id_base : geteuid(),
-		.gid = inside && geteuid() == 0 ? to->root.id_base : getegid(),
-		.keep_set_id = inside,
-		.parent_fd = -1};
+	*t = (struct transfer_target){.root_fd = to->root.fd,
+				      .base = inside ? place->base : "",
+				      .in_root = inside,
+				      .archive = options->archive,
+				      .id_base = inside ? to->root.id_base : 0,
+				      .ids = ids_of(to, from),
+				      .uid = inside ? owner_in(to, false) : geteuid(),
+				      .gid = inside ? owner_in(to, true) : getegid(),
+				      .keep_set_id = inside,
+				      .parent_fd = -1};
 	if (inside)
 		return 0;
 	t->root_fd = open(*place->base ? place->base : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -252,7 +269,7 @@ static int fill_target(const struct end *from, const struct end *to, const struc
 	if (open_target(from, to, place, options, &t, err) < 0)
 		return -1;
 	tree->name = place->name;
-	int status = inside && geteuid() == 0 && caps_act_as(t.uid, t.gid, err) < 0 ? -1 : 0;
+	int status = inside && caps_act_as(t.uid, t.gid, err) < 0 ? -1 : 0;
 	if (status == 0)
 		status = fill(from, tree, transfer_tree_put, &t, err);
 	if (status == 0)
@@ -342,6 +359,69 @@ static int check_ends(const struct end *from, const struct end *to, struct err *
 	return err_hint(err, "insula cp CONTAINER:PATH PATH, or the other way round");
 }
 
+/* ---- an ordinary user ---- */
+
+struct inside {
+	struct end *from, *to;
+	const struct copy_options *options;
+	int left_out_fd;
+};
+
+static int enter_end(struct end *e, struct err *err)
+{
+	return e->kind == END_CONTAINER ? guest_root_enter(&e->ct, &e->root, err) : 0;
+}
+
+/* What is left out is lines, each with its NUL. */
+static int copy_inside(void *data, struct err *err)
+{
+	const struct inside *in = data;
+	own(strv) struct strv left_out = STRV_INIT;
+
+	if (enter_end(in->from, err) < 0 || enter_end(in->to, err) < 0)
+		return -1;
+	int status = copy(in->from, in->to, in->options, &left_out, err);
+	for (size_t i = 0; status == 0 && i < left_out.count; i++)
+		status = fd_write_all(in->left_out_fd, left_out.items[i],
+				      strlen(left_out.items[i]) + 1, "what is left out", err);
+	return status;
+}
+
+static int take_left_out(int fd, struct strv *left_out, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_errno(err, "cannot read what is left out");
+	own_free char *text = malloc((size_t)st.st_size + 1);
+	if (!text || pread(fd, text, (size_t)st.st_size, 0) != st.st_size)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot read what is left out");
+	text[st.st_size] = '\0';
+	for (const char *at = text; at < text + st.st_size; at += strlen(at) + 1)
+		if (strv_add(left_out, at, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* By a process that is root of a namespace of his ids: it makes the mounts of one that does not run, and files
+ * of his other ids are not closed to it. */
+static int copy_as_root(struct end *from, struct end *to, const struct copy_options *options,
+			struct strv *left_out, struct err *err)
+{
+	own_fd int left_out_fd = memfd_create("left-out", MFD_CLOEXEC);
+	struct inside inside = {from, to, options, left_out_fd};
+	struct spec_idmaps uids = {0}, gids = {0};
+
+	if (left_out_fd < 0)
+		return err_errno(err, "cannot note what is left out");
+	int status = rootless_own_ids(&uids, &gids, err);
+	if (status == 0)
+		status = rootless_call(&uids, &gids, copy_inside, &inside, err);
+	free(uids.items);
+	free(gids.items);
+	return status < 0 ? -1 : take_left_out(left_out_fd, left_out, err);
+}
+
 static int copy_ends(struct store *store, struct end *from, struct end *to,
 		     const struct copy_options *options, const char *from_text, const char *to_text,
 		     struct strv *left_out, struct err *err)
@@ -353,8 +433,10 @@ static int copy_ends(struct store *store, struct end *from, struct end *to,
 		return -1;
 	if (to->kind == END_CONTAINER && guest_root_open(&to->ct, &to->root, err) < 0)
 		return -1;
+	if (geteuid() != 0)
+		return copy_as_root(from, to, options, left_out, err);
 	int status = copy(from, to, options, left_out, err);
-	if (to->kind == END_CONTAINER && geteuid() == 0) {
+	if (to->kind == END_CONTAINER) {
 		struct err ignored = ERR_INIT;
 
 		caps_act_as(0, 0, &ignored);

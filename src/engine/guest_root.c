@@ -5,7 +5,8 @@
  * mounts and stays in it.
  *
  * One that does not run has no mounts. The overlay is made as for a start, of the same directories, but with no
- * mapped owners: in its writable layer, on the disk, the container's ids stand as they are.
+ * mapped owners: in its writable layer, on the disk, the container's ids stand as they are. An ordinary user's
+ * is made by a process that is root of a user namespace of his ids, as his keepers are.
  */
 #include "engine/guest_root.h"
 
@@ -13,6 +14,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,7 +27,6 @@
 #include "image/image.h"
 #include "kernel/mount.h"
 #include "kernel/procattr.h"
-#include "runtime/rootless.h"
 
 #define LOWERS_MAX 64
 
@@ -65,8 +66,6 @@ static int open_running(const struct container *ct, struct guest_root *ret, stru
 	snprintf(path, sizeof path, "/proc/%d/root", ct->state.init_pid);
 	own_fd int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int status = fd < 0 ? err_errno(err, "cannot open the root of '%s'", ct->record.name) : 0;
-	if (status == 0 && ct->store->user)
-		status = read_ids(ct->state.init_pid, &ret->ids, err);
 	if (status == 0 && proc_wait_end(&init, 0, err) != 0)
 		status = err_set(err, ERR_STATE, 0, "container '%s' has just ended",
 				 ct->record.name);
@@ -92,6 +91,7 @@ static int open_again(const char *store, const char *id, struct err *err)
 /* What is being put together. */
 struct composing {
 	const struct container *ct;
+	int layers_fd; /* opened before the stage is mounted, which may be on it */
 	int stage_fd;
 	unsigned int staged;
 	int lowers[LOWERS_MAX];
@@ -163,11 +163,7 @@ static int mount_layer(struct composing *c, const struct image_mount *image, siz
 
 	if (index)
 		snprintf(layer, sizeof layer, "layer-%zu", index);
-	own_fd int root_fd = open_again(store_layers_place(c->ct->store, &c->ct->record), c->ct->id,
-					err);
-	own_fd int dir_fd = root_fd < 0
-				    ? -1
-				    : path_handle(root_fd, layer, PATH_BENEATH, O_DIRECTORY, err);
+	own_fd int dir_fd = path_handle(c->layers_fd, layer, PATH_BENEATH, O_DIRECTORY, err);
 	own_fd int copy_fd = dir_fd < 0 ? -1 : mount_clone(dir_fd, "", false, 0, err);
 	if (copy_fd < 0 || stage(c, copy_fd, err) < 0)
 		return -1;
@@ -180,6 +176,7 @@ static int mount_layer(struct composing *c, const struct image_mount *image, siz
 					.upper_fd = upper_fd,
 					.work_fd = work_fd,
 					.follow_redirects = image->guard,
+					.user_marks = c->ct->store->user,
 					.proc_fd = -1};
 	return mount_overlay(&overlay, 0, err);
 }
@@ -212,16 +209,17 @@ static int mount_stage(const struct container *ct, struct err *err)
 
 static int compose(const struct container *ct, const struct image *image, struct err *err)
 {
-	own_fd int stage_fd = mount_stage(ct, err);
+	own_fd int layers_fd = open_again(store_layers_place(ct->store, &ct->record), ct->id, err);
+	own_fd int stage_fd = layers_fd < 0 ? -1 : mount_stage(ct, err);
 	own_fd int root_fd = -1;
-	struct composing c = {.ct = ct, .stage_fd = stage_fd};
+	struct composing c = {.ct = ct, .layers_fd = layers_fd, .stage_fd = stage_fd};
 
 	if (stage_fd < 0)
 		return -1;
 	if (mkdirat(stage_fd, "root", 0755) < 0)
 		return err_errno(err, "cannot make the root file system");
 	for (size_t i = 0; i < image->count; i++) {
-		const char *target = image->mounts[i].target;
+		const char *target = image->mounts[i].target + strspn(image->mounts[i].target, "/");
 		own_fd int fd = mount_root(&c, &image->mounts[i], i, err);
 		own_fd int at_fd = fd < 0 ? -1
 				   : i	  ? path_handle(root_fd, target, PATH_BENEATH, O_DIRECTORY,
@@ -246,35 +244,28 @@ static int refuse_kept(const struct container *ct, struct err *err)
 	return err_hint(err, "insula stop %s first, or try again when it runs", ct->record.name);
 }
 
-/* Mounts are made for it in our own namespace, which is the host's root's business. */
-static int check_stopped(const struct container *ct, struct err *err)
-{
-	if (!rootless_is_needed())
-		return 0;
-	err_set(err, ERR_UNSUPPORTED, 0,
-		"container '%s' does not run, and an ordinary user copies where one runs only",
-		ct->record.name);
-	return err_hint(err, "insula start %s first", ct->record.name);
-}
-
-static int open_stopped(struct container *ct, struct guest_root *ret, struct err *err)
+static int compose_stopped(const struct container *ct, struct guest_root *ret, struct err *err)
 {
 	own(image) struct image image = IMAGE_INIT;
 	own_free char *cache = user_image_cache(ct->store, err);
 
-	ret->lock_fd = change_begin(ct, err);
-	if (ret->lock_fd < 0 || !cache)
-		return -1;
-	if (container_is_kept(ct))
-		return refuse_kept(ct, err);
-	if (check_stopped(ct, err) < 0)
-		return -1;
-	if (ct->status == CT_DEAD && engine_repair_locked(ct, err) < 0)
-		return -1;
-	if (image_open(ct->record.image, cache, &image, err) < 0 || mount_copy_namespace(err) < 0)
+	if (!cache || image_open(ct->record.image, cache, &image, err) < 0 ||
+	    mount_copy_namespace(err) < 0)
 		return -1;
 	ret->fd = compose(ct, &image, err);
 	return ret->fd < 0 ? err_wrap(err, "cannot open the root of '%s'", ct->record.name) : 0;
+}
+
+static int open_stopped(struct container *ct, struct guest_root *ret, struct err *err)
+{
+	ret->lock_fd = change_begin(ct, err);
+	if (ret->lock_fd < 0)
+		return -1;
+	if (container_is_kept(ct))
+		return refuse_kept(ct, err);
+	if (ct->status == CT_DEAD && engine_repair_locked(ct, err) < 0)
+		return -1;
+	return ct->store->user ? store_load_spec(ct, err) : compose_stopped(ct, ret, err);
 }
 
 int guest_root_open(struct container *ct, struct guest_root *ret, struct err *err)
@@ -287,4 +278,46 @@ int guest_root_open(struct container *ct, struct guest_root *ret, struct err *er
 		return 0;
 	guest_root_done(ret);
 	return -1;
+}
+
+/* ---- an ordinary user ---- */
+
+static int take_map(const struct spec_idmaps *maps, struct id_map *ret, size_t *ret_count,
+		    struct err *err)
+{
+	if (maps->count > NS_MAP_MAX)
+		return err_set(err, ERR_LIMIT, 0, "the container has too many ranges of ids");
+	for (size_t i = 0; i < maps->count; i++)
+		ret[i] = (struct id_map){maps->items[i].container_id, maps->items[i].host_id,
+					 maps->items[i].size};
+	*ret_count = maps->count;
+	return 0;
+}
+
+/* Those that a start would give it, as they are called here. */
+static int make_ids(struct container *ct, struct transfer_ids **ret, struct err *err)
+{
+	const struct spec_linux *l = &ct->record.spec.linux_;
+	own_free struct transfer_ids *ids = calloc(1, sizeof *ids);
+
+	if (!ids)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot make the container's ids");
+	if (user_prepare(ct->record.userns, &ct->record.spec, err) < 0 ||
+	    take_map(&l->uid_maps, ids->uids, &ids->uid_count, err) < 0 ||
+	    take_map(&l->gid_maps, ids->gids, &ids->gid_count, err) < 0)
+		return -1;
+	*ret = take(ids);
+	return 0;
+}
+
+int guest_root_enter(struct container *ct, struct guest_root *root, struct err *err)
+{
+	image_set_user(); /* which our uid does not tell any more */
+	if (root->fd < 0)
+		return make_ids(ct, &root->ids, err) < 0 ? -1 : compose_stopped(ct, root, err);
+	free(root->ids);
+	root->ids = NULL;
+	if (read_ids(ct->state.init_pid, &root->ids, err) < 0)
+		return err_wrap(err, "container '%s' has just ended", ct->record.name);
+	return 0;
 }

@@ -17,8 +17,10 @@ struct guest_root {
 
 /* Of one that runs it is the root that its first process has, with all its mounts. Of another it is made of
  * its image and its writes, in a mount namespace of the caller's own, which the caller is in from then on;
- * binds and volumes are not in it. */
+ * binds and volumes are not in it. An ordinary user's of that kind is only locked here (fd -1). */
 int guest_root_open(struct container *ct, struct guest_root *ret, struct err *err);
+/* What is left of it for an ordinary user, as root of a user namespace of his ids: rootless_call(). */
+int guest_root_enter(struct container *ct, struct guest_root *root, struct err *err);
 void guest_root_done(struct guest_root *root);
 
 #endif

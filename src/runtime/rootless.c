@@ -13,8 +13,10 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <linux/capability.h>
 #include <unistd.h>
 
@@ -341,6 +343,8 @@ static _Noreturn void call(rootless_fn *fn, void *data, int result_fd)
 	struct called result = {.err = ERR_INIT};
 	struct err ignored;
 
+	/* It is the first process of its namespace, to which an interrupt from the terminal means nothing. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	result.status = fn(data, &result.err);
 	fd_write_all(result_fd, &result, sizeof result, "the result", &ignored);
 	_exit(EXIT_SUCCESS);

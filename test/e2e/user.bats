@@ -216,6 +216,72 @@ ended_after_three() {
 	[ -z "$(find "$HOME_DIR/.local/share/insula/containers" -mindepth 1)" ]
 }
 
+no_groups() {
+	[ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ] || [ ! -w "/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)" ]
+}
+
+has_written() {
+	[ "$(mine logs web | tail -n 1)" = begun ]
+}
+
+# every_verb: what is there beside the life of a container.
+every_verb() {
+	local verb upper
+	ok mine create --name made --restart unless-stopped "$IMAGE" \
+		sh -c 'mkdir /srv/closed; touch /srv/closed/in /srv/new; rm /etc/group; chmod 0 /srv/closed; echo begun; exec sleep 300'
+	ok mine diff made
+	shows ''
+	ok mine rename made web
+	ok mine start web
+	eventually 10 has_written
+	ok mine diff web
+	shows "C /etc
+D /etc/group
+C /srv
+A /srv/closed
+A /srv/closed/in
+A /srv/new"
+	ok mine inspect web
+	[ "$(jq -r '.[0].State.Status' <<<"$output")" = running ] || fail
+	upper=$(jq -r '.[0].GraphDriver.Data.UpperDir' <<<"$output")
+	[ -e "$upper/srv/new" ] || fail "$upper"
+	if no_groups; then
+		for verb in "pause" "unpause" "stats --no-stream" "top" "update --memory 64m"; do
+			# shellcheck disable=SC2086  # a verb and its options
+			exits 125 mine $verb web
+			[[ $stderr == *"none was delegated to you"* ]] || fail "$verb: $stderr"
+		done
+	fi
+	ok mine restart -t 0 web
+	eventually 10 has_written
+	kill -9 "$(mine inspect web | jq '.[0].State.KeeperPid')"
+	ok mine up
+	shows web
+	ok mine stop -t 0 web
+	ok mine wait web
+	shows 137
+	ok mine events --no-stream -f container=web --format '{{.Event}}'
+	for verb in rename start stop die; do
+		grep -qx "$verb" <<<"$output" || fail "no $verb"
+	done
+	ok mine system df --format json
+	[ "$(jq '.[] | select(.type == "Containers") | .total == 1 and .active == 0 and .reclaimable > 0' <<<"$output")" = true ] || fail
+	ok mine system check
+	contains ", 0 problems"
+	ok mine prune -f
+	[ -z "$(mine ps -aq)" ] || fail
+	[ -z "$(find "$HOME_DIR/.local/share/insula/containers" -mindepth 1)" ] || fail
+}
+
+@test "alone: every other verb" {
+	every_verb
+}
+
+@test "range: every other verb" {
+	with_range
+	every_verb
+}
+
 @test "alone: a limit without a delegated group is an error that says so" {
 	[ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ] || [ ! -w "/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)" ] ||
 		skip "control groups are delegated here"
@@ -287,6 +353,14 @@ ended_after_three() {
 	ok mine run --rm host find /root /home /srv -mindepth 1
 	shows ''
 	[ ! -e /etc/new ]
+	ok mine run --name mine host touch /root/new
+	ok mine diff mine
+	shows "C /root
+A /root/new"
+	ok mine cp mine:/usr/lib/os-release "$HOME_DIR/release"
+	cmp "$HOME_DIR/release" /etc/os-release || fail
+	exits 125 mine cp mine:/etc/shadow "$HOME_DIR/shadow"
+	ok mine rm mine
 	ok mine run --rm host cat /etc/machine-id
 	[ "$output" != "$(cat /etc/machine-id 2>/dev/null)" ]
 }
@@ -346,6 +420,15 @@ ended_after_three() {
 	ok mine run --name web "$IMAGE" sh -c 'echo kept >/note; cat /note'
 	shows kept
 	[ "$(mine ps -a --format json | jq -r '.[0].status')" = exited ]
+	ok mine diff web
+	contains "A /note"
+	ok mine cp web:/note "$HOME_DIR/note"
+	[ "$(as_user cat "$HOME_DIR/note")" = kept ] || fail
+	[ -e "$(mine inspect web | jq -r '.[0].GraphDriver.Data.UpperDir')/note" ] || fail
+	ok mine system check
+	contains ", 0 problems"
+	ok mine system df -v --format '{{.Name}} {{.RawSize}}'
+	[ "$(awk '$1 == "web" { print ($2 > 0) }' <<<"$output")" = 1 ] || fail
 	ok mine rm web
 	[ -z "$(find "$RUNTIME/insula/containers" -mindepth 1)" ]
 }
@@ -436,6 +519,31 @@ ended_after_three() {
 
 # ---- files into and out of it ----
 
+# Into and out of a container that does not run: without its volumes, and what it wrote is there.
+check_copy_ended() {
+	local kept
+	ok mine cp "$HOME_DIR/in/file" web:/srv/ended
+	ok mine cp -a "$HOME_DIR/in" web:/srv/again
+	ok mine cp web:/srv/in/file "$HOME_DIR/back"
+	[ "$(cat "$HOME_DIR/back")" = new ] || fail
+	exits 125 mine cp web:/data/file "$HOME_DIR/none"
+	[ ! -e "$HOME_DIR/none" ] || fail "a volume is there"
+	ok mine cp web:/etc/passwd "$HOME_DIR/passwd"
+	cmp "$HOME_DIR/passwd" "$BATS_FILE_TMPDIR/image/etc/passwd" || fail
+	mine cp web:/srv - >"$E2E_STATE/tar" || fail
+	tar -tf "$E2E_STATE/tar" | grep -qx srv/ended || fail
+	exits 125 mine cp web:/no/such "$HOME_DIR/none"
+	[[ $stderr == *"/no/such"* || $stderr == *"no/such"* ]] || fail
+	! grep -q "$E2E_STATE" /proc/self/mounts || fail "a mount is left"
+	kept=$(stat -c %u "$HOME_DIR/back")
+	[ "$kept" = $USER_ID ] || fail "it belongs to $kept"
+	ok mine start web
+	ok mine exec web cat /srv/ended /srv/again/file
+	shows "new
+new"
+	ok mine stop -t 0 web
+}
+
 check_copy() {
 	install -d -o $USER_ID -g $USER_ID "$HOME_DIR/data" "$HOME_DIR/in"
 	echo new | as_user tee "$HOME_DIR/in/file" >/dev/null
@@ -451,8 +559,7 @@ new"
 	ok mine cp -a web:/srv/in "$HOME_DIR/out"
 	[ "$(stat -c %u "$HOME_DIR/out/file")" = $USER_ID ] || fail
 	ok mine stop -t 0 web
-	exits 125 mine cp "$HOME_DIR/in/file" web:/srv/ended
-	[[ $stderr == *"does not run"*"insula start web first"* ]] || fail
+	check_copy_ended
 	ok mine rm web
 }
 
@@ -465,4 +572,31 @@ new"
 	check_copy
 	rm -rf "${HOME_DIR:?}"/{data,in,out}
 	check_copy --userns keep-id
+}
+
+@test "cp: what belongs to other ids of his, and to a container without his own" {
+	with_range
+	install -d -m 755 -o $USER_ID -g $USER_ID "$HOME_DIR/in"
+	echo new | as_user tee "$HOME_DIR/in/file" >/dev/null
+	ok mine run -d --name web "$IMAGE" sh -c 'mkdir -m 700 /srv/closed; echo secret >/srv/closed/file; chown -R 1000:1000 /srv/closed; touch /ready; sleep 300'
+	eventually 10 mine exec web test -e /ready
+	ok mine cp web:/srv/closed "$HOME_DIR/running"
+	ok mine stop -t 0 web
+	ok mine cp web:/srv/closed "$HOME_DIR/ended"
+	ok mine cp -a web:/srv/closed "$HOME_DIR/kept"
+	[ "$(cat "$HOME_DIR"/{running,ended,kept}/file)" = $'secret\nsecret\nsecret' ] || fail
+	[ "$(stat -c %u "$HOME_DIR"/{running,ended,kept}/file)" = "$USER_ID
+$USER_ID
+$((RANGE + 999))" ] || fail "$(stat -c %u "$HOME_DIR"/{running,ended,kept}/file)"
+	ok mine diff web
+	contains "A /srv/closed/file"
+	ok mine rm web
+	ok mine create --name web --userns nomap "$IMAGE" stat -c %u /srv/file /root/file
+	ok mine cp "$HOME_DIR/in/file" web:/srv/file
+	ok mine cp "$HOME_DIR/in/file" web:/root/file
+	ok mine start web
+	ok mine wait web
+	ok mine logs web
+	shows $'0\n0'
+	rm -rf "${HOME_DIR:?}"/{running,ended,kept}
 }
