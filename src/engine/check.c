@@ -19,6 +19,8 @@
 #include "engine/store_private.h"
 
 #define LOCK_TIMEOUT_MS 2000
+#define SETTLE_TRIES 25
+#define SETTLE_PAUSE_US 20000
 
 struct checking {
 	struct store *store;
@@ -152,6 +154,21 @@ static int look_at(const struct checking *checking, const char *id, bool report,
 	return c.report->count == 0;
 }
 
+/* A keeper removes its container without the lock, the name first. 1: it was at that, or it is well. */
+static int settles(struct checking *c, const char *id, int run_fd, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+	int well = 0;
+
+	for (int tries = 0; tries < SETTLE_TRIES && !well && run_fd >= 0; tries++) {
+		if (file_lock_held(run_fd, STORE_ALIVE, &ignored) <= 0)
+			return 0;
+		usleep(SETTLE_PAUSE_US);
+		well = look_at(c, id, false, err);
+	}
+	return well;
+}
+
 /* With the lock where it can be had: one whose holder hangs is looked at all the same. */
 static int check_container(struct checking *c, const char *id, struct err *err)
 {
@@ -169,6 +186,9 @@ static int check_container(struct checking *c, const char *id, struct err *err)
 		lock_fd = file_lock_existing(run_fd, "lock", LOCK_EXCLUSIVE, LOCK_TIMEOUT_MS,
 					     &locking);
 	(void)lock_fd; /* held to the end */
+	well = settles(c, id, run_fd, err);
+	if (well)
+		return well < 0 ? -1 : 0;
 	return look_at(c, id, true, err) < 0 ? -1 : 0;
 }
 
@@ -189,6 +209,24 @@ static bool drop_other_name(struct checking *c, const char *name, struct contain
 	return !owner || (str_eq(owner, ct->id) && file_unlink(c->names_fd, name, &ending) == 0);
 }
 
+/* A name is there before its container is, and we may have read it before it went. */
+static bool is_left(const struct checking *c, const char *name, const char *owner)
+{
+	struct err ignored = ERR_INIT;
+
+	for (int tries = 0; tries < SETTLE_TRIES; tries++) {
+		own_free char *now = NULL;
+
+		if (store_has(c->store, owner))
+			return false;
+		now = store_name_owner(c->names_fd, name, &ignored);
+		if (!str_eq(now, owner))
+			return false;
+		usleep(SETTLE_PAUSE_US);
+	}
+	return true;
+}
+
 static int check_name_file(struct checking *c, const char *name)
 {
 	own(container) struct container ct = CONTAINER_INIT;
@@ -202,7 +240,7 @@ static int check_name_file(struct checking *c, const char *name)
 		return reading.kind == ERR_NOT_FOUND
 			       ? 0
 			       : found(c, object, false, "%s", reading.message);
-	if (!store_has(c->store, owner))
+	if (is_left(c, name, owner))
 		return found(c, object,
 			     c->repair &&
 				     store_drop_name(c->store, c->names_fd, name, &reading) == 0,
