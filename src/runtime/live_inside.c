@@ -36,10 +36,13 @@ static int open_root(struct live *l, struct err *err)
 	return l->start.root_fd < 0 ? err_errno(err, "cannot open the container's root") : 0;
 }
 
+/* Nobody may trace us by then: between this and caps_act_as we have the container's rights and are host root. */
 static int enter(struct live *l, int namespaces, struct err *err)
 {
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return err_errno(err, "cannot become opaque");
 	if (setns(l->request->init->pidfd, namespaces) == 0)
-		return 0;
+		return fail_point("live.entered", err);
 	if (errno == ESRCH)
 		return err_set(err, ERR_STATE, 0, "container not running");
 	return err_errno(err, "cannot enter the container");
@@ -55,7 +58,6 @@ static int become_root(struct live *l, struct err *err)
 
 static int go_in_as_root(struct live *l, struct err *err)
 {
-	prctl(PR_SET_DUMPABLE, 0);
 	if (enter(l, l->namespaces, err) < 0 ||
 	    (l->namespaces & CLONE_NEWUSER && caps_act_as(0, 0, err) < 0))
 		return -1;

@@ -321,6 +321,32 @@ A /srv/new"
 	[ -z "$(mine ps -aq)" ]
 }
 
+# held PID: what is a child of the command in the subshell PID is stopped.
+held() {
+	local child
+	child=$(pgrep -P "$(pgrep -P "$1")") && grep -q '^State:.*stopped' "/proc/$child/status"
+}
+
+# A bind of the host's /proc shows who enters, who is of the same user and in the same user namespace by then.
+@test "alone: container root that traces what it sees has no moment in which the helper that enters is open" {
+	needs_failpoints
+	ok mine run -d --name web --cap-add SYS_PTRACE -v /proc:/host/proc "$IMAGE" sleep 1000
+	ok mine mounts add web type=tmpfs,dst=/t
+	# what is open is seen
+	mine exec web cat "/host/proc/$(mine inspect --format '{{.State.Pid}}' web)/environ" | grep -q -a PATH=
+	as_user env INSULA_FAIL=live.entered=stop INSULA_CANARY=canary "$PROGRAMS/insula" mounts remove web /t \
+		>/dev/null 2>&1 </dev/null 3>&- &
+	local command=$! pid
+	eventually 20 held "$command"
+	pid=$(pgrep -P "$(pgrep -P "$command")")
+	run mine exec web sh -c "cat /host/proc/$pid/environ; readlink /host/proc/$pid/fd/0; exec 3<>/host/proc/$pid/mem && echo open"
+	kill -CONT "$pid"
+	wait "$command"
+	lacks canary
+	lacks /dev/null
+	lacks open$'\n'
+}
+
 @test "alone: mounts and devices come to a container that runs, and go again" {
 	mkdir "$HOME_DIR/data"
 	echo hello >"$HOME_DIR/data/file"
