@@ -203,12 +203,27 @@ static int not_found(struct err *err)
 	return err_hint(err, "insula devices list shows what there is");
 }
 
+/* What the container has mounted over a node that was added, or put in its place, does not keep the device: that is
+ * the rule's. What the kernel keeps from its start, and an ordinary user's, who has no rules, is an error. */
+static int let_node_stay(const struct live_change *c, const struct err *why, struct err *err)
+{
+	bool stays = c->entry || why->kind == ERR_EXISTS;
+
+	if (!stays || c->ct->store->user || why->kind == ERR_STATE) {
+		*err = *why;
+		return -1;
+	}
+	warn_emit("the node '%s' stays, without its rule: %s", c->target, why->message);
+	return 0;
+}
+
 /* The node, while its rule is still there; then the record in memory, and with it the rule. */
 static int remove_now(struct live_change *c, long i, struct err *err)
 {
 	const struct live_entry *e = c->entry;
 	struct spec_device d = {.path = (char *)c->target, .type = 'c'};
 	bool recorded = i >= 0 && c->options->temporary;
+	struct err removing = ERR_INIT;
 
 	if (e && e->standing == LIVE_NEXT)
 		return live_change_drop(c, recorded, err);
@@ -221,7 +236,7 @@ static int remove_now(struct live_change *c, long i, struct err *err)
 					 .type = *e->type,
 					 .major = e->major,
 					 .minor = e->minor};
-	if (remove_node(c, &d, err) < 0)
+	if (remove_node(c, &d, &removing) < 0 && let_node_stay(c, &removing, err) < 0)
 		return -1;
 	if (live_change_drop(c, recorded, err) < 0)
 		return -1;

@@ -289,6 +289,39 @@ there() {
 	[[ $stderr == *"symbolic link"* || $stderr == *"too many"* || $stderr == *"was none when"* ]] || fail
 }
 
+# Who enters a container may be seen in it, by a bind of the host's /proc, and container root that traces would have
+# what he has in the moment before he is container root himself. NUMBER: at which entry he is held.
+cannot_look() {
+	local number=$1 command pid
+	shift
+	INSULA_FAIL=live.entered=stop@$number INSULA_CANARY=canary "$INSULA_BIN/insula" "$@" >/dev/null 2>&1 </dev/null 3>&- &
+	command=$!
+	eventually 20 held "$command"
+	pid=$(pgrep -P "$command")
+	run inside sh -c "cat /host/proc/$pid/environ; readlink /host/proc/$pid/fd/0; exec 3<>/host/proc/$pid/mem && echo open"
+	kill -CONT "$pid"
+	wait "$command"
+	lacks canary
+	lacks /dev/null
+	lacks open$'\n'
+}
+
+held() {
+	local child
+	child=$(pgrep -P "$1") && grep -q '^State:.*stopped' "/proc/$child/status"
+}
+
+@test "container root that traces what it sees has no moment in which the helper that enters is open" {
+	needs_failpoints
+	web --cap-add SYS_PTRACE -v /proc:/host/proc
+	# what is open is seen
+	inside sh -c "tr '\\0' '\\n' <\"/host/proc/$(detail web .State.Pid)/environ\"" | grep -q PATH=
+	cannot_look 1 mounts add web "$DATA:/data"
+	cannot_look 1 devices add web /dev/kmsg
+	cannot_look 1 mounts remove web /data
+	cannot_look 2 devices remove web /dev/kmsg
+}
+
 # ---- devices ----
 
 # Whoever may open the log of the kernel to write needs no capability for it.
@@ -328,6 +361,22 @@ opens() {
 	opens /srv/node
 	ok insula devices remove web /dev/second
 	run ! opens /srv/node
+}
+
+@test "a container that covers and hides its node loses the device all the same" {
+	web --cap-add ALL --security-opt seccomp=unconfined
+	ok insula devices add web /dev/kmsg /dev/kmsg:/dev/deep/log
+	inside sh -c 'touch /mine /cover && mount --bind /dev/kmsg /mine && mount --bind /cover /dev/kmsg &&
+		mount -t tmpfs none /dev/deep'
+	opens /mine
+	ok insula devices remove web /dev/deep/log
+	[[ $stderr == *"the node '/dev/deep/log' stays"* ]] || fail "no warning"
+	opens /mine
+	ok insula devices remove web /dev/kmsg
+	[[ $stderr == *"the node '/dev/kmsg' stays"* ]] || fail "no warning"
+	run ! opens /mine
+	[ -z "$(there)" ]
+	[ "$(detail web .Spec.linux.devices)" = null ]
 }
 
 @test "devices and the record: restart, temporary, the next start, one that does not run" {
