@@ -45,7 +45,8 @@ static int check_units(const char *flag, const struct strv *units, struct err *e
 				   "0123456789-_.@:\\";
 
 	for (size_t i = 0; i < units->count; i++)
-		if (!*units->items[i] || strspn(units->items[i], good) != strlen(units->items[i]))
+		if (!*units->items[i] || strspn(units->items[i], good) != strlen(units->items[i]) ||
+		    units->items[i][strlen(units->items[i]) - 1] == '\\')
 			return err_set(err, ERR_USAGE, 0, "--%s: '%s' is not the name of a unit",
 				       flag, units->items[i]);
 	return 0;

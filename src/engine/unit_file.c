@@ -38,24 +38,56 @@ static void add_escaped(struct str *out, const char *text)
 }
 
 /* The plain ones are left as people write them. */
-static void add_word(struct str *out, const char *text)
+static bool is_plain(const char *text)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				    "0123456789-_./:=,@+";
-	bool quote = !*text || strspn(text, plain) != strlen(text);
+
+	return *text && strspn(text, plain) == strlen(text);
+}
+
+static void add_word(struct str *out, const char *text)
+{
+	bool quote = !is_plain(text);
 
 	str_add(out, quote ? " \"" : " ");
 	add_escaped(out, text);
 	str_add(out, quote ? "\"" : "");
 }
 
-/* Where one path or description is the whole line: nothing is quoted, but specifiers are still replaced. */
-static void add_line(struct str *out, const char *key, const char *text)
+/* The program of a command, or a path in a list of them, where dollars mean nothing. */
+static void add_path(struct str *out, const char *path)
 {
+	bool quote = !is_plain(path);
+
+	str_add(out, quote ? "\"" : "");
+	for (; *path; path++) {
+		if (*path == '$')
+			str_add_char(out, *path);
+		else
+			add_escaped(out, (const char[]){*path, '\0'});
+	}
+	str_add(out, quote ? "\"" : "");
+}
+
+/* Where one path is the whole line: nothing is quoted, but specifiers are still replaced. What would end the line, go
+ * on in the next one or be cut off cannot be written there. */
+static int add_line(struct str *out, const char *key, const char *text, struct err *err)
+{
+	size_t length = strlen(text);
+
+	if (str_has_control(text) || strchr("\\ ", text[length - 1])) {
+		err_set(err, ERR_INVALID, 0,
+			"%s: '%s' cannot be written into a unit: it has a control character, or a "
+			"space or '\\' at its end",
+			key, text);
+		return err_hint(err, "make the container in another directory, or leave out --new");
+	}
 	str_addf(out, "%s=", key);
 	for (; *text; text++)
 		str_addf(out, *text == '%' ? "%%%%" : "%c", *text);
 	str_add_char(out, '\n');
+	return 0;
 }
 
 static void add_time(struct str *out, const char *key, uint64_t ms)
@@ -119,7 +151,7 @@ static int add_unit(const struct unit_options *options, const struct container *
 		 name);
 	str_add(out, "Wants=network-online.target\nAfter=network-online.target\n");
 	str_add(out, "RequiresMountsFor=");
-	add_escaped(out, ct->store->root);
+	add_path(out, ct->store->root);
 	str_add_char(out, '\n');
 	add_units(out, "Wants", options->wants);
 	add_units(out, "Requires", options->requires);
@@ -131,7 +163,7 @@ static void begin_command(const struct unit_options *options, const char *key, c
 			  struct str *out)
 {
 	str_addf(out, "%s=", key);
-	add_escaped(out, program);
+	add_path(out, program);
 	if (options->root) {
 		add_word(out, "--root");
 		add_word(out, options->root);
@@ -223,8 +255,8 @@ int unit_file_write(const struct unit_options *options, const struct container *
 	add_time(out, "RestartSec", options->restart_ms);
 	add_time(out, "TimeoutStartSec", options->start_ms);
 	str_addf(out, "SuccessExitStatus=%d\n", ASKED_CODE);
-	if (options->anew)
-		add_line(out, "WorkingDirectory", ct->record.given.items[0]);
+	if (options->anew && add_line(out, "WorkingDirectory", ct->record.given.items[0], err) < 0)
+		return -1;
 	add_commands(options, ct, program, out);
 	str_add(out, "\n[Install]\nWantedBy=default.target\n");
 	return str_check(out, "unit file", err);

@@ -111,6 +111,34 @@ run_command() {
 	verify "$PWD/container-web.service"
 }
 
+@test "no name of a directory becomes a line of a unit" {
+	local place
+	cd "$BATS_TEST_TMPDIR"
+	for place in $'a\nExecStartPre=-' $'b\\' 'c ' $'d\r'; do
+		mkdir -p "$BATS_TEST_TMPDIR/$place"
+		cd "$BATS_TEST_TMPDIR/$place"
+		ok insula create --replace --name web "$E2E_IMAGE" true
+		refused 125 "cannot be written into a unit" insula generate systemd --new --name web
+		ok insula generate systemd --name web
+	done
+	refused 125 "is not the name of a unit" insula generate systemd --after $'x\\' web
+}
+
+@test "directories with spaces, dollars and per cents are one word each" {
+	local place="$E2E_STATE/a b \$HOME 100%s"
+	mkdir -m 755 "$place"
+	cp -r "$INSULA_BIN" "$place/bin"
+	cd "$place"
+	export INSULA_ROOT=$place/lib
+	ok "$place/bin/insula" create --name web "$E2E_IMAGE" true
+	ok "$place/bin/insula" generate systemd --files --name --new web
+	verify "$PWD/container-web.service"
+	output=$(cat container-web.service)
+	[ "$(value WorkingDirectory)" = "${place//%/%%}" ]
+	[ "$(value RequiresMountsFor)" = "\"${INSULA_ROOT//%/%%}\"" ]
+	value ExecStop | grep -q -F "\"${place//%/%%}/bin/insula\" --root" || fail "the program is no word in quotes"
+}
+
 @test "what cannot be in a unit is refused, and no file is made" {
 	mkdir "$BATS_TEST_TMPDIR/here"
 	cd "$BATS_TEST_TMPDIR/here"
