@@ -44,14 +44,15 @@ int oci_entered(int *ret_config_fd, struct err *err)
 	return 1;
 }
 
-/* Is the owner of our file somebody in the container? Of a namespace that is joined we do not ask. */
+/* May somebody in the container write our file: its owner, or others? Of a namespace that is joined we do
+ * not ask. */
 static bool is_ours_inside(const struct spec *spec)
 {
 	const struct spec_idmaps *maps = &spec->linux_.uid_maps;
 	bool found = spec->linux_.namespaces[SPEC_NS_USER].path;
 	struct stat st;
 
-	if (stat("/proc/self/exe", &st) < 0)
+	if (stat("/proc/self/exe", &st) < 0 || (st.st_mode & (S_IWGRP | S_IWOTH)))
 		return true;
 	for (size_t i = 0; i < maps->count && !found; i++)
 		found = st.st_uid >= maps->items[i].host_id &&
