@@ -296,7 +296,8 @@ static int run_rm(struct cli *cli, void *data, const struct strv *operands, stru
 {
 	struct life_options *options = data;
 
-	cli->damaged = cli->missing_ok = options->force;
+	cli->damaged = options->force;
+	cli->missing_ok |= options->force;
 	if (each_backwards(cli, options, operands, remove_one, err) < 0)
 		return -1;
 	return engine_sweep(&cli->store, err);
