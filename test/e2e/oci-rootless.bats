@@ -343,7 +343,8 @@ in_userns() {
 		wait $!
 		echo "code $?"
 		ls -A "$E2E_STATE/nested/oci"
-		kill "$pod"
+		kill -9 "$pod" # the first process of its namespace hears nothing else
+		wait
 	EOF
 	export E2E_STATE PROGRAM BUNDLE
 	for kinds in user "user pid"; do
