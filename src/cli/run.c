@@ -8,6 +8,7 @@
 #include "base/proc.h"
 #include "cli/cli.h"
 #include "engine/engine.h"
+#include "engine/lifecycle.h"
 #include "engine/requires.h"
 #include "kernel/seal.h"
 
@@ -142,7 +143,9 @@ static int run_exec(struct cli *cli, void *data, const struct strv *operands, st
 
 	if (store_find(&cli->store, operands->items[0], &ct, err) < 0)
 		return -1;
-	int status = store_load_spec(&ct, err);
+	int status = ct.status == CT_STARTING ? engine_settle(&ct, err) : 0;
+	if (status == 0)
+		status = store_need_spec(&ct, err);
 	/* As in run: what enters a container whose root is host root is a sealed copy. */
 	if (status == 0 && !ct.record.spec.linux_.namespaces[SPEC_NS_USER].given)
 		status = seal_reexec(cli->argv, err);

@@ -351,7 +351,7 @@ int engine_diff(struct container *ct, struct json_writer *w, struct err *err)
 		return -1;
 	d->ct = ct;
 	d->image = IMAGE_INIT;
-	if (store_load_spec(ct, err) < 0 || image_open(ct->record.image, cache, &d->image, err) < 0)
+	if (store_need_spec(ct, err) < 0 || image_open(ct->record.image, cache, &d->image, err) < 0)
 		return -1;
 	int status = list(d, w, err);
 	image_done(&d->image);

@@ -163,7 +163,7 @@ int exec_begin(struct container *ct, const struct strv *command, int init_fd,
 	own_process struct spec_process process = {0};
 	struct exec_options plain = {0};
 
-	if (store_load_spec(ct, err) < 0 || make_process(ct, &plain, command, &process, err) < 0)
+	if (store_need_spec(ct, err) < 0 || make_process(ct, &plain, command, &process, err) < 0)
 		return -1;
 	return enter(ct, &plain, &process, init_fd, ret_ends, ret, err);
 }
@@ -198,7 +198,7 @@ int engine_exec(struct container *ct, const struct exec_options *options,
 	if (ct->status == CT_STARTING && engine_settle(ct, err) < 0)
 		return -1;
 	say_if_upgraded(ct);
-	if (store_load_spec(ct, err) < 0)
+	if (store_need_spec(ct, err) < 0)
 		return -1;
 	if (make_process(ct, options, command, &process, err) < 0 ||
 	    enter(ct, options, &process, -1, &ours, &running, err) < 0)

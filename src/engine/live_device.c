@@ -314,7 +314,7 @@ int engine_write_devices(struct container *ct, struct json_writer *w, struct err
 	bool running = ct->status == CT_RUNNING;
 	own(live_state) struct live_state s = {0};
 
-	if (store_load_spec(ct, err) < 0 || live_state_read(ct, &s, err) < 0)
+	if (store_need_spec(ct, err) < 0 || live_state_read(ct, &s, err) < 0)
 		return -1;
 	for (size_t i = 0; i < linux_->device_count; i++) {
 		const struct spec_device *d = &linux_->devices[i];

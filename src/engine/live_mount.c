@@ -256,7 +256,7 @@ int engine_write_mounts(struct container *ct, struct json_writer *w, struct err 
 	bool running = ct->status == CT_RUNNING;
 	own(live_state) struct live_state s = {0};
 
-	if (store_load_spec(ct, err) < 0 || live_state_read(ct, &s, err) < 0)
+	if (store_need_spec(ct, err) < 0 || live_state_read(ct, &s, err) < 0)
 		return -1;
 	for (size_t i = 0; i < spec->mount_count; i++) {
 		const struct spec_mount *m = &spec->mounts[i];

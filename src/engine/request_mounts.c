@@ -411,7 +411,7 @@ static int add_volumes_from(const struct request *request, struct spec *spec, co
 	if (word && strcmp(word, "ro") != 0 && strcmp(word, "rw") != 0)
 		return err_set(err, ERR_USAGE, 0, "--volumes-from: '%s' is not ro or rw", word);
 	if (!request->store || store_find(request->store, name, &other, err) < 0 ||
-	    store_load_spec(&other, err) < 0)
+	    store_need_spec(&other, err) < 0)
 		return err_wrap(err, "--volumes-from");
 	for (size_t i = 0; i < other.record.spec.mount_count; i++)
 		if (add_others(request, spec, &other.record.spec.mounts[i], str_eq(word, "ro"),

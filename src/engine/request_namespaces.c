@@ -82,7 +82,7 @@ static int find_other(struct store *store, const char *ref, const char *flag,
 
 	if (!store)
 		return err_set(err, ERR_INTERNAL, 0, "%s: there is no store", flag);
-	if (store_find(store, ref, &other, err) < 0 || store_load_spec(&other, err) < 0)
+	if (store_find(store, ref, &other, err) < 0 || store_need_spec(&other, err) < 0)
 		return err_wrap(err, "%s", flag);
 	if (other.status != CT_RUNNING)
 		return err_set(err, ERR_STATE, 0, "%s: container '%s' is not running", flag, ref);

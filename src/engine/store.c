@@ -631,6 +631,20 @@ int store_load_spec(struct container *ct, struct err *err)
 	return 0;
 }
 
+int store_need_spec(struct container *ct, struct err *err)
+{
+	if (ct->record.version == 0) {
+		record_done(&ct->record);
+		record_init(&ct->record);
+		if (store_read_record(ct, &ct->record, err) < 0)
+			return -1;
+	}
+	if (ct->record.version == 0)
+		return err_set(err, ERR_NOT_FOUND, 0,
+			       "container %.12s is just being made, or removed", ct->id);
+	return store_load_spec(ct, err);
+}
+
 int store_find(struct store *store, const char *ref, struct container *ret, struct err *err)
 {
 	char id[STORE_ID_LENGTH + 1] = "";

@@ -218,6 +218,9 @@ int store_load(struct store *store, const char *id, struct container *ret, struc
 int store_summarize(struct store *store, const char *id, struct container *ret, struct err *err);
 /* Read its specification too, which few verbs need. Once is enough. */
 int store_load_spec(struct container *ct, struct err *err);
+/* The same for who cannot do without: one that is being made had no record when it was found, one that is being
+ * removed has none any more. ERR_NOT_FOUND. */
+int store_need_spec(struct container *ct, struct err *err);
 /* As store_find, for whoever removes: where the files are damaged (ERR_CORRUPT), a container that has but its
  * id and its directories. */
 int store_find_damaged(struct store *store, const char *ref, struct container *ret,

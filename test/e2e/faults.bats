@@ -198,6 +198,18 @@ box
 	ok insula stop -t 0 box
 }
 
+@test "faults: a record that is not there: exec, diff and mounts say so, and rm removes what is left" {
+	local id
+	insula run -d --name box "$E2E_IMAGE" sleep 600 >/dev/null
+	id=$(field box id)
+	rm "$INSULA_ROOT/containers/$id/record.json"
+	exits 125 insula exec "$id" true
+	[[ $stderr == *"just being made, or removed"* ]] || fail
+	exits 125 insula diff "$id"
+	exits 125 insula mounts add "$id" /tmp:/mnt
+	ok insula rm --force "$id"
+}
+
 @test "faults: the launch pad is taken away under a running container" {
 	insula run -d --name box "$E2E_IMAGE" sh -c 'trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null
 	eventually 5 said box ready
