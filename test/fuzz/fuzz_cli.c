@@ -15,16 +15,7 @@
 #include "base/path.h"
 #include "cli/oci.h"
 #include "cli/oci_bundle.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort(); \
-		} \
-	} while (0)
+#include "must.h"
 
 static void check_error(const struct err *err)
 {

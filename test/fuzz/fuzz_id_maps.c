@@ -17,19 +17,10 @@
 #include "spec/mount_options.h"
 #include "spec/spec.h"
 #include "spec/validate.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "must.h"
 
 #define ENTRIES_MAX 400
 #define KERNEL_MAX 340
-
-#define MUST(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort(); \
-		} \
-	} while (0)
 
 struct input {
 	const uint8_t *data;

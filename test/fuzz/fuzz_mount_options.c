@@ -14,16 +14,7 @@
 
 #include "base/own.h"
 #include "spec/mount_options.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort(); \
-		} \
-	} while (0)
+#include "must.h"
 
 static void split_lines(const uint8_t *data, size_t size, struct strv *ret)
 {

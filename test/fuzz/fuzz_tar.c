@@ -17,21 +17,12 @@
 
 #include "base/own.h"
 #include "engine/transfer.h"
+#include "must.h"
 
 #define BLOCK 512
 #define SUM_AT 148
 #define SUM_SIZE 8
 #define MAGIC_AT 257
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort(); \
-		} \
-	} while (0)
 
 /* What was told of entries, as one number and their count. */
 struct told {
