@@ -104,7 +104,7 @@ static int generate_one(struct cli *cli, struct container *ct, void *data, struc
 	own(str) struct str text = STR_INIT(UNIT_MAX);
 	own_free char *name = unit_file_name(&options, ct, err);
 
-	if (!name || store_load_spec(ct, err) < 0 || unit_file_write(&options, ct, &text, err) < 0)
+	if (!name || store_need_spec(ct, err) < 0 || unit_file_write(&options, ct, &text, err) < 0)
 		return -1;
 	if (o->files)
 		return write_file(name, &text, err);

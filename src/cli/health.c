@@ -14,7 +14,7 @@ static int check(struct cli *cli, const char *ref, int init_fd, int *ret_code, s
 {
 	own(container) struct container ct = CONTAINER_INIT;
 
-	if (store_find(&cli->store, ref, &ct, err) < 0 || store_load_spec(&ct, err) < 0)
+	if (store_find(&cli->store, ref, &ct, err) < 0 || store_need_spec(&ct, err) < 0)
 		return -1;
 	if (!ct.record.spec.linux_.namespaces[SPEC_NS_USER].given) {
 		/* The descriptor is to be there in the sealed copy, too. */

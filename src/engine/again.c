@@ -127,7 +127,7 @@ static int start(struct container *ct, struct keeper_state *state, struct err *e
 static int seal_if_needed(struct container *ct, const struct keeper_state *state, int state_fd,
 			  engine_seal_fn *seal, void *data, struct err *err)
 {
-	if (store_load_spec(ct, err) < 0)
+	if (store_need_spec(ct, err) < 0)
 		return -1;
 	if (ct->record.spec.linux_.namespaces[SPEC_NS_USER].given)
 		return 0;

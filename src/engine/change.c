@@ -23,7 +23,7 @@ int change_begin(struct container *ct, struct err *err)
 		return -1;
 	container_done(ct);
 	*ct = now;
-	return store_load_spec(ct, err) < 0 ? -1 : take_fd(lock_fd);
+	return store_need_spec(ct, err) < 0 ? -1 : take_fd(lock_fd);
 }
 
 int engine_rename(struct container *ct, const char *name, struct err *err)

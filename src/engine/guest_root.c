@@ -265,7 +265,7 @@ static int open_stopped(struct container *ct, struct guest_root *ret, struct err
 		return refuse_kept(ct, err);
 	if (ct->status == CT_DEAD && engine_repair_locked(ct, err) < 0)
 		return -1;
-	return ct->store->user ? store_load_spec(ct, err) : compose_stopped(ct, ret, err);
+	return ct->store->user ? store_need_spec(ct, err) : compose_stopped(ct, ret, err);
 }
 
 int guest_root_open(struct container *ct, struct guest_root *ret, struct err *err)

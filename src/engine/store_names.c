@@ -130,7 +130,7 @@ int store_rename(struct container *ct, const char *name, struct err *err)
 	char *old = ct->record.name, *copy;
 	struct err undoing = ERR_INIT;
 
-	if (store_check_name(name, err) < 0 || store_load_spec(ct, err) < 0 ||
+	if (store_check_name(name, err) < 0 || store_need_spec(ct, err) < 0 ||
 	    store_end_rename(ct, err) < 0 || journal_rename(ct, name, err) < 0 ||
 	    fail_point("rename.journal", err) < 0)
 		return -1;
