@@ -316,7 +316,7 @@ A /srv/new"
 	[[ $stderr == *'takes root'* ]]
 	exits 125 mine run --rm --userns keep-id "$IMAGE" true
 	[[ $stderr == *'no id range'* ]]
-	exits 125 "$PROGRAMS/insula" run --rm --userns keep-id "$IMAGE" true
+	exits 125 "$PROGRAMS/insula" --root "$E2E_STATE/lib" --runroot "$E2E_STATE/run" run --rm --userns keep-id "$IMAGE" true
 	[[ $stderr == *'ordinary user'* ]]
 	[ -z "$(mine ps -aq)" ]
 }

@@ -44,7 +44,7 @@ told() {
 	[ "$output" = "$expected" ] || fail "for $2 expected: $expected"
 	[ -z "$stderr" ] || fail "there is something on the standard error"
 	[ "$(find "$B" | sort)" = "$before" ] || fail "something was made"
-	stderr=$("$INSULA_BIN/insula-runtime" --runroot "$E2E_STATE/run" run --bundle "$B" "${E2E_STATE##*.}" \
+	stderr=$("$INSULA_BIN/insula-runtime" --root "$E2E_STATE/oci" --runroot "$E2E_STATE/run" run --bundle "$B" "${E2E_STATE##*.}" \
 		2>&1 >/dev/null </dev/null) && status=0 || status=$?
 	if [ "$1" -eq 0 ]; then
 		[ "$status" -eq 0 ] || fail "validated, and does not run: $2"
