@@ -218,9 +218,9 @@ refused() {
 	[ "$(state)" = "$before" ] || fail "something was made: $(state)"
 }
 
-# eventually SECONDS COMMAND...: it succeeds within that time.
+# eventually SECONDS COMMAND...: it succeeds within that time, or what the guest needs for as much.
 eventually() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${INSULA_TEST_SLOW:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || fail "did not happen: $*" || return
