@@ -26,6 +26,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "engine/keeper.h"
@@ -142,7 +143,9 @@ static int attach_init(struct attach *a, int fd, const struct attach_options *op
 	/* The size first: programs ask for it as soon as they start. */
 	if (watch_signals(a, err) < 0 || make_raw(a, err) < 0 || send_size(a, err) < 0)
 		return -1;
-	return tell(a, KEEPER_ATTACH, (int64_t)options->replay, NULL, 0, err);
+	if (tell(a, KEEPER_ATTACH, (int64_t)options->replay, NULL, 0, err) < 0)
+		return -1;
+	return fail_point("attach.joined", err);
 }
 
 /* ---- signals ---- */

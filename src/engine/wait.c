@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/loop.h"
 #include "base/own.h"
 #include "engine/keeper.h"
@@ -145,6 +146,8 @@ int engine_wait_for(const struct container *which, unsigned int conditions, int6
 				       : err_set(err, ERR_NOT_FOUND, 0,
 						 "container '%s' has ended and was removed",
 						 which->record.name);
+		if (fail_point("wait.again", err) < 0)
+			return -1;
 		pause_ms(interval_ms);
 	}
 }

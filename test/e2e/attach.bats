@@ -8,7 +8,11 @@ load helpers
 
 setup_file() { file_setup; }
 teardown_file() { file_teardown; }
-setup() { e2e_setup; }
+setup() {
+	needs_failpoints
+	e2e_setup
+	POINTS=$E2E_STATE/points
+}
 teardown() {
 	# shellcheck disable=SC2046  # pids
 	[ -z "$(jobs -p)" ] || kill $(jobs -p) 2>/dev/null || true
@@ -18,6 +22,24 @@ teardown() {
 # talker NAME FLAG... SCRIPT: a container that runs a shell script in the background.
 talker() {
 	insula run -d --name "${@:1:$#-1}" "$E2E_IMAGE" sh -c "${@: -1}" >/dev/null
+}
+
+# visited POINT [TIMES]: whether commands with INSULA_FAIL_LOG=$POINTS have been there, so that a test knows
+# that one in the background has come to where something is to happen to it.
+visited() {
+	[ "$(grep -c "^$1 " "$POINTS")" -ge "${2:-1}" ]
+}
+
+# attached OPTION... NAME: attach, to be put in the background.
+attached() {
+	INSULA_FAIL_LOG=$POINTS exec "$INSULA_BIN/insula" attach "$@"
+}
+
+# once_it_waits COMMAND...: run that as soon as the 'wait' that follows has seen that it has to.
+once_it_waits() {
+	export INSULA_FAIL_LOG=$POINTS
+	: >"$POINTS"
+	(eventually 20 visited wait.again && "$@" >/dev/null) &
 }
 
 # ---- attach ----
@@ -32,9 +54,10 @@ talker() {
 }
 
 @test "attach: what stood on the screen is replayed once, not the whole log" {
-	talker one -t 'for i in $(seq 1000); do echo line $i; done; printf "prompt> "; sleep 600'
+	talker one -it 'for i in $(seq 1000); do echo line $i; done; printf "prompt> "; sleep 600'
 	eventually 5 said one prompt
 	run pty --expect 'prompt> ' --send '\x10\x11' -- "$INSULA_BIN/insula" attach one
+	[ "$status" -eq 0 ] || fail
 	contains 'line 1000'
 	lacks 'line 1'$'\r'
 	[ "$(grep -c 'prompt>' <<<"$output")" -eq 1 ] || fail
@@ -74,12 +97,12 @@ talker() {
 @test "attach: several clients see all of it, and any may type" {
 	talker one -i 'while read -r l; do echo "got $l"; done'
 	for i in 1 2 3; do
-		"$INSULA_BIN/insula" attach --no-stdin one >"$BATS_TEST_TMPDIR/out$i" &
+		attached --no-stdin one >"$BATS_TEST_TMPDIR/out$i" &
 	done
 	mkfifo "$BATS_TEST_TMPDIR/in"
-	"$INSULA_BIN/insula" attach one <"$BATS_TEST_TMPDIR/in" >"$BATS_TEST_TMPDIR/out4" &
+	attached one <"$BATS_TEST_TMPDIR/in" >"$BATS_TEST_TMPDIR/out4" &
 	exec 7>"$BATS_TEST_TMPDIR/in"
-	sleep 0.3
+	eventually 20 visited attach.joined 4
 	seq 500 >&7
 	eventually 10 grep -q 'got 500' "$BATS_TEST_TMPDIR/out4"
 	exec 7>&-
@@ -104,24 +127,24 @@ talker() {
 @test "attach: signals are the container's, unless --sig-proxy=false" {
 	talker one 'trap "exit 44" TERM; echo ready; while :; do sleep 0.1; done'
 	eventually 5 said one ready
-	"$INSULA_BIN/insula" attach --sig-proxy=false one &
+	attached --sig-proxy=false one &
 	local attached=$!
-	sleep 0.5
+	eventually 20 visited attach.joined
 	kill -TERM $attached
 	wait $attached && fail || [ $? -eq 143 ] || fail
 	[ "$(field one status)" = running ] || fail
-	"$INSULA_BIN/insula" attach one &
+	attached one &
 	attached=$!
-	sleep 0.5
+	eventually 20 visited attach.joined 2
 	kill -TERM $attached
 	wait $attached && fail || [ $? -eq 44 ]
 }
 
 @test "attach: the death of the keeper is an end, and one that does not run is refused" {
 	talker one 'sleep 600'
-	"$INSULA_BIN/insula" attach one 2>"$BATS_TEST_TMPDIR/err" &
+	attached one 2>"$BATS_TEST_TMPDIR/err" &
 	local attached=$!
-	sleep 0.5
+	eventually 20 visited attach.joined
 	kill -9 "$(detail one .State.KeeperPid)"
 	wait $attached && fail || [ $? -eq 125 ] || fail
 	grep -q keeper "$BATS_TEST_TMPDIR/err" || fail
@@ -247,21 +270,22 @@ counter() {
 # ---- wait ----
 
 @test "wait --condition: running, paused, created, stopped, exited, removed" {
-	insula create --name one "$E2E_IMAGE" sh -c 'sleep 0.6; exit 5' >/dev/null
+	insula create --name one "$E2E_IMAGE" sh -c 'while [ ! -e /go ]; do sleep 0.05; done; exit 5' >/dev/null
 	ok insula wait --condition created one
 	shows -1
-	(sleep 0.3 && insula start one >/dev/null) &
+	once_it_waits insula start one
 	ok timeout 20 "$INSULA_BIN/insula" wait --condition running --interval 10ms one
 	shows -1
+	insula exec one touch /go
 	ok timeout 20 "$INSULA_BIN/insula" wait one
 	shows 5
 	ok insula wait --condition stopped --condition running one
 	shows 5
-	(sleep 0.3 && insula rm one >/dev/null) &
+	once_it_waits insula rm one
 	ok timeout 20 "$INSULA_BIN/insula" wait --condition removed one
 	shows -1
 	talker two 'sleep 600'
-	(sleep 0.3 && insula pause two >/dev/null) &
+	once_it_waits insula pause two
 	ok timeout 20 "$INSULA_BIN/insula" wait --condition paused two
 	wait
 }
@@ -269,11 +293,11 @@ counter() {
 @test "wait: one that is not started yet is waited for; one that goes is an error" {
 	insula create --name one "$E2E_IMAGE" sh -c 'exit 9' >/dev/null
 	refused 125 "was never started" insula wait one
-	(sleep 0.3 && insula start one >/dev/null) &
+	once_it_waits insula start one
 	ok timeout 20 "$INSULA_BIN/insula" wait --condition exited one
 	shows 9
 	insula create --name two "$E2E_IMAGE" true >/dev/null
-	(sleep 0.3 && insula rm two >/dev/null) &
+	once_it_waits insula rm two
 	exits 125 timeout 20 "$INSULA_BIN/insula" wait --condition exited two
 	[[ $stderr == *"cannot wait for"* ]] || fail
 	wait

@@ -101,7 +101,7 @@ offers() {
 	made_for fish
 	fish -n "$script"
 	run env HOME="$BATS_TEST_TMPDIR" fish -c "source $script; complete -C 'insula ps --sort '"
-	[[ $output == *host* && $output == *private* ]]
+	[[ $output == *created* && $output == *status* ]]
 	run env HOME="$BATS_TEST_TMPDIR" fish -c "source $script; complete -C 'insula inspe'"
 	[[ $output == inspect* ]]
 }
