@@ -25,7 +25,6 @@
 #include "runtime/place.h"
 #include "runtime/update.h"
 
-#define own_spec __attribute__((cleanup(live_spec_done)))
 #define PIDS_MAX 4096
 #define HOLDERS_SHOWN 8
 
@@ -46,13 +45,57 @@ static const char *access_of(const struct spec *spec, size_t i)
 	return rule < 0 ? "" : spec->linux_.resources.devices[rule].access;
 }
 
-/* As the record has them by now. */
-static int apply_rules(const struct container *ct, struct err *err)
+/* Whether a rule is that of a device which what runs has not yet. */
+static bool comes_later(const struct live_change *c, long rule)
 {
-	const struct cgroup_resources *recorded = &ct->record.spec.linux_.resources;
+	const struct spec *spec = &c->ct->record.spec;
+
+	for (size_t i = 0; i < spec->linux_.device_count; i++) {
+		const struct live_entry *e = live_state_find(&c->state, LIVE_DEVICE,
+							     spec->linux_.devices[i].path);
+
+		if (e && e->standing == LIVE_NEXT && spec_device_rule(spec, i) == rule)
+			return true;
+	}
+	return false;
+}
+
+static struct cgroup_device rule_of(const struct live_entry *e)
+{
+	struct cgroup_device rule = {
+		.allow = true, .type = *e->type, .major = e->major, .minor = e->minor};
+
+	strncpy(rule.access, e->access, sizeof rule.access - 1);
+	return rule;
+}
+
+/* What the record has by now, without what comes at the next start, and with what is there until the end. NULL
+ * without memory. */
+static struct cgroup_device *rules_in_force(const struct live_change *c, size_t *ret_count)
+{
+	const struct cgroup_resources *recorded = &c->ct->record.spec.linux_.resources;
+	const struct live_entry *entries = c->state.entries.items;
+	size_t most = recorded->device_count + c->state.entries.count + 1, count = 0;
+	struct cgroup_device *rules = calloc(most, sizeof *rules);
+
+	for (size_t i = 0; rules && i < recorded->device_count; i++)
+		if (!comes_later(c, (long)i))
+			rules[count++] = recorded->devices[i];
+	for (size_t i = 0; rules && i < c->state.entries.count; i++)
+		if (entries[i].kind == LIVE_DEVICE && entries[i].standing != LIVE_NEXT &&
+		    find_recorded(c->ct, entries[i].target) < 0)
+			rules[count++] = rule_of(&entries[i]);
+	*ret_count = count;
+	return rules;
+}
+
+static int apply_rules(const struct live_change *c, struct err *err)
+{
+	const struct container *ct = c->ct;
 	own(cgroup_host) struct cgroup_host host = {0};
 	own(strv) struct strv warnings = STRV_INIT;
 	own_free char *name = NULL, *unit = NULL;
+	own_free struct cgroup_device *rules = NULL;
 	struct cgroup_resources asked;
 
 	if (ct->store->user)
@@ -68,8 +111,10 @@ static int apply_rules(const struct container *ct, struct err *err)
 					   .path = name,
 					   .unit = strstr(name, unit) ? unit : NULL};
 	cgroup_resources_init(&asked);
-	asked.devices = recorded->devices;
-	asked.device_count = recorded->device_count;
+	rules = rules_in_force(c, &asked.device_count);
+	if (!rules)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot make device rules");
+	asked.devices = rules;
 	return runtime_update(&place, &host, &asked, ct->record.strict, &warnings, err);
 }
 
@@ -77,37 +122,25 @@ static int apply_rules(const struct container *ct, struct err *err)
 
 static int add_node(struct live_change *c, struct err *err)
 {
-	own_spec struct spec spec = {0};
-	struct proc init = PROC_INIT;
-	struct runtime_live live = {.spec = &spec, .init = &init};
-	int status = live_spec(c->ct, NULL, &spec, NULL, err);
+	own(live_target) struct live_target t = LIVE_TARGET_INIT;
 
-	if (status == 0)
-		status = proc_open(&init, c->ct->state.init_pid, c->ct->state.init_start, err);
-	if (status == 0)
-		status = runtime_live_node(&live, c->added, live_change_note, c, err);
-	proc_forget(&init);
-	return status;
+	if (live_target_open(&t, c->ct, NULL, err) < 0)
+		return -1;
+	return runtime_live_node(&t.live, c->added, live_change_note, c, err);
 }
 
 /* Lazily: a node that is open is in use, and its mount would be. */
 static int remove_node(struct live_change *c, const struct spec_device *d, struct err *err)
 {
 	const struct live_entry *e = live_state_find(&c->state, LIVE_DEVICE, d->path);
-	const struct mount_identity identity = e ? live_entry_identity(e)
-						 : (struct mount_identity){0};
-	own_spec struct spec spec = {0};
-	struct proc init = PROC_INIT;
-	struct runtime_live live = {.spec = &spec, .init = &init};
-	int status = live_spec(c->ct, NULL, &spec, NULL, err);
+	own(live_target) struct live_target t = LIVE_TARGET_INIT;
 
-	if (status == 0)
-		status = proc_open(&init, c->ct->state.init_pid, c->ct->state.init_start, err);
-	if (status == 0)
-		status = e ? runtime_live_unmount(&live, &identity, d, true, err)
-			   : runtime_live_remove_node(&live, d, err);
-	proc_forget(&init);
-	return status;
+	if (live_target_open(&t, c->ct, NULL, err) < 0)
+		return -1;
+	if (!e || e->standing != LIVE_ADDED)
+		return runtime_live_remove_node(&t.live, d, err);
+	const struct mount_identity identity = live_entry_identity(e);
+	return runtime_live_unmount(&t.live, &identity, d, true, err);
 }
 
 /* The last device of the record is none of it any more, nor of what runs. */
@@ -120,14 +153,14 @@ static void take_back(struct live_change *c)
 		live_change_drop(c, false, &ignored);
 	spec_remove_device(spec, spec->linux_.device_count - 1);
 	if (c->now)
-		apply_rules(c->ct, &ignored);
+		apply_rules(c, &ignored);
 }
 
 static int add_now(struct live_change *c, struct err *err)
 {
 	if (!c->now)
 		return 0;
-	if (apply_rules(c->ct, err) < 0)
+	if (apply_rules(c, err) < 0)
 		return err_wrap(err, "device rules");
 	return fail_point("live.ruled", err) < 0 ? -1 : add_node(c, err);
 }
@@ -207,7 +240,7 @@ static int not_found(struct err *err)
  * the rule's. What the kernel keeps from its start, and an ordinary user's, who has no rules, is an error. */
 static int let_node_stay(const struct live_change *c, const struct err *why, struct err *err)
 {
-	bool stays = c->entry || why->kind == ERR_EXISTS;
+	bool stays = (c->entry && c->entry->standing == LIVE_ADDED) || why->kind == ERR_EXISTS;
 
 	if (!stays || c->ct->store->user || why->kind == ERR_STATE) {
 		*err = *why;
@@ -227,7 +260,7 @@ static int remove_now(struct live_change *c, long i, struct err *err)
 
 	if (e && e->standing == LIVE_NEXT)
 		return live_change_drop(c, recorded, err);
-	if (i < 0 && (!e || e->standing != LIVE_ADDED))
+	if (i < 0 && !e)
 		return not_found(err);
 	if (i >= 0)
 		d = c->ct->record.spec.linux_.devices[i];
@@ -242,7 +275,7 @@ static int remove_now(struct live_change *c, long i, struct err *err)
 		return -1;
 	if (i >= 0)
 		spec_remove_device(&c->ct->record.spec, (size_t)i);
-	if (fail_point("live.detached", err) < 0 || apply_rules(c->ct, err) < 0)
+	if (fail_point("live.detached", err) < 0 || apply_rules(c, err) < 0)
 		return -1;
 	d.path = (char *)c->target;
 	say_who_holds(c->ct, &d);

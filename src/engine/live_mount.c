@@ -17,8 +17,6 @@
 #include "engine/request.h"
 #include "runtime/live.h"
 
-#define own_spec __attribute__((cleanup(live_spec_done)))
-
 static long find_recorded(const struct container *ct, const char *destination)
 {
 	const struct spec *spec = &ct->record.spec;
@@ -76,38 +74,24 @@ static int unmount(const struct container *ct, const struct live_entry *e, bool 
 		   struct err *err)
 {
 	const struct mount_identity identity = live_entry_identity(e);
-	own_spec struct spec spec = {0};
-	struct proc init = PROC_INIT;
-	struct runtime_live live = {.spec = &spec, .init = &init};
-	int status = live_spec(ct, NULL, &spec, NULL, err);
+	own(live_target) struct live_target t = LIVE_TARGET_INIT;
 
-	if (status == 0)
-		status = proc_open(&init, ct->state.init_pid, ct->state.init_start, err);
-	if (status == 0)
-		status = runtime_live_unmount(&live, &identity, NULL, lazy, err);
-	proc_forget(&init);
-	return status;
+	if (live_target_open(&t, ct, NULL, err) < 0)
+		return -1;
+	return runtime_live_unmount(&t.live, &identity, NULL, lazy, err);
 }
 
 static int mount_now(struct live_change *c, struct err *err)
 {
-	own_spec struct spec spec = {0};
-	struct spec_mount m;
-	struct proc init = PROC_INIT;
-	struct runtime_live live = {.spec = &spec, .init = &init};
-	int status = live_spec(c->ct, c->mount, &spec, &m, err);
+	own(live_target) struct live_target t = LIVE_TARGET_INIT;
+	struct err ignored = ERR_INIT;
 
-	if (status == 0)
-		status = proc_open(&init, c->ct->state.init_pid, c->ct->state.init_start, err);
-	if (status == 0)
-		status = runtime_live_mount(&live, live_change_note, c, err);
-	proc_forget(&init);
-	if (status < 0 && c->entry) {
-		struct err ignored = ERR_INIT;
-
+	if (live_target_open(&t, c->ct, c->mount, err) == 0 &&
+	    runtime_live_mount(&t.live, live_change_note, c, err) == 0)
+		return 0;
+	if (c->entry)
 		live_change_drop(c, false, &ignored);
-	}
-	return status;
+	return -1;
 }
 
 /* Not in force yet: at the next start. */

@@ -267,36 +267,49 @@ static int shift_maps(const struct spec_idmaps *from, uint32_t base, struct spec
 	return 0;
 }
 
-void live_spec_done(struct spec *s)
+void live_target_done(struct live_target *t)
 {
-	free(s->linux_.uid_maps.items);
-	free(s->linux_.gid_maps.items);
-	if (s->mount_count) {
-		free(s->mounts->uid_maps.items);
-		free(s->mounts->gid_maps.items);
-	}
+	free(t->spec.linux_.uid_maps.items);
+	free(t->spec.linux_.gid_maps.items);
+	free(t->mount.uid_maps.items);
+	free(t->mount.gid_maps.items);
+	proc_forget(&t->init);
 }
 
-int live_spec(const struct container *ct, const struct spec_mount *m, struct spec *ret,
-	      struct spec_mount *ret_mount, struct err *err)
+static int set_maps(struct spec_linux *linux_, uint32_t base, struct err *err)
 {
-	const struct spec *recorded = &ct->record.spec;
-	uint32_t base = ct->state.id_base;
-
-	spec_init(ret);
-	memcpy(ret->linux_.namespaces, recorded->linux_.namespaces, sizeof ret->linux_.namespaces);
-	if (base && (spec_add_idmap(&ret->linux_.uid_maps, 0, base, ID_RANGE_SIZE, err) < 0 ||
-		     spec_add_idmap(&ret->linux_.gid_maps, 0, base, ID_RANGE_SIZE, err) < 0))
-		return -1;
-	if (!m)
+	if (!base)
 		return 0;
-	*ret_mount = *m;
-	ret_mount->uid_maps = ret_mount->gid_maps = (struct spec_idmaps){0};
-	ret->mounts = ret_mount;
-	ret->mount_count = 1;
-	return shift_maps(&m->uid_maps, base, &ret_mount->uid_maps, err) < 0
-		       ? -1
-		       : shift_maps(&m->gid_maps, base, &ret_mount->gid_maps, err);
+	if (spec_add_idmap(&linux_->uid_maps, 0, base, ID_RANGE_SIZE, err) < 0)
+		return -1;
+	return spec_add_idmap(&linux_->gid_maps, 0, base, ID_RANGE_SIZE, err);
+}
+
+static int set_mount(struct live_target *t, const struct spec_mount *m, uint32_t base,
+		     struct err *err)
+{
+	t->mount = *m;
+	t->mount.uid_maps = t->mount.gid_maps = (struct spec_idmaps){0};
+	t->spec.mounts = &t->mount;
+	t->spec.mount_count = 1;
+	if (shift_maps(&m->uid_maps, base, &t->mount.uid_maps, err) < 0)
+		return -1;
+	return shift_maps(&m->gid_maps, base, &t->mount.gid_maps, err);
+}
+
+int live_target_open(struct live_target *t, const struct container *ct, const struct spec_mount *m,
+		     struct err *err)
+{
+	const struct spec_linux *recorded = &ct->record.spec.linux_;
+	struct spec_linux *linux_ = &t->spec.linux_;
+
+	spec_init(&t->spec);
+	t->live = (struct runtime_live){.spec = &t->spec, .init = &t->init};
+	memcpy(linux_->namespaces, recorded->namespaces, sizeof linux_->namespaces);
+	if (set_maps(linux_, ct->state.id_base, err) < 0 ||
+	    (m && set_mount(t, m, ct->state.id_base, err) < 0))
+		return -1;
+	return proc_open(&t->init, ct->state.init_pid, ct->state.init_start, err);
 }
 
 int live_without_flag(struct err *err)

@@ -8,6 +8,7 @@
 
 #include "engine/live.h"
 #include "kernel/mount.h"
+#include "runtime/live.h"
 
 #define LIVE_MAX 256 /* entries */
 
@@ -86,10 +87,23 @@ int live_change_drop(struct live_change *c, bool recorded, struct err *err);
 const char *live_standing_text(bool running, bool recorded, const struct live_entry *e, bool there);
 /* Is an entry's mount in the container? */
 bool live_is_there(const struct container *ct, const struct live_entry *e);
-/* The specification of what is made live: namespaces and ids of the container as it runs. */
-int live_spec(const struct container *ct, const struct spec_mount *m, struct spec *ret,
-	      struct spec_mount *ret_mount, struct err *err);
-void live_spec_done(struct spec *s);
+/* A container as it runs, for runtime/live.h: namespaces, ids and first process, and the mount that is to be made,
+ * if any. Not to be copied: it points into itself. */
+struct live_target {
+	struct spec spec;
+	struct spec_mount mount;
+	struct proc init;
+	struct runtime_live live;
+};
+
+#define LIVE_TARGET_INIT \
+	{ \
+		.init = PROC_INIT \
+	}
+
+int live_target_open(struct live_target *t, const struct container *ct, const struct spec_mount *m,
+		     struct err *err);
+void live_target_done(struct live_target *t);
 /* "--volume: " is not what was typed. */
 int live_without_flag(struct err *err);
 

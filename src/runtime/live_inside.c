@@ -220,9 +220,9 @@ static int unlink_place(struct live *l, struct err *err)
 	if (become_root(l, err) < 0)
 		return -1;
 	own_fd int dir_fd = start_node_parent(&l->start, l->device, &name, err);
-	if (dir_fd < 0 || fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISREG(st.st_mode) || st.st_size != 0 || unlinkat(dir_fd, name, 0) < 0)
-		return 0;
+	if (dir_fd >= 0 && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISREG(st.st_mode) && st.st_size == 0)
+		unlinkat(dir_fd, name, 0);
 	return 0;
 }
 

@@ -58,7 +58,7 @@ box() {
 @test "run --tty: a terminal" {
 	local command
 	mapfile -t command < <(words box --rm --tty "$IMAGE" one sh)
-	exits 9 at_terminal --size 33x101 --expect '# ' --send 'tty; stty size\r' --expect '33 101' \
+	exits 9 at_terminal --size 33x101 --expect '# ' --send 'tty; until stty size | grep 33.101; do sleep 0.1; done\r' --expect '33 101' \
 		--send 'exit 9\r' -- "${command[@]}"
 	contains /dev/pts/0
 }
@@ -107,7 +107,7 @@ box() {
 	local command
 	ok box -d "$IMAGE" here sleep 1000
 	mapfile -t command < <(words ctr tasks exec --tty --exec-id t1 here sh)
-	exits 3 at_terminal --size 30x90 --expect '# ' --send 'tty; stty size\r' --expect '30 90' \
+	exits 3 at_terminal --size 30x90 --expect '# ' --send 'tty; until stty size | grep 30.90; do sleep 0.1; done\r' --expect '30 90' \
 		--send 'exit 3\r' -- "${command[@]}"
 	contains /dev/pts/0
 }

@@ -95,7 +95,7 @@ said() {
 @test "run -it: a terminal" {
 	local command
 	mapfile -t command < <(words box --rm -it box sh)
-	exits 9 at_terminal --size 33x101 --expect '# ' --send 'tty; stty size\r' --expect '33 101' \
+	exits 9 at_terminal --size 33x101 --expect '# ' --send 'tty; until stty size | grep 33.101; do sleep 0.1; done\r' --expect '33 101' \
 		--send 'exit 9\r' -- "${command[@]}"
 	contains /dev/pts/0
 }

@@ -77,7 +77,7 @@ libpod_file() {
 @test "run -it: a terminal of the size of ours, which follows it" {
 	local command
 	mapfile -t command < <(words box --rm -it box sh)
-	exits 9 at_terminal --size 33x101 --expect '# ' --send 'tty; stty size\r' --expect '33 101' \
+	exits 9 at_terminal --size 33x101 --expect '# ' --send 'tty; until stty size | grep 33.101; do sleep 0.1; done\r' --expect '33 101' \
 		--resize 44x99 --send 'sleep 1; stty size\r' --expect '44 99' \
 		--send 'exit 9\r' -- "${command[@]}"
 	contains /dev/pts/0
@@ -256,7 +256,7 @@ libpod_file() {
 	local command
 	ok box -d --name here box sleep 1000
 	mapfile -t command < <(words podman exec -it here sh)
-	exits 3 at_terminal --size 30x90 --expect '# ' --send 'tty; stty size\r' --expect '30 90' \
+	exits 3 at_terminal --size 30x90 --expect '# ' --send 'tty; until stty size | grep 30.90; do sleep 0.1; done\r' --expect '30 90' \
 		--send 'exit 3\r' -- "${command[@]}"
 	contains /dev/pts/0
 }

@@ -270,6 +270,7 @@ podman_state() {
 	podman inspect --format "{{.State.$2}}" "$1"
 }
 
+# An engine may set the size a moment after the command has begun: ask until it is right.
 at_terminal() {
 	"$E2E_DIR/pty" --timeout 60 "$@"
 }

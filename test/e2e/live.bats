@@ -402,6 +402,27 @@ opens() {
 	opens /dev/kmsg
 }
 
+@test "what is there until the end keeps its rule when others come and go, and what comes later has none yet" {
+	mknod -m 666 "$E2E_STATE/node" c 1 11
+	web --device /dev/zero:/dev/first -v "$E2E_STATE/node:/srv/node:dev"
+	ok insula devices add --next-start web /dev/kmsg:/dev/later
+	ok insula devices add web /dev/full:/dev/other
+	run ! opens /srv/node
+	ok insula devices add --temporary web /dev/kmsg:/dev/short
+	ok insula devices remove --next-start web /dev/first
+	ok insula devices remove web /dev/other
+	opens /dev/short
+	opens /dev/first
+	ok insula update --memory 200m web
+	opens /dev/short
+	ok insula devices remove web /dev/short
+	run ! opens /srv/node
+	# nor does it have to stay until the end
+	ok insula devices remove web /dev/first
+	run ! inside ls /dev/first
+	[ "$(there)" = "/dev/later at the next start" ]
+}
+
 @test "no other device is refused for a moment while rules change" {
 	web
 	ok insula exec -d web sh -c 'touch /tmp/on; while [ -e /tmp/on ]; do
