@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -330,13 +331,13 @@ int mount_unmount_path(const char *target, struct err *err)
 
 /* A mount of proc shows the pid namespace that its maker was born in. Who has entered one for his children
  * needs a right over his own to take that back, which an ordinary user does not have; so it is a first
- * helper that enters, and a second one, its child, that mounts. Both share our memory and descriptors. */
+ * helper that enters, and a second one, its child, that mounts. Both share our descriptors and, of our memory, this. */
 struct proc_helper {
 	int pidfd;
 	const char *source;
 	const struct strv *options;
 	uint64_t attrs;
-	struct err *err;
+	struct err err;
 	char *stack_top; /* of the second */
 	int mount_fd;
 };
@@ -358,7 +359,7 @@ static int mount_from_inside(void *data)
 	struct proc_helper *h = data;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	h->mount_fd = mount_new("proc", h->source, h->options, 0, h->attrs, h->err);
+	h->mount_fd = mount_new("proc", h->source, h->options, 0, h->attrs, &h->err);
 	_exit(EXIT_SUCCESS);
 }
 
@@ -368,25 +369,42 @@ static int enter_for_children(void *data)
 	struct proc second = PROC_INIT;
 
 	if (setns(h->pidfd, CLONE_NEWPID) < 0)
-		err_errno(h->err, "cannot enter the pid namespace of the container");
-	else if (ns_spawn_sharing(mount_from_inside, h, h->stack_top, &second, h->err) == 0)
+		err_errno(&h->err, "cannot enter the pid namespace of the container");
+	else if (ns_spawn_beside(mount_from_inside, h, h->stack_top, &second, &h->err) == 0)
 		await_helper(&second);
 	_exit(EXIT_SUCCESS);
 }
 
-static int proc_by_helper(struct proc_helper *h)
+/* As proc_by_helper(), with what the helpers and we have in common. */
+static int let_mount(struct proc_helper *h, struct err *err)
 {
 	_Alignas(16) char stacks[2][HELPER_STACK];
 	struct proc first = PROC_INIT;
 
-	h->mount_fd = -1;
 	h->stack_top = stacks[1] + HELPER_STACK;
-	if (ns_spawn_sharing(enter_for_children, h, stacks[0] + HELPER_STACK, &first, h->err) < 0)
+	if (ns_spawn_beside(enter_for_children, h, stacks[0] + HELPER_STACK, &first, err) < 0)
 		return -1;
 	await_helper(&first);
-	if (h->mount_fd < 0 && !*h->err->message)
-		err_set(h->err, ERR_IO, 0, "a process of ours that mounts proc was killed");
-	return h->mount_fd;
+	if (h->mount_fd >= 0)
+		return h->mount_fd;
+	if (!*h->err.message)
+		return err_set(err, ERR_IO, 0, "a process of ours that mounts proc was killed");
+	*err = h->err;
+	return -1;
+}
+
+static int proc_by_helper(const struct proc_helper *what, struct err *err)
+{
+	struct proc_helper *h = mmap(NULL, sizeof(*h), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int fd;
+
+	if (h == MAP_FAILED)
+		return err_errno(err, "cannot prepare a process that mounts proc");
+	*h = *what;
+	fd = let_mount(h, err);
+	munmap(h, sizeof(*h));
+	return fd;
 }
 
 int mount_proc_of(int pidfd, pid_t pid, int host_proc_fd, const char *source,
@@ -405,7 +423,9 @@ int mount_proc_of(int pidfd, pid_t pid, int host_proc_fd, const char *source,
 							    .source = source,
 							    .options = options,
 							    .attrs = attrs,
-							    .err = err});
+							    .err = ERR_INIT,
+							    .mount_fd = -1},
+				      err);
 	if (fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source, 0) < 0)
 		return context_error(fs_fd, "proc", "set the source of ", err);
 	if (set_options(fs_fd, "proc", options, err) < 0)

@@ -254,15 +254,26 @@ int ns_raise_loopback(struct err *err)
 	return 0;
 }
 
-int ns_spawn_sharing(int (*fn)(void *data), void *data, void *stack_top, struct proc *ret,
-		     struct err *err)
+static int spawn(int shared, int (*fn)(void *data), void *data, void *stack_top, struct proc *ret,
+		 struct err *err)
 {
 	int pidfd = -1;
-	pid_t pid = clone(fn, stack_top, CLONE_VM | CLONE_FILES | CLONE_PIDFD | SIGCHLD, data,
-			  &pidfd);
+	pid_t pid = clone(fn, stack_top, shared | CLONE_PIDFD | SIGCHLD, data, &pidfd);
 
 	if (pid < 0)
 		return err_errno(err, "cannot make a process");
 	*ret = (struct proc){.pid = pid, .pidfd = pidfd};
 	return 0;
+}
+
+int ns_spawn_sharing(int (*fn)(void *data), void *data, void *stack_top, struct proc *ret,
+		     struct err *err)
+{
+	return spawn(CLONE_VM | CLONE_FILES, fn, data, stack_top, ret, err);
+}
+
+int ns_spawn_beside(int (*fn)(void *data), void *data, void *stack_top, struct proc *ret,
+		    struct err *err)
+{
+	return spawn(CLONE_FILES, fn, data, stack_top, ret, err);
 }

@@ -36,6 +36,10 @@ int ns_write_maps(int proc_fd, pid_t pid, const struct id_map *uids, size_t uid_
 struct proc;
 int ns_spawn_sharing(int (*fn)(void *data), void *data, void *stack_top, struct proc *ret,
 		     struct err *err);
+/* The same without the memory, for who may have a time namespace for his children that is not his own: the kernel
+ * refuses to share memory across the two (copy_namespaces(), EINVAL). */
+int ns_spawn_beside(int (*fn)(void *data), void *data, void *stack_top, struct proc *ret,
+		    struct err *err);
 
 /* Give up setgroups(2) in the user namespace of a process (0: ours), which has no map yet: then our own group
  * may be mapped by ourselves. */

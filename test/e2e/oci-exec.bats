@@ -420,6 +420,16 @@ stuck() {
 	[ "${output%%.*}" -gt 1000000 ] || fail
 }
 
+@test "oci exec: a time namespace, where proc is mounted by a helper, as on Linux 6.1" {
+	needs_failpoints
+	[ -e /proc/self/ns/time ] || skip "no time namespaces here"
+	export INSULA_FAIL=mount.pidns=error:EINVAL
+	running '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {boottime: {secs: 1000000}}'
+	unset INSULA_FAIL
+	inside cat /proc/uptime
+	[ "${output%%.*}" -gt 1000000 ] || fail
+}
+
 # ---- what it must not do ----
 
 @test "oci exec: into one that is created, paused or stopped" {
