@@ -275,9 +275,9 @@ busybox_root() {
 	mkdir -p "$root"/{bin,sbin,etc,proc,sys,dev,root,home,srv,usr/bin,var/log,run}
 	mkdir -m 1777 "$root/tmp" "$root/var/tmp"
 	cp "$busybox" "$root/bin/busybox"
-	"$root/bin/busybox" --list | while read -r applet; do
-		[ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
-	done
+	# Not with ln, hundreds of times: in the emulated guest that is ten seconds for each file.
+	"$root/bin/busybox" --list | grep -vx busybox |
+		perl -e 'while (<STDIN>) { chomp; symlink "busybox", "$ARGV[0]/$_" or die }' "$root/bin"
 	printf '%s\n' root:x:0:0:root:/root:/bin/sh daemon:x:1:1::/:/bin/false \
 		user:x:1000:1000::/home:/bin/sh nobody:x:65534:65534::/:/bin/false >"$root/etc/passwd"
 	printf '%s\n' root:x:0: daemon:x:1: wheel:x:10:user user:x:1000: extra:x:2000:user,root \

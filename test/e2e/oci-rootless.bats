@@ -328,8 +328,7 @@ in_userns() {
 	chown -R 700000:700000 "$BUNDLE/rootfs"
 	cat >"$nested" <<-'EOF'
 		unshare --user --pid --fork --kill-child sleep 60 >/dev/null 3>&- &
-		sleep 0.5
-		pod=$(cat /proc/$!/task/$!/children | tr -d " ")
+		until pod=$(tr -d " " </proc/$!/task/$!/children) && [ -n "$pod" ]; do sleep 0.1; done
 		for map in uid_map gid_map; do echo 0 1000 10000 >/proc/$!/$map; done
 		namespaces=
 		for kind in $KINDS; do
@@ -337,9 +336,11 @@ in_userns() {
 		done
 		jq ".linux.namespaces += [${namespaces%,}]" "$BUNDLE/config.json" >"$E2E_STATE/nested/config.json"
 		"$PROGRAM" --cgroup-manager disabled --root "$E2E_STATE/nested/oci" --runroot "$E2E_STATE/nested/run" \
-			run --bundle "$BUNDLE" --config "$E2E_STATE/nested/config.json" one &
-		sleep 1
+			run --bundle "$BUNDLE" --config "$E2E_STATE/nested/config.json" one >"$E2E_STATE/nested/out" &
+		until [ -s "$E2E_STATE/nested/out" ] || ! kill -0 $!; do sleep 0.1; done
+		cat "$E2E_STATE/nested/out"
 		echo "children: $(wc -w </proc/$!/task/$!/children)"
+		touch "$BUNDLE/rootfs/go"
 		wait $!
 		echo "code $?"
 		ls -A "$E2E_STATE/nested/oci"
@@ -352,7 +353,8 @@ in_userns() {
 		rootless '(env.KINDS | split(" ")) as $joined
 			| .linux.namespaces |= map(select(.type as $type | $joined | index($type) | not))
 			| del(.linux.uidMappings, .linux.gidMappings)
-			| .process.args = ["sh", "-c", "tr -s \" \" </proc/self/uid_map; sleep 2; exit 7"]'
+			| .process.args = ["sh", "-c", "tr -s \" \" </proc/self/uid_map; until [ -e /go ]; do sleep 0.1; done; exit 7"]'
+		rm -f "$BUNDLE/rootfs/go" "$E2E_STATE/nested/out"
 		ok in_userns sh "$nested"
 		[ "$output" = " 0 1000 10000
 children: 1
