@@ -46,6 +46,70 @@ kmsg() {
 	[ "$(kmsg)" = allowed ] || fail "a refused update changed something"
 }
 
+# placed PATH OPTION...: the bundle's container in that cgroupsPath; its group, as the kernel has it, is in $GROUP.
+placed() {
+	jq --arg path "$1" '.linux.cgroupsPath = $path' "$BUNDLE/config.json" >"$BUNDLE/one.json"
+	shift
+	runtime "$@" create --bundle "$BUNDLE" --config "$BUNDLE/one.json" one >"$OUT" 2>"$OUT.err" </dev/null 3>&- ||
+		fail "create: $(cat "$OUT.err")"
+	GROUP=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(runtime state one | jq .pid)/cgroup")
+	[[ $GROUP == *$UNIQUE* ]] || fail "it is in $GROUP"
+}
+
+# enabled_above CONTROLLER: in every directory from the group's parent up to the top.
+enabled_above() {
+	local directory=$GROUP
+	while [ "$directory" != /sys/fs/cgroup ]; do
+		directory=$(dirname "$directory")
+		grep -qw "$1" "$directory/cgroup.subtree_control" || fail "$1 is not enabled in $directory, for $GROUP"
+	done
+}
+
+# Each limit alone, so that no controller is there for another's sake: controller, limit, file and its text.
+limits() {
+	echo 'cpu|cpu: {shares: 512}|cpu.weight|59'
+	echo 'cpuset|cpu: {cpus: "0"}|cpuset.cpus|0'
+	echo 'memory|memory: {limit: 67108864}|memory.max|67108864'
+	echo 'pids|pids: {limit: 50}|pids.max|50'
+	echo 'io|blockIO: {throttleReadBpsDevice: [{major: 254, minor: 0, rate: 1048576}]}|io.max|254:0 rbps=1048576 wbps=max riops=max wiops=max'
+	echo 'hugetlb|hugepageLimits: [{pageSize: "2MB", limit: 4194304}]|hugetlb.2MB.max|4194304'
+}
+
+# all_limits PATH OPTION...
+all_limits() {
+	local controller limit file text
+	while IFS='|' read -r controller limit file text; do
+		bundle ".linux.resources = {$limit} | .process.args = [\"sleep\", \"600\"]"
+		placed "$@"
+		[ "$(cat "$GROUP/$file")" = "$text" ] || fail "$file of $GROUP is $(cat "$GROUP/$file")"
+		enabled_above "$controller"
+		ok runtime delete --force one
+	done < <(limits)
+}
+
+@test "the controller of each limit is enabled above a group in a directory, and above one inside of a scope" {
+	all_limits "/insula-$UNIQUE-top/one"
+	[ ! -e "/sys/fs/cgroup/insula-$UNIQUE-top" ] || fail "the directory stays"
+	all_limits ":insula:$UNIQUE" --systemd-cgroup
+	[[ $GROUP == */insula-$UNIQUE.scope/* ]] || fail "it is in $GROUP"
+}
+
+@test "without a limit, what a container uses is counted all the same" {
+	local controller
+	bundle 'del(.linux.resources) | .process.args = ["sleep", "600"]'
+	for driver in "/insula-$UNIQUE-top/one" ":insula:$UNIQUE --systemd-cgroup"; do
+		# shellcheck disable=SC2086  # a path and perhaps an option
+		placed $driver
+		for controller in cpu cpuset io memory pids; do
+			enabled_above $controller
+		done
+		[ "$(cat "$GROUP/memory.max")" = max ] || fail
+		ok runtime events --stats one
+		[ "$(jq '.data.memory.usage.usage > 0 and .data.pids.current > 0' <<<"$output")" = true ] || fail "$output"
+		ok runtime delete --force one
+	done
+}
+
 USERNS='.linux.namespaces += [{type: "user"}]
 	| .linux.uidMappings = [{containerID: 0, hostID: 700000, size: 65536}]
 	| .linux.gidMappings = .linux.uidMappings'
