@@ -69,6 +69,13 @@ rootless() {
 	bundle '.process.args = ["sh", "-c", "cd /proc && echo [0-9]*; read name </proc/1/comm; echo $name"]'
 	ok runtime run --bundle "$BUNDLE" one
 	[ "${lines[0]}" = 1 ] || fail
+	# Memory is not shared across two time namespaces.
+	rootless '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {boottime: {secs: 1000000}}
+		| .process.args = ["cat", "/proc/uptime"]'
+	OCI_ROOT=$E2E_STATE/user/oci
+	ok as_user run --bundle "$BUNDLE" one
+	[ "${output%%.*}" -gt 1000000 ] || fail
+	OCI_ROOT=$E2E_STATE/oci
 	# What such a procfs refuses is said by it.
 	bundle '(.mounts[] | select(.type == "proc").options) = ["hidepid=nonsense"]'
 	exits 125 runtime run --bundle "$BUNDLE" one
