@@ -128,24 +128,48 @@ static int read_stat(pid_t pid, char *ret_state, uint64_t *ret_start, struct err
 	return 0;
 }
 
-/* By how many ticks our time namespace is ahead of the first one: the kernel adds that to every start time that we
- * read (time_namespaces(7)). The offset of a process that lives does not change. */
-static int64_t boot_offset_ticks(void)
+/* timens_offsets of a process; 0 where there are no time namespaces. */
+static int64_t read_boot_offset(const char *path)
 {
-	static int64_t ticks;
-	static bool known;
 	char text[256];
 	long long secs = 0, nanosecs = 0;
 	struct err ignored = ERR_INIT;
 	const char *line = NULL;
+	own_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 && fd_read_buf(fd, text, sizeof text, path, &ignored) > 0)
+		line = strstr(text, "boottime");
+	if (!line || sscanf(line, "boottime %lld %lld", &secs, &nanosecs) != 2)
+		return 0;
+	return (secs * 1000000000 + nanosecs) * sysconf(_SC_CLK_TCK) / 1000000000;
+}
+
+static bool have_other_time_than_children(void)
+{
+	char own[64] = "", children[64] = "";
+
+	return readlink("/proc/self/ns/time", own, sizeof own - 1) > 0 &&
+	       readlink("/proc/self/ns/time_for_children", children, sizeof children - 1) > 0 &&
+	       strcmp(own, children) != 0;
+}
+
+/* By how many ticks our time namespace is ahead of the first one: the kernel adds that to every start time that we
+ * read (time_namespaces(7)). The offset of a process that lives does not change. The file is about the namespace of
+ * the children. Before Linux 6.3 that is not ours after `unshare --time PROGRAM`, which makes it and executes the
+ * program without a fork: then our parent's file is about ours. */
+static int64_t boot_offset_ticks(void)
+{
+	static int64_t ticks;
+	static bool known;
+	char path[48];
 
 	if (known)
 		return ticks;
-	own_fd int fd = open("/proc/self/timens_offsets", O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && fd_read_buf(fd, text, sizeof text, "timens_offsets", &ignored) > 0)
-		line = strstr(text, "boottime");
-	if (line && sscanf(line, "boottime %lld %lld", &secs, &nanosecs) == 2)
-		ticks = (secs * 1000000000 + nanosecs) * sysconf(_SC_CLK_TCK) / 1000000000;
+	ticks = read_boot_offset("/proc/self/timens_offsets");
+	if (ticks && have_other_time_than_children()) {
+		snprintf(path, sizeof path, "/proc/%d/timens_offsets", (int)getppid());
+		ticks = read_boot_offset(path);
+	}
 	known = true;
 	return ticks;
 }

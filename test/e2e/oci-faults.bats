@@ -338,9 +338,10 @@ thaw() {
 }
 
 @test "oci faults: a hook that prints a gigabyte and succeeds" {
-	bundle '.process.args = ["true"] | .hooks.createRuntime = [{path: "/bin/sh", timeout: 60,
-		args: ["sh", "-c", "head -c 1000000000 /dev/zero; echo >&2 said"]}]'
-	run sh -c 'ulimit -v 200000; exec timeout 60 "$@"' sh "$RUNTIME" --root "$OCI_ROOT" run --bundle "$BUNDLE" one
+	local limit=$((60 * ${INSULA_TEST_SLOW:-1}))
+	bundle ".process.args = [\"true\"] | .hooks.createRuntime = [{path: \"/bin/sh\", timeout: $limit,
+		args: [\"sh\", \"-c\", \"head -c 1000000000 /dev/zero; echo >&2 said\"]}]"
+	run sh -c 'ulimit -v 200000; exec timeout '$limit' "$@"' sh "$RUNTIME" --root "$OCI_ROOT" run --bundle "$BUNDLE" one
 	[ "$status" -eq 0 ] || fail
 	gone "a hook that prints much"
 }

@@ -4,6 +4,7 @@
  */
 #include "base/proc.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/loop.h"
 #include "base/own.h"
 #include "test.h"
@@ -271,6 +273,38 @@ TEST(start_time_survives_a_hostile_process_name)
 	CHECK(child >= ours && child < ours + 10000);
 	close(ends[0]);
 	close(ends[1]);
+}
+
+/* The parent's start time as another process of ours reads it. */
+static uint64_t start_time_by_a_child(pid_t pid)
+{
+	struct err err = ERR_INIT;
+	uint64_t start = 0;
+	int ends[2];
+
+	CHECK(pipe(ends) == 0);
+	if (fork() == 0) {
+		CHECK_OK(proc_start_time(pid, &start, &err));
+		_exit(write(ends[1], &start, sizeof start) == sizeof start ? 0 : 1);
+	}
+	CHECK_INT(read(ends[0], &start, sizeof start), sizeof start);
+	close(ends[0]);
+	close(ends[1]);
+	return start;
+}
+
+/* As `unshare --time PROGRAM` executes it before Linux 6.3. */
+TEST(a_time_namespace_of_the_children_shifts_no_start_time)
+{
+	uint64_t before = start_time_by_a_child(getppid()), start;
+	struct err err = ERR_INIT;
+
+	if (unshare(CLONE_NEWUSER | 0x80 /* CLONE_NEWTIME */) < 0)
+		test_skip("no user and time namespaces here");
+	own_fd int fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+	CHECK_OK(fd_write_all(fd, "boottime 123456 0\n", 18, "offsets", &err));
+	CHECK_OK(proc_start_time(getppid(), &start, &err));
+	CHECK_INT(start, before);
 }
 
 TEST(pid_of_a_pidfd)
