@@ -205,7 +205,7 @@ static int bear_child(struct start *s, int child_end, struct err *err)
 	pid_t pid = fail_point("start.cgroup-birth", err) < 0
 			    ? -1
 			    : proc_clone(&s->child, flags, s->cgroup.v2_fd, err);
-	if (pid < 0 && err->errnum == EACCES && start_cgroup_may_attach(s)) {
+	if (pid < 0 && start_cgroup_may_attach(s, err->errnum)) {
 		*err = ERR_INIT;
 		s->must_attach = true;
 		pid = proc_clone(&s->child, flags, -1, err);

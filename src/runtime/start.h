@@ -61,7 +61,7 @@ struct start {
 	struct scope scope;
 	int delegate_fd; /* cgroup.procs of run.oci.delegate-cgroup, or -1 */
 	bool scope_made; /* and settled: nobody but us takes it away */
-	bool must_attach; /* C was born in our group: only the service manager may move it into its own */
+	bool must_attach; /* C was born in our group, and is to be moved into its own: start_cgroup_may_attach() */
 	struct layer_source *layers;
 	struct mount_state *mounts; /* one per spec mount */
 	int *node_fds; /* host's device nodes: the default ones, then linux.devices; NULL: none */
@@ -136,7 +136,7 @@ struct job {
 	const struct caps *caps;
 	const struct seccomp_filter *filter; /* NULL: none */
 	const struct cgroup *cgroup;
-	bool must_attach; /* the service manager moves C into its group: nothing of it before */
+	bool must_attach; /* C is moved into its group by another: nothing of it before */
 	int oom_score_adj;
 	int proc_fd;
 	int sync_fd;  /* C's end */
@@ -217,8 +217,9 @@ bool start_has_id(const struct start *s, bool group, uint32_t host_id);
 /* start_cgroup.c */
 int start_scope(struct start *s, const struct step *step, struct err *err);
 int start_cgroup(struct start *s, const struct step *step, struct err *err);
-/* May the service manager move C into the group, where we may not? */
-bool start_cgroup_may_attach(const struct start *s);
+/* C could not be born in its group: may it be moved there, by the service manager, or by us from our own cgroup
+ * namespace? */
+bool start_cgroup_may_attach(const struct start *s, int errnum);
 /* C has been born, into the group if that was ours to do. */
 int start_cgroup_entered(struct start *s, struct err *err);
 /* A start that failed: everything of it goes. */

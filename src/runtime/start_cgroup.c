@@ -5,6 +5,8 @@
  * directory that becomes ours, because v2 allows no limits below a directory with processes; the limits
  * are written; C is born into it; the placeholder goes.
  */
+#include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -78,13 +80,32 @@ int start_cgroup(struct start *s, const struct step *step, struct err *err)
 	return s->delegate_fd < 0 ? err_wrap(err, "annotations: run.oci.delegate-cgroup") : 0;
 }
 
-bool start_cgroup_may_attach(const struct start *s)
+bool start_cgroup_may_attach(const struct start *s, int errnum)
 {
-	return s->scope.sock_fd >= 0 && s->cgroup.v2_fd >= 0;
+	if (s->cgroup.v2_fd < 0)
+		return false;
+	return errnum == EACCES ? s->scope.sock_fd >= 0
+				: errnum == ENOENT && s->joined_ns[NS_CGROUP] >= 0;
+}
+
+/* Where cgroup2 is mounted with nsdelegate, as systemd does, nobody moves anything out of a cgroup namespace that he is
+ * in (ENOENT); C is in the one that it joins, and we can leave it again. */
+static int attach_from_outside(const struct start *s, struct err *err)
+{
+	if (setns(s->own_ns[NS_CGROUP], (int)ns_flag(NS_CGROUP)) < 0)
+		return err_errno(err, "cannot return to our cgroup namespace");
+	return cgroup_join_all(&s->cgroup, s->child.pid, err);
 }
 
 static int attach(const struct start *s, struct err *err)
 {
+	if (s->joined_ns[NS_CGROUP] >= 0) {
+		if (attach_from_outside(s, err) == 0)
+			return 0;
+		if (s->scope.sock_fd < 0)
+			return -1;
+		*err = ERR_INIT;
+	}
 	const struct scope_request *made = &s->plan->scope;
 	const struct scope_request request = {.verb = SCOPE_ATTACH,
 					      .user = made->user,

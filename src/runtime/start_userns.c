@@ -58,7 +58,7 @@ static int bear(struct start *s, uint64_t flags, int tell_fd, int child_end,
 	long pid = fail_point("start.cgroup-birth", err) < 0
 			   ? -1
 			   : bear_into(args, s->cgroup.v2_fd, err);
-	if (pid < 0 && err->errnum == EACCES && start_cgroup_may_attach(s)) {
+	if (pid < 0 && start_cgroup_may_attach(s, err->errnum)) {
 		*err = ERR_INIT;
 		s->must_attach = true;
 		pid = bear_into(args, -1, err);
