@@ -595,7 +595,7 @@ touch: /data/deep/x: Read-only file system
 		echo root: \$(tags /), proc: \$(tags /proc)
 		mount --bind / /copy; mount -t tmpfs t /m; touch /m/file; ls /copy/m"
 		after=$(cut -d" " -f5 /proc/self/mountinfo | grep -v "/pad$")
-		[ "$before" = "$after" ] || echo "on the host: $after"'
+		[ "$before" = "$after" ] || diff <(echo "$before") <(echo "$after")'
 		if [ $p = shared ]; then
 			shows $'root: shared, proc:\nfile'
 		else
