@@ -97,7 +97,7 @@ await() {
 
 # apart SCRIPT: in a mount namespace of its own that nothing leaves, with these functions.
 apart() {
-	export -f insula-runtime change mount_on box script userns fail await
+	export -f insula-runtime change mount_on box script userns fail await mounted
 	export E2E_STATE B S FLAGS=${FLAGS:-}
 	mkdir -p "$E2E_STATE/apart"
 	# shellcheck disable=SC2016  # expanded by that shell
@@ -585,16 +585,21 @@ touch: /data/deep/x: Read-only file system
 0'
 }
 
+# What is mounted, but for the launch pad and what is another test's, which comes and goes.
+mounted() {
+	awk '$5 !~ /\/pad$/ && ($5 !~ /^\/tmp\/insula-/ || index($5, ENVIRON["E2E_STATE"])) { print $5 }' /proc/self/mountinfo
+}
+
 @test "rootfsPropagation: shared is a group of the container's own" {
 	for p in shared rshared; do
 		change '.linux.rootfsPropagation = $p' --arg p $p
 		ok apart '
 		mount --make-rshared /
-		before=$(cut -d" " -f5 /proc/self/mountinfo)
+		before=$(mounted)
 		script "
 		echo root: \$(tags /), proc: \$(tags /proc)
 		mount --bind / /copy; mount -t tmpfs t /m; touch /m/file; ls /copy/m"
-		after=$(cut -d" " -f5 /proc/self/mountinfo | grep -v "/pad$")
+		after=$(mounted)
 		[ "$before" = "$after" ] || diff <(echo "$before") <(echo "$after")'
 		if [ $p = shared ]; then
 			shows $'root: shared, proc:\nfile'
