@@ -145,12 +145,10 @@ static int copy_entry(int from_dir, int to_dir, const char *name, int level, str
 
 static int copy_directory(int from_fd, int to_fd, int level, struct err *err)
 {
-	own_fd int list_fd = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	own_dir DIR *dir = list_fd < 0 ? NULL : fdopendir(list_fd);
+	own_dir DIR *dir = fd_open_list(from_fd, ".");
 
 	if (!dir)
 		return err_errno(err, "cannot read a directory");
-	list_fd = -1; /* belongs to dir */
 	if (level >= LEVELS_MAX)
 		return err_set(err, ERR_LIMIT, 0, "directories are more than %d deep", LEVELS_MAX);
 	for (;;) {

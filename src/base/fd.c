@@ -288,3 +288,13 @@ int fd_count_open(void)
 		count += entry_fd(entry->d_name) >= 0;
 	return count;
 }
+
+DIR *fd_open_list(int dir_fd, const char *name)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		fd_close(fd);
+	return dir;
+}

@@ -5,6 +5,7 @@
 #ifndef INSULA_BASE_FD_H
 #define INSULA_BASE_FD_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -61,5 +62,7 @@ bool fd_is_sealed(int fd);
 
 /* The test-mode ledger: number of open descriptors of this process, for leak checks in tests. */
 int fd_count_open(void);
+/* The directory `name` of dir_fd ("." for itself), to be read from its beginning; no link. NULL with errno. */
+DIR *fd_open_list(int dir_fd, const char *name);
 
 #endif

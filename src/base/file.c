@@ -4,7 +4,7 @@
  *
  * A file is written under a temporary name in the same directory and then renamed, so that a reader
  * sees the old contents or the new ones and a writer killed at any instant leaves at most a
- * temporary file, which file_sweep_temporary recognises and removes. With `sync` the data reach
+ * temporary file, which file_is_temporary recognises. With `sync` the data reach
  * the disk before the name does, and the name before we return: a caller that acknowledges
  * afterwards tells the truth. Claiming a name uses RENAME_NOREPLACE, or link(2) on the few file
  * systems without it; both fail with EEXIST for all but one of any number of claimants.
@@ -25,7 +25,6 @@
 #include <unistd.h>
 
 #include "base/fail.h"
-#include "base/loop.h"
 #include "base/own.h"
 #include "base/str.h"
 
@@ -260,17 +259,15 @@ int file_open_dirs(const char *path, mode_t mode, struct err *err)
 	return fd;
 }
 
-/* ---- what dead writers left ---- */
+/* ---- what is there ---- */
 
 int file_list(int dir_fd, const char *name, struct strv *ret, struct err *err)
 {
-	own_fd int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	own_dir DIR *dir = fd_open_list(dir_fd, name);
 	const struct dirent *entry;
 
 	if (!dir)
-		return fd < 0 && errno == ENOENT ? 0 : err_errno(err, "cannot list '%s'", name);
-	fd = -1; /* belongs to dir */
+		return errno == ENOENT ? 0 : err_errno(err, "cannot list '%s'", name);
 	while ((errno = 0, entry = readdir(dir)))
 		if (!str_eq(entry->d_name, ".") && !str_eq(entry->d_name, "..") &&
 		    strv_add(ret, entry->d_name, err) < 0)
@@ -284,25 +281,4 @@ bool file_is_temporary(const char *name)
 
 	return length > digits + 2 && name[0] == '.' && name[length - digits - 1] == '.' &&
 	       strspn(name + length - digits, "0123456789abcdef") == digits;
-}
-
-void file_sweep_temporary(int dir_fd, int64_t age_ms)
-{
-	own_fd int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	int64_t now_ms = clock_real_ns() / 1000000;
-	const struct dirent *entry;
-
-	if (!dir)
-		return;
-	fd = -1; /* belongs to dir */
-	while ((entry = readdir(dir))) {
-		struct stat st;
-
-		if (file_is_temporary(entry->d_name) &&
-		    fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISREG(st.st_mode) &&
-		    now_ms - st.st_mtim.tv_sec * 1000 - st.st_mtim.tv_nsec / 1000000 >= age_ms)
-			unlinkat(dir_fd, entry->d_name, 0);
-	}
 }

@@ -14,7 +14,7 @@
 #include "base/str.h"
 
 /* Replace `name` in dir_fd by `data`, atomically: a temporary file beside it (".NAME.XXXXXXXX",
- * swept by file_sweep_temporary), renamed over it. sync: fdatasync the file and fsync the
+ * file_is_temporary), renamed over it. sync: fdatasync the file and fsync the
  * directory before returning. */
 int file_write_atomic(int dir_fd, const char *name, const void *data, size_t size, mode_t mode,
 		      bool sync, struct err *err);
@@ -34,8 +34,6 @@ int file_open_dirs(const char *path, mode_t mode, struct err *err);
 int file_list(int dir_fd, const char *name, struct strv *ret, struct err *err);
 /* Is it the name of a temporary file, of a writer that may have died? */
 bool file_is_temporary(const char *name);
-/* Remove temporary files of writers that died, older than age_ms. */
-void file_sweep_temporary(int dir_fd, int64_t age_ms);
 
 /* Is what `name` stands for, by now, the open file? */
 bool file_is_named(int fd, int dir_fd, const char *name);

@@ -75,7 +75,7 @@ static int put_latest(struct store *store, struct strv *operands, struct err *er
 	return 0;
 }
 
-/* 1: it matches, or cannot be read: what is wrong with it is said when it is its turn, where all are meant. */
+/* Without filters also one that cannot be read: what is wrong with it is said when it is its turn. */
 static bool is_chosen(struct store *store, const char *id, const struct strv *filters,
 		      bool wants_spec)
 {

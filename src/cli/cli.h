@@ -80,14 +80,8 @@ extern const struct opt cli_global_table[];
 extern const struct opt cli_run_table[]; /* of a struct run_options */
 #define CLI_RUN_ONLY 4			 /* so many of its rows, the first ones, are of run alone */
 
-const struct verb *cli_find_verb(const char *name);
-void cli_print_usage(FILE *out);
-void cli_print_verb_help(const struct verb *verb, FILE *out);
-
 /* main() of insula; returns the exit code. */
 int cli_main(int argc, char *argv[]);
-/* What a caller set about signals that our own work depends on. */
-void cli_settle_signals(void);
 
 /* Rows, one file a group of verbs. */
 extern const struct verb cli_verb_run, cli_verb_create, cli_verb_exec;

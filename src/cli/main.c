@@ -66,7 +66,7 @@ const struct opt cli_global_table[] = {
 	{0},
 };
 
-const struct verb *cli_find_verb(const char *name)
+static const struct verb *find_verb(const char *name)
 {
 	for (size_t i = 0; cli_verbs[i]; i++)
 		if (!strcmp(cli_verbs[i]->name, name))
@@ -84,7 +84,7 @@ void cli_print_error(const struct err *err)
 			color_end(stderr, COLOR_HINT), err->hint);
 }
 
-void cli_print_usage(FILE *out)
+static void print_usage(FILE *out)
 {
 	fputs("Usage: insula [OPTION...] VERB [OPTION...] [ARGUMENT...]\n\n"
 	      "Containers from this host's own system, or from any directory tree:\n"
@@ -101,7 +101,7 @@ void cli_print_usage(FILE *out)
 	fputs("\ninsula VERB --help explains a verb; insula(1) explains everything.\n", out);
 }
 
-void cli_print_verb_help(const struct verb *verb, FILE *out)
+static void print_verb_help(const struct verb *verb, FILE *out)
 {
 	fprintf(out, "Usage: insula %s%s%s%s\n\n%s\n", verb->name,
 		verb->table[0].name ? " [OPTION...]" : "", *verb->usage ? " " : "", verb->usage,
@@ -177,7 +177,7 @@ static int run_verb(struct cli *cli, const struct verb *verb, int argc, char *co
 		if (err->kind == ERR_USAGE)
 			err_hint(err, "insula %s --help lists the options", verb->name);
 	} else if (help) {
-		cli_print_verb_help(verb, stdout);
+		print_verb_help(verb, stdout);
 	} else if ((status = prepare(cli, verb, options, &operands, err)) == 0) {
 		status = verb->run(cli, options, &operands, err);
 	}
@@ -215,14 +215,14 @@ static int dispatch(struct cli *cli, int argc, char *argv[], struct err *err)
 		      err) < 0)
 		return -1;
 	if (help || !words.count || !strcmp(words.items[0], "help")) {
-		const struct verb *about = words.count > 1 ? cli_find_verb(words.items[1]) : NULL;
+		const struct verb *about = words.count > 1 ? find_verb(words.items[1]) : NULL;
 
 		if (words.count > 1 && !about)
 			return unknown_verb(words.items[1], err);
-		about ? cli_print_verb_help(about, stdout) : cli_print_usage(stdout);
+		about ? print_verb_help(about, stdout) : print_usage(stdout);
 		return 0;
 	}
-	const struct verb *verb = cli_find_verb(words.items[0]);
+	const struct verb *verb = find_verb(words.items[0]);
 	if (!verb)
 		return unknown_verb(words.items[0], err);
 	if (load_settings(cli, verb, err) < 0)
@@ -230,7 +230,8 @@ static int dispatch(struct cli *cli, int argc, char *argv[], struct err *err)
 	return run_verb(cli, verb, (int)words.count - 1, words.items + 1, err);
 }
 
-void cli_settle_signals(void)
+/* What a caller set about signals that our own work depends on. */
+static void settle_signals(void)
 {
 	signal(SIGCHLD, SIG_DFL); /* were it ignored, nobody could be waited for */
 	signal(SIGXFSZ,
@@ -245,7 +246,7 @@ int cli_main(int argc, char *argv[])
 
 	warn_set_program("insula");
 	umask(022); /* the caller's must not decide who inside may enter a container's root */
-	cli_settle_signals();
+	settle_signals();
 	status = fd_sanitize_stdio(&err) < 0 || fd_cloexec_from(3, &err) < 0
 			 ? -1
 			 : dispatch(&cli, argc, argv, &err);

@@ -121,22 +121,19 @@ static int look_at(struct diff *d, int dir_fd, const char *name, struct err *err
 
 static int look_into(struct diff *d, int dir_fd, const char *name, struct err *err)
 {
-	int list_fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	own_dir DIR *dir = list_fd < 0 ? NULL : fdopendir(list_fd);
+	own_dir DIR *dir = fd_open_list(dir_fd, name);
 
-	if (!dir) {
-		fd_close(list_fd);
+	if (!dir)
 		return errno == ENOENT ? 0 : err_errno(err, "cannot read '%s'", d->path);
-	}
 	if (d->level >= LEVELS_MAX)
 		return err_set(err, ERR_LIMIT, 0, "directories are more than %d deep", LEVELS_MAX);
 	d->level++;
-	for (struct dirent *e; (e = readdir(dir));)
+	for (struct dirent *e; (errno = 0, e = readdir(dir));)
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
-		    look_at(d, list_fd, e->d_name, err) < 0)
+		    look_at(d, dirfd(dir), e->d_name, err) < 0)
 			return -1;
 	d->level--;
-	return 0;
+	return errno ? err_errno(err, "cannot read '%s'", d->path) : 0;
 }
 
 /* A directory is listed before what is in it, and one that was made by us only for the sake of it. */

@@ -88,7 +88,7 @@ bool filter_label(const struct strv *labels, const char *value)
 	return false;
 }
 
-bool filter_container(const char *id, const char *name, const char *value)
+static bool filter_container(const char *id, const char *name, const char *value)
 {
 	return str_eq(name, value) || (id && str_starts(id, value));
 }

@@ -28,9 +28,7 @@ struct filter_key {
 int filters_check(const struct filter_key *keys, const struct strv *filters, struct err *err);
 bool filters_match(const struct filter_key *keys, const struct strv *filters, const void *row);
 
-/* Matchers of a list of labels and of a container's name, id or beginning of an id. */
 bool filter_label(const struct strv *labels, const char *value);
-bool filter_container(const char *id, const char *name, const char *value);
 
 struct event;
 extern const struct filter_key event_filter_keys[]; /* of rows that are struct event */

@@ -30,10 +30,6 @@ void engine_thaw(struct container *ct);
 /* Is one that runs paused? Its state was read; `path` of its run directory in dir_fd. */
 bool engine_is_paused(const struct container *ct, int dir_fd, const char *path);
 
-/* Wait until it has ended; its exit code. ERR_NOT_FOUND where it was removed
- * at its end before we could ask for the code; ERR_STATE where it was never started. */
-int engine_wait(struct container *ct, int *ret_code, struct err *err);
-
 /* Until its keeper, which no longer takes requests, has cleared up. */
 int engine_wait_cleared(const struct container *ct, struct err *err);
 

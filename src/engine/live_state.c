@@ -103,7 +103,7 @@ struct live_entry *live_state_find(const struct live_state *s, enum live_kind ki
 	return NULL;
 }
 
-void live_state_remove(struct live_state *s, struct live_entry *entry)
+static void remove_entry(struct live_state *s, struct live_entry *entry)
 {
 	struct live_entry *end = (struct live_entry *)s->entries.items + s->entries.count;
 
@@ -121,7 +121,7 @@ struct live_entry *live_state_add(struct live_state *s, enum live_kind kind, con
 	if (!copy)
 		return NULL;
 	if (there)
-		live_state_remove(s, there);
+		remove_entry(s, there);
 	grown = s->entries.count < LIVE_MAX
 			? reallocarray(s->entries.items, s->entries.count + 1, sizeof *grown)
 			: NULL;
@@ -136,7 +136,7 @@ struct live_entry *live_state_add(struct live_state *s, enum live_kind kind, con
 	return grown;
 }
 
-void live_entry_set(struct live_entry *e, const struct mount_identity *identity)
+static void set_identity(struct live_entry *e, const struct mount_identity *identity)
 {
 	e->id = identity->id;
 	e->unique_id = identity->unique_id;
@@ -213,7 +213,7 @@ int live_change_note(void *data, const struct mount_identity *identity, struct e
 	    (c->kind == LIVE_MOUNT ? live_entry_describe_mount(e, c->mount, err)
 				   : live_entry_describe_device(e, c->added, c->access, err)) < 0)
 		return -1;
-	live_entry_set(e, identity);
+	set_identity(e, identity);
 	c->entry = e;
 	return live_state_write(c->ct, &c->state, err);
 }
@@ -223,7 +223,7 @@ int live_change_drop(struct live_change *c, bool recorded, struct err *err)
 	struct live_entry *e = live_state_find(&c->state, c->kind, c->target);
 
 	if (e)
-		live_state_remove(&c->state, e);
+		remove_entry(&c->state, e);
 	if (recorded && !live_state_add(&c->state, c->kind, c->target, LIVE_NEXT, err))
 		return -1;
 	return live_state_write(c->ct, &c->state, err);

@@ -47,8 +47,6 @@ struct live_entry *live_state_find(const struct live_state *s, enum live_kind ki
 /* One more, in place of one of the same target. */
 struct live_entry *live_state_add(struct live_state *s, enum live_kind kind, const char *target,
 				  enum live_standing standing, struct err *err);
-void live_state_remove(struct live_state *s, struct live_entry *entry);
-void live_entry_set(struct live_entry *e, const struct mount_identity *identity);
 struct mount_identity live_entry_identity(const struct live_entry *e);
 /* To show it when the record has it no more. */
 int live_entry_describe_mount(struct live_entry *e, const struct spec_mount *m, struct err *err);

@@ -56,8 +56,7 @@ static int tell(const struct container *ct, const char *text, struct err *err)
 		return 0;
 	if (telling.kind == ERR_UNSUPPORTED) {
 		warn_emit("'%s' has a keeper that cannot start it again: --restart %s counts from "
-			  "its next "
-			  "start (insula restart %s)",
+			  "its next start (insula restart %s)",
 			  ct->record.name, text, ct->record.name);
 		return 0;
 	}

@@ -15,6 +15,8 @@
 
 #define LEVELS_MAX 400
 
+/* Bytes that the file or tree `name` of dir_fd takes (its blocks); 0 where it is absent. What cannot be looked at, or
+ * goes away meanwhile, counts for nothing. */
 static uint64_t tree_of(int dir_fd, const char *name, int level);
 
 static uint64_t contents_of(int dir_fd, const char *name, int level)
@@ -47,11 +49,6 @@ static uint64_t tree_of(int dir_fd, const char *name, int level)
 	return st.st_nlink > 1 ? size / st.st_nlink : size;
 }
 
-uint64_t space_of_tree(int dir_fd, const char *name)
-{
-	return tree_of(dir_fd, name, 0);
-}
-
 static bool is_layer(const char *name)
 {
 	return str_eq(name, "upper") || str_starts(name, "layer-");
@@ -60,14 +57,11 @@ static bool is_layer(const char *name)
 /* Of one that has its layers in RUN: what else is there is no disk space. */
 static void add_layers_in_run(int run_fd, const char *path, struct container_space *ret)
 {
-	int fd = openat(run_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	own_dir DIR *dir = fd_open_list(run_fd, path);
 
-	if (!dir)
-		fd_close(fd);
 	for (struct dirent *e; dir && (e = readdir(dir));) {
 		uint64_t size = is_layer(e->d_name) || str_eq(e->d_name, "work")
-					? space_of_tree(fd, e->d_name)
+					? tree_of(dirfd(dir), e->d_name, 0)
 					: 0;
 
 		ret->all += size;
@@ -83,17 +77,12 @@ void space_of_container(const struct store *store, const char *id, struct contai
 	*ret = (struct container_space){0};
 	snprintf(path, sizeof path, "containers/%s", id);
 	add_layers_in_run(store->run_fd, path, ret);
-	int fd = openat(store->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		fd_close(fd);
-		return;
-	}
-	while ((e = readdir(dir))) {
+	own_dir DIR *dir = fd_open_list(store->root_fd, path);
+	while (dir && (e = readdir(dir))) {
 		uint64_t size = 0;
 
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			size = space_of_tree(fd, e->d_name);
+			size = tree_of(dirfd(dir), e->d_name, 0);
 		if (is_layer(e->d_name))
 			ret->writes += size;
 		else if (str_starts(e->d_name, "log"))
@@ -104,5 +93,5 @@ void space_of_container(const struct store *store, const char *id, struct contai
 
 uint64_t space_of_images(const struct store *store)
 {
-	return space_of_tree(user_layers_in_run(store) ? store->run_fd : store->root_fd, "images");
+	return tree_of(user_layers_in_run(store) ? store->run_fd : store->root_fd, "images", 0);
 }

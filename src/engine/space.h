@@ -7,10 +7,6 @@
 
 #include "engine/store.h"
 
-/* Bytes that the file or tree `name` of dir_fd takes (its blocks), hard links once; 0 where it is absent. What
- * cannot be looked at, or goes away meanwhile, counts for nothing. */
-uint64_t space_of_tree(int dir_fd, const char *name);
-
 struct container_space {
 	uint64_t writes; /* its layers */
 	uint64_t logs;

@@ -153,14 +153,11 @@ void store_release_ids(struct store *store, const char *id, int slot)
 /* Whoever made it died between the name and the record: then only the name's file tells. */
 static int drop_unrecorded_name(int names_fd, const char *id, struct err *err)
 {
-	int list_fd = openat(names_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	own_dir DIR *dir = list_fd < 0 ? NULL : fdopendir(list_fd);
+	own_dir DIR *dir = fd_open_list(names_fd, ".");
 	struct err ignored = ERR_INIT; /* what cannot be read is nobody's name */
 
-	if (!dir) {
-		fd_close(list_fd);
+	if (!dir)
 		return err_errno(err, "cannot list the names");
-	}
 	for (struct dirent *e; (e = readdir(dir));)
 		if (e->d_name[0] != '.' && drop_claim(names_fd, e->d_name, id, &ignored) > 0)
 			break;

@@ -191,7 +191,8 @@ int store_claim_ids(struct store *store, const char *id, uint32_t *ret_base, int
 			OUR_NAME);
 }
 
-bool store_is_slot(const char *name)
+/* Is it the name of an id range? */
+static bool is_slot(const char *name)
 {
 	size_t digits = strspn(name, "0123456789");
 
@@ -203,8 +204,8 @@ char *store_slot_owner(int ids_fd, const char *name)
 	own_free char *owner = NULL;
 	struct err ignored = ERR_INIT;
 
-	if (!store_is_slot(name) ||
-	    file_read(ids_fd, name, STORE_ID_LENGTH, &owner, &ignored) < 0 || !store_is_id(owner))
+	if (!is_slot(name) || file_read(ids_fd, name, STORE_ID_LENGTH, &owner, &ignored) < 0 ||
+	    !store_is_id(owner))
 		return NULL;
 	return take(owner);
 }

@@ -26,8 +26,6 @@ int store_open_below(int dir_fd, const char *path, const char *what, struct err 
 /* Does the container have a directory, in RUN or ROOT? */
 bool store_has(const struct store *store, const char *id);
 
-/* Is it the name of an id range in RUN/ids? (store_ids.c) */
-bool store_is_slot(const char *name);
 /* The id that a file of ids/ is taken for, freed by the caller; NULL where it is no such file. */
 char *store_slot_owner(int ids_fd, const char *name);
 

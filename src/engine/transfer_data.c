@@ -137,6 +137,8 @@ static int copy_sparse(const struct transfer_entry *e, int to_fd, struct err *er
 			return -1;
 		at = end;
 	}
+	if (at < 0 && errno != ENXIO) /* which is that the rest is a hole */
+		return err_errno(err, "cannot copy '%s'", e->path);
 	return ftruncate(to_fd, (off_t)e->size) < 0 ? err_errno(err, "cannot copy '%s'", e->path)
 						    : 0;
 }

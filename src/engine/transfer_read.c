@@ -222,14 +222,12 @@ static int put_child(struct walk *w, int dir_fd, const char *name, struct err *e
 
 static int put_directory(struct walk *w, int handle_fd, const struct stat *st, struct err *err)
 {
-	int list_fd = openat(handle_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	own_dir DIR *dir = list_fd < 0 ? NULL : fdopendir(list_fd);
+	own_dir DIR *dir = fd_open_list(handle_fd, ".");
 	struct transfer_entry e;
 
-	if (!dir) {
-		fd_close(list_fd);
+	if (!dir)
 		return err_errno(err, "cannot read the directory '%s'", w->path);
-	}
+	int list_fd = dirfd(dir);
 	fill(w, st, &e);
 	if (put(w, &e, list_fd, err) < 0)
 		return -1;

@@ -52,7 +52,9 @@ static int ask_code(const struct container *ct, int *ret_code, struct err *err)
 	return 1;
 }
 
-int engine_wait(struct container *ct, int *ret_code, struct err *err)
+/* Until it has ended. ERR_NOT_FOUND where it was removed at its end before we could ask for the code; ERR_STATE where
+ * it was never started. */
+static int wait_end(struct container *ct, int *ret_code, struct err *err)
 {
 	int asked;
 
@@ -114,7 +116,7 @@ static int look(struct container *ct, unsigned int conditions, int *ret_code, st
 	}
 	if (!container_is_kept(ct) || (conditions & ~ends))
 		return 0;
-	return engine_wait(ct, ret_code, err) < 0 ? -1 : 1;
+	return wait_end(ct, ret_code, err) < 0 ? -1 : 1;
 }
 
 static void pause_ms(int64_t ms)

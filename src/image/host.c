@@ -148,16 +148,13 @@ static int remove_mask(int cache_fd, const char *name, struct err *err)
 static int list_masks(int cache_fd, struct kept_mask *ret, size_t max, size_t *ret_count,
 		      struct err *err)
 {
-	int fd = openat(cache_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	own_dir DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	own_dir DIR *dir = fd_open_list(cache_fd, ".");
 	const struct dirent *entry;
 	size_t count = 0, at;
 	struct stat st;
 
-	if (!dir) {
-		fd_close(fd);
+	if (!dir)
 		return err_errno(err, "cannot read the image cache");
-	}
 	while ((entry = readdir(dir))) {
 		if (str_starts(entry->d_name, TEMPORARY_PREFIX) &&
 		    path_remove_tree(cache_fd, entry->d_name, err) < 0)

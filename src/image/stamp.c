@@ -95,15 +95,12 @@ static uint64_t hash_dir(int root_fd, uint64_t hash, const char *name, bool with
 /* The names in the root directory, in whatever order they come. */
 static int sum_names(int root_fd, uint64_t *ret, struct err *err)
 {
-	int fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	own_dir DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	own_dir DIR *dir = fd_open_list(root_fd, ".");
 	const struct dirent *entry;
 	uint64_t sum = 0;
 
-	if (!dir) {
-		fd_close(fd);
+	if (!dir)
 		return err_errno(err, "cannot read the root directory");
-	}
 	while ((errno = 0, entry = readdir(dir)))
 		sum += hash_bytes(FNV_START, entry->d_name, strlen(entry->d_name));
 	if (errno)

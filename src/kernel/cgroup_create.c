@@ -128,7 +128,7 @@ static bool is_enabled(int dir_fd, const char *text)
 	return true;
 }
 
-int cgroup_enable(int dir_fd, const char *text, const char *name, struct err *err)
+static int enable(int dir_fd, const char *text, const char *name, struct err *err)
 {
 	static const struct {
 		int errnum;
@@ -189,7 +189,7 @@ int cgroup_enable_down(int top_fd, const char *name, unsigned int foreign, const
 	for (unsigned int i = 0; fd >= 0; i++) {
 		int down;
 
-		if (i >= foreign && cgroup_enable(fd, text, name, err) < 0)
+		if (i >= foreign && enable(fd, text, name, err) < 0)
 			return -1;
 		if (i + 1 == depth)
 			return 0;
@@ -270,7 +270,7 @@ static int make_parents(const struct cgroup_hierarchy *h, const struct cgroup *c
 		if (h->v2 && i >= foreign)
 			enable_more(member->parent_fd);
 		if ((h->v2 && i >= foreign &&
-		     cgroup_enable(member->parent_fd, recipe->enable, cg->name, err) < 0) ||
+		     enable(member->parent_fd, recipe->enable, cg->name, err) < 0) ||
 		    (i + 1 < depth &&
 		     step_down(h, cg, member, cgroup_name_part(cg->name, i, part), err) < 0)) {
 			remove_parents(member->parent_fd, cg->name, i, member->made_parents);
@@ -352,17 +352,24 @@ static int open_tasks(struct cgroup_member *member)
 	return member->tasks_fd < 0 ? -1 : 0;
 }
 
-static int make_member(const struct cgroup_hierarchy *h, struct cgroup *cg,
-		       const struct recipe *recipe, struct err *err)
+struct cgroup_member *cgroup_add_member(struct cgroup *cg, const struct cgroup_hierarchy *h,
+					unsigned int index)
 {
-	struct cgroup_member *member = &cg->members[cg->count];
+	struct cgroup_member *member = &cg->members[cg->count++];
 
-	*member = (struct cgroup_member){.hierarchy = (unsigned int)cg->count,
+	*member = (struct cgroup_member){.hierarchy = index,
 					 .v1_freezer = !h->v2 && h->controllers & CG_FREEZER,
 					 .parent_fd = -1,
 					 .dir_fd = -1,
 					 .tasks_fd = -1};
-	cg->count++;
+	return member;
+}
+
+static int make_member(const struct cgroup_hierarchy *h, struct cgroup *cg,
+		       const struct recipe *recipe, struct err *err)
+{
+	struct cgroup_member *member = cgroup_add_member(cg, h, (unsigned int)cg->count);
+
 	if (make_parents(h, cg, member, recipe, err) < 0 ||
 	    make_directory(h, cg, member, recipe->plan->adopt, err) < 0)
 		return -1;

@@ -78,6 +78,9 @@ int cgroup_member_open(struct cgroup *cg, struct cgroup_member *member, bool v2)
 void cgroup_remove_parents(const struct cgroup *cg, struct cgroup_member *member);
 /* Last component of the group's name. */
 const char *cgroup_leaf(const struct cgroup *cg);
+/* One more member, of that hierarchy of the host, with nothing open. */
+struct cgroup_member *cgroup_add_member(struct cgroup *cg, const struct cgroup_hierarchy *h,
+					unsigned int index);
 
 /* Sleep a little, longer each time (*pause_us begins at 0). False at the deadline. */
 bool cgroup_pause(unsigned int *pause_us, int64_t deadline_ms);
@@ -115,14 +118,10 @@ int cgroup_write_skipped(struct cgroup *cg, const struct cgroup_write *write, st
 #define CGROUP_ENABLE_SIZE 256
 const char *cgroup_enable_text(const struct cgroup_host *host, const struct cgroup_plan *plan,
 			       char buf[static CGROUP_ENABLE_SIZE]);
-int cgroup_enable(int dir_fd, const char *text, const char *name, struct err *err);
 /* In every directory from the top to the one above the group, all of which exist, but for the first
  * `foreign`. */
 int cgroup_enable_down(int top_fd, const char *name, unsigned int foreign, const char *text,
 		       struct err *err);
-/* The directory of the group's v2 member, or -1. */
-int cgroup_v2_dir(const struct cgroup *cg);
-
 /* The member that freezes: v2, else v1's freezer, else NULL. */
 const struct cgroup_member *cgroup_freezer(const struct cgroup *cg);
 /* Is the line in a flat keyed file? */

@@ -106,14 +106,11 @@ int cgroup_hugetlb_sizes(const struct cgroup_host *host, const struct cgroup *cg
 {
 	int h = cgroup_host_find(host, CG_HUGETLB);
 	const struct cgroup_member *member = h < 0 ? NULL : cgroup_member_at(cg, (unsigned int)h);
-	int fd = member ? openat(member->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	own_dir DIR *dir = member ? fd_open_list(member->dir_fd, ".") : NULL;
 	const struct dirent *entry;
 
-	if (!dir) {
-		fd_close(fd);
+	if (!dir)
 		return 0;
-	}
 	while ((entry = readdir(dir)) != NULL) {
 		const char *size = entry->d_name + strlen("hugetlb.");
 		size_t len = strcspn(entry->d_name, ".") == strlen("hugetlb") ? strcspn(size, ".")

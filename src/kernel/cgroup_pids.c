@@ -102,14 +102,11 @@ static int walk_child(int dir_fd, const char *name, unsigned int depth, cgroup_w
 
 static int walk_children(int dir_fd, unsigned int depth, cgroup_walk_fn *fn, void *data)
 {
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	own_dir DIR *dir = fd_open_list(dir_fd, ".");
 	const struct dirent *entry;
 
-	if (!dir) {
-		fd_close(fd);
+	if (!dir)
 		return -1;
-	}
 	while ((entry = readdir(dir)) != NULL)
 		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
 		    walk_child(dir_fd, entry->d_name, depth, fn, data) < 0)
@@ -160,15 +157,11 @@ ssize_t cgroup_pids(const struct cgroup *cg, int *pids, size_t max, struct err *
 
 static int list_top(int top_fd, const char *prefix, struct strv *names, struct err *err)
 {
-	int fd = openat(top_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	own_dir DIR *dir = fd_open_list(top_fd, ".");
 	const struct dirent *entry;
 
-	if (!dir) {
-		err_errno(err, "cannot list control groups");
-		fd_close(fd);
-		return -1;
-	}
+	if (!dir)
+		return err_errno(err, "cannot list control groups");
 	while ((entry = readdir(dir)) != NULL)
 		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
 		    str_starts(entry->d_name, prefix) && !strv_contains(names, entry->d_name) &&

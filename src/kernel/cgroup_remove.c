@@ -42,14 +42,11 @@ bool cgroup_pause(unsigned int *pause_us, int64_t deadline_ms)
 
 int cgroup_first_child(int dir_fd, char ret[static 256])
 {
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	own_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	own_dir DIR *dir = fd_open_list(dir_fd, ".");
 	const struct dirent *entry;
 
-	if (!dir) {
-		fd_close(fd);
+	if (!dir)
 		return -1;
-	}
 	while ((entry = readdir(dir)) != NULL) {
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
 			continue;

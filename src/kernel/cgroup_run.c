@@ -101,14 +101,8 @@ static int open_parent(int top_fd, const char *name)
 static int open_one(const struct cgroup_hierarchy *h, unsigned int index, struct cgroup *cg,
 		    struct err *err)
 {
-	struct cgroup_member *member = &cg->members[cg->count];
+	struct cgroup_member *member = cgroup_add_member(cg, h, index);
 
-	*member = (struct cgroup_member){.hierarchy = index,
-					 .v1_freezer = !h->v2 && h->controllers & CG_FREEZER,
-					 .parent_fd = -1,
-					 .dir_fd = -1,
-					 .tasks_fd = -1};
-	cg->count++;
 	member->parent_fd = open_parent(h->dir_fd, cg->name);
 	if (member->parent_fd >= 0 && cgroup_member_open(cg, member, h->v2) == 0)
 		return 0;
@@ -139,7 +133,8 @@ int cgroup_open(const struct cgroup_host *host, const char *name, struct cgroup 
 
 /* ---- joining ---- */
 
-int cgroup_v2_dir(const struct cgroup *cg)
+/* Of its v2 member, or -1. */
+static int v2_dir(const struct cgroup *cg)
 {
 	for (size_t i = 0; i < cg->count; i++)
 		if (cg->members[i].v2)
@@ -165,7 +160,7 @@ static bool pids_are_used_up(int dir_fd)
 
 int cgroup_explain(const struct cgroup *cg, struct err *err)
 {
-	int dir_fd = cgroup_v2_dir(cg);
+	int dir_fd = v2_dir(cg);
 
 	for (size_t i = 0; err->errnum == EAGAIN && i < cg->count; i++) {
 		if (!pids_are_used_up(cg->members[i].dir_fd))
@@ -197,7 +192,7 @@ int cgroup_move_below(const struct cgroup_host *host, const char *name, const ch
 
 	if (cgroup_open(host, name, &cg, err) < 0)
 		return -1;
-	dir_fd = cgroup_v2_dir(&cg);
+	dir_fd = v2_dir(&cg);
 	if (dir_fd < 0)
 		return 0;
 	if (mkdirat(dir_fd, sub, 0755) < 0 && errno != EEXIST)
@@ -237,7 +232,7 @@ static int hand_over(int dir_fd, const char *group, uid_t uid, gid_t gid, struct
 
 static int find_v2(const struct cgroup *cg, struct err *err)
 {
-	int dir_fd = cgroup_v2_dir(cg);
+	int dir_fd = v2_dir(cg);
 
 	return dir_fd < 0 ? err_set(err, ERR_UNSUPPORTED, 0, "cgroup '%s' is not on cgroup v2",
 				    cg->name)

@@ -106,7 +106,8 @@ static int get_link(int sock, const char *name, int index, struct link *ret, str
 	return -1;
 }
 
-int netdev_exists(int sock, const char *name, struct err *err)
+/* Is there a device of that name? 1, 0, -1. */
+static int exists(int sock, const char *name, struct err *err)
 {
 	struct link link;
 
@@ -309,7 +310,7 @@ static int move(struct netdev *d, int here, int there, int ns_fd, const char *na
 
 static int refuse_taken(int there, const char *name, struct err *err)
 {
-	int taken = strchr(name, '%') ? 0 : netdev_exists(there, name, err);
+	int taken = strchr(name, '%') ? 0 : exists(there, name, err);
 
 	if (taken <= 0)
 		return taken;

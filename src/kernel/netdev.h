@@ -32,9 +32,6 @@ int netdev_check_name(const char *name, bool template, struct err *err);
  * remembered. ERR_NOT_FOUND. */
 int netdev_find(int sock, const char *name, struct netdev *ret, struct err *err);
 
-/* Is there a device of that name? 1, 0, -1. */
-int netdev_exists(int sock, const char *name, struct err *err);
-
 /* Move it to the namespace ns_fd, in which `there` is a socket, under a name; give it its addresses
  * again and bring it up. ERR_EXISTS where the name is taken. On failure it is where it was. */
 int netdev_move(struct netdev *d, int here, int here_ns_fd, int there, int ns_fd, const char *name,

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -132,6 +133,16 @@ int processes_of_program(int proc_fd, const char *program, process_fn *fn, void 
 	return 0;
 }
 
+/* Of a file of the container's own file system (FUSE), which may never answer, what is known is enough. */
+static bool is_device(int dir_fd, const char *name, mode_t type, dev_t number)
+{
+	struct statx st;
+
+	return statx(dir_fd, name, AT_STATX_DONT_SYNC, STATX_TYPE, &st) == 0 &&
+	       (st.stx_mode & S_IFMT) == type &&
+	       makedev(st.stx_rdev_major, st.stx_rdev_minor) == number;
+}
+
 bool process_holds_device(int proc_fd, pid_t pid, bool block, dev_t number)
 {
 	own(strv) struct strv names = STRV_INIT;
@@ -142,13 +153,9 @@ bool process_holds_device(int proc_fd, pid_t pid, bool block, dev_t number)
 	own_fd int dir_fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0 || file_list(dir_fd, ".", &names, &ignored) < 0)
 		return false;
-	for (size_t i = 0; i < names.count; i++) {
-		struct stat st;
-
-		if (fstatat(dir_fd, names.items[i], &st, 0) == 0 && st.st_rdev == number &&
-		    (block ? S_ISBLK(st.st_mode) : S_ISCHR(st.st_mode)))
+	for (size_t i = 0; i < names.count; i++)
+		if (is_device(dir_fd, names.items[i], block ? S_IFBLK : S_IFCHR, number))
 			return true;
-	}
 	return false;
 }
 

@@ -223,14 +223,11 @@ static int add_page_size(struct strv *list, const char *name, struct err *err)
 static int probe_pages(int prefix_fd, struct support *s, struct err *err)
 {
 	static const char path[] = "/sys/kernel/mm/hugepages";
-	int fd = openat(prefix_fd, below(prefix_fd, path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	own_dir DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	own_dir DIR *dir = fd_open_list(prefix_fd, below(prefix_fd, path));
 	const struct dirent *entry;
 
-	if (!dir) {
-		fd_close(fd);
+	if (!dir)
 		return 0;
-	}
 	while ((entry = readdir(dir)))
 		if (add_page_size(&s->page_sizes, entry->d_name, err) < 0)
 			return -1;

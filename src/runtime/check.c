@@ -22,8 +22,8 @@
 #include "kernel/procattr.h"
 #include "spec/mount_options.h"
 
-int check_each(check_fn *const *checks, const struct check *c, struct problems *found,
-	       struct err *err)
+static int check_each(check_fn *const *checks, const struct check *c, struct problems *found,
+		      struct err *err)
 {
 	for (; *checks; checks++)
 		if ((*checks)(c, found, err) < 0 && problems_add(found, err) < 0)
@@ -31,7 +31,8 @@ int check_each(check_fn *const *checks, const struct check *c, struct problems *
 	return 0;
 }
 
-int check_note_degraded(const struct check *c, struct problems *found, struct err *err)
+/* An error, or where the start would go on without it a warning. */
+static int note_degraded(const struct check *c, struct problems *found, struct err *err)
 {
 	return c->strict ? problems_add(found, err) : problems_add_warning(found, err);
 }
@@ -189,7 +190,7 @@ static int check_cap_set(const struct check *c, const char *member, uint64_t wan
 		err_set(err, all >> cap & 1 ? ERR_DENIED : ERR_UNSUPPORTED, 0,
 			"process.capabilities.%s: %s cannot be granted: %s", member, caps_name(cap),
 			all >> cap & 1 ? "we do not have it" : "this kernel does not know it");
-		if (check_note_degraded(c, found, err) < 0)
+		if (note_degraded(c, found, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -218,7 +219,7 @@ static int check_rlimits(const struct check *c, struct problems *found, struct e
 			continue;
 		err_wrap(err, "process.rlimits[%zu].hard", i);
 		snprintf(err->hint, sizeof(err->hint), "more takes CAP_SYS_RESOURCE");
-		if (check_note_degraded(c, found, err) < 0)
+		if (note_degraded(c, found, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -238,7 +239,7 @@ static int check_oom_score(const struct check *c, struct problems *found, struct
 		return 0;
 	err_wrap(err, "process.oomScoreAdj");
 	snprintf(err->hint, sizeof(err->hint), "less takes CAP_SYS_RESOURCE");
-	return check_note_degraded(c, found, err);
+	return note_degraded(c, found, err);
 }
 
 static int check_apparmor(const struct check *c, struct problems *found, struct err *err)

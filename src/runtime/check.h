@@ -31,10 +31,6 @@ int check_host(const struct check *c, struct problems *found, struct err *err);
 
 /* ---- private to check*.c ---- */
 typedef int check_fn(const struct check *c, struct problems *found, struct err *err);
-int check_each(check_fn *const *checks, const struct check *c, struct problems *found,
-	       struct err *err);
-/* An error, or where the start would go on without it a warning. */
-int check_note_degraded(const struct check *c, struct problems *found, struct err *err);
 /* check_fields.c */
 check_fn check_policies, check_net_devices, check_resctrl;
 /* The command, in a root file system: check_program.c. */

@@ -64,12 +64,6 @@ int spec_check_path(const char *path, struct err *err)
 	return path_clean(path, &clean, err);
 }
 
-int spec_unsupported(const char *member, struct err *err)
-{
-	err_set(err, ERR_UNSUPPORTED, 0, "%s: is not supported yet", member);
-	return err_hint(err, "take '%s' out of the configuration", member);
-}
-
 bool spec_key_has_control(const char *text, size_t len)
 {
 	const unsigned char *at = (const unsigned char *)text;

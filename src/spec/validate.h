@@ -34,8 +34,6 @@ int spec_check_optional(const char *text, struct err *err);
 bool spec_key_has_control(const char *text, size_t len);
 /* An absolute path without "..", shorter than PATH_MAX. */
 int spec_check_path(const char *path, struct err *err);
-/* ERR_UNSUPPORTED "MEMBER: is not supported yet". */
-int spec_unsupported(const char *member, struct err *err);
 
 /* The user namespace and its maps; first, because ids elsewhere are looked up in them. */
 spec_rule_fn spec_validate_userns;

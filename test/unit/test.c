@@ -27,6 +27,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/file.h"
+#include "base/own.h"
 #include "base/path.h"
 
 #define STATUS_FAILED 77
@@ -113,6 +115,17 @@ int test_dir(void)
 {
 	test_dir_path();
 	return dir_fd;
+}
+
+void test_sweep_temporary(void)
+{
+	own(strv) struct strv names = STRV_INIT;
+	struct err err = ERR_INIT;
+
+	CHECK_OK(file_list(test_dir(), ".", &names, &err));
+	for (size_t i = 0; i < names.count; i++)
+		if (file_is_temporary(names.items[i]))
+			CHECK_OK(file_unlink(test_dir(), names.items[i], &err));
 }
 
 void test_fail_syscall(long number, int errnum)

@@ -49,6 +49,8 @@ _Noreturn void test_skip(const char *format, ...) __attribute__((format(printf, 
  * all that it holds: as a borrowed descriptor, and as an absolute path. */
 int test_dir(void);
 const char *test_dir_path(void);
+/* Remove from it what writers that were killed have left (base/file.h). */
+void test_sweep_temporary(void);
 
 /* The amount times INSULA_TEST_SLOW, which says how much slower than usual this machine is (the guest's
  * emulation is): for every bound on time, and every sleep that only hopes that something has happened. */

@@ -201,7 +201,7 @@ TEST(the_points_of_atomic_files_leave_whole_files)
 		CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
 		CHECK_OK(file_read(test_dir(), "f", 10, &text, &err));
 		CHECK_STR(text, left[i]);
-		file_sweep_temporary(test_dir(), 0);
+		test_sweep_temporary();
 	}
 }
 

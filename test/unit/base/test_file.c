@@ -135,7 +135,7 @@ TEST(a_reader_never_sees_half_a_file)
 	}
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	file_sweep_temporary(test_dir(), 0);
+	test_sweep_temporary();
 	CHECK_INT(entries(), 1);
 }
 
@@ -340,29 +340,15 @@ TEST(a_list_has_every_name_but_dot_and_dot_dot)
 	CHECK_ERR(file_list(test_dir(), ".hidden", &names, &err), ERR_IO, "cannot list '.hidden'");
 }
 
-TEST(sweep_removes_old_temporary_files_and_nothing_else)
+TEST(temporary_files_are_told_by_their_names)
 {
-	static const char *const keep[] = {"f",		  ".f",		".f.1234567",
-					   ".f.1234567g", "f.12345678", "..12345678x"};
-	struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
-	struct err err = ERR_INIT;
+	static const char *const others[] = {"f",	    ".f",	  ".f.1234567",
+					     ".f.1234567g", "f.12345678", "..12345678x"};
 
-	for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++) {
-		CHECK_OK(file_write_atomic(test_dir(), keep[i], "", 0, 0600, false, &err));
-		utimensat(test_dir(), keep[i], old, 0);
-	}
-	CHECK_OK(file_write_atomic(test_dir(), ".f.deadbeef", "", 0, 0600, false, &err));
-	CHECK_OK(file_write_atomic(test_dir(), ".f.01234567", "", 0, 0600, false, &err));
-	CHECK(mkdirat(test_dir(), ".d.01234567", 0700) == 0);
-	utimensat(test_dir(), ".f.deadbeef", old, 0);
-	utimensat(test_dir(), ".d.01234567", old, 0);
-	file_sweep_temporary(test_dir(), 60000);
-	CHECK_INT(entries(), 8); /* the young one and the directory stay */
-	file_sweep_temporary(test_dir(), 0);
-	CHECK_INT(entries(), 7);
-	for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
-		stat_of(keep[i]);
-	file_sweep_temporary(-1, 0);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		CHECK(!file_is_temporary(others[i]));
+	CHECK(file_is_temporary(".f.deadbeef"));
+	CHECK(file_is_temporary(".f.01234567"));
 }
 
 TEST_MAIN()
