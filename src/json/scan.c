@@ -17,6 +17,7 @@
  * are unique, \u0000 and lone surrogates are refused (C strings and UTF-8 cannot hold them), a byte
  * order mark is refused, numbers must be within the range of a double.
  */
+#include <endian.h>
 #include <float.h>
 #include <math.h>
 #include <stdarg.h>
@@ -245,29 +246,41 @@ static int scan_special(struct scan *s, struct err *err)
 
 #define EACH_BYTE UINT64_C(0x0101010101010101)
 
-/* Is a byte of the word a quote, a backslash, a control character or none of ASCII? A byte that is zero
- * borrows from the one above it, which may then be found too: never one too few. */
-static bool has_special(uint64_t word)
+/* How many bytes come before the first that is a quote, a backslash, a control character or none of ASCII. A
+ * byte that is zero borrows from the one after it, which may then be found too: never the first one wrongly. */
+static unsigned int plain_bytes(uint64_t word)
 {
 	const uint64_t high = EACH_BYTE * 0x80;
-	uint64_t quote = word ^ EACH_BYTE * '"', backslash = word ^ EACH_BYTE * '\\';
+	uint64_t in_order = le64toh(word);
+	uint64_t quote = in_order ^ EACH_BYTE * '"', backslash = in_order ^ EACH_BYTE * '\\';
+	uint64_t special = ((quote - EACH_BYTE) | (backslash - EACH_BYTE) |
+			    (in_order - EACH_BYTE * 0x20) | in_order) &
+			   high;
 
-	return ((quote - EACH_BYTE) | (backslash - EACH_BYTE) | (word - EACH_BYTE * 0x20) | word) &
-	       high;
+	return special ? (unsigned int)__builtin_ctzll(special) / 8 : sizeof(word);
 }
 
-/* To the next byte that is not copied as it is, eight at a time: most strings are plain words. */
-static void skip_plain(struct scan *s)
+/* Copy up to the next byte that is not copied as it is, eight at a time: most strings are plain words. What is
+ * written beyond has its room, as there is no less of the pool left than of the text. */
+static void copy_plain(struct scan *s)
 {
-	uint64_t word;
+	const char *at = s->at, *end = s->end;
+	char *to = s->doc->pool + s->pool_used;
+	unsigned int plain = sizeof(uint64_t);
 
-	for (; s->end - s->at >= (ptrdiff_t)sizeof(word); s->at += sizeof(word)) {
-		memcpy(&word, s->at, sizeof(word));
-		if (has_special(word))
-			break;
+	while (plain == sizeof(uint64_t) && end - at >= (ptrdiff_t)sizeof(uint64_t)) {
+		uint64_t word;
+
+		memcpy(&word, at, sizeof(word));
+		memcpy(to, &word, sizeof(word));
+		plain = plain_bytes(word);
+		at += plain;
+		to += plain;
 	}
-	while (s->at < s->end && !json_special[(unsigned char)*s->at])
-		s->at++;
+	while (plain == sizeof(uint64_t) && at < end && !json_special[(unsigned char)*at])
+		*to++ = *at++;
+	s->pool_used += (uint32_t)(at - s->at);
+	s->at = at;
 }
 
 /* s->at is at the opening quote. */
@@ -277,13 +290,7 @@ static int scan_string(struct scan *s, uint32_t *ret_offset, struct err *err)
 	uint32_t offset = s->pool_used;
 
 	for (;;) {
-		const char *run = s->at;
-		size_t len;
-
-		skip_plain(s);
-		len = (size_t)(s->at - run);
-		memcpy(s->doc->pool + s->pool_used, run, len);
-		s->pool_used += (uint32_t)len;
+		copy_plain(s);
 		if (s->at == s->end)
 			return fail_at(s, quote, ERR_INVALID, err, "the string has no end");
 		if (*s->at == '"')
@@ -376,9 +383,11 @@ static int scan_number(struct scan *s, struct err *err)
 
 static void skip_blanks(struct scan *s)
 {
-	while (s->at < s->end &&
-	       (*s->at == ' ' || *s->at == '\n' || *s->at == '\t' || *s->at == '\r'))
-		s->at++;
+	const char *at = s->at, *end = s->end;
+
+	while (at < end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
+		at++;
+	s->at = at;
 }
 
 static int scan_word(struct scan *s, const char *word, enum json_type type, uint32_t value,
