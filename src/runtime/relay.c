@@ -20,6 +20,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -45,7 +46,7 @@ struct channel {
 	bool ended;    /* nothing more comes, or nobody takes it */
 	bool discards; /* what a terminal shows to nobody */
 	size_t at, len;
-	char data[CHUNK];
+	char *data; /* CHUNK bytes, of a channel that is used */
 };
 
 struct relay {
@@ -187,7 +188,7 @@ static int fill(struct channel *c)
 
 	if (c->from == STDIN_FILENO && poll(&ready, 1, 0) == 0)
 		return 0;
-	ssize_t n = read(c->from, c->data, sizeof c->data);
+	ssize_t n = read(c->from, c->data, CHUNK);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
@@ -281,6 +282,9 @@ static void on_signal(void *data, int signal, int32_t sender)
 
 static int watch(struct channel *c, struct err *err)
 {
+	c->data = malloc(CHUNK);
+	if (!c->data)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot relay the container's output");
 	c->ended = false;
 	c->reader = loop_add_io(c->relay->loop, c->from, EPOLLIN, on_channel, c, err);
 	c->writer = c->reader ? loop_add_io(c->relay->loop, c->to, 0, on_channel, c, err) : NULL;
@@ -346,8 +350,10 @@ static void relay_done(struct relay *r)
 	if (r->raw)
 		tty_restore(STDIN_FILENO, &r->saved);
 	loop_free(r->loop);
-	for (int i = 0; i < CHANNEL_COUNT; i++)
+	for (int i = 0; i < CHANNEL_COUNT; i++) {
 		fd_close(r->channels[i].owned);
+		free(r->channels[i].data);
+	}
 }
 
 int relay_process(struct proc *process, struct relay_ends *ends, bool interactive, int *ret_code,

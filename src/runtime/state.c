@@ -371,12 +371,14 @@ int state_lock(struct state_dir *dir, int timeout_ms, struct err *err)
 
 int state_remove(struct state_dir *dir, struct err *err)
 {
-	static const char *const first[] = {STATE_NAME, CONFIG_NAME, "start", "answer"};
+	static const char *const files[] = {STATE_NAME, CONFIG_NAME, "start", "answer", LOCK_NAME};
 	struct err removing = ERR_INIT;
 
-	for (size_t i = 0; dir->fd >= 0 && i < sizeof first / sizeof *first; i++)
-		if (file_unlink(dir->fd, first[i], err) < 0)
+	for (size_t i = 0; dir->fd >= 0 && i < sizeof files / sizeof *files; i++)
+		if (file_unlink(dir->fd, files[i], err) < 0)
 			return err_wrap(err, "cannot remove container '%s'", dir->state.id);
+	if (unlinkat(dir->parent_fd, dir->state.id, AT_REMOVEDIR) == 0)
+		return 0;
 	if (path_remove_tree(dir->parent_fd, dir->state.id, &removing) == 0 ||
 	    removing.errnum == ENOENT) /* two of us were at it */
 		return 0;
