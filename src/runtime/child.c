@@ -25,12 +25,22 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "base/proc.h"
+#include "kernel/ns.h"
 #include "kernel/procattr.h"
 #include "kernel/scheduler.h"
 #include "kernel/tty.h"
 #include "runtime/command.h"
 #include "runtime/filter.h"
 #include "runtime/start.h"
+
+/* The dearest of the namespaces: P is busy with mounts that do not depend on it meanwhile. It belongs to the user
+ * namespace that we are in, as if we had been born with it. */
+static int init_network(struct job *job, struct err *err)
+{
+	if (unshare(CLONE_NEWNET) < 0)
+		return err_errno(err, "cannot make a network namespace");
+	return ns_raise_loopback(err) < 0 ? -1 : init_report(job, err);
+}
 
 /* Whoever started us may be bound to a few CPUs; that is no business of the container's. A cgroup namespace has
  * its root where its maker is: not made before we are where we belong. */
@@ -468,6 +478,7 @@ static const struct {
 	init_fn *run;
 	const char *failpoint;
 } rows[STEP_COUNT] = {
+	[STEP_INIT_NETWORK] = {init_network, "init.network"},
 	[STEP_INIT_CGROUP] = {init_cgroup, "init.cgroup"},
 	[STEP_INIT_OOM] = {init_oom, "init.oom"},
 	[STEP_INIT_HOOKS_CONTAINER] = {init_hooks_container, "init.hooks-container"},

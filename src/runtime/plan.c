@@ -98,6 +98,9 @@ static int plan_namespaces(struct plan *plan, const struct facts *facts, struct 
 	plan->signals_ignored = facts->signals_ignored;
 	plan->own_pids = facts->own_pids;
 	plan->shares_mounts = spec_shares_mounts(plan->spec);
+	/* In a user namespace that is joined C has a helper for a parent, and below one of ours Q takes P's steps. */
+	plan->late_network = plan->own[NS_NET] && !plan->nested &&
+			     !linux_->namespaces[SPEC_NS_USER].path;
 	if (plan->shares_mounts && check_shares_mounts(plan, err) < 0)
 		return -1;
 	plan->host_tree = plan->nested || has_hooks(plan, SPEC_HOOK_PRESTART) ||
@@ -311,11 +314,11 @@ static int plan_parent_steps(struct plan *plan, struct err *err)
 		return -1;
 	if (plan->own[NS_USER] && ADD_ALL(plan, err, STEP_MAPS) < 0)
 		return -1;
-	if (ADD_ALL(plan, err, STEP_LIMITS) < 0)
-		return -1;
 	if (plan->spec->linux_.intel_rdt && ADD_ALL(plan, err, STEP_RESCTRL_JOIN) < 0)
 		return -1;
-	if (ADD_ALL(plan, err, STEP_COVERS) < 0 || plan_add_mounts(plan, err) < 0)
+	/* Few descriptors are the container's, not those of C while it makes a network. */
+	if (ADD_ALL(plan, err, STEP_COVERS) < 0 || plan_add_mounts(plan, err) < 0 ||
+	    ADD_ALL(plan, err, STEP_LIMITS) < 0)
 		return -1;
 	if ((has_hooks(plan, SPEC_HOOK_PRESTART) || has_hooks(plan, SPEC_HOOK_CREATE_RUNTIME)) &&
 	    ADD_ALL(plan, err, STEP_HOOKS) < 0)
@@ -375,6 +378,8 @@ static int plan_child_steps(struct plan *plan, struct err *err)
 			   (plan->request.wait || has_hooks(plan, SPEC_HOOK_START_CONTAINER));
 
 	plan->child_first = plan->count;
+	if (plan->late_network && ADD_ALL(plan, err, STEP_INIT_NETWORK) < 0)
+		return -1;
 	if (ADD_ALL(plan, err, STEP_INIT_CGROUP) < 0)
 		return -1;
 	if (spec->process.oom_given && ADD_ALL(plan, err, STEP_INIT_OOM) < 0)

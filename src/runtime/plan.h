@@ -29,14 +29,14 @@ enum step_op {
 	STEP_NET_SOURCE,   /* a network device that is to be the container's, looked for */
 	/* P, in a private copy of the launch pad */
 	STEP_PAD,
-	STEP_CLONE,  /* C is born, shares P's mount namespace, waits */
-	STEP_MAPS,   /* its id maps are written */
-	STEP_LIMITS, /* its resource limits are set */
+	STEP_CLONE, /* C is born, shares P's mount namespace, waits */
+	STEP_MAPS,  /* its id maps are written */
 	STEP_RESCTRL_JOIN,
 	STEP_COVERS,	     /* the small file system that covers come from */
 	STEP_LAYER,	     /* an overlay of one layer's copies, attached */
 	STEP_ROOT_DIR,	     /* the copy of root_dir, attached */
 	STEP_JOIN,	     /* P enters C's net, uts and ipc namespaces */
+	STEP_JOIN_NETWORK,   /* its network namespace, where C makes that itself */
 	STEP_NET_DEVICE,     /* a network device moves into the container */
 	STEP_MOUNT,	     /* one of the specification's mounts */
 	STEP_DEVICES,	     /* device nodes and links in our /dev */
@@ -47,6 +47,7 @@ enum step_op {
 	STEP_MASK,	     /* a path is covered */
 	STEP_READONLY,	     /* a path is made read-only */
 	STEP_ROOT_READONLY,
+	STEP_LIMITS,	      /* C's resource limits are set */
 	STEP_HOOKS,	      /* prestart and createRuntime, in P's own namespaces */
 	STEP_HOOKS_CONTAINER, /* C runs createContainer in its own */
 	STEP_PIVOT,	      /* the new root is "/" for P and C */
@@ -58,6 +59,7 @@ enum step_op {
 	STEP_BORN,    /* the caller writes down who C is */
 	STEP_RELEASE, /* C goes on; P waits for its exec, or until it waits to be started */
 	/* C */
+	STEP_INIT_NETWORK,	   /* a network namespace, while P goes on */
 	STEP_INIT_CGROUP,	   /* join the v1 hierarchies */
 	STEP_INIT_OOM,		   /* out-of-memory score */
 	STEP_INIT_HOOKS_CONTAINER, /* when P says so, before the pivot */
@@ -132,7 +134,8 @@ struct plan {
 	int oom_score_adj;
 	struct strv warnings;
 	struct caps caps;
-	bool own[NS_COUNT];	     /* a new namespace of that kind */
+	bool own[NS_COUNT]; /* a new namespace of that kind */
+	bool late_network;  /* C makes its network namespace after its birth: plan_mounts.c */
 	uint32_t root_uid, root_gid; /* container root on the host */
 	struct step *steps;
 	size_t count, cap;

@@ -377,16 +377,51 @@ static int add_readonly_mounts(struct plan *plan, struct err *err)
 	return 0;
 }
 
+/* Which mounts are the same whatever network their mounter is in. */
+static bool needs_no_network(const struct plan *plan, size_t i)
+{
+	static const char *const types[] = {"proc",   "tmpfs",	"devpts",
+					    "mqueue", "cgroup", "cgroup2"};
+	const char *type = plan->spec->mounts[i].type;
+
+	if (plan->mounts[i].bind || plan->mounts[i].remount)
+		return true;
+	for (size_t k = 0; type && k < sizeof types / sizeof *types; k++)
+		if (str_eq(type, types[k]))
+			return true;
+	return false;
+}
+
+/* A network namespace takes the kernel longer to make than all the others. C makes it, and P enters it at the last
+ * moment: before the first mount that is another in another network. */
+static int add_mounts(struct plan *plan, struct err *err)
+{
+	const struct spec *spec = plan->spec;
+	size_t entry = spec->linux_.net_devices.count ? 0 : spec->mount_count;
+
+	for (size_t i = 0; i < entry; i++)
+		if (!needs_no_network(plan, i))
+			entry = i;
+	for (size_t i = 0; i <= spec->mount_count; i++) {
+		if (i == entry && plan->late_network &&
+		    plan_add(plan, STEP_JOIN_NETWORK, 0, "", err) < 0)
+			return -1;
+		if (i == 0 && plan_add_net_devices(plan, err) < 0)
+			return -1;
+		if (i < spec->mount_count &&
+		    plan_add(plan, STEP_MOUNT, (unsigned int)i, plan->mounts[i].target, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int plan_add_mounts(struct plan *plan, struct err *err)
 {
 	const struct spec *spec = plan->spec;
 
 	if (add_root(plan, err) < 0 || plan_add(plan, STEP_JOIN, 0, "", err) < 0 ||
-	    plan_add_net_devices(plan, err) < 0)
+	    add_mounts(plan, err) < 0)
 		return -1;
-	for (size_t i = 0; i < spec->mount_count; i++)
-		if (plan_add(plan, STEP_MOUNT, (unsigned int)i, plan->mounts[i].target, err) < 0)
-			return -1;
 	if (add_devices(plan, err) < 0 ||
 	    plan_add(plan, STEP_USER, 0, spec->process.user.name, err) < 0 ||
 	    (spec->process_given && plan_add(plan, STEP_CWD, 0, spec->process.cwd, err) < 0) ||

@@ -182,7 +182,7 @@ static uint64_t clone_flags(const struct plan *plan)
 	for (size_t i = 0; i < sizeof born_with / sizeof *born_with; i++)
 		if (plan->own[born_with[i]])
 			flags |= ns_flag(born_with[i]);
-	return flags;
+	return plan->late_network ? flags & ~ns_flag(NS_NET) : flags;
 }
 
 static _Noreturn void run_child(struct start *s, int child_end)
@@ -285,24 +285,39 @@ static int step_limits(struct start *s, const struct step *step, struct err *err
 	return rlimits_apply(s->child.pid, s->plan->rlimits, s->plan->rlimit_count, err);
 }
 
+static int enter_born(struct start *s, const enum ns_kind *kinds, size_t count, struct err *err)
+{
+	int flags = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!s->plan->own[kinds[i]])
+			continue;
+		if (keep_own(s, kinds[i], err) < 0)
+			return -1;
+		flags |= (int)ns_flag(kinds[i]);
+	}
+	if (flags && setns(s->child.pidfd, flags) < 0)
+		return err_errno(err, "cannot enter the container's namespaces");
+	return 0;
+}
+
 /* sysfs takes its mounter's network namespace, mqueue its ipc namespace, sysctls the writer's. */
 static int step_join(struct start *s, const struct step *step, struct err *err)
 {
-	static const enum ns_kind joined[] = {NS_NET, NS_UTS, NS_IPC};
-	int flags = 0;
+	static const enum ns_kind joined[] = {NS_UTS, NS_IPC, NS_NET};
+	bool late = s->plan->late_network;
 
-	for (size_t i = 0; i < sizeof joined / sizeof *joined; i++) {
-		if (!s->plan->own[joined[i]])
-			continue;
-		if (keep_own(s, joined[i], err) < 0)
-			return -1;
-		flags |= (int)ns_flag(joined[i]);
-	}
-	if (!flags)
-		return 0;
-	if (setns(s->child.pidfd, flags) < 0)
-		return err_errno(err, "cannot enter the container's namespaces");
-	return s->plan->own[NS_NET] ? ns_raise_loopback(err) : 0;
+	if (enter_born(s, joined, late ? 2 : 3, err) < 0)
+		return -1;
+	return s->plan->own[NS_NET] && !late ? ns_raise_loopback(err) : 0;
+}
+
+static int step_join_network(struct start *s, const struct step *step, struct err *err)
+{
+	static const enum ns_kind network = NS_NET;
+	struct waiting waiting = start_waiting(s);
+
+	return await_word(&waiting, err) < 0 ? -1 : enter_born(s, &network, 1, err);
 }
 
 /* Not a FIFO with a name: that is a file of the host's, and its owner's. */
@@ -469,6 +484,7 @@ static const struct {
 	[STEP_LAYER] = {start_layer, "start.layer"},
 	[STEP_ROOT_DIR] = {start_root_dir, "start.root-dir"},
 	[STEP_JOIN] = {step_join, "start.join"},
+	[STEP_JOIN_NETWORK] = {step_join_network, "start.join-network"},
 	[STEP_NET_DEVICE] = {start_net_device, "start.net-device"},
 	[STEP_MOUNT] = {start_mount, "start.mount"},
 	[STEP_DEVICES] = {start_devices, "start.devices"},
