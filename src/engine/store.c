@@ -546,8 +546,8 @@ int store_list(struct store *store, struct strv *ret_ids, struct err *err)
 	if (all.count)
 		qsort(all.items, all.count, sizeof *all.items, compare);
 	for (size_t i = 0; i < all.count; i++)
-		if ((i == 0 || strcmp(all.items[i], all.items[i - 1]) != 0) &&
-		    strv_add(ret_ids, all.items[i], err) < 0)
+		if ((i == 0 || strcmp(all.items[i], ret_ids->items[ret_ids->count - 1]) != 0) &&
+		    strv_take(ret_ids, take(all.items[i]), err) < 0)
 			return -1;
 	return 0;
 }

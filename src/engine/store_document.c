@@ -14,8 +14,6 @@
  * The keeper writes exit.json this way, so nothing here knows a specification.
  */
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,8 +21,7 @@
 #include "base/own.h"
 #include "engine/store_private.h"
 
-#define SUM_FORMAT "\"sum\":\"%016" PRIx64 "\"}"
-#define SUM_LENGTH 25u /* and a comma before it */
+#define SUM_LENGTH 25u /* of "sum" with its value and the brace; a comma stands before it */
 #define CHUNK 4096u
 
 /* Fletcher-64: sums modulo 2^32 - 1 of the 32-bit words, and of those sums. */
@@ -54,6 +51,16 @@ static uint64_t checksum(const char *text, size_t size)
 	return high % UINT32_MAX << 32 | low % UINT32_MAX;
 }
 
+/* "sum":"0123456789abcdef"} */
+static void write_sum(uint64_t sum, char ret[static SUM_LENGTH + 1])
+{
+	char *end = stpcpy(ret, "\"sum\":\"");
+
+	for (int shift = 60; shift >= 0; shift -= 4)
+		*end++ = "0123456789abcdef"[sum >> shift & 15];
+	stpcpy(end, "\"}");
+}
+
 void store_add_sum(struct str *text)
 {
 	const char *before = text->len ? memrchr(text->data, '\n', text->len) : NULL;
@@ -63,8 +70,7 @@ void store_add_sum(struct str *text)
 	if (text->failed || text->data + text->len == line)
 		return;
 	text->data[text->len - 1] = ','; /* in place of '}' */
-	snprintf(sum, sizeof sum, SUM_FORMAT,
-		 checksum(line, (size_t)(text->data + text->len - line)));
+	write_sum(checksum(line, (size_t)(text->data + text->len - line)), sum);
 	str_add(text, sum);
 }
 
@@ -75,7 +81,7 @@ static bool is_whole(const char *text, size_t size)
 
 	if (size <= SUM_LENGTH)
 		return false;
-	snprintf(sum, sizeof sum, SUM_FORMAT, checksum(text, size - SUM_LENGTH));
+	write_sum(checksum(text, size - SUM_LENGTH), sum);
 	return memcmp(sum, text + size - SUM_LENGTH, SUM_LENGTH) == 0;
 }
 

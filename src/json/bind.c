@@ -382,11 +382,18 @@ static const struct json_field *find_row(const struct json_field *fields,
 	return NULL;
 }
 
+/* Which rows have been seen with a value, as far as they are among the first 64. */
+static uint64_t seen_bit(const struct json_field *fields, const struct json_field *row)
+{
+	return row - fields < 64 ? UINT64_C(1) << (row - fields) : 0;
+}
+
 static int check_required(const struct json *doc, json_node object, const struct json_field *fields,
-			  struct err *err)
+			  uint64_t seen, struct err *err)
 {
 	for (const struct json_field *row = fields; row->key; row++)
-		if (row->required && json_type(doc, json_get(doc, object, row->key)) == JSON_NULL &&
+		if (row->required && !(seen & seen_bit(fields, row)) &&
+		    json_type(doc, json_get(doc, object, row->key)) == JSON_NULL &&
 		    json_missing(doc, object, row->key, err) < 0 && json_note(doc, err) < 0)
 			return -1;
 	return 0;
@@ -394,7 +401,7 @@ static int check_required(const struct json *doc, json_node object, const struct
 
 static int bind_member(const struct json *doc, json_node n, const struct json_field *fields,
 		       const struct json_field **next, enum json_unknown unknown, void *target,
-		       struct err *err)
+		       uint64_t *seen, struct err *err)
 {
 	const struct json_field *row = find_row(fields, *next, json_key(doc, n));
 
@@ -403,6 +410,7 @@ static int bind_member(const struct json *doc, json_node n, const struct json_fi
 		return unknown_member(doc, n, fields, err);
 	if (!row || json_type(doc, n) == JSON_NULL)
 		return 0;
+	*seen |= seen_bit(fields, row);
 	if (bind_value(doc, n, row, unknown, slot_of(row, target), err) < 0)
 		return -1;
 	if (row->given_offset)
@@ -414,12 +422,13 @@ static int bind_members(const struct json *doc, json_node object, const struct j
 			enum json_unknown unknown, void *target, struct err *err)
 {
 	const struct json_field *next = fields;
+	uint64_t seen = 0;
 
-	for (json_node n = json_first(doc, object); n != JSON_NONE; n = json_next(doc, n))
-		if (bind_member(doc, n, fields, &next, unknown, target, err) < 0 &&
+	for (json_node n = object + 1; n < doc->nodes[object].end; n = doc->nodes[n].end)
+		if (bind_member(doc, n, fields, &next, unknown, target, &seen, err) < 0 &&
 		    json_note(doc, err) < 0)
 			return -1;
-	return check_required(doc, object, fields, err);
+	return check_required(doc, object, fields, seen, err);
 }
 
 int json_note(const struct json *doc, struct err *err)

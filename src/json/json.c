@@ -205,6 +205,7 @@ static int read_integer(const struct json *doc, json_node n, bool *ret_negative,
 			struct err *err)
 {
 	const char *text, *digits;
+	bool too_large = false;
 	uint64_t value = 0;
 
 	if (json_type(doc, n) != JSON_NUMBER)
@@ -212,12 +213,13 @@ static int read_integer(const struct json *doc, json_node n, bool *ret_negative,
 				  json_type_name(json_type(doc, n)));
 	text = doc->pool + doc->nodes[n].value;
 	digits = text + (*text == '-');
-	if (digits[strspn(digits, "0123456789")] || strcmp(text, "-0") == 0)
+	for (; *digits >= '0' && *digits <= '9'; digits++)
+		too_large |= __builtin_mul_overflow(value, 10, &value) ||
+			     __builtin_add_overflow(value, (uint64_t)(*digits - '0'), &value);
+	if (*digits || (*text == '-' && text[1] == '0'))
 		return json_error(doc, n, err, "expected an integer, found %.40s", text);
-	for (; *digits; digits++)
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, (uint64_t)(*digits - '0'), &value))
-			return json_error(doc, n, err, "%.40s is out of range", text);
+	if (too_large)
+		return json_error(doc, n, err, "%.40s is out of range", text);
 	*ret_negative = *text == '-';
 	*ret = value;
 	return 0;

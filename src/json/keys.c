@@ -5,8 +5,9 @@
  * and does another thing in the next program. RFC 8259 leaves the behaviour open; here it is an
  * error.
  *
- * Small objects are compared pair by pair. In larger ones that would be quadratic, and a stranger
- * chooses the size, so those go through a hash table. A stranger also chooses the keys: the hash is
+ * In small objects a key is compared with those before it that may be the same: each has one of 64 marks, made of
+ * its first characters, and a mark that nobody had before needs no look. In larger ones that would be quadratic,
+ * and a stranger chooses the size and the keys, so those go through a hash table. A stranger also chooses the keys: the hash is
  * therefore a polynomial over the field of 2^61 - 1 elements, evaluated at a random point drawn once
  * in a process (a program of ours reads some documents and ends; and where one stays, nobody sees
  * which keys have met). Two different keys of at most L bytes collide for at most L/7 + 2 of the 2^61 - 1
@@ -20,21 +21,34 @@
 #include "base/own.h"
 #include "json/internal.h"
 
-#define FEW 16 /* members that are compared pair by pair, of most the first character only */
+#define FEW 32 /* members that are compared pair by pair, where their marks are the same */
 #define HASH_PRIME ((UINT64_C(1) << 61) - 1)
 #define BLOCK_SIZE 7 /* bytes whose value is below the prime */
+
+/* A bit of 64: of the first three characters, as far as there are any. */
+static uint64_t mark_of(const char *key)
+{
+	unsigned int mark = (unsigned char)key[0];
+
+	if (key[0] && key[1])
+		mark = mark * 37 + (unsigned char)key[1] * 5 + (unsigned char)key[2];
+	return UINT64_C(1) << mark % 64;
+}
 
 static json_node twice_among_few(const struct json *doc, json_node object)
 {
 	const char *keys[FEW];
 	unsigned int count = 0;
+	uint64_t marks = 0;
 
-	for (json_node n = json_first(doc, object); n != JSON_NONE; n = json_next(doc, n)) {
-		const char *key = json_key(doc, n);
+	for (json_node n = object + 1; n < doc->nodes[object].end; n = doc->nodes[n].end) {
+		const char *key = doc->pool + doc->nodes[n].key;
+		uint64_t mark = mark_of(key);
 
-		for (unsigned int i = 0; i < count; i++)
+		for (unsigned int i = 0; marks & mark && i < count; i++)
 			if (keys[i][0] == key[0] && strcmp(keys[i], key) == 0)
 				return n;
+		marks |= mark;
 		keys[count++] = key;
 	}
 	return JSON_NONE;
