@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/own.h"
 #include "cli/cli.h"
 #include "engine/unit_file.h"
@@ -89,11 +90,18 @@ static struct unit_options unit_options_of(const struct cli *cli, const struct g
 	};
 }
 
-static int write_file(const char *name, const struct str *text, struct err *err)
+/* A value may be a secret, and the file is in whatever directory this is. */
+static int write_file(const char *name, const struct str *text, bool has_values, struct err *err)
 {
-	if (file_write_atomic(AT_FDCWD, name, text->data, text->len, 0644, false, err) < 0)
+	mode_t mode = has_values ? 0600 : 0644;
+
+	if (file_write_atomic(AT_FDCWD, name, text->data, text->len, mode, false, err) < 0)
 		return -1;
 	puts(name);
+	if (has_values)
+		warn_emit("%s has values of --env, so only its owner may read it; systemd shows "
+			  "them to every user all the same: --env-file keeps secrets out of it",
+			  name);
 	return 0;
 }
 
@@ -107,7 +115,7 @@ static int generate_one(struct cli *cli, struct container *ct, void *data, struc
 	if (!name || store_need_spec(ct, err) < 0 || unit_file_write(&options, ct, &text, err) < 0)
 		return -1;
 	if (o->files)
-		return write_file(name, &text, err);
+		return write_file(name, &text, unit_file_has_values(&options, ct), err);
 	fputs(text.data, stdout);
 	return 0;
 }

@@ -242,6 +242,18 @@ static int check_anew(const struct container *ct, struct err *err)
 	return 0;
 }
 
+/* "-e NAME=VALUE" in any of its spellings; of "-e NAME" the value is not in the words. */
+bool unit_file_has_values(const struct unit_options *options, const struct container *ct)
+{
+	const struct strv *given = &ct->record.given, *env = &ct->record.spec.process.env;
+
+	for (size_t i = 1; options->anew && i < given->count; i++)
+		for (size_t k = 0; k < env->count; k++)
+			if (str_ends(given->items[i], env->items[k]))
+				return true;
+	return false;
+}
+
 int unit_file_write(const struct unit_options *options, const struct container *ct, struct str *out,
 		    struct err *err)
 {

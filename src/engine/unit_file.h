@@ -24,5 +24,7 @@ char *unit_file_name(const struct unit_options *options, const struct container 
 /* Its specification is loaded. */
 int unit_file_write(const struct unit_options *options, const struct container *ct, struct str *out,
 		    struct err *err);
+/* Are there values of environment variables in its commands, as they were typed? */
+bool unit_file_has_values(const struct unit_options *options, const struct container *ct);
 
 #endif

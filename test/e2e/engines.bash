@@ -29,9 +29,10 @@ load "$(dirname "${BASH_SOURCE[0]}")/helpers" # also for files of another direct
 : "${ENGINE_RUNTIME:=$INSULA_BIN/insula-runtime}"
 export ENGINE_RUNTIME
 
-# Long tests run where INSULA_FULL is set: INSULA_FULL=1 ./check engine-podman
-full_only() {
-	[ -n "${INSULA_FULL:-}" ] || skip "takes $1; runs with INSULA_FULL=1"
+# storm SHORT LONG: the times of a kill storm; the long one takes up to half a minute:
+# INSULA_FULL=1 ./check engine-podman
+storm() {
+	if [ -n "${INSULA_FULL:-}" ]; then seq "$2"; else seq "$1"; fi
 }
 
 # ---- the sandbox ----

@@ -423,13 +423,12 @@ memory_policy() {
 	[ "$(entries '.linux.mountExtensions.idmap.enabled and .linux.netDevices.enabled')" = true ]
 	other_option idmap
 	unshare --net sh -ec '
-		ip link add features0 type dummy 2>/dev/null || exit 77
-		exec "$1/insula-runtime" --root "$2/oci3" --runroot "$2/run3" run --bundle "$3" "$4" </dev/null
+		ip link add features0 type veth peer name features1
+		exec "$1/insula-runtime" --root "$2/oci" --runroot "$2/run" run --bundle "$3" "$4" </dev/null
 	' sh "$INSULA_BIN" "$E2E_STATE" "$(jq '.linux.netDevices = {features0: {name: "inside0"}} |
 		.process.args = ["sh", "-c", "ls /sys/class/net"] |
 		.mounts += [{destination: "/sys", type: "sysfs", options: ["ro"]}]' <<<"$BASE" >"$B/config.json"; echo "$B")" \
-		"${E2E_STATE##*.}" >"$E2E_STATE/out" && status=0 || status=$?
-	[ "$status" -ne 77 ] || skip "this kernel has no dummy network device"
+		"${E2E_STATE##*.}" >"$E2E_STATE/out"
 	grep -q inside0 "$E2E_STATE/out" || fail "it was not moved"
 }
 

@@ -111,6 +111,27 @@ run_command() {
 	verify "$PWD/container-web.service"
 }
 
+@test "a unit with values of the environment is its owner's alone, and a warning says so" {
+	local spelling
+	cd "$BATS_TEST_TMPDIR"
+	for spelling in '-e|TOKEN=se cret' '-eTOKEN=se cret' '--env=TOKEN=se cret' '--env|TOKEN=se cret' '-ie|TOKEN=se cret'; do
+		mapfile -t -d '|' words < <(printf %s "$spelling")
+		ok insula create --replace --name web "${words[@]}" "$E2E_IMAGE" true
+		rm -f container-web.service
+		ok insula generate systemd --files --name --new web
+		grep -q 'se cret' container-web.service || fail "$spelling: not in it"
+		[ "$(stat -c %a container-web.service)" = 600 ] || fail "$spelling"
+		[[ $stderr == *"container-web.service has values of --env"*--env-file* ]] || fail "$spelling"
+	done
+	ok insula generate systemd --files --name web
+	[ "$(stat -c %a container-web.service)$stderr" = 644 ] || fail "without --new"
+	echo 'TOKEN=se cret' >vars
+	OTHER='se cret' ok insula create --replace --name web -e OTHER --env-file vars -l TOKEN= "$E2E_IMAGE" true
+	ok insula generate systemd --files --name --new web
+	! grep -q 'se cret' container-web.service || fail "a value that is not in its words"
+	[ "$(stat -c %a container-web.service)$stderr" = 644 ] || fail "without values"
+}
+
 @test "no name of a directory becomes a line of a unit" {
 	local place
 	cd "$BATS_TEST_TMPDIR"
