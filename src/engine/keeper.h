@@ -68,6 +68,13 @@ struct keeper_state {
 	int client_fd;	      /* the connection of the command that started it, or replaced it */
 	bool client_attached; /* that command wants the output */
 	struct json_array clients; /* of struct keeper_client_state: handed over by a keeper */
+	struct json_array layers;  /* of struct keeper_layer_state */
+};
+
+/* A writable layer's mount: held, so that it is the keeper who writes it back when it is unmounted, and not the
+ * container's last process, which its limits on disks may slow down (or, on some kernels, stop). */
+struct keeper_layer_state {
+	int fd;
 };
 
 struct keeper_client_state {

@@ -3,8 +3,8 @@
  * The end of a container: record it, clear up, let go.
  *
  * By now init was reaped, so the kernel has killed every process of its pid namespace, and with the
- * last process went its mounts, interfaces and namespaces. Left are an exit code, control groups, an
- * id range and files. The order of the steps below is chosen for the moment at which the keeper
+ * last process went its mounts, interfaces and namespaces. Left are an exit code, control groups,
+ * writable layers that we hold, an id range and files. The order of the steps below is chosen for the moment at which the keeper
  * itself is killed:
  *
  *	before the record	the container is found without a keeper: "dead", exit unknown
@@ -141,6 +141,18 @@ static int step_cgroup(struct ending *e, struct err *err)
 	return e->group_stays ? -1 : 0;
 }
 
+/* The last hold on them, so this unmounts them and takes as long as it takes to write them back. */
+static int step_layers(struct ending *e, struct err *err)
+{
+	struct json_array *layers = &e->k->state.layers;
+	struct keeper_layer_state *states = layers->items;
+
+	for (size_t i = 0; i < layers->count; i++)
+		fd_close(states[i].fd);
+	layers->count = 0;
+	return 0;
+}
+
 static int step_ids(struct ending *e, struct err *err)
 {
 	if (e->ct.store)
@@ -205,8 +217,9 @@ static const struct step {
 } steps[] = {
 	{"keeper.exit.measure", step_measure}, {"keeper.exit.record", step_record},
 	{"keeper.exit.tell", step_tell},       {"keeper.exit.socket", step_socket},
-	{"keeper.exit.cgroup", step_cgroup},   {"keeper.exit.ids", step_ids},
-	{"keeper.exit.remove", step_remove},   {"keeper.exit.release", step_release},
+	{"keeper.exit.cgroup", step_cgroup},   {"keeper.exit.layers", step_layers},
+	{"keeper.exit.ids", step_ids},	       {"keeper.exit.remove", step_remove},
+	{"keeper.exit.release", step_release},
 };
 
 /* Of one whose restart does not come; the rest was done at its end. */

@@ -25,6 +25,7 @@
 #include "json/json.h"
 
 #define STATE_MAX 65536u
+#define LAYERS_MAX 256
 
 #define CLIENT_FIELD(name, type, ...) \
 	{ \
@@ -40,6 +41,16 @@ static const struct json_field client_fields[] = {
 	CLIENT_FIELD(starter, JSON_F_BOOL),
 	CLIENT_FIELD(queue_fd, JSON_F_INT, .has_unset = true, .unset = -1),
 	CLIENT_FIELD(input_fd, JSON_F_INT, .has_unset = true, .unset = -1),
+	{0},
+};
+
+static const struct json_field layer_fields[] = {
+	{.key = "fd",
+	 .kind = JSON_F_INT,
+	 .offset = offsetof(struct keeper_layer_state, fd),
+	 .min = 0,
+	 .max = INT32_MAX,
+	 .required = true},
 	{0},
 };
 
@@ -112,6 +123,8 @@ static const struct json_field state_fields[] = {
 	FIELD(client_attached, JSON_F_BOOL),
 	FIELD(clients, JSON_F_ARRAY, .fields = client_fields,
 	      .item_size = sizeof(struct keeper_client_state), .max_count = KEEPER_CLIENTS_MAX),
+	FIELD(layers, JSON_F_ARRAY, .fields = layer_fields,
+	      .item_size = sizeof(struct keeper_layer_state), .max_count = LAYERS_MAX),
 	{0},
 };
 
@@ -125,16 +138,19 @@ static const size_t fd_offsets[] = {
 
 #define FD_COUNT (sizeof(fd_offsets) / sizeof(fd_offsets[0]))
 
-/* Every descriptor of the state by number: the named ones, then the clients'. -1: none. */
+/* Every descriptor of the state by number: the named ones, the clients', then the layers'. -1: none. */
 static size_t fd_count(const struct keeper_state *state)
 {
-	return FD_COUNT + 3 * state->clients.count;
+	return FD_COUNT + 3 * state->clients.count + state->layers.count;
 }
 
 static int fd_at(const struct keeper_state *state, size_t i)
 {
 	const struct keeper_client_state *clients = state->clients.items;
+	const struct keeper_layer_state *layers = state->layers.items;
 
+	if (i >= FD_COUNT + 3 * state->clients.count)
+		return layers[i - FD_COUNT - 3 * state->clients.count].fd;
 	if (i >= FD_COUNT) {
 		const struct keeper_client_state *c = &clients[(i - FD_COUNT) / 3];
 

@@ -81,6 +81,18 @@ int engine_settle(struct container *ct, struct err *err)
 	return 0;
 }
 
+/* Somebody in it may wait for a disk that its limits have stopped. */
+static void lift_disk_limits(const struct container *ct)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (cgroup_host_probe_groups(&host, &ignored) == 0 &&
+	    group_open_of(&host, ct, &cg, &ignored) == 0)
+		cgroup_lift_disk_limits(&cg);
+}
+
 /* The last resort: the keeper's death is the container's, by the kernel. */
 static int kill_keeper(struct container *ct, struct err *err)
 {
@@ -94,6 +106,7 @@ static int kill_keeper(struct container *ct, struct err *err)
 		return err->kind == ERR_NOT_FOUND ? 0 : -1;
 	status = proc_signal(&keeper, SIGKILL, err);
 	engine_thaw(ct); /* on v1 nothing frozen dies */
+	lift_disk_limits(ct);
 	if (status == 0 && proc_wait_end(&keeper, KEEPER_GRACE_MS, err) <= 0)
 		status = err_set(
 			err, ERR_TIMEOUT, 0,

@@ -71,7 +71,8 @@ int request_labels(const struct run_options *options, struct strv *labels, struc
 int request_annotations(const struct run_options *options, struct strv *annotations,
 			struct err *err);
 /* --blkio-weight, --device-read-bps and their kin (request_io.c). */
-int request_io(const struct run_options *options, struct cgroup_resources *r, struct err *err);
+int request_io(const struct run_options *options, bool update, struct cgroup_resources *r,
+	       struct err *err);
 /* --log-driver, --log-opt (request_log.c). */
 int request_log(const struct run_options *options, struct record *record, struct err *err);
 /* --add-host, --dns and its kin, --timezone (request_hosts.c). */

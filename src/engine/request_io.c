@@ -20,7 +20,7 @@ static int parse_rate(const char *text, enum rate_unit unit, const char *flag, u
 		return str_to_bytes(text, flag, ret, err);
 	if (unit == RATE_WEIGHT)
 		return str_to_u64(text, 10, 1000, flag, ret, err);
-	return str_to_u64(text, 1, INT64_MAX, flag, ret, err);
+	return str_to_u64(text, 0, INT64_MAX, flag, ret, err);
 }
 
 static int add_throttle(struct cgroup_throttles *list, const struct cgroup_throttle *item,
@@ -35,8 +35,8 @@ static int add_throttle(struct cgroup_throttles *list, const struct cgroup_throt
 	return 0;
 }
 
-/* DEVICE:RATE */
-static int add_device(const char *text, enum rate_unit unit, const char *flag,
+/* DEVICE:RATE. No rate is no limit, which can be said only where there may be one. */
+static int add_device(const char *text, enum rate_unit unit, const char *flag, bool update,
 		      struct cgroup_throttles *list, struct err *err)
 {
 	const char *colon = strrchr(text, ':');
@@ -51,7 +51,7 @@ static int add_device(const char *text, enum rate_unit unit, const char *flag,
 			       unit == RATE_BYTES ? "BYTES" : "N");
 	if (parse_rate(colon + 1, unit, flag, &item.rate, err) < 0)
 		return -1;
-	if (!item.rate)
+	if (!item.rate && !update)
 		return err_set(err, ERR_USAGE, 0, "%s: '%s' lets nothing through", flag, text);
 	if (stat(path, &st) < 0)
 		return err_errno(err, "%s: '%s'", flag, path);
@@ -64,7 +64,8 @@ static int add_device(const char *text, enum rate_unit unit, const char *flag,
 	return add_throttle(list, &item, err);
 }
 
-int request_io(const struct run_options *options, struct cgroup_resources *r, struct err *err)
+int request_io(const struct run_options *options, bool update, struct cgroup_resources *r,
+	       struct err *err)
 {
 	const struct {
 		const struct strv *texts;
@@ -84,7 +85,7 @@ int request_io(const struct run_options *options, struct cgroup_resources *r, st
 		r->io_weight = (int64_t)options->blkio_weight;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		for (size_t k = 0; k < rows[i].texts->count; k++)
-			if (add_device(rows[i].texts->items[k], rows[i].unit, rows[i].flag,
+			if (add_device(rows[i].texts->items[k], rows[i].unit, rows[i].flag, update,
 				       rows[i].list, err) < 0)
 				return -1;
 	return 0;

@@ -191,7 +191,7 @@ int request_limits(const struct request *request, struct spec *spec, struct err 
 	if (limit_memory(options, r, err) < 0 || limit_reservation(options, r, err) < 0 ||
 	    request_cpus(options, request->facts, request->record->id, r, err) < 0 ||
 	    limit_quota(options, r, err) < 0 || request_mems(options, request->facts, r, err) < 0 ||
-	    request_io(options, r, err) < 0)
+	    request_io(options, false, r, err) < 0)
 		return -1;
 	/* An ordinary user has a group to write it to only where one was delegated to him. */
 	if (options->pids_limit_given || !request->user)

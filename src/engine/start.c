@@ -243,6 +243,9 @@ static int claim(struct birth *b, struct err *err)
 	return b->keeper.listen_fd < 0 ? -1 : claim_ids(b, err);
 }
 
+_Static_assert(sizeof(struct keeper_layer_state) == sizeof(int),
+	       "descriptors, one after the other");
+
 /* The user's terminal and pipes are not the keeper's: whoever reads them would wait for it. */
 static int let_go_of_stdio(struct err *err)
 {
@@ -277,7 +280,11 @@ static int be_born(struct birth *b, int client_fd, bool attach, struct err *err)
 	b->keeper.console_fd = b->running.console_fd;
 	if (let_go_of_stdio(err) < 0)
 		return -1;
-	return keeper_exec(b->program, &b->keeper, err);
+	/* An array of descriptors both; ours still, if this fails. */
+	b->keeper.layers = (struct json_array){b->running.layers.fds, b->running.layers.count};
+	keeper_exec(b->program, &b->keeper, err);
+	b->keeper.layers = (struct json_array){0};
+	return -1;
 }
 
 static void birth_init(struct birth *b, struct container *ct, const struct image *image)

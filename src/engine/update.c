@@ -87,6 +87,8 @@ static int take_memory(struct update *u, struct err *err)
 	     before->memory_swap == effective(CGROUP_UNSET, before->memory_limit) ||
 	     before->memory_swap == CGROUP_UNSET))
 		r->memory_swap = r->memory_limit;
+	else if (o->memory && !o->memory_swap) /* on v2 it is counted alone, from the sum */
+		r->memory_swap = before->memory_swap;
 	int64_t memory = effective(r->memory_limit, before->memory_limit);
 	int64_t swap = effective(r->memory_swap, before->memory_swap);
 	int64_t reserved = effective(r->memory_reservation, before->memory_reservation);
@@ -162,7 +164,7 @@ static int take_all(struct update *u, struct err *err)
 
 	if (take_memory(u, err) < 0 || take_cpus(u, err) < 0 || take_quota(u, err) < 0 ||
 	    request_mems(&o->limits, &u->facts, &u->asked, err) < 0 ||
-	    request_io(&o->limits, &u->asked, err) < 0)
+	    request_io(&o->limits, true, &u->asked, err) < 0)
 		return -1;
 	if (o->pids_limit_given)
 		u->asked.pids_limit = o->pids_limit > 0 ? o->pids_limit : NO_LIMIT;
@@ -198,6 +200,11 @@ static int64_t *number_at(struct cgroup_resources *r, size_t i)
 	return (int64_t *)((char *)r + numbers[i].offset);
 }
 
+static struct cgroup_throttles *throttles_at(struct cgroup_resources *r, size_t i)
+{
+	return (struct cgroup_throttles *)((char *)r + throttles[i]);
+}
+
 static int merge_text(char **slot, const char *text, struct err *err)
 {
 	char *copy = text ? str_dup(text, err) : NULL;
@@ -211,11 +218,30 @@ static int merge_text(char **slot, const char *text, struct err *err)
 	return 0;
 }
 
+/* What has no rate any more is no limit, in the record. */
+static void drop_unlimited(struct cgroup_throttles *list)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].rate)
+			list->items[kept++] = list->items[i];
+	list->count = kept;
+}
+
+static struct cgroup_throttle *find_throttle(const struct cgroup_throttles *list,
+					     const struct cgroup_throttle *of)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].major == of->major && list->items[i].minor == of->minor)
+			return &list->items[i];
+	return NULL;
+}
+
 static int merge_throttles(struct cgroup_throttles *into, const struct cgroup_throttles *from,
 			   struct err *err)
 {
 	struct cgroup_throttle *grown;
-	size_t at;
 
 	if (!from->count)
 		return 0;
@@ -224,12 +250,12 @@ static int merge_throttles(struct cgroup_throttles *into, const struct cgroup_th
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot record the limits");
 	into->items = grown;
 	for (size_t i = 0; i < from->count; i++) {
-		for (at = 0; at < into->count; at++)
-			if (into->items[at].major == from->items[i].major &&
-			    into->items[at].minor == from->items[i].minor)
-				break;
-		into->items[at] = from->items[i];
-		into->count += at == into->count;
+		struct cgroup_throttle *same = find_throttle(into, &from->items[i]);
+
+		if (same)
+			*same = from->items[i];
+		else
+			into->items[into->count++] = from->items[i];
 	}
 	return 0;
 }
@@ -242,17 +268,35 @@ static int merge(struct update *u, struct err *err)
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		if (*number_at(&u->asked, i) != CGROUP_UNSET)
 			*number_at(into, i) = *number_at(&u->asked, i);
-	for (size_t i = 0; i < sizeof throttles / sizeof *throttles; i++)
-		if (merge_throttles((void *)((char *)into + throttles[i]),
-				    (void *)((char *)&u->asked + throttles[i]), err) < 0)
+	for (size_t i = 0; i < sizeof throttles / sizeof *throttles; i++) {
+		struct cgroup_throttles *list = throttles_at(into, i);
+
+		if (merge_throttles(list, throttles_at(&u->asked, i), err) < 0)
 			return -1;
+		drop_unlimited(list);
+	}
 	if (merge_text(&into->cpuset_cpus, u->asked.cpuset_cpus, err) < 0)
 		return -1;
 	return merge_text(&into->cpuset_mems, u->asked.cpuset_mems, err);
 }
 
-/* What is to change, as it was: only that is written again. Rates of disks are not; a record that cannot be
- * written is rare, and they bound nothing that others depend on. */
+/* The same disks, with the rates that they have by the record; 0 is none. */
+static int old_throttles(const struct cgroup_throttles *asked,
+			 const struct cgroup_throttles *before, struct cgroup_throttles *old,
+			 struct err *err)
+{
+	if (merge_throttles(old, asked, err) < 0)
+		return -1;
+	for (size_t i = 0; i < old->count; i++) {
+		struct cgroup_throttle *item = &old->items[i];
+		const struct cgroup_throttle *same = find_throttle(before, item);
+
+		item->rate = same ? same->rate : 0;
+	}
+	return 0;
+}
+
+/* What is to change, as it was: only that is written again. */
 static int take_old(struct update *u, struct cgroup_resources *old, struct err *err)
 {
 	const struct cgroup_resources *before = recorded(u);
@@ -264,6 +308,10 @@ static int take_old(struct update *u, struct cgroup_resources *old, struct err *
 			*number_at(old, i) = *number_at(recorded(u), i) == CGROUP_UNSET
 						     ? numbers[i].unset
 						     : *number_at(recorded(u), i);
+	for (size_t i = 0; i < sizeof throttles / sizeof *throttles; i++)
+		if (old_throttles(throttles_at(&u->asked, i), throttles_at(recorded(u), i),
+				  throttles_at(old, i), err) < 0)
+			return -1;
 	if (u->asked.cpuset_cpus &&
 	    merge_text(&old->cpuset_cpus, before->cpuset_cpus ? before->cpuset_cpus : all_cpus,
 		       err) < 0)

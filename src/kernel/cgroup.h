@@ -229,6 +229,8 @@ int cgroup_join_v1(const struct cgroup *cg, struct err *err);
  * hierarchy: for exec on old kernels. */
 int cgroup_join_all(const struct cgroup *cg, int pid, struct err *err);
 
+/* Whoever is to die waits for no disk any more, in this group and those below. */
+void cgroup_lift_disk_limits(const struct cgroup *cg);
 /* Kill every process in the group (cgroup.kill on v2 5.14+, else freezer or SIGKILL loop by pids
  * read from cgroup.procs), and wait until it is empty or the deadline. */
 int cgroup_kill(const struct cgroup *cg, int timeout_ms, struct err *err);

@@ -13,6 +13,10 @@
  * cgroup.procs and may be stale by the time they are used, so each is turned into a pidfd, and the
  * list is read again: what is still on it is the process that the pidfd holds. It is all repeated
  * until the group is empty, or the deadline: a process that waits for a dead disk ends never.
+ *
+ * One that waits for a throttled disk does not hear of SIGKILL either, and the last one of a container
+ * writes back its root file system when that is unmounted, at the pace of its group (Linux 6.18 never
+ * lets it go on where bytes and operations are limited both). So the limits on disks go first.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -28,6 +32,7 @@
 
 #define BATCH 256
 #define FREEZE_FIRST_MS 100
+#define THROTTLES_SIZE 4096
 
 /* Rounds of cgroup.kill before what is left must be outside the v2 group, or frozen on v1. */
 #define V2_ROUNDS 5
@@ -164,6 +169,44 @@ bool cgroup_is_frozen(const struct cgroup *cg)
 	return false;
 }
 
+/* ---- disks ---- */
+
+static const struct {
+	const char *file, *unlimited;
+} throttles[] = {
+	{"io.max", "rbps=max wbps=max riops=max wiops=max"},
+	{"blkio.throttle.read_bps_device", "0"},
+	{"blkio.throttle.write_bps_device", "0"},
+	{"blkio.throttle.read_iops_device", "0"},
+	{"blkio.throttle.write_iops_device", "0"},
+};
+
+/* Each line begins with the number of a disk. */
+static void lift(int dir_fd, const char *file, const char *unlimited)
+{
+	char text[THROTTLES_SIZE], line[128], *rest = text;
+
+	if (cgroup_get(dir_fd, file, text, sizeof(text)) <= 0)
+		return;
+	for (char *old = strsep(&rest, "\n"); old; old = strsep(&rest, "\n")) {
+		snprintf(line, sizeof(line), "%.*s %s", (int)strcspn(old, " "), old, unlimited);
+		cgroup_put(dir_fd, file, line);
+	}
+}
+
+static int lift_in_directory(int dir_fd, void *data)
+{
+	for (size_t i = 0; i < sizeof(throttles) / sizeof(throttles[0]); i++)
+		lift(dir_fd, throttles[i].file, throttles[i].unlimited);
+	return 0;
+}
+
+void cgroup_lift_disk_limits(const struct cgroup *cg)
+{
+	for (size_t i = 0; i < cg->count; i++)
+		cgroup_walk(cg->members[i].dir_fd, lift_in_directory, NULL);
+}
+
 /* ---- killing ---- */
 
 static int thaw_directory(int dir_fd, void *data)
@@ -230,6 +273,7 @@ int cgroup_kill(const struct cgroup *cg, int timeout_ms, struct err *err)
 	int64_t deadline_ms = clock_boot_ms() + timeout_ms;
 	unsigned int pause = 0;
 
+	cgroup_lift_disk_limits(cg);
 	for (unsigned int round = 0;; round++) {
 		bool whole = v2 && cgroup_put(v2->dir_fd, "cgroup.kill", "1") == 0;
 		int pid;

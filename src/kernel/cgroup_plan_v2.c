@@ -9,6 +9,7 @@
  *   in log2(shares) that maps 2, 1024 and 262144 to 1, 100 and 10000. An older linear formula
  *   mapped 1024 to 39, and so gave a container with the default less than a host service has;
  * - memory+swap to swap alone: memory.swap.max = swap - limit;
+ * - memory.reservation to memory.low; -1, "none" in v1, is 0 here, as "max" would protect all of it;
  * - quota and period to one line of cpu.max;
  * - block I/O weights (10..1000) to io.bfq.weight as they are or, where BFQ is not there, linearly
  *   to io.weight (1..10000);
@@ -26,7 +27,7 @@
 
 #define FIELD(name) offsetof(struct cgroup_resources, name)
 
-enum v2_kind { V2_NUMBER, V2_LIMIT, V2_WEIGHT };
+enum v2_kind { V2_NUMBER, V2_LIMIT, V2_PROTECTION, V2_WEIGHT };
 
 static const struct {
 	unsigned int controller;
@@ -36,7 +37,7 @@ static const struct {
 	unsigned int flags;
 } numbers[] = {
 	{CG_MEMORY, FIELD(memory_limit), "memory.max", V2_LIMIT, CGW_REQUIRED},
-	{CG_MEMORY, FIELD(memory_reservation), "memory.low", V2_LIMIT, 0},
+	{CG_MEMORY, FIELD(memory_reservation), "memory.low", V2_PROTECTION, 0},
 	{CG_CPU, FIELD(cpu_idle), "cpu.idle", V2_NUMBER, 0},
 	{CG_CPU, FIELD(cpu_shares), "cpu.weight", V2_WEIGHT, CGW_REQUIRED},
 	{CG_PIDS, FIELD(pids_limit), "pids.max", V2_LIMIT, CGW_REQUIRED},
@@ -118,6 +119,8 @@ static int plan_numbers(struct cgroup_planner *p, struct err *err)
 			continue;
 		if (numbers[i].kind == V2_WEIGHT)
 			value = (int64_t)cgroup_shares_to_weight((uint64_t)value);
+		if (numbers[i].kind == V2_PROTECTION && value == -1)
+			value = 0;
 		if (numbers[i].kind == V2_LIMIT && value == -1)
 			snprintf(text, sizeof(text), "max");
 		else

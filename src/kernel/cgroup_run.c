@@ -469,6 +469,9 @@ int cgroup_write_skipped(struct cgroup *cg, const struct cgroup_write *write, st
 		err_set(err, ERR_UNSUPPORTED, 0,
 			"cannot set %s of cgroup '%s' to '%s': this kernel does not have it",
 			write->file, cg->name, write->value);
+		if (strstr(write->file, "weight"))
+			err_hint(err, "weights take BFQ, or on v2 iocost: the scheduler of a disk "
+				      "is in /sys/block/NAME/queue/scheduler");
 		return name_field(write, err);
 	}
 	return strv_addf(&cg->skipped, err, "%s%s%s%s = %s: this kernel does not have it",

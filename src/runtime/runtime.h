@@ -100,11 +100,19 @@ uint64_t runtime_plan_keyring(const struct plan *plan);
  * shows when it is done. */
 const struct strv *runtime_plan_warnings(const struct plan *plan);
 
+/* Mounts of layers that are written back when they are unmounted. Whoever holds them does that; else it is the
+ * last process of the container, at the pace that its limits on disks allow. */
+struct runtime_layers {
+	int *fds;
+	size_t count;
+};
+
 struct runtime_container {
 	struct proc init;     /* the container's first process, a child of the caller */
 	pid_t host_pid;	      /* its number in the host's /proc */
 	struct cgroup cgroup; /* .name is what later verbs open; without any member: it has none */
 	int console_fd;	      /* terminal master, or -1 */
+	struct runtime_layers layers;
 };
 
 #define RUNTIME_CONTAINER_INIT \

@@ -83,8 +83,8 @@ static int add_memory(struct scope_properties *p, bool v2, const struct cgroup_r
 		return -1;
 	if (!v2)
 		return 0;
-	if (is_asked(r->memory_reservation) &&
-	    add_amount(p, "MemoryLow", r->memory_reservation, err) < 0)
+	int64_t low = r->memory_reservation == -1 ? 0 : r->memory_reservation;
+	if (is_asked(r->memory_reservation) && add_amount(p, "MemoryLow", low, err) < 0)
 		return -1;
 	if (r->memory_limit == -1 && !is_asked(swap))
 		swap = -1;

@@ -569,6 +569,7 @@ static void close_sources(struct start *s)
 		for (unsigned int k = 0; k < s->layers[i].lower_count; k++)
 			fd_close(s->layers[i].lower_fds[k]);
 		fd_close(s->layers[i].writable_fd);
+		fd_close(s->layers[i].kept_fd);
 	}
 	for (size_t i = 0; s->mounts && i < s->plan->spec->mount_count; i++) {
 		fd_close(s->mounts[i].source_fd);
@@ -617,7 +618,7 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 	if (!s->layers || !s->mounts)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot start '%s'", plan->request.id);
 	for (size_t i = 0; i < plan->request.layer_count; i++)
-		s->layers[i].writable_fd = -1;
+		s->layers[i].writable_fd = s->layers[i].kept_fd = -1;
 	for (size_t i = 0; i < plan->spec->mount_count; i++)
 		s->mounts[i].source_fd = s->mounts[i].kept_fd = -1;
 	s->proc_fd = procfs_open(err);
@@ -655,6 +656,19 @@ static void hear_child(const struct start *s, struct err *err)
 		*err = said;
 }
 
+static int hand_over_layers(struct start *s, struct runtime_layers *ret, struct err *err)
+{
+	size_t count = s->plan->request.layer_count;
+
+	ret->fds = count ? calloc(count, sizeof *ret->fds) : NULL;
+	if (count && !ret->fds)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot start '%s'", s->plan->request.id);
+	for (size_t i = 0; i < count; i++)
+		if (s->layers[i].kept_fd >= 0)
+			ret->fds[ret->count++] = take_fd(s->layers[i].kept_fd);
+	return 0;
+}
+
 int runtime_create(struct plan *plan, struct runtime_container *ret, struct err *err)
 {
 	own_start struct start s;
@@ -665,7 +679,11 @@ int runtime_create(struct plan *plan, struct runtime_container *ret, struct err 
 		hear_child(&s, err);
 		return -1;
 	}
+	struct runtime_layers layers = {0};
+	if (hand_over_layers(&s, &layers, err) < 0)
+		return -1;
 	*ret = RUNTIME_CONTAINER_INIT;
+	ret->layers = layers;
 	ret->init = s.child;
 	ret->host_pid = s.host_pid;
 	ret->cgroup = s.cgroup;
@@ -684,6 +702,10 @@ void runtime_container_done(struct runtime_container *container)
 	proc_done(&container->init);
 	fd_close(container->console_fd);
 	container->console_fd = -1;
+	for (size_t i = 0; i < container->layers.count; i++)
+		fd_close(container->layers.fds[i]);
+	free(container->layers.fds);
+	container->layers = (struct runtime_layers){0};
 	if (!cgroup_remove_empty(&container->cgroup)) {
 		cgroup_kill(&container->cgroup, CGROUP_REMOVE_MS, &ignored);
 		cgroup_remove(&container->cgroup, CGROUP_REMOVE_MS, &ignored);

@@ -29,6 +29,7 @@ struct layer_source {
 	int lower_fds[START_MAX_LOWERS];
 	unsigned int lower_count;
 	int writable_fd;
+	int kept_fd; /* its mount, where that is written back when it is unmounted; -1 */
 };
 
 /* One of the specification's mounts, while it is made. */

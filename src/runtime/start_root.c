@@ -271,6 +271,11 @@ int start_layer(struct start *s, const struct step *step, struct err *err)
 		return err_wrap(err, "root file system");
 	if (attach_layer(s, fd, layer->target, err) < 0)
 		return -1;
+	if (layer->writable && !layer->is_volatile) {
+		source->kept_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		if (source->kept_fd < 0)
+			return err_errno(err, "cannot hold a layer");
+	}
 	if (s->root_fd < 0)
 		s->root_fd = take_fd(fd);
 	return 0;

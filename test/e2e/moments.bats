@@ -18,7 +18,7 @@ teardown() {
 
 # From where on nobody new can ask the keeper, and everything before.
 EARLY='measure record socket'
-LATE='cgroup ids remove release'
+LATE='cgroup layers ids remove release'
 
 # The keeper of the one container that there is, and what becomes one, are known by its id.
 keeper() {

@@ -556,6 +556,7 @@ TEST(a_keeper_killed_while_it_clears_up_leaves_what_can_be_finished)
 	check_killed_at("keeper.exit.measure", false, false, true);
 	check_killed_at("keeper.exit.record", false, false, true);
 	check_killed_at("keeper.exit.cgroup", false, true, true);
+	check_killed_at("keeper.exit.layers", false, true, true);
 	check_killed_at("keeper.exit.ids", false, true, true);
 	check_killed_at("keeper.exit.socket", false, true, true);
 	check_killed_at("keeper.exit.remove", false, true, true);

@@ -229,8 +229,10 @@ TEST(v2_unlimited)
 	r.memory_limit = -1;
 	r.cpu_quota = -1;
 	r.pids_limit = -1;
+	r.memory_reservation = -1;
 	CHECK_STR(lines(false),
-		  "memory.max max\npids.max max\n?memory.swap.max max\ncpu.max max\n");
+		  "memory.max max\n?memory.low 0\npids.max max\n?memory.swap.max max\n"
+		  "cpu.max max\n");
 	cgroup_plan_done(&plan);
 	cgroup_resources_init(&r);
 	r.memory_limit = 8388608;

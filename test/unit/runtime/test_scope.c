@@ -69,6 +69,13 @@ TEST(v2_limits_are_properties)
 				  "IOWeight t 4950\n");
 }
 
+TEST(no_reservation_is_no_protection)
+{
+	begin(CGROUP_V2);
+	r.memory_reservation = -1;
+	CHECK_STR(of_resources(), "MemoryLow t 0\n");
+}
+
 TEST(v1_has_fewer_and_other_names)
 {
 	begin(CGROUP_V1);
