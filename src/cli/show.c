@@ -24,7 +24,7 @@ struct inspect_options {
 };
 
 struct inspection {
-	const struct inspect_options *options;
+	bool security;
 	struct str text;
 	struct json_writer w;
 	size_t count;
@@ -41,7 +41,7 @@ static int inspect_one(struct cli *cli, struct container *ct, void *data, struct
 	struct json_writer before = i->w;
 	size_t length = i->text.len;
 
-	if (engine_inspect(ct, i->options->security, &i->w, err) == 0) {
+	if (engine_inspect(ct, i->security, &i->w, err) == 0) {
 		i->count++;
 		return 0;
 	}
@@ -55,12 +55,13 @@ static int inspect_one(struct cli *cli, struct container *ct, void *data, struct
 static int run_inspect(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
 	const struct inspect_options *options = data;
-	own(inspection) struct inspection i = {.options = options, .text = STR_INIT(DOCUMENT_MAX)};
+	own(inspection) struct inspection i = {.text = STR_INIT(DOCUMENT_MAX)};
 	struct err ignored = ERR_INIT;
 	int status;
 
 	if (template_check(options->format, NULL, err) < 0)
 		return -1;
+	i.security = options->security || template_names(options->format, "Security");
 	json_writer_init(&i.w, &i.text, 4);
 	json_write_array(&i.w);
 	status = cli_each_container(cli, operands, &i, inspect_one, err);

@@ -469,6 +469,21 @@ bool template_is_table(const struct template *t)
 	return t->is_table;
 }
 
+bool template_names(const char *format, const char *name)
+{
+	struct err ignored = ERR_INIT;
+	own_template struct template *t = format ? template_parse(format, NULL, &ignored) : NULL;
+
+	for (size_t i = 0; t && i < t->count; i++) {
+		const struct part *part = &t->parts[i];
+
+		if (part->kind != PART_TEXT &&
+		    is_same_name(part->text, strcspn(part->text, "."), name))
+			return true;
+	}
+	return false;
+}
+
 int template_check(const char *format, const struct template_field *fields, struct err *err)
 {
 	own_template struct template *t = NULL;

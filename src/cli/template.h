@@ -49,6 +49,8 @@ int template_render(const struct template *t, const struct json *doc, json_node 
 int template_print(const struct template *t, const struct json *doc, json_node array, FILE *out,
 		   struct err *err);
 
+/* Does it show that member of the row, or something in it? */
+bool template_names(const char *format, const char *name);
 /* Does it begin with "table"? */
 bool template_is_table(const struct template *t);
 /* Is it a format at all? For whoever has work to do before there is anything to print. */

@@ -107,6 +107,7 @@ static void write_state(struct json_writer *w, const struct container *ct)
 	     exited = ct->status == CT_EXITED || ct->status == CT_RESTARTING;
 
 	begin(w, "State");
+	json_write_member(w, "OciVersion", SPEC_OCI_VERSION);
 	json_write_member(w, "Status", container_shown_status(ct));
 	json_write_member_bool(w, "Running", running);
 	json_write_member_bool(w, "Paused", ct->paused);
@@ -135,18 +136,42 @@ static void write_pairs(struct json_writer *w, const char *key, const struct str
 	json_write_end(w, '}');
 }
 
+/* What makes another one like it; nothing of one that an older version made. */
+static void write_create_command(struct json_writer *w, const struct record *r)
+{
+	json_write_key(w, "CreateCommand");
+	json_write_array(w);
+	if (r->given.count) {
+		json_write_string(w, "insula");
+		json_write_string(w, "run"); /* whose options are those of create, and more */
+	}
+	for (size_t i = 1; i < r->given.count; i++)
+		json_write_string(w, r->given.items[i]);
+	if (r->given.count)
+		json_write_string(w, r->image);
+	for (size_t i = 0; r->given.count && i < r->operands.count; i++)
+		json_write_string(w, r->operands.items[i]);
+	json_write_end(w, ']');
+}
+
 static void write_config(struct json_writer *w, const struct record *r)
 {
 	const struct spec_user *user = &r->spec.process.user;
-	char ids[32], name[32];
+	char ids[32], name[32], umask[8];
 
 	snprintf(ids, sizeof ids, "%u:%u", user->uid, user->gid);
+	snprintf(umask, sizeof umask, "%04o", user->umask < 0 ? 0022 : (unsigned int)user->umask);
 	begin(w, "Config");
 	json_write_key(w, "Cmd");
 	json_write_strings(w, &r->command);
 	json_write_key(w, "Env");
 	json_write_strings(w, &r->spec.process.env);
 	json_write_member(w, "Hostname", record_hostname(r));
+	json_write_member(w, "Domainname", r->spec.domainname ? r->spec.domainname : "");
+	json_write_member(w, "Image", r->image);
+	write_pairs(w, "Annotations", &r->spec.annotations);
+	json_write_member(w, "Umask", umask);
+	write_create_command(w, r);
 	write_pairs(w, "Labels", &r->labels);
 	json_write_member_bool(w, "OpenStdin", r->interactive);
 	json_write_member(w, "StopSignal", proc_signal_name(r->stop_signal, name, sizeof name));
@@ -197,6 +222,19 @@ static int write_path(struct json_writer *w, const char *key, const char *store,
 	return 0;
 }
 
+/* Where the whole of it can be seen from the host, while it runs. */
+static int write_merged(struct json_writer *w, const struct container *ct, struct err *err)
+{
+	own_free char *path = ct->status == CT_RUNNING
+				      ? str_printf(err, "/proc/%d/root", ct->state.init_pid)
+				      : str_dup("", err);
+
+	if (!path)
+		return -1;
+	json_write_member(w, "MergedDir", path);
+	return 0;
+}
+
 static int write_places(struct json_writer *w, const struct container *ct, struct err *err)
 {
 	const struct store *store = ct->store;
@@ -208,7 +246,8 @@ static int write_places(struct json_writer *w, const struct container *ct, struc
 	json_write_member(w, "Name", "overlay");
 	begin(w, "Data");
 	if (write_path(w, "UpperDir", layers, ct->id, "/upper", err) < 0 ||
-	    write_path(w, "WorkDir", layers, ct->id, "/work", err) < 0)
+	    write_path(w, "WorkDir", layers, ct->id, "/work", err) < 0 ||
+	    write_merged(w, ct, err) < 0)
 		return -1;
 	json_write_end(w, '}');
 	json_write_end(w, '}');
@@ -240,6 +279,7 @@ static void write_image(struct json_writer *w, const struct record *r)
 							       : NULL;
 
 	json_write_member(w, "Image", r->image);
+	json_write_member(w, "ImageName", r->image);
 	json_write_member(w, "ImageStamp", r->image_stamp ? r->image_stamp : "");
 	if (now)
 		json_write_member_bool(w, "ImageChanged", strcmp(now, r->image_stamp) != 0);
@@ -262,7 +302,7 @@ static int write_live(struct json_writer *w, struct container *ct, struct err *e
 {
 	json_write_key(w, "Mounts");
 	json_write_array(w);
-	if (engine_write_mounts(ct, w, err) < 0)
+	if (inspect_mounts(ct, w, err) < 0)
 		return -1;
 	json_write_end(w, ']');
 	json_write_key(w, "Devices");
@@ -290,10 +330,17 @@ int engine_inspect(struct container *ct, bool security, struct json_writer *w, s
 	write_state(w, ct);
 	write_restart(w, ct);
 	write_config(w, &ct->record);
+	inspect_process(ct, w);
+	if (inspect_host_config(ct, w, err) < 0 || inspect_network(ct, w, err) < 0)
+		return -1;
 	write_warnings(w, ct);
 	if (write_places(w, ct, err) < 0)
 		return -1;
 	json_write_member(w, "CgroupName", cgroup ? cgroup : "");
+	json_write_member(w, "Driver", "overlay");
+	json_write_member(w, "OCIRuntime", "insula");
+	json_write_key(w, "Dependencies");
+	json_write_strings(w, &ct->record.requires);
 	write_ids(w, ct);
 	if (security && inspect_security(ct, w, err) < 0)
 		return -1;

@@ -10,6 +10,11 @@
  * not run. */
 int engine_inspect(struct container *ct, bool security, struct json_writer *w, struct err *err);
 
+/* "HostConfig" and "NetworkSettings", and what the top has of the process (inspect_host.c). */
+int inspect_host_config(const struct container *ct, struct json_writer *w, struct err *err);
+int inspect_network(const struct container *ct, struct json_writer *w, struct err *err);
+void inspect_process(const struct container *ct, struct json_writer *w);
+
 /* "Security": of its first process and its control group (inspect_security.c). */
 int inspect_security(const struct container *ct, struct json_writer *w, struct err *err);
 

@@ -22,6 +22,8 @@ int engine_mount_remove(struct container *ct, const char *destination,
 			const struct live_options *options, struct err *err);
 /* As a member of an array: rows of what was asked for. */
 int engine_write_mounts(struct container *ct, struct json_writer *w, struct err *err);
+/* The same as inspect has them. */
+int inspect_mounts(struct container *ct, struct json_writer *w, struct err *err);
 
 /* HOST[:CONTAINER][:ACCESS] */
 int engine_device_add(struct container *ct, const char *value, const struct live_options *options,

@@ -221,6 +221,8 @@ struct row {
 	const char *standing;
 };
 
+typedef void write_row_fn(struct json_writer *w, const struct container *ct, const struct row *row);
+
 static void write_row(struct json_writer *w, const struct container *ct, const struct row *row)
 {
 	json_write_object(w);
@@ -234,7 +236,41 @@ static void write_row(struct json_writer *w, const struct container *ct, const s
 	json_write_end(w, '}');
 }
 
-int engine_write_mounts(struct container *ct, struct json_writer *w, struct err *err)
+static bool has_option(const struct strv *options, const char *word)
+{
+	for (size_t i = 0; i < options->count; i++)
+		if (str_eq(options->items[i], word))
+			return true;
+	return false;
+}
+
+/* As podman and docker have it, and what they do not know beside it. */
+static void write_inspected(struct json_writer *w, const struct container *ct,
+			    const struct row *row)
+{
+	static const char *const propagations[] = {"rshared", "shared",	  "rslave",
+						   "slave",   "rprivate", "private"};
+	const char *propagation = "rprivate";
+
+	for (size_t i = 0; i < sizeof propagations / sizeof *propagations; i++)
+		if (has_option(row->options, propagations[i]))
+			propagation = propagations[i];
+	json_write_object(w);
+	json_write_member(w, "Type", row->type ? row->type : "");
+	json_write_member(w, "Source", row->source ? row->source : "");
+	json_write_member(w, "Destination", row->destination);
+	json_write_member(w, "Mode", "");
+	json_write_key(w, "Options");
+	json_write_strings(w, row->options);
+	json_write_member_bool(w, "RW",
+			       !has_option(row->options, "ro") && !has_option(row->options, "rro"));
+	json_write_member(w, "Propagation", propagation);
+	json_write_member(w, "Mounted", row->standing);
+	json_write_end(w, '}');
+}
+
+static int write_rows(struct container *ct, struct json_writer *w, write_row_fn *write,
+		      struct err *err)
 {
 	const struct spec *spec = &ct->record.spec;
 	bool running = ct->status == CT_RUNNING;
@@ -249,19 +285,29 @@ int engine_write_mounts(struct container *ct, struct json_writer *w, struct err 
 							  e && live_is_there(ct, e));
 
 		if (!request_is_base_mount(m->destination))
-			write_row(w, ct,
-				  &(struct row){m->destination, m->type, m->source, &m->options,
-						standing});
+			write(w, ct,
+			      &(struct row){m->destination, m->type, m->source, &m->options,
+					    standing});
 	}
 	const struct live_entry *entries = s.entries.items;
 	for (size_t i = 0; i < s.entries.count; i++) {
 		const struct live_entry *e = &entries[i];
 
 		if (e->kind == LIVE_MOUNT && find_recorded(ct, e->target) < 0)
-			write_row(w, ct,
-				  &(struct row){e->target, e->type, e->source, &e->options,
-						live_standing_text(true, false, e,
-								   live_is_there(ct, e))});
+			write(w, ct,
+			      &(struct row){
+				      e->target, e->type, e->source, &e->options,
+				      live_standing_text(true, false, e, live_is_there(ct, e))});
 	}
 	return 0;
+}
+
+int engine_write_mounts(struct container *ct, struct json_writer *w, struct err *err)
+{
+	return write_rows(ct, w, write_row, err);
+}
+
+int inspect_mounts(struct container *ct, struct json_writer *w, struct err *err)
+{
+	return write_rows(ct, w, write_inspected, err);
 }

@@ -42,6 +42,126 @@ in_force() {
 	[ "$(about box .Spec.process.cwd)" = /srv ]
 }
 
+# What scripts for podman and docker read, by key and type.
+keys() {
+	cat <<-'KEYS'
+		string .Id .Created .Path .Name .Image .ImageName .Driver .OCIRuntime .MountLabel .ProcessLabel .AppArmorProfile .LogPath
+		array .Args .EffectiveCaps .BoundingCaps .Mounts .Dependencies
+		number .RestartCount
+		string .State.OciVersion .State.Status .State.Error .State.StartedAt .State.FinishedAt
+		boolean .State.Running .State.Paused .State.Restarting .State.OOMKilled .State.Dead
+		number .State.Pid .State.ExitCode
+		string .GraphDriver.Name .GraphDriver.Data.UpperDir .GraphDriver.Data.WorkDir .GraphDriver.Data.MergedDir
+		string .Mounts[0].Type .Mounts[0].Source .Mounts[0].Destination .Mounts[0].Mode .Mounts[0].Propagation
+		boolean .Mounts[0].RW
+		array .Mounts[0].Options
+		string .NetworkSettings.Bridge .NetworkSettings.SandboxKey .NetworkSettings.Gateway .NetworkSettings.IPAddress
+		string .NetworkSettings.MacAddress .NetworkSettings.IPv6Gateway .NetworkSettings.GlobalIPv6Address
+		number .NetworkSettings.IPPrefixLen .NetworkSettings.GlobalIPv6PrefixLen
+		object .NetworkSettings.Ports .NetworkSettings.Networks
+		string .Config.Hostname .Config.Domainname .Config.User .Config.Image .Config.WorkingDir .Config.StopSignal .Config.Umask
+		boolean .Config.Tty .Config.OpenStdin
+		array .Config.Env .Config.Cmd .Config.CreateCommand .Config.Healthcheck.Test
+		object .Config.Labels .Config.Annotations
+		number .Config.StopTimeout .Config.Healthcheck.Interval .Config.Healthcheck.Timeout .Config.Healthcheck.Retries
+		array .HostConfig.Binds .HostConfig.CapAdd .HostConfig.CapDrop .HostConfig.Dns .HostConfig.DnsOptions .HostConfig.DnsSearch
+		array .HostConfig.ExtraHosts .HostConfig.GroupAdd .HostConfig.SecurityOpt .HostConfig.Devices .HostConfig.Ulimits
+		array .HostConfig.BlkioWeightDevice .HostConfig.BlkioDeviceReadBps .HostConfig.BlkioDeviceWriteBps
+		array .HostConfig.BlkioDeviceReadIOps .HostConfig.BlkioDeviceWriteIOps .HostConfig.ConsoleSize
+		object .HostConfig.Tmpfs .HostConfig.PortBindings .HostConfig.RestartPolicy .HostConfig.LogConfig
+		string .HostConfig.NetworkMode .HostConfig.IpcMode .HostConfig.PidMode .HostConfig.UTSMode .HostConfig.UsernsMode
+		string .HostConfig.CgroupMode .HostConfig.CgroupnsMode .HostConfig.CpusetCpus .HostConfig.CpusetMems .HostConfig.Runtime
+		string .HostConfig.RestartPolicy.Name .HostConfig.LogConfig.Type .HostConfig.LogConfig.Path
+		boolean .HostConfig.AutoRemove .HostConfig.Init .HostConfig.Privileged .HostConfig.PublishAllPorts
+		boolean .HostConfig.ReadonlyRootfs .HostConfig.OomKillDisable
+		number .HostConfig.Memory .HostConfig.MemoryReservation .HostConfig.MemorySwap .HostConfig.MemorySwappiness
+		number .HostConfig.CpuShares .HostConfig.CpuPeriod .HostConfig.CpuQuota .HostConfig.NanoCpus .HostConfig.PidsLimit
+		number .HostConfig.CpuRealtimePeriod .HostConfig.CpuRealtimeRuntime .HostConfig.BlkioWeight .HostConfig.OomScoreAdj
+		number .HostConfig.ShmSize .HostConfig.RestartPolicy.MaximumRetryCount
+	KEYS
+}
+
+@test "inspect: the keys of podman and docker, with their types" {
+	local type path paths filter=
+	box box -v "$BATS_TEST_TMPDIR:/data" --health-cmd true
+	while read -r type paths; do
+		for path in $paths; do
+			filter+="(.[0]$path | if type == \"$type\" then empty else \"$path is \\(type), not $type\" end),"
+		done
+	done < <(keys)
+	[ "$(grep -o -F '(.[0]' <<<"$filter" | wc -l)" -ge 120 ]
+	[ -z "$(insula inspect box | jq -r "${filter%,}")" ] || fail "$(insula inspect box | jq -r "${filter%,}")"
+}
+
+@test "inspect: HostConfig and its kin say what was asked for, in the units of podman" {
+	box box -m 64m --memory-reservation 32m --cpus 0.5 --cpuset-cpus 0 --cpu-shares 512 --pids-limit 77 --shm-size 8m \
+		-v "$BATS_TEST_TMPDIR:/data:ro" --tmpfs /scratch:size=1m --cap-add net_admin --cap-drop chown \
+		--network host --dns-search example.org --add-host one:10.0.0.1 --ulimit nofile=123:456 --restart on-failure:3 \
+		--group-add 7 --security-opt no-new-privileges --oom-score-adj 100 --init --read-only
+	local row expected
+	insula inspect box >"$E2E_STATE/document"
+	while IFS='|' read -r row expected; do
+		[ "$(jq -c ".[0]$row" "$E2E_STATE/document")" = "$expected" ] || fail "$row: $(jq -c ".[0]$row" "$E2E_STATE/document")"
+	done <<-ROWS
+		.HostConfig.Memory|67108864
+		.HostConfig.MemorySwap|67108864
+		.HostConfig.MemoryReservation|33554432
+		.HostConfig.NanoCpus|500000000
+		.HostConfig.CpuQuota|50000
+		.HostConfig.CpuPeriod|100000
+		.HostConfig.CpuShares|512
+		.HostConfig.CpusetCpus|"0"
+		.HostConfig.PidsLimit|77
+		.HostConfig.ShmSize|8388608
+		.HostConfig.CapAdd|["CAP_NET_ADMIN"]
+		.HostConfig.CapDrop|["CAP_CHOWN"]
+		.HostConfig.DnsSearch|["example.org"]
+		.HostConfig.ExtraHosts|["one:10.0.0.1"]
+		.HostConfig.RestartPolicy|{"Name":"on-failure","MaximumRetryCount":3}
+		.HostConfig.GroupAdd|["7"]
+		.HostConfig.SecurityOpt|["no-new-privileges"]
+		.HostConfig.OomScoreAdj|100
+		.HostConfig.Init|true
+		.HostConfig.ReadonlyRootfs|true
+		.HostConfig.NetworkMode|"host"
+		.HostConfig.UsernsMode|"private"
+		.HostConfig.LogConfig.Type|"file"
+		.Path|"sleep"
+		.Args|["600"]
+	ROWS
+	[ "$(about box '.HostConfig.Ulimits[] | select(.Name == "RLIMIT_NOFILE") | "\(.Soft) \(.Hard)"')" = '123 456' ]
+	[[ $(about box '.HostConfig.Binds[0]') == "$BATS_TEST_TMPDIR:/data:"*ro* ]] || fail
+	[[ $(about box '.HostConfig.Tmpfs["/scratch"]') == *size=1m* ]] || fail
+	[ "$(about box '.Mounts[] | select(.Destination == "/data") | "\(.Type) \(.Source) \(.RW) \(.Propagation)"')" = "bind $BATS_TEST_TMPDIR false rprivate" ]
+	[ "$(insula inspect --format '{{.State.Status}} {{.HostConfig.Memory}} {{index .Config.Env "PATH"}}' box)" = "running 67108864 $(about box '.Config.Env[] | select(startswith("PATH="))[5:]')" ]
+	[ "$(readlink "$(about box .NetworkSettings.SandboxKey)")" = "$(readlink "/proc/$(about box .State.Pid)/ns/net")" ]
+	[ "$(about box '.Config.CreateCommand[0:2] | join(" ")')" = 'insula run' ]
+	ok insula update --memory 48m --cpus 0 --pids-limit -1 box
+	[ "$(insula inspect --format '{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}' box)" = '50331648 0 -1' ]
+}
+
+@test "inspect: modes of namespaces, and devices" {
+	box one
+	box two --network container:one --ipc container:one --uts host --cgroupns host --userns host --device /dev/fuse:/dev/own:r
+	[ "$(about two .HostConfig.NetworkMode)" = "container:$(about one .Id)" ]
+	[ "$(about two .HostConfig.IpcMode)" = "container:$(about one .Id)" ]
+	[ "$(about two '.HostConfig | "\(.UTSMode) \(.CgroupnsMode) \(.UsernsMode) \(.PidMode)"')" = 'host host host private' ]
+	[ "$(about two '.HostConfig.Devices[0] | "\(.PathInContainer) \(.CgroupPermissions)"')" = '/dev/own r' ]
+	[ "$(about two '.HostConfig.Devices[0].PathOnHost')" = "/dev/char/$((0x$(stat -c %t /dev/fuse))):$((0x$(stat -c %T /dev/fuse)))" ]
+}
+
+@test "inspect: Security is there where it is asked for, by option or by name" {
+	box box
+	[ "$(insula inspect box | jq '.[0] | has("Security")')" = false ]
+	ok insula inspect --format '{{.Security.Seccomp.Mode}}' box
+	shows filter
+	ok insula inspect --format '{{.Name}} {{json .security.NoNewPrivileges}}' box
+	shows 'box false'
+	insula stop -t 0 box >/dev/null
+	exits 125 insula inspect --format '{{.Security.Seccomp.Mode}}' box
+	[[ $stderr == *'not running'* ]] || fail
+}
+
 @test "inspect: paths are where things are" {
 	insula run -d --name box "$E2E_IMAGE" sh -c 'echo said; echo kept >/file; exec sleep 600' >/dev/null
 	eventually 5 test -s "$(about box .LogPath)"

@@ -50,7 +50,7 @@ there() {
 	[ "$(stat -c %u "$DATA/made")" = 1000 ]
 	[ "$(mounted)" = "/srv/deep/data yes" ]
 	[ "$(detail web '.Spec.mounts | map(.destination) | index("/srv/deep/data") != null')" = true ]
-	[ "$(detail web '.Mounts[] | "\(.destination) \(.source) \(.mounted)"')" = "/srv/deep/data $DATA yes" ]
+	[ "$(detail web '.Mounts[] | "\(.Destination) \(.Source) \(.Mounted)"')" = "/srv/deep/data $DATA yes" ]
 	run ! grep -F "$DATA" /proc/self/mountinfo
 	ok insula mounts remove web /srv/deep/data/
 	[ -z "$(mounted)" ]
@@ -192,6 +192,34 @@ there() {
 	ok insula mounts remove web /data
 	[ "$(inside ls /data)" = own ]
 	[ -z "$(inside ls /elsewhere)" ]
+}
+
+@test "one below what the container has mounted over a directory stays, by name as well, until that is gone" {
+	web --cap-add SYS_ADMIN --security-opt seccomp=unconfined
+	ok insula mounts add web "$DATA:/srv/deep/data"
+	inside mount -t tmpfs own /srv
+	refused 125 "on a directory above it" insula mounts remove web /srv/deep/data
+	[[ $stderr == *'hint: unmount that in the container first'* ]] || fail
+	# What has the name now is not what is meant, whatever it is.
+	inside sh -c 'mkdir -p /srv/deep/data /tmp/canary && touch /tmp/canary/kept && mount --bind /tmp/canary /srv/deep/data'
+	refused 125 "on a directory above it" insula mounts remove --force web /srv/deep/data
+	[ "$(inside ls /srv/deep/data)" = kept ]
+	inside sh -c 'umount /srv/deep/data && rmdir /srv/deep/data && ln -s /proc/1/root/tmp/canary /srv/deep/data'
+	refused 125 "on a directory above it" insula mounts remove --force web /srv/deep/data
+	inside sh -c 'rm /srv/deep/data && ln -s data /srv/deep/data'
+	refused 125 "on a directory above it" insula mounts remove --force web /srv/deep/data
+	[ "$(mounted)" = "/srv/deep/data yes" ]
+	[ "$(cat "$DATA/file")" = hello ]
+	inside umount /srv
+	[ "$(inside cat /srv/deep/data/file)" = hello ]
+	ok insula mounts remove web /srv/deep/data
+	[ -z "$(mounted)" ]
+	# and one whose record goes alone
+	ok insula mounts add web "$DATA:/srv/other"
+	inside mount -t tmpfs own /srv
+	ok insula mounts remove --next-start web /srv/other
+	ok insula restart -t 0 web
+	[ -z "$(mounted)" ]
 }
 
 @test "what cannot be is one clear error, and changes nothing" {
@@ -377,6 +405,31 @@ opens() {
 	run ! opens /mine
 	[ -z "$(there)" ]
 	[ "$(detail web .Spec.linux.devices)" = null ]
+}
+
+@test "a device is also for what is in a group below, made before: on cgroup v1 each has rules of its own" {
+	local pid group
+	web
+	ok insula exec -d web sh -c 'echo ready >/tmp/in; while [ ! -e /tmp/go ]; do sleep 0.1; done; for i in second third; do
+		(exec 7>/dev/$i) 2>/dev/null && echo opened >/tmp/$i || echo refused >/tmp/$i; done; sleep 1000'
+	eventually 10 inside test -e /tmp/in
+	group=$(find /sys/fs/cgroup -maxdepth 3 -type d -path "*devices*insula-$(detail web .Id)")
+	[ -n "$group" ] || skip "device rules are not on cgroup v1"
+	mkdir "$group/below" "$group/below/deeper"
+	pid=$(grep -l -z "tmp/go" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3 | grep -x -F -f "$group/cgroup.procs" | head -n 1)
+	echo "$pid" >"$group/below/deeper/cgroup.procs"
+	ok insula devices add web /dev/kmsg:/dev/second
+	grep -q '^c 1:11 ' "$group/below/deeper/devices.list" || fail "not allowed below"
+	# What was denied below stays so, for what was allowed before.
+	echo 'c 1:7 rwm' >"$group/below/devices.deny"
+	ok insula devices add web /dev/fuse:/dev/third
+	! grep -q '^c 1:7 ' "$group/below/devices.list" || fail "given back"
+	inside touch /tmp/go
+	eventually 10 inside test -s /tmp/third
+	run inside cat /tmp/second /tmp/third
+	shows $'opened\nopened'
+	ok insula devices remove web /dev/second
+	! grep -q '^c 1:11 ' "$group/below/deeper/devices.list" || fail "still allowed below"
 }
 
 @test "devices and the record: restart, temporary, the next start, one that does not run" {
