@@ -17,6 +17,9 @@
  * by default, as every container's does. To and from "allow by default" the kernel goes through an
  * empty set, and does so in two steps, the first of which refuses everything; the group is frozen
  * meanwhile, so that nobody in it sees that.
+ *
+ * On v1 groups that were made below have sets of their own. The kernel takes out of those what is denied
+ * above; what is new above is added to them here.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +88,48 @@ static int remove_stale(const struct cgroup_plan *plan, int dir_fd, char *list)
 	return 0;
 }
 
+/* Access that the list gives to exactly these devices. */
+static unsigned int listed_access(const char *list, const struct cgroup_device *d)
+{
+	unsigned int access = 0;
+
+	for (const char *line = list; line; line = strchr(line, '\n')) {
+		struct cgroup_device other;
+
+		line += *line == '\n';
+		if (parse_device(line, &other) && other.type == d->type &&
+		    other.major == d->major && other.minor == d->minor)
+			access |= cgroup_device_access(&other);
+	}
+	return access;
+}
+
+struct additions {
+	const struct cgroup_plan *plan;
+	const char *list; /* before */
+};
+
+/* What the plan has beyond the old list; refused where somebody has denied it to the group above. */
+static int allow_added(int dir_fd, void *data)
+{
+	const struct additions *a = data;
+
+	for (size_t i = 0; i < a->plan->count; i++) {
+		const struct cgroup_write *write = &a->plan->writes[i];
+		char text[DEVICE_TEXT_SIZE];
+		struct cgroup_device d;
+		unsigned int added;
+
+		if (!str_eq(write->file, "devices.allow") || !parse_device(write->value, &d))
+			continue;
+		added = cgroup_device_access(&d) & ~listed_access(a->list, &d);
+		cgroup_device_set_access(&d, added);
+		if (added)
+			cgroup_put(dir_fd, "devices.allow", cgroup_device_text(&d, text));
+	}
+	return 0;
+}
+
 static int write_devices(const struct cgroup_plan *plan, const struct cgroup *cg, size_t first,
 			 struct err *err)
 {
@@ -133,6 +178,7 @@ static int apply_devices_v1(const struct cgroup_plan *plan, const struct cgroup 
 		return switch_default(plan, cg, first, err);
 	if (write_devices(plan, cg, first + 1, err) < 0)
 		return -1;
+	cgroup_walk(member->dir_fd, allow_added, &(struct additions){plan, list});
 	if (remove_stale(plan, member->dir_fd, list) < 0)
 		return err_errno(err, "cannot remove device rules of cgroup '%s'", cg->name);
 	return 0;

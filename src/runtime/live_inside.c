@@ -181,6 +181,15 @@ static int open_found(struct live *l, struct found *f, struct err *err)
 	return f->fd < 0 ? -1 : 0;
 }
 
+/* Below a mount of the container's nothing has a name, and the kernel unmounts by name. */
+static int refuse_covered(struct err *err)
+{
+	err_set(err, ERR_BUSY, 0,
+		"the container has mounted something else on it, or on a directory above it");
+	return err_hint(err, "unmount that in the container first; --next-start takes it out of "
+			     "the record alone");
+}
+
 /* 1: there is no such mount. */
 static int find(struct live *l, struct found *f, struct err *err)
 {
@@ -189,15 +198,18 @@ static int find(struct live *l, struct found *f, struct err *err)
 
 	if (found <= 0)
 		return found < 0 ? -1 : 1;
-	if (open_found(l, f, err) < 0 || mount_identify(f->fd, &there, err) < 0)
+	if (open_found(l, f, err) < 0)
+		return err->errnum == ENOENT || err->errnum == ENOTDIR || err->errnum == ELOOP
+			       ? refuse_covered(err)
+			       : -1;
+	if (mount_identify(f->fd, &there, err) < 0)
 		return -1;
 	if (mount_identity_equals(&there, &l->identity))
 		return 0;
 	/* Its number has become another's, or it lies below another. */
 	if (there.id == l->identity.id)
 		return 1;
-	err_set(err, ERR_BUSY, 0, "the container has mounted something else on it");
-	return err_hint(err, "unmount that in the container first");
+	return refuse_covered(err);
 }
 
 /* By name, as a descriptor of it would keep it in use. Who mounts something on it in this very moment loses that,
