@@ -26,6 +26,7 @@
 
 #include "base/own.h"
 #include "base/path.h"
+#include "base/work.h"
 
 #define REFILL_MAX 64 /* times that somebody may put things back before we give up */
 
@@ -63,6 +64,7 @@ static int remove_error(const struct removal *r, const char *entry, struct err *
  * right, and does no harm where it is not. */
 static int remove_entry(int dir_fd, const char *name, unsigned char type)
 {
+	work_note(1, 0);
 	if (type != DT_DIR) {
 		if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
 			return 1;

@@ -2,8 +2,12 @@
 /* insula cp and diff: files into and out of containers, and what they have changed. */
 #include "engine/copy.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/log.h"
 #include "base/own.h"
+#include "cli/progress.h"
 #include "cli/template.h"
 
 #define DOCUMENT_MAX ((size_t)256 << 20)
@@ -37,6 +41,15 @@ static int check_ends(bool latest, const struct strv *operands, struct err *err)
 	return err_hint(err, "insula cp --latest :/PATH PATH");
 }
 
+static void copied_text(const struct progress *p, char *text, size_t size)
+{
+	char amount[24];
+
+	snprintf(text, size, "cp: %s of %" PRIu64 " file%s",
+		 cli_size_text(p->bytes, amount, sizeof amount), p->things,
+		 p->things == 1 ? "" : "s");
+}
+
 static int run_cp(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
 	const struct copy_command *options = data;
@@ -49,7 +62,10 @@ static int run_cp(struct cli *cli, void *data, const struct strv *operands, stru
 	own_free char *from = end_of(latest, ends[0], err), *to = end_of(latest, ends[1], err);
 	if (!from || !to)
 		return -1;
+	struct progress progress;
+	progress_watch(&progress, copied_text, NULL);
 	int status = engine_copy(&cli->store, &options->how, from, to, &left_out, err);
+	progress_end(&progress);
 
 	for (size_t i = 0; i < left_out.count; i++)
 		warn_emit("%s", left_out.items[i]);

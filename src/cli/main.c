@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "cli/color.h"
+#include "cli/progress.h"
 
 const struct verb *const cli_verbs[] = {
 	&cli_verb_run,
@@ -77,6 +78,7 @@ static const struct verb *find_verb(const char *name)
 void cli_print_error(const struct err *err)
 {
 	fflush(stdout);
+	progress_make_room();
 	fprintf(stderr, "%sinsula:%s %s\n", color_begin(stderr, COLOR_BAD),
 		color_end(stderr, COLOR_BAD), err->message);
 	if (*err->hint)

@@ -12,6 +12,7 @@
 
 #include "base/loop.h"
 #include "base/str.h"
+#include "base/work.h"
 #include "cli/color.h"
 
 #define FIRST_MS 1000
@@ -21,8 +22,7 @@
 
 void progress_begin(struct progress *p)
 {
-	*p = (struct progress){.possible = terminal_can(STDERR_FILENO),
-			       .begun_ms = clock_boot_ms()};
+	*p = (struct progress){.possible = color_is_on(stderr), .begun_ms = clock_boot_ms()};
 	p->next_ms = p->begun_ms + FIRST_MS;
 }
 
@@ -54,6 +54,49 @@ void progress_show(struct progress *p, const char *text)
 	fflush(stderr);
 	p->shown = true;
 	p->next_ms = now + NEXT_MS;
+}
+
+/* ---- watching ---- */
+
+static struct progress *watching;
+
+static void on_work(void *data, uint64_t things, uint64_t bytes)
+{
+	struct progress *p = data;
+	char text[LINE_MAX_BYTES];
+
+	p->things += things;
+	p->bytes += bytes;
+	if (!progress_is_due(p))
+		return;
+	p->text(p, text, sizeof text);
+	progress_show(p, text);
+}
+
+void progress_watch(struct progress *p, progress_text_fn *text, void *data)
+{
+	progress_begin(p);
+	p->text = text;
+	p->data = data;
+	if (!p->possible)
+		return;
+	watching = p;
+	work_set_watcher(on_work, p);
+}
+
+void progress_make_room(void)
+{
+	if (watching)
+		progress_clear(watching);
+}
+
+/* A process of ours may have shown a line, in a copy of p: an ordinary user's files are removed by one. */
+void progress_end(struct progress *p)
+{
+	work_set_watcher(NULL, NULL);
+	watching = NULL;
+	p->shown = p->shown || (p->possible && clock_boot_ms() - p->begun_ms >= FIRST_MS);
+	progress_clear(p);
 }
 
 void progress_clear(struct progress *p)

@@ -8,6 +8,7 @@
 
 #include "base/own.h"
 #include "cli/moment.h"
+#include "cli/progress.h"
 #include "cli/template.h"
 #include "engine/check.h"
 #include "engine/filter.h"
@@ -50,6 +51,8 @@ struct prune_options {
 #define PRUNE(field) offsetof(struct prune_options, field)
 
 struct pruning {
+	struct progress progress;
+	size_t done;
 	struct strv filters; /* resolved */
 	struct strv ids;     /* to be removed */
 	struct strv order;   /* the same, in an order in which they can be */
@@ -113,15 +116,38 @@ static void remove_one(struct cli *cli, struct pruning *p, const char *id)
 	struct err removing = ERR_INIT;
 
 	space_of_container(&cli->store, id, &space);
-	if (store_load(&cli->store, id, &ct, &removing) == 0 && is_idle(&ct) &&
-	    engine_remove(&ct, false, &removing) == 0) {
+	bool removed = store_load(&cli->store, id, &ct, &removing) == 0 && is_idle(&ct) &&
+		       engine_remove(&ct, false, &removing) == 0;
+	progress_clear(&p->progress);
+	p->done++;
+	if (removed) {
 		p->freed += space.all;
 		printf("%s\n", id);
+		fflush(stdout);
 	} else if (removing.kind != ERR_NONE && removing.kind != ERR_NOT_FOUND &&
 		   removing.kind != ERR_STATE) {
 		cli_print_error(&removing);
 		p->failed++;
 	}
+}
+
+static void pruned_text(const struct progress *progress, char *text, size_t size)
+{
+	const struct pruning *p = progress->data;
+
+	snprintf(text, size, "prune: %zu of %zu done", p->done, p->order.count);
+}
+
+static int remove_all(struct cli *cli, struct pruning *p, struct err *err)
+{
+	int status;
+
+	progress_watch(&p->progress, pruned_text, p);
+	for (size_t i = 0; i < p->order.count; i++)
+		remove_one(cli, p, p->order.items[i]);
+	status = engine_sweep(&cli->store, err);
+	progress_end(&p->progress);
+	return status;
 }
 
 static int run_prune(struct cli *cli, void *data, const struct strv *operands, struct err *err)
@@ -142,9 +168,7 @@ static int run_prune(struct cli *cli, void *data, const struct strv *operands, s
 		return yes;
 	if (requires_order_end(&cli->store, &p.ids, &p.order, err) < 0)
 		return -1;
-	for (size_t i = 0; i < p.order.count; i++)
-		remove_one(cli, &p, p.order.items[i]);
-	if (engine_sweep(&cli->store, err) < 0)
+	if (remove_all(cli, &p, err) < 0)
 		return -1;
 	printf("Total reclaimed space: %s\n", cli_size_text(p.freed, text, sizeof text));
 	return p.failed ? err_set(err, ERR_IO, 0, "%zu of them could not be removed", p.failed) : 0;
@@ -177,6 +201,7 @@ struct system_options {
 #define SYSTEM(field) offsetof(struct system_options, field)
 
 struct accounting {
+	struct progress progress;
 	struct json_writer *w; /* a row for each container; NULL: only the sums */
 	size_t total, active;
 	uint64_t size, reclaimable;
@@ -235,6 +260,13 @@ static int account(struct container *ct, void *data, struct err *err)
 	return 0;
 }
 
+static void counted_text(const struct progress *p, char *text, size_t size)
+{
+	const struct accounting *a = p->data;
+
+	snprintf(text, size, "system df: %zu containers done", a->total);
+}
+
 static void write_kind(struct json_writer *w, const char *type, const struct accounting *a)
 {
 	json_write_object(w);
@@ -258,10 +290,13 @@ static int run_df(struct cli *cli, const struct system_options *options, struct 
 	json_writer_init(&w, &text, 2);
 	json_write_array(&w);
 	containers.w = options->verbose ? &w : NULL;
-	if (each_container(&cli->store, account, &containers, err) < 0)
+	progress_watch(&containers.progress, counted_text, &containers);
+	int counted = each_container(&cli->store, account, &containers, err);
+	images.size = counted == 0 && !options->verbose ? space_of_images(&cli->store) : 0;
+	progress_end(&containers.progress);
+	if (counted < 0)
 		return -1;
 	if (!options->verbose) {
-		images.size = space_of_images(&cli->store);
 		images.total = images.size ? 1 : 0;
 		images.active = images.total;
 		write_kind(&w, "Images", &images);

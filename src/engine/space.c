@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
+#include "base/work.h"
 #include "engine/user.h"
 
 #define LEVELS_MAX 400
@@ -41,6 +42,7 @@ static uint64_t tree_of(int dir_fd, const char *name, int level)
 	struct stat st;
 	uint64_t size;
 
+	work_note(1, 0);
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	size = (uint64_t)st.st_blocks * 512;

@@ -13,9 +13,10 @@
 
 #include "base/fd.h"
 #include "base/own.h"
+#include "base/work.h"
 #include "engine/transfer.h"
 
-#define PIECE (UINT64_C(1) << 30)
+#define PIECE (UINT64_C(32) << 20) /* some tenths of a second of a slow disk */
 #define BUFFER ((size_t)256 << 10)
 #define LEFT_OUT_MAX 100
 
@@ -105,6 +106,7 @@ static int move_all(const struct transfer_entry *e, int to_fd, bool to_file, uin
 		else if (n == 0)
 			return 0;
 		size -= (uint64_t)n;
+		work_note(0, (uint64_t)n);
 	}
 	return 1;
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
+#include "base/work.h"
 #include "engine/transfer.h"
 
 #define BLOCK 512u
@@ -178,6 +179,7 @@ int transfer_tar_put(void *target, const struct transfer_entry *e, struct err *e
 	struct header h = {.type = type_of(e)};
 	char path[TRANSFER_PATH_MAX + 2];
 
+	work_note(1, 0);
 	int left_out = transfer_leave_out(&t->left_out, e, err);
 	if (left_out)
 		return left_out < 0 ? -1 : 0;

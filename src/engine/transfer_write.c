@@ -22,6 +22,7 @@
 
 #include "base/own.h"
 #include "base/path.h"
+#include "base/work.h"
 #include "engine/transfer.h"
 #include "kernel/caps.h"
 
@@ -379,6 +380,7 @@ int transfer_tree_put(void *target, const struct transfer_entry *e, struct err *
 	char path[TRANSFER_PATH_MAX];
 	const char *name;
 
+	work_note(1, 0);
 	if (full_path(t, e->path, path, err) < 0)
 		return -1;
 	int left_out = transfer_leave_out(&t->left_out, e, err);

@@ -193,6 +193,30 @@ is() {
 	[[ $output != *"done ("* ]] || fail "no terminal"
 }
 
+@test "cp, prune and system df tell a terminal how far they are, and nobody else" {
+	mkdir "$BATS_TEST_TMPDIR/tree"
+	for i in 1 2 3 4 5; do echo "$i" >"$BATS_TEST_TMPDIR/tree/$i"; done
+	tar -C "$BATS_TEST_TMPDIR/tree" -cf "$BATS_TEST_TMPDIR/tar" 1 2 3
+	insula create --name one "$E2E_IMAGE" true >/dev/null
+	insula cp "$BATS_TEST_TMPDIR/tree" one:/ >/dev/null
+	slowly() { # strace, so that each look into a directory takes its time
+		run pty -- env -u NO_COLOR TERM=xterm strace -f -qqq -o /dev/null -e trace=getdents64 \
+			-e inject=getdents64:delay_exit=250000 "$INSULA_BIN/insula" "$@"
+		[ "$status" -eq 0 ] || fail "$*"
+	}
+	slowly system df
+	[[ $output == *"insula: system df: 0 containers done ("*$'\r\e[K'*Containers* ]] || fail
+	# shellcheck disable=SC2016  # for the shell inside
+	run pty -- env -u NO_COLOR TERM=xterm sh -c '{ head -c 700 "$1"; sleep 1.5; tail -c +701 "$1"; } | "$INSULA_BIN/insula" cp - one:/tree' sh "$BATS_TEST_TMPDIR/tar"
+	[[ $output == *"insula: cp: "*" file"*" s)"* ]] || fail "cp: $output"
+	[[ $output == *$'\r\e[K' ]] || fail "something stays of it"
+	# shellcheck disable=SC2016  # for the shell inside
+	run pty -- env NO_COLOR=1 TERM=xterm sh -c '{ head -c 700 "$1"; sleep 1.5; tail -c +701 "$1"; } | "$INSULA_BIN/insula" cp - one:/tree' sh "$BATS_TEST_TMPDIR/tar"
+	[ -z "$output" ] || fail "with NO_COLOR: $output"
+	slowly prune --force
+	[[ $output == *"insula: prune: 0 of 1 done ("*$'\r\e[K'*"Total reclaimed"* ]] || fail
+}
+
 @test "colour: on a terminal alone, and not where it is not wanted" {
 	runs one
 	run pty -- env -u NO_COLOR TERM=xterm "$INSULA_BIN/insula" ps
