@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # insula generate systemd: unit files that systemd accepts, and whose commands do what they say.
 
+# shellcheck disable=SC2154  # stderr is set by run --separate-stderr
+
 load helpers
 
 setup_file() { file_setup; }

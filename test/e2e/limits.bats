@@ -168,7 +168,7 @@ controller_of() {
 	for row in 'memory|--memory 64m' 'memory|--memory-reservation 32m' 'memory|--memory-swappiness 5' 'cpu|--cpu-shares 300' \
 		'cpu|--cpu-quota 50000' 'cpu|--cpus 0.5' 'cpuset|--cpuset-cpus 0' 'cpuset|--cpuset-mems 0' \
 		'blkio|--blkio-weight 100' "blkio|--device-read-bps $DISK:1m" 'pids|--pids-limit 9'; do
-		# shellcheck disable=SC2016  # for the shell inside
+		# shellcheck disable=SC2016,SC2086  # for the shell inside; words
 		refused 125 "this host has no ${row%%|*} controller" unshare --mount sh -c \
 			'umount "/sys/fs/cgroup/$1"; shift; exec "$INSULA_BIN/insula" update --pids-limit 7 "$@" box' sh "${row%%|*}" ${row#*|}
 		[ "$(resources box)" = "$(cat "$E2E_STATE/before")" ] || fail "$row: the record"
