@@ -6,6 +6,9 @@
  * their names: if one moved in between, the whole set is opened again. From then on a rotation does
  * no harm, because a descriptor follows its file.
  *
+ * What there is when it begins is what is read, up to the sizes that the files have then: a container that prints
+ * faster than we do would otherwise have us go on for ever, and have more than N last lines.
+ *
  * "The last N lines" takes two passes over the same descriptors: one counts the lines that the
  * options select, the other skips all but N of them. At 10 MB a file and a few hundred MB/s that is
  * milliseconds, it is exact with every filter, and nothing of it is kept in memory.
@@ -45,7 +48,8 @@ struct log_reader {
 	int64_t skip;	 /* lines before the tail */
 	int64_t counted; /* lines selected, in the counting pass */
 	bool counting;
-	int fds[FILES_MAX]; /* newest first, as the names have them */
+	int fds[FILES_MAX];    /* newest first, as the names have them */
+	off_t ends[FILES_MAX]; /* their sizes, when they were opened */
 	int count;
 	char block[BLOCK_SIZE];
 	size_t used; /* an entry without its end, kept between reads of one file */
@@ -68,6 +72,7 @@ static void log_reader_free(struct log_reader **r)
 static int open_names(struct log_reader *r, struct err *err)
 {
 	char name[LOG_NAME_SIZE];
+	struct stat st;
 
 	for (r->count = 0; r->count < FILES_MAX; r->count++) {
 		int fd = openat(r->dir_fd, log_file_name(r->count, name),
@@ -78,6 +83,7 @@ static int open_names(struct log_reader *r, struct err *err)
 		if (fd < 0)
 			return err_errno(err, "cannot open the log file '%s'", name);
 		r->fds[r->count] = fd;
+		r->ends[r->count] = fstat(fd, &st) == 0 ? st.st_size : 0;
 	}
 	return 0;
 }
@@ -161,11 +167,15 @@ static void handle_block(struct log_reader *r)
 	r->used = left;
 }
 
-/* To the present end of the file. */
-static int read_file(struct log_reader *r, int fd, struct err *err)
+#define TO_THE_END INT64_MAX
+
+/* So many bytes, or to the present end of the file. */
+static int read_file(struct log_reader *r, int fd, int64_t size, struct err *err)
 {
-	for (;;) {
-		ssize_t n = read(fd, r->block + r->used, BLOCK_SIZE - r->used);
+	while (size > 0) {
+		size_t room = BLOCK_SIZE - r->used;
+		ssize_t n = read(fd, r->block + r->used,
+				 size < (int64_t)room ? (size_t)size : room);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -174,6 +184,7 @@ static int read_file(struct log_reader *r, int fd, struct err *err)
 		if (n == 0)
 			break;
 		r->used += (size_t)n;
+		size -= n;
 		handle_block(r);
 	}
 	if (ferror(r->out[LOG_STDOUT]) || ferror(r->out[LOG_STDERR]))
@@ -187,7 +198,7 @@ static int read_files(struct log_reader *r, struct err *err)
 		r->used = 0;
 		if (lseek(r->fds[i], 0, SEEK_SET) < 0)
 			return err_errno(err, "cannot read the log");
-		if (read_file(r, r->fds[i], err) < 0)
+		if (read_file(r, r->fds[i], r->ends[i], err) < 0)
 			return -1;
 	}
 	return 0;
@@ -230,7 +241,7 @@ static int next_file(struct log_reader *r, int *fd, struct err *err)
 	if (next < 0)
 		return 0;
 	/* What was written to it before it was rotated. */
-	if (*fd >= 0 && read_file(r, *fd, err) < 0)
+	if (*fd >= 0 && read_file(r, *fd, TO_THE_END, err) < 0)
 		return -1;
 	fd_close(*fd);
 	*fd = r->fds[next];
@@ -291,7 +302,7 @@ static int follow(struct log_reader *r, struct err *err)
 		if (is_over(r))
 			alive = 0;
 		do {
-			if (fd >= 0 && read_file(r, fd, err) < 0)
+			if (fd >= 0 && read_file(r, fd, TO_THE_END, err) < 0)
 				return -1;
 			moved = next_file(r, &fd, err);
 		} while (moved > 0);

@@ -113,6 +113,86 @@ once_it_waits() {
 	done
 }
 
+# The last number of its log, and whether that stays so for a while.
+last() {
+	insula logs --tail 1 one
+}
+
+stands_still() {
+	local before
+	before=$(last)
+	sleep 0.4
+	[ "$(last)" = "$before" ]
+}
+
+goes_on_after() {
+	[ "$(last)" -gt "$1" ]
+}
+
+# counts FILE: numbers without a gap, from whatever the first is.
+counts() {
+	awk 'NR == 1 { n = $1 - 1 } $1 != ++n { exit 1 } END { if (!NR) exit 1 }' "$1"
+}
+
+@test "attach: a client that stops reading slows down what is printed, and nothing else; it misses nothing" {
+	local stopped other at memory
+	talker one 'n=0; while :; do n=$((n + 1)); echo $n; done'
+	attached --no-stdin one >"$BATS_TEST_TMPDIR/stopped" &
+	stopped=$!
+	attached --no-stdin one >"$BATS_TEST_TMPDIR/other" &
+	other=$!
+	eventually 20 test -s "$BATS_TEST_TMPDIR/stopped"
+	eventually 20 test -s "$BATS_TEST_TMPDIR/other"
+	kill -STOP $stopped
+	eventually 30 stands_still || fail "it is not waited for"
+	at=$(last)
+	memory=$(awk '/^RssAnon/ { print $2 }' "/proc/$(detail one .State.KeeperPid)/status")
+	[ "$memory" -lt 1024 ] || fail "its keeper holds $memory KiB"
+	ok timeout 20 "$INSULA_BIN/insula" exec one echo inside
+	shows inside
+	ok timeout 20 "$INSULA_BIN/insula" stats --no-stream one
+	ok timeout 20 "$INSULA_BIN/insula" pause one
+	ok timeout 20 "$INSULA_BIN/insula" unpause one
+	[ "$(last)" = "$at" ]
+	kill -CONT $stopped
+	eventually 20 goes_on_after "$at" || fail "it does not go on"
+	# One that dies is waited for no more.
+	kill -STOP $other
+	eventually 30 stands_still
+	at=$(last)
+	kill -KILL $other
+	eventually 20 goes_on_after "$at" || fail "it waits for the dead"
+	# The end waits for nobody, and whoever comes back has all of it, and the code.
+	kill -STOP $stopped
+	eventually 30 stands_still
+	ok timeout 20 "$INSULA_BIN/insula" stop -t 0 one
+	[ "$(timeout 20 "$INSULA_BIN/insula" wait one)" = 137 ]
+	kill -CONT $stopped
+	wait $stopped && fail "its code" || [ $? -eq 137 ] || fail "its code"
+	counts "$BATS_TEST_TMPDIR/stopped" || fail "there is a gap"
+	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/stopped")" = "$(last)" ] || fail "it misses the end"
+}
+
+@test "run: a pipe that nobody reads holds up the output alone" {
+	mkfifo "$BATS_TEST_TMPDIR/pipe"
+	exec 8<>"$BATS_TEST_TMPDIR/pipe"
+	"$INSULA_BIN/insula" run --name one "$E2E_IMAGE" sh -c 'n=0; while :; do n=$((n + 1)); echo $n; done' \
+		>"$BATS_TEST_TMPDIR/pipe" 8>&- &
+	local running=$!
+	eventually 20 eval '[ "$(last)" -gt 100 ]'
+	eventually 30 stands_still
+	ok timeout 20 "$INSULA_BIN/insula" exec one echo inside
+	ok timeout 20 "$INSULA_BIN/insula" stop -t 0 one
+	[ "$(field one exit_code)" = 137 ]
+	cat <&8 >"$BATS_TEST_TMPDIR/out" 8>&- &
+	local reader=$!
+	exec 8>&-
+	wait $running && fail "its code" || [ $? -eq 137 ] || fail "its code"
+	eventually 10 eval '[ "$(tail -n 1 "$BATS_TEST_TMPDIR/out")" = "$(last)" ]'
+	kill $reader 2>/dev/null || true
+	counts "$BATS_TEST_TMPDIR/out" || fail "there is a gap"
+}
+
 @test "attach: --no-stdin gives it nothing, not even the end of our input" {
 	talker one -i 'echo ready; cat; echo ended'
 	eventually 5 said one ready

@@ -9,6 +9,17 @@ teardown_file() { file_teardown; }
 setup() { e2e_setup; }
 teardown() { e2e_teardown; }
 
+@test "logs: of one that prints faster than it is read there is an end, and --tail is exact" {
+	insula run -d --name one --log-opt max-size=200k "$E2E_IMAGE" sh -c 'n=0; while :; do n=$((n + 1)); echo $n; done' >/dev/null
+	eventually 10 eval '[ "$(insula logs one | wc -l)" -gt 1000 ]'
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		[ "$(insula logs --tail 1 one | wc -l)" -eq 1 ]
+		[ "$(insula logs --tail 7 one | wc -l)" -eq 7 ]
+	done
+	# A reader that takes its time.
+	ok timeout 60 sh -c '"$INSULA_BIN/insula" logs one | { sleep 0.5; cat >/dev/null; }'
+}
+
 @test "each stream to its own, or one of them" {
 	ok insula run -d --name web --network none "$E2E_IMAGE" sh -c 'echo out1; echo err1 >&2; sleep 0.2; echo out2; echo err2 >&2'
 	ok insula wait web
