@@ -31,12 +31,14 @@ resources() {
 	insula inspect "$1" | jq -c '.[0].Spec.linux.resources | del(.devices)'
 }
 
-# in_force V1FILE V2FILE WANTED: what the kernel has of "box"; on v2 a line that is WANTED, or begins with it.
+# in_force CONTROLLER/FILE|FILE WANTED: a line of the file, of v1 or v2, that the kernel has for $GROUP.
 in_force() {
 	local value
-	value=$(group_value box "$2" "$1") || fail "$value" || return
-	[ -n "$value" ] || value=none
-	grep -q -x -F -e "$3" <<<"$value" || fail "$1 or $2 is '$value', not '$3'"
+	case $1 in
+	*/*) value=$(cat "/sys/fs/cgroup/${1%%/*}/$GROUP/${1#*/}") ;;
+	*) value=$(cat "/sys/fs/cgroup/$GROUP/$1" 2>/dev/null || cat "/sys/fs/cgroup/unified/$GROUP/$1") ;;
+	esac
+	[[ $'\n'$value$'\n' == *$'\n'"$2"$'\n'* ]] || fail "$1 is '$value', not '$2'"
 }
 
 # A row for each limit: options | v1 file | its value | v2 file | its value | in the record | its value.
@@ -73,7 +75,7 @@ limits() {
 
 # check_limit OPTIONS V1FILE VALUE V2FILE VALUE: it is in force.
 check_limit() {
-	if on_v2 "$(controller_of "$2")"; then in_force /none "$4" "$5"; else in_force "$2" none "$3"; fi
+	if on_v2 "$(controller_of "$2")"; then in_force "$4" "$5"; else in_force "$2" "$3"; fi
 }
 
 controller_of() {
@@ -83,6 +85,7 @@ controller_of() {
 @test "each limit is in the kernel's file at once, in the record, and there after a restart" {
 	local options v1 v1_value v2 v2_value key value count=0
 	ok insula run -d --name box --network none "$E2E_IMAGE" sleep 600
+	GROUP=$(detail box .CgroupName)
 	while IFS='|' read -r options v1 v1_value v2 v2_value key value; do
 		if [ "$v2" = - ] && on_v2 "$(controller_of "$v1")"; then
 			# shellcheck disable=SC2086  # words
@@ -104,6 +107,7 @@ controller_of() {
 	resources box >"$E2E_STATE/before"
 	ok insula restart -t 0 box
 	[ "$(resources box)" = "$(cat "$E2E_STATE/before")" ] || fail "the record after a restart"
+	[ "$(detail box .CgroupName)" = "$GROUP" ]
 	# The last one of each file is in force again.
 	while IFS='|' read -r options v1 v1_value v2 v2_value _; do
 		case $options in
