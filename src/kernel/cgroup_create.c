@@ -17,7 +17,8 @@
  * which the kernel refuses (EBUSY) where such a directory, other than the root, has processes of
  * its own. The controllers that the plan writes to must be there; those that it does not are enabled if they can
  * be, as what a container uses is counted by them, and it may want to limit what it has below itself. What
- * is above a delegated directory is not ours to write, and mostly has them.
+ * is above a delegated directory is not ours to write, and mostly has them; but those that systemd does not know
+ * (hugetlb, misc, rdma) are enabled there, too, where a limit needs them and we may.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -179,6 +180,25 @@ static void enable_more(int dir_fd)
 		cgroup_put(dir_fd, "cgroup.subtree_control", text);
 }
 
+/* In a directory of somebody else's, who is mostly systemd. It never writes about controllers that it does not know, so
+ * that without us a scope could not have them at all; a failure is told by the first directory of our own. */
+static void enable_unmanaged(int dir_fd, const char *text)
+{
+	static const char *const unmanaged[] = {"+hugetlb ", "+misc ", "+rdma "};
+
+	for (size_t i = 0; i < sizeof(unmanaged) / sizeof(*unmanaged); i++)
+		if (strstr(text, unmanaged[i]) && !is_enabled(dir_fd, unmanaged[i]))
+			cgroup_put(dir_fd, "cgroup.subtree_control", unmanaged[i]);
+}
+
+static int enable_at(int dir_fd, bool foreign, const char *text, const char *name, struct err *err)
+{
+	if (!foreign)
+		return enable(dir_fd, text, name, err);
+	enable_unmanaged(dir_fd, text);
+	return 0;
+}
+
 int cgroup_enable_down(int top_fd, const char *name, unsigned int foreign, const char *text,
 		       struct err *err)
 {
@@ -189,7 +209,7 @@ int cgroup_enable_down(int top_fd, const char *name, unsigned int foreign, const
 	for (unsigned int i = 0; fd >= 0; i++) {
 		int down;
 
-		if (i >= foreign && enable(fd, text, name, err) < 0)
+		if (enable_at(fd, i < foreign, text, name, err) < 0)
 			return -1;
 		if (i + 1 == depth)
 			return 0;
@@ -269,8 +289,8 @@ static int make_parents(const struct cgroup_hierarchy *h, const struct cgroup *c
 	for (unsigned int i = 0; i < depth; i++) {
 		if (h->v2 && i >= foreign)
 			enable_more(member->parent_fd);
-		if ((h->v2 && i >= foreign &&
-		     enable(member->parent_fd, recipe->enable, cg->name, err) < 0) ||
+		if ((h->v2 && enable_at(member->parent_fd, i < foreign, recipe->enable, cg->name,
+					err) < 0) ||
 		    (i + 1 < depth &&
 		     step_down(h, cg, member, cgroup_name_part(cg->name, i, part), err) < 0)) {
 			remove_parents(member->parent_fd, cg->name, i, member->made_parents);
