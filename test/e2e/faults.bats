@@ -76,8 +76,10 @@ damaged() {
 		mount -t tmpfs -o size=1m,mode=700 small "$INSULA_ROOT" || exit
 		mount -t tmpfs -o size=1m,mode=700 small "$INSULA_RUNROOT" || exit
 		insula() { "$INSULA_BIN/insula" "$@"; }
-		insula run --detach --name box "$E2E_IMAGE" sh -c 'trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null
-		insula run --detach --name killed "$E2E_IMAGE" sleep 600 >/dev/null
+		# Before Linux 6.3 tmpfs maps no owners.
+		start() { insula run --detach --userns host --name "$@" >/dev/null || exit; }
+		start box "$E2E_IMAGE" sh -c 'trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done'
+		start killed "$E2E_IMAGE" sleep 600
 		until insula logs box | grep -q ready; do sleep 0.1; done
 		for full in "$INSULA_ROOT" "$INSULA_RUNROOT"; do
 			cat /dev/zero >"$full/filler" 2>/dev/null
