@@ -93,36 +93,44 @@ static int add_memory(struct scope_properties *p, bool v2, const struct cgroup_r
 	return add_amount(p, "MemorySwapMax", swap > 0 ? swap - r->memory_limit : -1, err);
 }
 
+/* Microseconds; a quota that is not positive is none, a period of 0 the manager's own. */
+static int add_quota(struct scope_properties *p, int64_t quota, int64_t period, struct err *err)
+{
+	int64_t per_second = -1;
+
+	if (period && add_amount(p, "CPUQuotaPeriodUSec", period, err) < 0)
+		return -1;
+	if (quota == CGROUP_UNSET)
+		return 0;
+	if (quota > 0)
+		per_second = (quota * 1000000 / (period ? period : DEFAULT_PERIOD_US) +
+			      QUOTA_STEP_US - 1) /
+			     QUOTA_STEP_US * QUOTA_STEP_US;
+	return add_amount(p, "CPUQuotaPerSecUSec", per_second, err);
+}
+
 static int add_cpu(struct scope_properties *p, bool v2, const struct cgroup_resources *r,
 		   struct err *err)
 {
-	int64_t period = is_asked(r->cpu_period) ? r->cpu_period : DEFAULT_PERIOD_US;
-	int64_t quota = -1;
-
 	if (is_asked(r->cpu_shares) && r->cpu_idle != 1 &&
 	    (v2 ? add_amount(p, "CPUWeight",
 			     (int64_t)cgroup_shares_to_weight((uint64_t)r->cpu_shares), err)
 		: add_amount(p, "CPUShares", r->cpu_shares, err)) < 0)
 		return -1;
-	if (is_asked(r->cpu_period) && add_amount(p, "CPUQuotaPeriodUSec", period, err) < 0)
-		return -1;
-	if (!is_asked(r->cpu_quota))
-		return 0;
-	if (r->cpu_quota > 0)
-		quota = (r->cpu_quota * 1000000 / period + QUOTA_STEP_US - 1) / QUOTA_STEP_US *
-			QUOTA_STEP_US;
-	return add_amount(p, "CPUQuotaPerSecUSec", quota, err);
+	return add_quota(p, is_asked(r->cpu_quota) ? r->cpu_quota : CGROUP_UNSET,
+			 is_asked(r->cpu_period) ? r->cpu_period : 0, err);
 }
 
 /* "0-2,8" as a mask of bytes, the lowest CPU first. */
-static int add_mask(struct scope_properties *p, const char *name, const char *list, struct err *err)
+static int add_mask(struct scope_properties *p, const char *name, const char *list,
+		    const char *field, struct err *err)
 {
 	uint64_t words[CPU_MASK_WORDS];
 	struct scope_property *property;
 	size_t bytes = sizeof(words);
 
 	if (cpu_list_bits(list, words, CPU_MASK_WORDS, err) < 0)
-		return err_wrap(err, "linux.resources.cpu");
+		return err_wrap(err, "%s", field);
 	while (bytes > 1 && !(words[(bytes - 1) / 8] >> (bytes - 1) % 8 * 8 & 0xff))
 		bytes--;
 	property = scope_append(p, name, "ay", err);
@@ -137,9 +145,11 @@ static int add_mask(struct scope_properties *p, const char *name, const char *li
 
 static int add_cpuset(struct scope_properties *p, const struct cgroup_resources *r, struct err *err)
 {
-	if (r->cpuset_cpus && add_mask(p, "AllowedCPUs", r->cpuset_cpus, err) < 0)
+	static const char field[] = "linux.resources.cpu";
+
+	if (r->cpuset_cpus && add_mask(p, "AllowedCPUs", r->cpuset_cpus, field, err) < 0)
 		return -1;
-	return r->cpuset_mems ? add_mask(p, "AllowedMemoryNodes", r->cpuset_mems, err) : 0;
+	return r->cpuset_mems ? add_mask(p, "AllowedMemoryNodes", r->cpuset_mems, field, err) : 0;
 }
 
 static int add_pids(struct scope_properties *p, const struct cgroup_resources *r, struct err *err)
@@ -157,6 +167,41 @@ static int add_io(struct scope_properties *p, bool v2, const struct cgroup_resou
 	return v2 ? add_amount(p, "IOWeight",
 			       (int64_t)cgroup_blkio_to_io_weight((uint64_t)r->io_weight), err)
 		  : add_amount(p, "BlockIOWeight", r->io_weight, err);
+}
+
+/* "QUOTA PERIOD" of cpu.max, each in microseconds, the first one perhaps "max", the second one perhaps not there. */
+static int add_unified_quota(struct scope_properties *p, const char *value, struct err *err)
+{
+	const char *space = strchrnul(value, ' ');
+	own_free char *first = str_dup_len(value, (size_t)(space - value), err);
+	uint64_t quota = 0, period = 0;
+
+	if (!first)
+		return -1;
+	if ((!str_eq(first, "max") &&
+	     str_to_u64(first, 1, INT64_MAX / 1000000, "cpu.max", &quota, err) < 0) ||
+	    (*space && str_to_u64(space + 1, 1, INT64_MAX, "cpu.max", &period, err) < 0))
+		return -1;
+	return add_quota(p, quota ? (int64_t)quota : -1, (int64_t)period, err);
+}
+
+static int add_unified_cpu(struct scope_properties *p, const struct strv *unified, struct err *err)
+{
+	static const char *const masks[][2] = {
+		{"cpuset.cpus", "AllowedCPUs"},
+		{"cpuset.mems", "AllowedMemoryNodes"},
+	};
+	const char *value = strv_env_get(unified, "cpu.max");
+
+	if (value && add_unified_quota(p, value, err) < 0)
+		return err_wrap(err, "linux.resources.unified");
+	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+		value = strv_env_get(unified, masks[i][0]);
+		if (value && *value &&
+		    add_mask(p, masks[i][1], value, "linux.resources.unified", err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* Files of linux.resources.unified that have a property of the same meaning. */
@@ -199,5 +244,8 @@ int scope_add_resources(struct scope_properties *p, const struct cgroup_host *ho
 		return -1;
 	if (!v2)
 		return 0;
-	return add_cpuset(p, r, err) < 0 ? -1 : add_unified(p, r, err);
+	/* Later ones count: without them a scope would keep what unified overrides in the group below it. */
+	if (add_cpuset(p, r, err) < 0 || add_unified(p, r, err) < 0)
+		return -1;
+	return add_unified_cpu(p, &r->unified, err);
 }

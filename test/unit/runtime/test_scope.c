@@ -143,6 +143,43 @@ TEST(unified_files_with_a_property_of_the_same_meaning)
 	cgroup_resources_done(&r);
 }
 
+/* Each after what linux.resources has of the same, as the last one counts. */
+TEST(unified_overrides_the_cpu_of_the_scope)
+{
+	begin(CGROUP_V2);
+	r.cpu_quota = 40000;
+	r.cpuset_cpus = (char[]){"0"};
+	CHECK_OK(strv_add(&r.unified, "cpu.max=90000 50000", &err));
+	CHECK_OK(strv_add(&r.unified, "cpuset.cpus=0-1", &err));
+	CHECK_OK(strv_add(&r.unified, "cpuset.mems=", &err));
+	CHECK_STR(of_resources(), "CPUQuotaPerSecUSec t 400000\nAllowedCPUs ay 1\n"
+				  "CPUQuotaPeriodUSec t 50000\nCPUQuotaPerSecUSec t 1800000\n"
+				  "AllowedCPUs ay 3\n");
+	r.cpuset_cpus = NULL;
+	cgroup_resources_done(&r);
+	begin(CGROUP_V2);
+	CHECK_OK(strv_add(&r.unified, "cpu.max=max", &err));
+	CHECK_STR(of_resources(), "CPUQuotaPerSecUSec t 18446744073709551615\n");
+	cgroup_resources_done(&r);
+}
+
+TEST(unified_cpu_that_is_no_number_is_refused)
+{
+	static const char *const values[] = {
+		"cpu.max=", "cpu.max=many", "cpu.max=1000 many", "cpu.max=0", "cpuset.cpus=x",
+	};
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		begin(CGROUP_V2);
+		CHECK_OK(strv_add(&r.unified, values[i], &err));
+		CHECK_ERR(scope_add_resources(&properties, &host, &r, &err), ERR_INVALID,
+			  "linux.resources.unified");
+		scope_properties_done(&properties);
+		cgroup_resources_done(&r);
+		err = ERR_INIT;
+	}
+}
+
 static const char *annotation(const char *name, const char *text)
 {
 	begin(CGROUP_V2);
