@@ -106,7 +106,7 @@ int runtime_update(const struct cgroup_place *place, const struct cgroup_host *h
 	if (cgroup_apply(host, &plan, &cg, err) < 0)
 		return -1;
 	if (place->manager == CGROUP_MANAGER_SYSTEMD && place->unit &&
-	    tell_systemd(place, host, asked, err) < 0)
+	    tell_systemd(place, host, &r, err) < 0)
 		return -1;
 	return note(warnings, &plan.missing, err) < 0 ? -1 : note(warnings, &cg.skipped, err);
 }

@@ -94,6 +94,8 @@ unit_has() {
 	[ "$(cat "$PLACE/container/pids.max")" = 20 ]
 	runtime update --cpu-period 50000 one
 	[ "$(cat "$PLACE/container/cpu.max")" = "20000 50000" ]
+	unit_has CPUQuotaPerSecUSec=400ms
+	[ "$(cat "$PLACE/cpu.max")" = "20000 50000" ]
 	runtime update --pids-limit -1 one
 	unit_has TasksMax=infinity
 	runtime delete --force one
