@@ -11,6 +11,8 @@ setup_file() {
 	file_setup
 	DISK=$(findmnt --noheadings --output SOURCE --target /tmp)
 	[ -b "$DISK" ] || DISK=$(find /dev -maxdepth 1 -type b | sort | tail -n 1)
+	[ ! -b "$DISK" ] || whole=$(lsblk --noheadings --nodeps --output PKNAME "$DISK") # limits are of whole disks
+	[ -z "${whole:-}" ] || DISK=/dev/$whole
 	export DISK
 }
 
