@@ -42,7 +42,9 @@ struct opt {
 	const char *help;	    /* one line, lower case, no full stop */
 	int64_t min, max;	    /* for numbers; both 0: unbounded; max < min: min only */
 	const char *const *choices; /* NULL-terminated */
-	const char *complete; /* "file", "dir", "container", "image", "signal", "none" or NULL */
+	const char *
+		complete; /* "file", "dir", "container", "image", "signal", "none", NULL; "mode A B": these,
+			       * and container:NAME */
 };
 
 enum opt_flags { OPT_STOP_AT_OPERAND = 1 };

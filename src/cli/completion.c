@@ -14,6 +14,7 @@
 
 #define SIGNALS_END 32 /* the classic ones; real-time signals are seldom typed */
 #define CONTAINERS_VERB "__containers"
+#define MODE "mode "
 
 /* ---- what the emitters share ---- */
 
@@ -121,6 +122,13 @@ static void bash_values(struct str *out, const struct verb *verb)
 			bash_value(out, verb->name, row);
 }
 
+/* The loose words of "mode A B"; NULL: it is none. */
+static const char *modes_of(const struct opt *row)
+{
+	return row->complete && str_starts(row->complete, MODE) ? row->complete + strlen(MODE)
+								: NULL;
+}
+
 static const char bash_frame[] =
 	"\n"
 	"# The words to choose from, or files, for one kind of value.\n"
@@ -131,6 +139,10 @@ static const char bash_frame[] =
 	"	words) mapfile -t COMPREPLY < <(compgen -W \"$*\" -- \"$cur\") ;;\n"
 	"	container) mapfile -t COMPREPLY < <(compgen -W \"$(insula " CONTAINERS_VERB
 	" 2>/dev/null)\" -- \"$cur\") ;;\n"
+	"	mode)\n"
+	"		mapfile -t COMPREPLY < <(compgen -W \"$* container:\" -- \"$cur\")\n"
+	"		[[ ${COMPREPLY[*]} != container: ]] || compopt -o nospace 2>/dev/null\n"
+	"		;;\n"
 	"	image) mapfile -t COMPREPLY < <(compgen -W 'host dir:' -- \"$cur\") ;;\n"
 	"	shell) mapfile -t COMPREPLY < <(compgen -W 'bash zsh fish' -- \"$cur\") ;;\n"
 	"	dir) mapfile -t COMPREPLY < <(compgen -d -- \"$cur\") ;;\n"
@@ -140,7 +152,7 @@ static const char bash_frame[] =
 	"\n"
 	"_insula() {\n"
 	"	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
-	"	local verb='' options valued operand stop value=none i word operands=0\n"
+	"	local verb='' options valued operand stop value=none i word operands=0 before=\n"
 	"	COMPREPLY=()\n"
 	"	# The shell takes --name=value apart at the equals sign.\n"
 	"	if [[ $cur == = ]]; then\n"
@@ -148,12 +160,20 @@ static const char bash_frame[] =
 	"	elif [[ $prev == = ]]; then\n"
 	"		prev=${COMP_WORDS[COMP_CWORD - 2]}\n"
 	"	fi\n"
+	"	# And container:name at the colon.\n"
+	"	if [[ $cur == : || $prev == : ]]; then\n"
+	"		i=$((COMP_CWORD - 2))\n"
+	"		[[ $cur != : ]] || ((++i))\n"
+	"		cur=${cur#:} before=${COMP_WORDS[i]} prev=${COMP_WORDS[i - 1]}\n"
+	"		[[ $prev != = ]] || prev=${COMP_WORDS[i - 2]}\n"
+	"	fi\n"
 	"	_insula_verb '' || return\n"
 	"	for ((i = 1; i < COMP_CWORD; i++)); do\n"
 	"		word=${COMP_WORDS[i]}\n"
 	"		if [[ $word == -* ]]; then\n"
 	"			[[ \" $valued \" != *\" $word \"* ]] || ((i++))\n"
 	"			[[ ${COMP_WORDS[i]} != = ]] || ((i++))\n"
+	"			while [[ ${COMP_WORDS[i + 1]} == : ]]; do ((i += 2)); done\n"
 	"		elif [[ -z $verb ]]; then\n"
 	"			verb=$word\n"
 	"			_insula_verb \"$verb\" || return\n"
@@ -166,6 +186,10 @@ static const char bash_frame[] =
 	"		_insula_reply file \"$cur\"\n"
 	"	elif [[ \" $valued \" == *\" $prev \"* ]]; then\n"
 	"		_insula_value \"$verb $prev\"\n"
+	"		if [[ -n $before && $value == 'mode '* ]]; then\n"
+	"			value=none\n"
+	"			[[ $before != container ]] || value=container\n"
+	"		fi\n"
 	"		# shellcheck disable=SC2086  # kind and words are separate arguments\n"
 	"		_insula_reply ${value%% *} \"$cur\" ${value#* }\n"
 	"	elif [[ $cur == -* ]]; then\n"
@@ -224,6 +248,8 @@ static void zsh_action(struct str *out, const struct opt *row)
 		str_add(out, ":_files");
 	else if (str_eq(row->complete, "dir"))
 		str_add(out, ":_files -/");
+	else if (modes_of(row))
+		str_addf(out, ": _insula_mode %s", modes_of(row));
 	else
 		str_add(out, ": ");
 }
@@ -292,6 +318,14 @@ static void emit_zsh(struct str *out)
 		     "\tcontainers=(${(f)\"$(insula " CONTAINERS_VERB " 2>/dev/null)\"})\n"
 		     "\t_describe container containers\n"
 		     "}\n\n"
+		     "_insula_mode() {\n"
+		     "\tif compset -P container:; then\n"
+		     "\t\t_insula_containers\n"
+		     "\telse\n"
+		     "\t\tcompadd -- $@\n"
+		     "\t\tcompadd -S '' -- container:\n"
+		     "\tfi\n"
+		     "}\n\n"
 		     "_insula() {\n"
 		     "\tlocal curcontext=$curcontext state line\n"
 		     "\tlocal -a verbs\n"
@@ -333,6 +367,11 @@ static void fish_option(struct str *out, const char *condition, const struct opt
 		str_add(out, files ? " -r -F" : " -x");
 	if (words.len)
 		str_addf(out, " -a '%s'", words.data);
+	if (modes_of(row))
+		str_addf(out,
+			 " -a '%s (insula " CONTAINERS_VERB
+			 " 2>/dev/null | string replace -r ^ container:)'",
+			 modes_of(row));
 	str_add(out, " -d '");
 	fish_text(out, row->help);
 	str_add(out, "'\n");

@@ -112,7 +112,7 @@ static int check_range(struct checking *c, const struct container *ct, const cha
 		return 0;
 	snprintf(slot, sizeof slot, "%d", ct->state.id_slot);
 	owner = store_slot_owner(ids_fd, slot);
-	if (str_eq(owner, ct->id))
+	if (str_eq(owner, ct->id) || store_shares_slot(ids_fd, ct->state.id_slot, ct->id))
 		return 0;
 	return found(c, object, false, "its range of ids, %s, is taken by %.12s", slot,
 		     owner ? owner : "nobody");

@@ -29,6 +29,7 @@ struct doctor_subject {
 	bool leftovers; /* ended, but the socket or state of its keeper is there */
 	char *label;	/* name and short id */
 	char *problem;	/* damaged: what is wrong */
+	char *group;	/* its control group, where that is below --cgroup-parent; else NULL */
 };
 
 /* Look at every container (doctor_store.c). */

@@ -18,6 +18,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "engine/doctor_private.h"
+#include "engine/group.h"
 #include "engine/lifecycle.h"
 #include "engine/store_private.h"
 
@@ -28,6 +29,7 @@ void doctor_forget_subjects(struct doctor *d)
 	for (size_t i = 0; i < d->subject_count; i++) {
 		free(d->subjects[i].label);
 		free(d->subjects[i].problem);
+		free(d->subjects[i].group);
 	}
 	free(d->subjects);
 	d->subjects = NULL;
@@ -112,7 +114,9 @@ static int fill_subject(struct doctor *d, const char *id, struct doctor_subject 
 	s->has_record = ct.record.version != 0;
 	s->leftovers = s->state == SUBJECT_ENDED && has_leftovers(&ct);
 	s->label = str_printf(err, "%s (%.*s)", ct.record.name, STORE_SHORT_ID, id);
-	return s->label ? 0 : -1;
+	if (!s->label)
+		return -1;
+	return ct.record.cgroup_parent ? group_name_of(d->host, &ct, &s->group, err) : 0;
 }
 
 int doctor_load_subjects(struct doctor *d, struct err *err)
@@ -260,6 +264,29 @@ static bool is_free_to_take(const struct doctor_subject *owner)
 	return !owner || owner->state == SUBJECT_ENDED;
 }
 
+/* "N.d/ID": a range that a container shares which does not run. */
+static int find_shares(struct doctor *d, const struct debris_kind *kind, int ids_fd,
+		       const char *directory, struct err *err)
+{
+	own(strv) struct strv ids = STRV_INIT;
+
+	if (file_list(ids_fd, directory, &ids, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ids.count; i++) {
+		const char *id = ids.items[i];
+		own_free char *object = str_printf(err, "%s/%s", directory, id);
+
+		if (!object)
+			return -1;
+		if (store_is_id(id) && is_free_to_take(doctor_subject_of(d, id)) &&
+		    doctor_found(d, kind, object, NULL, err,
+				 "it is shared by container %.12s, which %s", id,
+				 doctor_subject_of(d, id) ? "has ended" : "does not exist") < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int find_ranges(struct doctor *d, const struct debris_kind *kind, struct err *err)
 {
 	own(strv) struct strv slots = STRV_INIT;
@@ -272,6 +299,9 @@ int find_ranges(struct doctor *d, const struct debris_kind *kind, struct err *er
 	for (size_t i = 0; i < slots.count; i++) {
 		own_free char *id = store_slot_owner(ids_fd, slots.items[i]);
 
+		if (store_shared_slot(slots.items[i]) >= 0 &&
+		    find_shares(d, kind, ids_fd, slots.items[i], err) < 0)
+			return -1;
 		if (id && is_free_to_take(doctor_subject_of(d, id)) &&
 		    doctor_found(d, kind, slots.items[i], NULL, err,
 				 "it is taken for container %.12s, which %s", id,
@@ -281,24 +311,41 @@ int find_ranges(struct doctor *d, const struct debris_kind *kind, struct err *er
 	return 0;
 }
 
+/* Whose it is: the file's owner, or who has a share of it by that name. Freed by the caller; NULL: nobody's. */
+static char *range_owner(int ids_fd, const char *object)
+{
+	const char *slash = strchr(object, '/');
+	struct err ignored = ERR_INIT;
+
+	if (!slash)
+		return store_slot_owner(ids_fd, object);
+	return faccessat(ids_fd, object, F_OK, AT_SYMLINK_NOFOLLOW) == 0 && store_is_id(slash + 1)
+		       ? str_dup(slash + 1, &ignored)
+		       : NULL;
+}
+
 /* Nobody takes a range while creators are kept out, and only the container's keeper, which is gone, or
  * a holder of its lock gives one back: what the file says stays true until it is removed. */
 static int release_range(struct doctor *d, int ids_fd, const char *slot, struct err *err)
 {
 	own_fd int creators_fd = store_lock_creation(d->store, LOCK_EXCLUSIVE, err);
-	own_free char *id = creators_fd < 0 ? NULL : store_slot_owner(ids_fd, slot);
+	own_free char *id = creators_fd < 0 ? NULL : range_owner(ids_fd, slot);
 
 	if (creators_fd < 0)
 		return -1;
 	if (!id || store_has(d->store, id))
 		return 0;
+	if (strchr(slot, '/')) {
+		store_drop_share(ids_fd, (int)strtol(slot, NULL, 10), id);
+		return 0;
+	}
 	return file_unlink(ids_fd, slot, err);
 }
 
 int repair_range(struct doctor *d, const char *slot, struct err *err)
 {
 	own_fd int ids_fd = openat(d->store->run_fd, "ids", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	own_free char *id = ids_fd < 0 ? NULL : store_slot_owner(ids_fd, slot);
+	own_free char *id = ids_fd < 0 ? NULL : range_owner(ids_fd, slot);
 	int lives;
 
 	if (!id)

@@ -178,6 +178,34 @@ static int judge_group(struct doctor *d, const struct debris_kind *kind, const c
 			    "its container does not exist, and nothing runs in it");
 }
 
+/* Below --cgroup-parent, where the record says. */
+static int find_below_parents(struct doctor *d, const struct debris_kind *kind, struct err *err)
+{
+	for (size_t i = 0; i < d->subject_count; i++) {
+		const struct doctor_subject *s = &d->subjects[i];
+		own(cgroup) struct cgroup cg = CGROUP_INIT;
+		struct err opening = ERR_INIT;
+
+		if (!s->group || s->state != SUBJECT_ENDED ||
+		    cgroup_open(d->host, s->group, &cg, &opening) < 0)
+			continue;
+		if (doctor_found(d, kind, s->group, NULL, err, "its container %s has ended",
+				 s->label) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* "a/b/insula-ID", "machine.slice/insula-ID.scope/container": the last one, as a parent may be called alike. */
+static void id_of_group(const char *name, char ret[static STORE_ID_LENGTH + 1])
+{
+	const char *at = name;
+
+	for (const char *next = name; (next = strstr(next, STORE_CGROUP_PREFIX)); next++)
+		at = next + strlen(STORE_CGROUP_PREFIX);
+	snprintf(ret, STORE_ID_LENGTH + 1, "%s", at);
+}
+
 int find_groups(struct doctor *d, const struct debris_kind *kind, struct err *err)
 {
 	own(strv) struct strv names = STRV_INIT;
@@ -188,15 +216,16 @@ int find_groups(struct doctor *d, const struct debris_kind *kind, struct err *er
 		if (store_is_id(names.items[i] + strlen(STORE_CGROUP_PREFIX)) &&
 		    judge_group(d, kind, names.items[i], err) < 0)
 			return -1;
-	return 0;
+	return find_below_parents(d, kind, err);
 }
 
 int repair_group(struct doctor *d, const char *name, struct err *err)
 {
-	const char *id = name + strlen(STORE_CGROUP_PREFIX);
+	char id[STORE_ID_LENGTH + 1];
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
 	int abandoned;
 
+	id_of_group(name, id);
 	if (store_has(d->store, id))
 		return repair_container(d, id, err);
 	if (cgroup_open(d->host, name, &cg, err) < 0)

@@ -24,7 +24,8 @@ struct run_options {
 	bool interactive, tty, detach, remove, read_only, init, strict, dry_run;
 	char *name, *hostname, *workdir, *user, *entrypoint;
 	/* request_namespaces.c knows the words; NULL: a namespace of its own */
-	char *userns, *network, *ipc, *uts, *cgroupns;
+	char *userns, *network, *ipc, *uts, *cgroupns, *pid;
+	char *cgroup_parent;
 	struct strv env, labels, tmpfs, volumes, mounts, devices, cap_add, cap_drop, security_opts,
 		ulimits, sysctls;
 	uint64_t cpus_milli; /* thousandths of a CPU; 0: no limit */

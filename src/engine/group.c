@@ -23,6 +23,7 @@
 #define SLICE "machine.slice"
 #define USER_SLICE "user.slice"
 #define SCOPE_TIMEOUT_MS 30000
+#define PARENT_MAX 160 /* with a container's own name it is to be one that the kernel side takes */
 
 void group_place_done(struct group_place *place)
 {
@@ -30,9 +31,22 @@ void group_place_done(struct group_place *place)
 	*place = GROUP_PLACE_INIT;
 }
 
-static char *plain_name(const char *id, struct err *err)
+/* A slice makes the path that systemd has it at, also where systemd does not make the group itself. */
+static char *parent_path(const char *parent, struct err *err)
 {
-	return str_printf(err, STORE_CGROUP_PREFIX "%s", id);
+	return str_ends(parent, ".slice") && !strchr(parent, '/')
+		       ? cgroup_place_slice_path(parent, err)
+		       : str_dup(parent, err);
+}
+
+static char *plain_name(const char *id, const char *parent, struct err *err)
+{
+	own_free char *above = parent ? parent_path(parent, err) : NULL;
+
+	if (parent && !above)
+		return NULL;
+	return str_printf(err, "%s%s" STORE_CGROUP_PREFIX "%s", above ? above : "",
+			  above ? "/" : "", id);
 }
 
 char *group_unit(const char *id, struct err *err)
@@ -40,17 +54,21 @@ char *group_unit(const char *id, struct err *err)
 	return str_printf(err, STORE_CGROUP_PREFIX "%s.scope", id);
 }
 
-static char *scoped_name(const char *id, struct err *err)
+static char *scoped_name(const char *id, const char *parent, struct err *err)
 {
-	return str_printf(err, SLICE "/" STORE_CGROUP_PREFIX "%s.scope/container", id);
+	own_free char *above = parent_path(parent ? parent : SLICE, err);
+
+	return above ? str_printf(err, "%s/" STORE_CGROUP_PREFIX "%s.scope/container", above, id)
+		     : NULL;
 }
 
-static char *user_scoped_name(const char *id, unsigned int uid, struct err *err)
+static char *user_scoped_name(const char *id, const char *parent, unsigned int uid, struct err *err)
 {
-	return str_printf(err,
-			  "user.slice/user-%u.slice/user@%u.service/" USER_SLICE
-			  "/" STORE_CGROUP_PREFIX "%s.scope/container",
-			  uid, uid, id);
+	own_free char *below = scoped_name(id, parent ? parent : USER_SLICE, err);
+
+	return below ? str_printf(err, "user.slice/user-%u.slice/user@%u.service/%s", uid, uid,
+				  below)
+		     : NULL;
 }
 
 static unsigned int depth_above(const char *name)
@@ -62,6 +80,104 @@ static unsigned int depth_above(const char *name)
 	return depth;
 }
 
+/* ---- the parent ---- */
+
+static bool is_by_slice(bool user)
+{
+	return scope_host_has_manager() && (!user || scope_available(true));
+}
+
+static int check_slice(const char *text, char **ret, struct err *err)
+{
+	if (cgroup_place_check_slice(text, "--cgroup-parent", err) < 0 || str_eq(text, "-.slice")) {
+		err->kind = ERR_USAGE;
+		return err_hint(err, "systemd makes the control groups here: name a slice of its, "
+				     "as machine.slice or web-fast.slice");
+	}
+	*ret = str_dup(text, err);
+	return *ret ? 0 : -1;
+}
+
+/* "." and "..", and what another container's is called: two of one name would be one's limits for both. */
+static int check_part(const char *part, size_t len, struct err *err)
+{
+	static const char prefix[] = STORE_CGROUP_PREFIX;
+	size_t skip = sizeof prefix - 1;
+	own_free char *id = NULL;
+
+	if (len == 1 && part[0] == '.')
+		return err_set(err, ERR_USAGE, 0, "--cgroup-parent: '.' is no directory's name");
+	if (len == 2 && part[0] == '.' && part[1] == '.')
+		return err_set(err, ERR_USAGE, 0, "--cgroup-parent: '..' would lead elsewhere");
+	if (len != skip + STORE_ID_LENGTH || strncmp(part, prefix, skip) != 0)
+		return 0;
+	id = str_dup_len(part + skip, STORE_ID_LENGTH, err);
+	if (!id)
+		return -1;
+	return store_is_id(id)
+		       ? err_set(err, ERR_USAGE, 0,
+				 "--cgroup-parent: '%.*s' is a container's group", (int)len, part)
+		       : 0;
+}
+
+/* Parts with one slash between them, and none around. */
+static int check_path(const char *text, char **ret, struct err *err)
+{
+	own(str) struct str path = STR_INIT(PARENT_MAX);
+
+	for (const char *p = text; *p;) {
+		size_t len = strcspn(p, "/");
+
+		if (len && check_part(p, len, err) < 0)
+			return -1;
+		if (len && path.len)
+			str_add_char(&path, '/');
+		str_add_len(&path, p, len);
+		p += len + (p[len] == '/');
+	}
+	if (str_check(&path, "--cgroup-parent", err) < 0)
+		return -1;
+	if (!path.len)
+		return err_set(err, ERR_USAGE, 0, "--cgroup-parent: '%s' is the usual place", text);
+	*ret = str_take(&path);
+	return *ret ? 0 : -1;
+}
+
+/* An absolute path of an ordinary user's begins with what his own group is in; the rest is kept. */
+static int strip_own(const char **text, struct err *err)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+	own_free char *below = NULL;
+	size_t len;
+
+	if (**text != '/')
+		return 0;
+	if (cgroup_host_probe_groups(&host, err) < 0)
+		return -1;
+	below = cgroup_place_beside(&host, "", err);
+	if (!below)
+		return -1;
+	len = strlen(below);
+	if (strncmp(*text + 1, below, len) == 0) {
+		*text += 1 + len;
+		return 0;
+	}
+	err_set(err, ERR_DENIED, 0,
+		"--cgroup-parent: '%s' is not below '/%s', where your groups are", *text, below);
+	return err_hint(err, "a path without a slash before it begins there");
+}
+
+int group_parent_check(const char *text, bool user, char **ret, struct err *err)
+{
+	if (str_has_control(text))
+		return err_set(err, ERR_USAGE, 0, "--cgroup-parent has control characters");
+	if (is_by_slice(user))
+		return check_slice(text, ret, err);
+	if (user && strip_own(&text, err) < 0)
+		return -1;
+	return check_path(text, ret, err);
+}
+
 /* ---- the scope ---- */
 
 static int fill_request(const char *id, const struct group_asker *asker, struct scope_request *ret,
@@ -71,7 +187,10 @@ static int fill_request(const char *id, const struct group_asker *asker, struct 
 		.verb = SCOPE_START,
 		.user = asker->user,
 		.unit = group_unit(id, err),
-		.slice = str_dup(asker->user ? USER_SLICE : SLICE, err),
+		.slice = str_dup(asker->parent ? asker->parent
+				 : asker->user ? USER_SLICE
+					       : SLICE,
+				 err),
 		.description = str_printf(err, "insula container %.12s", id),
 		.pid = (uint64_t)asker->host_pid,
 		.timeout_ms = SCOPE_TIMEOUT_MS,
@@ -140,24 +259,26 @@ static char *own_scope(const char *id, struct err *err)
 }
 
 /* Beside the group that we are in, whether or not it may be made there. */
-static int beside(const char *id, const struct cgroup_host *host, struct group_place *ret,
-		  struct err *err)
+static int beside(const char *id, const char *parent, const struct cgroup_host *host,
+		  struct group_place *ret, struct err *err)
 {
-	own_free char *name = plain_name(id, err);
+	own_free char *name = plain_name(id, parent, err);
 
 	ret->name = name ? cgroup_place_beside(host, name, err) : NULL;
-	ret->foreign = ret->name ? depth_above(ret->name) : 0;
+	ret->foreign = ret->name ? depth_above(ret->name) - depth_above(name) : 0;
 	return ret->name ? 0 : -1;
 }
 
-static int place_without_scope(const char *id, bool user, struct group_place *ret, struct err *err)
+static int place_without_scope(const char *id, const struct group_asker *asker,
+			       struct group_place *ret, struct err *err)
 {
 	own(cgroup_host) struct cgroup_host host = {0};
 
-	if (user)
-		return cgroup_host_probe(AT_FDCWD, &host, err) < 0 ? -1
-								   : beside(id, &host, ret, err);
-	ret->name = plain_name(id, err);
+	if (asker->user)
+		return cgroup_host_probe(AT_FDCWD, &host, err) < 0
+			       ? -1
+			       : beside(id, asker->parent, &host, ret, err);
+	ret->name = plain_name(id, asker->parent, err);
 	return ret->name ? 0 : -1;
 }
 
@@ -183,7 +304,7 @@ int group_enter_scope(const char *id, const struct group_asker *asker, struct gr
 	struct err reason = ERR_INIT;
 	own_free char *scope = asker->again ? own_scope(id, &reason) : NULL;
 
-	if (place_without_scope(id, asker->user, ret, err) < 0)
+	if (place_without_scope(id, asker, ret, err) < 0)
 		return -1;
 	if (scope)
 		return name_in_scope(scope, ret, err);
@@ -211,21 +332,22 @@ static unsigned int user_of_group(const struct cgroup_host *host)
 	return uid;
 }
 
-int group_expect(const char *id, bool user, const struct cgroup_host *host, struct group_place *ret,
-		 struct err *err)
+int group_expect(const char *id, const char *parent, bool user, const struct cgroup_host *host,
+		 struct group_place *ret, struct err *err)
 {
 	bool scoped = host->mode == CGROUP_V2 && scope_available(user);
 
 	if (!scoped && !user && scope_host_has_manager() && refuse_outside(NULL, err) < 0)
 		return -1;
 	if (scoped)
-		ret->name = !user		  ? scoped_name(id, err)
-			    : user_of_group(host) ? user_scoped_name(id, user_of_group(host), err)
-						  : NULL;
+		ret->name = !user ? scoped_name(id, parent, err)
+			    : user_of_group(host)
+				    ? user_scoped_name(id, parent, user_of_group(host), err)
+				    : NULL;
 	if (!ret->name && user)
-		return beside(id, host, ret, err);
+		return beside(id, parent, host, ret, err);
 	if (!ret->name)
-		ret->name = plain_name(id, err);
+		ret->name = plain_name(id, parent, err);
 	ret->foreign = scoped && ret->name ? depth_above(ret->name) : 0;
 	return ret->name ? 0 : -1;
 }
@@ -247,13 +369,13 @@ static unsigned int own_uid(void)
 }
 
 /* Of an ordinary user by his manager, or beside the group that we are in, as that of the start was. */
-static int open_users(const struct cgroup_host *host, const char *id, struct cgroup *ret,
-		      struct err *err)
+static int open_users(const struct cgroup_host *host, const char *id, const char *parent,
+		      struct cgroup *ret, struct err *err)
 {
 	own(group_place) struct group_place near = GROUP_PLACE_INIT;
-	own_free char *scoped = user_scoped_name(id, own_uid(), err);
+	own_free char *scoped = user_scoped_name(id, parent, own_uid(), err);
 
-	if (!scoped || beside(id, host, &near, err) < 0)
+	if (!scoped || beside(id, parent, host, &near, err) < 0)
 		return -1;
 	if (cgroup_open(host, scoped, ret, err) == 0)
 		return 0;
@@ -263,16 +385,17 @@ static int open_users(const struct cgroup_host *host, const char *id, struct cgr
 	return cgroup_open(host, near.name, ret, err);
 }
 
-static int open_by_id(const struct cgroup_host *host, bool user, const char *id, struct cgroup *ret,
-		      struct err *err)
+static int open_by_id(const struct cgroup_host *host, const struct container *ct,
+		      struct cgroup *ret, struct err *err)
 {
-	own_free char *plain = plain_name(id, err);
-	own_free char *scoped = scoped_name(id, err);
+	const char *id = ct->id, *parent = ct->record.cgroup_parent;
+	own_free char *plain = plain_name(id, parent, err);
+	own_free char *scoped = scoped_name(id, parent, err);
 
 	if (!plain || !scoped)
 		return -1;
-	if (user)
-		return open_users(host, id, ret, err);
+	if (ct->store->user)
+		return open_users(host, id, parent, ret, err);
 	if (cgroup_open(host, plain, ret, err) == 0)
 		return 0;
 	if (err->kind != ERR_NOT_FOUND || host->mode != CGROUP_V2)
@@ -284,7 +407,7 @@ static int open_by_id(const struct cgroup_host *host, bool user, const char *id,
 /* Does its state say where its group is, or that there is none? */
 static bool is_told(const struct container *ct)
 {
-	return ct->store->user && ct->state.version;
+	return (ct->store->user || ct->state.cgroup) && ct->state.version;
 }
 
 int group_open_of(const struct cgroup_host *host, const struct container *ct, struct cgroup *ret,
@@ -292,7 +415,7 @@ int group_open_of(const struct cgroup_host *host, const struct container *ct, st
 {
 	if (is_told(ct))
 		return ct->state.cgroup ? cgroup_open(host, ct->state.cgroup, ret, err) : 0;
-	return open_by_id(host, ct->store->user, ct->id, ret, err);
+	return open_by_id(host, ct, ret, err);
 }
 
 int group_refuse_none(const struct container *ct, struct err *err)
@@ -322,7 +445,7 @@ int group_name_of(const struct cgroup_host *host, const struct container *ct, ch
 	if (is_told(ct))
 		*ret = str_dup(ct->state.cgroup, err);
 	else if (group_open_of(host, ct, &cg, &absent) < 0)
-		*ret = plain_name(ct->id, err);
+		*ret = plain_name(ct->id, ct->record.cgroup_parent, err);
 	else
 		*ret = str_dup(cg.name, err);
 	return *ret ? 0 : -1;

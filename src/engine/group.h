@@ -16,9 +16,11 @@
  *
  * Where he has none that answers, the group is beside the one that he is in, if he may make it there.
  *
- * The scope has no limits of its own, and goes with its last process, which is systemd's doing. Both of
- * root's places are told by the id, so that whoever finds a dead keeper needs no record of which it was; of an
- * ordinary user's the scope is, and what is beside a group is in the container's state.
+ * The scope has no limits of its own, and goes with its last process, which is systemd's doing.
+ *
+ * With --cgroup-parent the slice is another one, or the directory is below that path. The parent stands in the
+ * container's record, so whoever finds a dead keeper knows the few places where its group can be from that and
+ * the id; where it is while it runs stands in its state.
  */
 #ifndef INSULA_ENGINE_GROUP_H
 #define INSULA_ENGINE_GROUP_H
@@ -38,10 +40,15 @@ struct group_place {
 
 void group_place_done(struct group_place *place);
 
+/* What --cgroup-parent may say on this host: the name of a slice where systemd makes the groups, else a path below
+ * the top, and for an ordinary user below the group that his own is in. *ret: as a record keeps it. */
+int group_parent_check(const char *text, bool user, char **ret, struct err *err);
+
 struct group_asker {
-	pid_t host_pid; /* of the keeper-to-be, in the host's /proc */
-	bool user;	/* of an ordinary user */
-	bool again;	/* perhaps it is in its scope already */
+	pid_t host_pid;	    /* of the keeper-to-be, in the host's /proc */
+	const char *parent; /* of the record; NULL: the usual one */
+	bool user;	    /* of an ordinary user */
+	bool again;	    /* perhaps it is in its scope already */
 };
 
 /* The caller, a keeper-to-be, moves into a scope of its own if systemd runs this host. Where systemd cannot
@@ -49,8 +56,8 @@ struct group_asker {
 int group_enter_scope(const char *id, const struct group_asker *asker, struct group_place *ret,
 		      struct strv *warnings, struct err *err);
 /* As a dry run shows it: nothing is made. */
-int group_expect(const char *id, bool user, const struct cgroup_host *host, struct group_place *ret,
-		 struct err *err);
+int group_expect(const char *id, const char *parent, bool user, const struct cgroup_host *host,
+		 struct group_place *ret, struct err *err);
 /* The unit that group_enter_scope() asks for; the caller's to free. */
 char *group_unit(const char *id, struct err *err);
 

@@ -76,6 +76,7 @@ static void write_modes(struct json_writer *w, const struct record *r)
 	write_mode(w, "CgroupMode", spec, SPEC_NS_CGROUP, "private");
 	write_mode(w, "CgroupnsMode", spec, SPEC_NS_CGROUP, "private"); /* docker's name */
 	write_mode(w, "UsernsMode", spec, SPEC_NS_USER, r->userns ? r->userns : "private");
+	json_write_member(w, "CgroupParent", r->cgroup_parent ? r->cgroup_parent : "");
 }
 
 /* ---- limits ---- */

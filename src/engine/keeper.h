@@ -57,7 +57,8 @@ struct keeper_state {
 	bool log_none;	       /* what it prints is for those who listen */
 	bool log_journal;      /* the system's journal gets it, and no file */
 	char *log_tag;	       /* there; NULL: the name */
-	int init_pid;	       /* in the keeper's own pid namespace */
+	bool shared_pids; /* the container has no pid namespace of its own, and the keeper none */
+	int init_pid;	  /* in the keeper's own pid namespace */
 	/* descriptors, -1: none */
 	int init_fd;	/* pidfd */
 	int alive_fd;	/* the lock */

@@ -28,6 +28,7 @@
 #include "base/fail.h"
 #include "base/own.h"
 #include "engine/event.h"
+#include "engine/group_parent.h"
 #include "engine/keeper_private.h"
 #include "engine/store_private.h"
 #include "kernel/cgroup.h"
@@ -138,7 +139,11 @@ static int step_cgroup(struct ending *e, struct err *err)
 	e->group_stays = !cgroup_remove_empty(&e->cgroup) &&
 			 (cgroup_kill(&e->cgroup, CGROUP_WAIT_MS, err) < 0 ||
 			  cgroup_remove(&e->cgroup, CGROUP_WAIT_MS, err) < 0);
-	return e->group_stays ? -1 : 0;
+	if (e->group_stays)
+		return -1;
+	if (e->ct.store && e->k->state.cgroup_name)
+		group_parent_drop(e->store.run_fd, &e->host, e->ct.id, e->k->state.cgroup_name);
+	return 0;
 }
 
 /* The last hold on them, so this unmounts them and takes as long as it takes to write them back. */

@@ -6,7 +6,8 @@
  * It is PID 1 of a pid namespace around the container's, so that its own death, however it comes,
  * is the container's: the kernel kills what is inside before the death is even reported. As PID 1
  * it reaps whatever is left behind in that namespace, and the kernel keeps signals without a handler
- * away from it, SIGKILL and SIGSTOP from outside excepted.
+ * away from it, SIGKILL and SIGSTOP from outside excepted. Where the container shares its processes with
+ * others there is no such namespace: keeper_guard.c.
  *
  *	running --- init ended ---> clear up ---> lingering --- clients served ---> gone
  *	   \--- KEEPER_REPLACE ---> (execve) running
@@ -27,6 +28,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -116,6 +118,8 @@ static void reap(struct keeper *k)
 			return;
 		if (info.si_pid == k->state.init_pid)
 			note_exit(k, &info);
+		else if (info.si_pid == k->guard.pid)
+			keeper_guard_ended(k);
 		else if (info.si_pid == k->check.pid)
 			keeper_check_ended(k, info.si_code == CLD_EXITED ? info.si_status
 									 : 128 + info.si_status);
@@ -149,9 +153,12 @@ static void end(struct keeper *k)
 	keeper_health_done(k);
 	loop_remove(k->init_source); /* ready for ever now */
 	k->init_source = NULL;
+	keeper_end_processes(k);
 	keeper_io_drain(k);
 	k->restarting = keeper_wants_restart(k);
 	keeper_clear_up(k);
+	keeper_guard_done(k);
+	reap(k);
 	keeper_clients_exit(k);
 	if (k->restarting)
 		keeper_await_restart(k);
@@ -200,7 +207,7 @@ static void replace(struct keeper *k)
 	own_free char *program = take(k->replacement);
 	struct keeper_client *asker = take(k->replacement_client);
 	struct keeper_state next = k->state;
-	struct err err = ERR_INIT;
+	struct err err = ERR_INIT, ignored = ERR_INIT;
 
 	next.replaced = true;
 	next.client_fd = asker ? asker->fd : -1;
@@ -209,9 +216,11 @@ static void replace(struct keeper *k)
 	next.stdin_fd = k->state.terminal ? -1 : k->input_fd;
 	next.stdout_fd = k->state.terminal ? -1 : k->streams[0].fd;
 	next.stderr_fd = k->streams[1].fd;
+	keeper_guard_done(k); /* the next one makes its own */
 	if (keeper_clients_pack(k, asker, &next.clients, &err) == 0)
 		keeper_exec(program, &next, &err);
 	keeper_clients_unpack(&next.clients);
+	keeper_guard_start(k, &ignored);
 	if (asker)
 		keeper_client_error(asker, &err);
 }
@@ -322,8 +331,16 @@ static void raise_limits(void)
 	}
 }
 
+/* A container that shares the host's processes and ids has us among them, with no more capabilities than its
+ * root may have: it must not trace us, nor reach what we hold by our /proc. Until here we had more. */
+static void become_opaque(void)
+{
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
 static int start(struct keeper *k, struct err *err)
 {
+	become_opaque();
 	if (leave_caller(err) < 0 || fd_cloexec_from(3, err) < 0)
 		return -1;
 	k->loop = loop_new(err);
@@ -340,7 +357,8 @@ static int start(struct keeper *k, struct err *err)
 	raise_limits();
 	if (keeper_health_init(k, err) < 0)
 		return -1;
-	if (keeper_drop_privileges(&k->state, err) < 0 || fail_point("keeper.start", err) < 0)
+	if (keeper_drop_privileges(&k->state, err) < 0 || keeper_guard_start(k, err) < 0 ||
+	    fail_point("keeper.start", err) < 0)
 		return -1;
 	return keeper_clients_init(k, err);
 }
@@ -377,6 +395,8 @@ static void give_up(struct keeper *k)
 	struct err ignored;
 
 	keeper_signal(k, SIGKILL, &ignored);
+	keeper_end_processes(k);
+	keeper_guard_done(k);
 	proc_wait(&init, INIT_DEATH_MS, &how, &ignored);
 	k->exit_code = how.code;
 	k->exit_signal = how.signal;
@@ -394,6 +414,7 @@ static struct keeper *keeper_new(int state_fd, struct err *err)
 	}
 	if (keeper_state_load(state_fd, &k->state, err) < 0)
 		return NULL;
+	k->guard = PROC_INIT;
 	k->log_dir_fd = k->input_fd = k->slave_fd = k->retired_fd = -1;
 	k->streams[0].fd = k->streams[1].fd = -1;
 	return take(k);

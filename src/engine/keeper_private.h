@@ -72,6 +72,7 @@ struct keeper {
 	struct loop_source *input_source;
 	char *buffer; /* KEEPER_PACKET_MAX, mapped: for the packet or the output in hand */
 	bool buffer_used;
+	struct proc guard; /* where the container has no pid namespace of its own; pid 0: none */
 	struct proc check; /* the health check that runs; pid 0: none */
 	int64_t check_begun_ns;
 	bool check_reported;
@@ -160,6 +161,14 @@ char *const *keeper_environment(void);
 void keeper_let_go(struct keeper *k);
 /* And at the very end remove what nobody sees any more. */
 void keeper_finish_removal(struct keeper *k);
+
+/* keeper_guard.c: where pids are shared, a process that ends the container should this one die; another when it
+ * has died; none. */
+int keeper_guard_start(struct keeper *k, struct err *err);
+void keeper_guard_ended(struct keeper *k);
+void keeper_guard_done(struct keeper *k);
+/* What the end of the first process does not end there. */
+void keeper_end_processes(struct keeper *k);
 
 /* keeper_restart.c: is it to be started again; the wait; and what ends that. */
 bool keeper_wants_restart(const struct keeper *k);

@@ -87,6 +87,7 @@ static const struct json_field state_fields[] = {
 	FIELD(remove, JSON_F_BOOL),
 	FIELD(terminal, JSON_F_BOOL),
 	FIELD(user, JSON_F_BOOL),
+	FIELD(shared_pids, JSON_F_BOOL),
 	FIELD(replaced, JSON_F_BOOL),
 	FIELD(stop_signal, JSON_F_INT, .min = 1, .max = 64),
 	FIELD(started_ns, JSON_F_I64),

@@ -63,16 +63,9 @@ static int plan_layers(struct launch *l, const struct record *record, const stru
 	return 0;
 }
 
-/* Container ids become host ids of the range that this start has. The maps of single mounts were
- * written relative to it. */
-static int map_ids(struct spec *spec, uint32_t base, struct err *err)
+/* The maps of single mounts were written relative to the range. */
+static void shift_mounts(struct spec *spec, uint32_t base)
 {
-	/* An ordinary user's are there already: user_prepare(). */
-	if (!spec->linux_.namespaces[SPEC_NS_USER].given || spec->linux_.uid_maps.count)
-		return 0;
-	if (spec_add_idmap(&spec->linux_.uid_maps, 0, base, ID_RANGE_SIZE, err) < 0 ||
-	    spec_add_idmap(&spec->linux_.gid_maps, 0, base, ID_RANGE_SIZE, err) < 0)
-		return -1;
 	for (size_t i = 0; i < spec->mount_count; i++) {
 		struct spec_mount *m = &spec->mounts[i];
 
@@ -81,7 +74,33 @@ static int map_ids(struct spec *spec, uint32_t base, struct err *err)
 		for (size_t k = 0; k < m->gid_maps.count; k++)
 			m->gid_maps.items[k].host_id += base;
 	}
+}
+
+/* Container ids become host ids of the range that this start has. */
+static int map_ids(struct spec *spec, uint32_t base, struct err *err)
+{
+	const struct spec_namespace *user = &spec->linux_.namespaces[SPEC_NS_USER];
+
+	/* An ordinary user's are there already: user_prepare(). */
+	if (!user->given || spec->linux_.uid_maps.count)
+		return 0;
+	/* One that is joined has its own. */
+	if (user->path) {
+		shift_mounts(spec, base);
+		return 0;
+	}
+	if (spec_add_idmap(&spec->linux_.uid_maps, 0, base, ID_RANGE_SIZE, err) < 0 ||
+	    spec_add_idmap(&spec->linux_.gid_maps, 0, base, ID_RANGE_SIZE, err) < 0)
+		return -1;
+	shift_mounts(spec, base);
 	return 0;
+}
+
+bool launch_shares_pids(const struct record *record)
+{
+	const struct spec_namespace *pid = &record->spec.linux_.namespaces[SPEC_NS_PID];
+
+	return !pid->given || pid->path;
 }
 
 int launch_plan(struct launch *l, struct store *store, struct record *record,
@@ -117,6 +136,8 @@ int launch_plan(struct launch *l, struct store *store, struct record *record,
 					  .run_root = store->run,
 					  .init_program = init ? l->init_program : NULL,
 					  .entered = store->user,
+					  .tied = launch_shares_pids(record),
+					  .needs_group = record->cgroup_parent,
 					  .strict = record->strict,
 					  .strict_limits = record->strict_limits,
 					  .stdio = {stdio[0], stdio[1], stdio[2]}};
@@ -137,7 +158,7 @@ int engine_dry_run(struct store *store, struct record *record, const struct imag
 
 	/* The first id of the default range: which one a start gets is decided when it starts. */
 	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 ||
-	    group_expect(record->id, store->user, &host, &group, err) < 0 ||
+	    group_expect(record->id, record->cgroup_parent, store->user, &host, &group, err) < 0 ||
 	    launch_plan(&l, store, record, image, STORE_FIRST_ID, no_stdio, &group, NULL, err) < 0)
 		return -1;
 	const struct strv *warnings = runtime_plan_warnings(l.plan);

@@ -22,15 +22,21 @@ void launch_done(struct launch *l);
 struct launch_others {
 	int fds[SPEC_NS_COUNT];
 	int shm_fd; /* what is mounted on the other's /dev/shm, detached */
+	/* Of a user namespace: the range that is shared from now on; the start's to release. */
+	uint32_t id_base;
+	int id_slot; /* -1: none */
 };
 
 #define LAUNCH_OTHERS_INIT \
-	((struct launch_others){.fds = {-1, -1, -1, -1, -1, -1, -1, -1}, .shm_fd = -1})
+	((struct launch_others){ \
+		.fds = {-1, -1, -1, -1, -1, -1, -1, -1}, .shm_fd = -1, .id_slot = -1})
 
 void launch_others_done(struct launch_others *o);
 /* What the record says of other containers becomes something to join; request_namespaces.c. */
 int launch_join_others(struct container *ct, struct launch_others *o, struct err *err);
 
+/* Has it no pid namespace of its own? Then its keeper has none either: engine/keeper_guard.c. */
+bool launch_shares_pids(const struct record *record);
 /* Fill the specification's id maps from id_base, check it, plan. What the plan points at is borrowed from
  * all arguments. */
 int launch_plan(struct launch *l, struct store *store, struct record *record,

@@ -9,6 +9,7 @@
 #include "engine/lifecycle.h"
 #include "engine/event.h"
 #include "engine/group.h"
+#include "engine/group_parent.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -238,6 +239,17 @@ int engine_upgrade(struct container *ct, struct err *err)
 	return 0;
 }
 
+static int drop_parent(const struct container *ct, const struct cgroup_host *host, struct err *err)
+{
+	own_free char *name = NULL;
+
+	if (group_name_of(host, ct, &name, err) < 0)
+		return -1;
+	if (name)
+		group_parent_drop(ct->store->run_fd, host, ct->id, name);
+	return 0;
+}
+
 static int remove_cgroup(const struct container *ct, struct err *err)
 {
 	own(cgroup_host) struct cgroup_host host = {0};
@@ -245,11 +257,13 @@ static int remove_cgroup(const struct container *ct, struct err *err)
 
 	if (cgroup_host_probe_groups(&host, err) < 0)
 		return -1;
-	if (group_open_of(&host, ct, &cg, err) < 0)
-		return err->kind == ERR_NOT_FOUND ? 0 : -1;
-	if (cgroup_kill(&cg, CGROUP_TIMEOUT_MS, err) < 0)
+	if (group_open_of(&host, ct, &cg, err) < 0 && err->kind != ERR_NOT_FOUND)
 		return -1;
-	return cgroup_remove(&cg, CGROUP_TIMEOUT_MS, err);
+	*err = ERR_INIT;
+	if (cg.count && (cgroup_kill(&cg, CGROUP_TIMEOUT_MS, err) < 0 ||
+			 cgroup_remove(&cg, CGROUP_TIMEOUT_MS, err) < 0))
+		return -1;
+	return ct->record.cgroup_parent ? drop_parent(ct, &host, err) : 0;
 }
 
 static int record_death(struct container *ct, struct err *err)

@@ -60,9 +60,7 @@ static int add_to_spec(struct container *ct, const char *value, struct err *err)
 	struct request_namespaces ns = {0};
 	const struct request request = {.ns = &ns, .store = ct->store, .user = ct->store->user};
 
-	ns.of[SPEC_NS_USER].mode = !user->given ? NS_MODE_HOST
-				   : user->path ? NS_MODE_PATH
-						: NS_MODE_PRIVATE;
+	ns.of[SPEC_NS_USER].mode = user->given ? NS_MODE_PRIVATE : NS_MODE_HOST;
 	if (request_add_mount(&request, spec, value, err) < 0)
 		return err->kind == ERR_EXISTS
 			       ? err_set(err, ERR_EXISTS, 0, "it has a mount there already")

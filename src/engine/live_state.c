@@ -306,6 +306,8 @@ int live_target_open(struct live_target *t, const struct container *ct, const st
 	spec_init(&t->spec);
 	t->live = (struct runtime_live){.spec = &t->spec, .init = &t->init};
 	memcpy(linux_->namespaces, recorded->namespaces, sizeof linux_->namespaces);
+	/* Whoever it belongs to: its maps are below. */
+	linux_->namespaces[SPEC_NS_USER].path = NULL;
 	if (set_maps(linux_, ct->state.id_base, err) < 0 ||
 	    (m && set_mount(t, m, ct->state.id_base, err) < 0))
 		return -1;

@@ -19,6 +19,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "base/proc.h"
+#include "engine/group.h"
 #include "engine/requires.h"
 #include "engine/restart_policy.h"
 #include "engine/user.h"
@@ -323,11 +324,15 @@ static int fill_outside(const struct request *r, const char *image_ref, const st
 
 	set_flags(options, record);
 	record->layers_in_run = r->in_run;
-	if (r->user && options->userns && strcmp(options->userns, "private") != 0) {
+	if (r->user && options->userns && strcmp(options->userns, "private") != 0 &&
+	    r->ns->of[SPEC_NS_USER].mode != NS_MODE_CONTAINER) {
 		record->userns = str_dup(options->userns, err);
 		if (!record->userns)
 			return -1;
 	}
+	if (options->cgroup_parent &&
+	    group_parent_check(options->cgroup_parent, r->user, &record->cgroup_parent, err) < 0)
+		return -1;
 	if (set_identity(options, image_ref, image, record, err) < 0 ||
 	    set_stop(options, record, err) < 0 || set_restart(options, record, err) < 0 ||
 	    request_log(options, record, err) < 0 ||

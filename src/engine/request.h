@@ -23,7 +23,7 @@ struct request_namespaces {
 };
 
 void request_namespaces_done(struct request_namespaces *r);
-/* --network, --ipc, --uts, --cgroupns, --userns (request_namespaces.c). */
+/* --network, --ipc, --uts, --cgroupns, --pid, --userns (request_namespaces.c). */
 int request_namespaces(struct store *store, const struct run_options *options,
 		       struct request_namespaces *ret, struct err *err);
 int request_set_namespaces(const struct request_namespaces *r, struct spec *spec, struct err *err);

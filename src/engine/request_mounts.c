@@ -175,7 +175,7 @@ static int set_owner_map(const struct request *request, const struct bind_reques
 		return err_hint(err, "what is yours belongs to container root without it");
 	}
 	/* What is an ordinary user's is container root's, and nothing else is his to map. */
-	if (request->user || request->ns->of[SPEC_NS_USER].mode != NS_MODE_PRIVATE || r->map_whole)
+	if (request->user || request->ns->of[SPEC_NS_USER].mode == NS_MODE_HOST || r->map_whole)
 		return 0;
 	if (st->st_uid != 0 && st->st_gid != 0)
 		return map_owner(m, st, err);

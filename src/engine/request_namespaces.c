@@ -46,7 +46,9 @@ static const struct {
 	 MAY_HOST | MAY_CONTAINER | MAY_SHAREABLE},
 	{"--uts", offsetof(struct run_options, uts), SPEC_NS_UTS, MAY_HOST | MAY_CONTAINER},
 	{"--cgroupns", offsetof(struct run_options, cgroupns), SPEC_NS_CGROUP, MAY_HOST},
-	{"--userns", offsetof(struct run_options, userns), SPEC_NS_USER, MAY_HOST | MAY_IDS},
+	{"--pid", offsetof(struct run_options, pid), SPEC_NS_PID, MAY_HOST | MAY_CONTAINER},
+	{"--userns", offsetof(struct run_options, userns), SPEC_NS_USER,
+	 MAY_HOST | MAY_CONTAINER | MAY_IDS},
 };
 
 /* Words that stand alone. */
@@ -74,10 +76,25 @@ static int unknown_mode(const char *flag, const char *text, unsigned int may, st
 					: "");
 }
 
-/* Its namespace must be there by the time of the start; who it is must be known now. */
-static int find_other(struct store *store, const char *ref, const char *flag,
-		      struct ns_request *ret, struct err *err)
+/* To join what a container shares with the host is to share it with the host, which is to be asked for as such:
+ * of processes and ids it means another thing to whoever reads the record later. */
+static int refuse_hosts(const struct container *other, size_t row, struct err *err)
 {
+	enum spec_ns kind = rows[row].kind;
+
+	if ((kind != SPEC_NS_PID && kind != SPEC_NS_USER) ||
+	    other->record.spec.linux_.namespaces[kind].given)
+		return 0;
+	err_set(err, ERR_STATE, 0, "%s: container '%s' has the host's", rows[row].flag,
+		other->record.name);
+	return err_hint(err, "%s host shares it as well", rows[row].flag);
+}
+
+/* Its namespace must be there by the time of the start; who it is must be known now. */
+static int find_other(struct store *store, const char *ref, size_t row, struct ns_request *ret,
+		      struct err *err)
+{
+	const char *flag = rows[row].flag;
 	own(container) struct container other = CONTAINER_INIT;
 
 	if (!store)
@@ -86,6 +103,8 @@ static int find_other(struct store *store, const char *ref, const char *flag,
 		return err_wrap(err, "%s", flag);
 	if (other.status != CT_RUNNING)
 		return err_set(err, ERR_STATE, 0, "%s: container '%s' is not running", flag, ref);
+	if (refuse_hosts(&other, row, err) < 0)
+		return -1;
 	ret->path = str_printf(err, BY_CONTAINER "%s", other.id);
 	if (!ret->path)
 		return -1;
@@ -110,7 +129,7 @@ static int parse_mode(struct store *store, size_t row, const char *text, struct 
 			return 0;
 		}
 	if (may & MAY_CONTAINER && str_starts(text, BY_CONTAINER))
-		return find_other(store, text + strlen(BY_CONTAINER), flag, ret, err);
+		return find_other(store, text + strlen(BY_CONTAINER), row, ret, err);
 	if (!(may & MAY_PATH) || !str_starts(text, BY_PATH))
 		return unknown_mode(flag, text, may, err);
 	if (text[strlen(BY_PATH)] != '/')
@@ -170,7 +189,7 @@ int request_set_namespaces(const struct request_namespaces *r, struct spec *spec
 {
 	struct spec_namespace *ns = spec->linux_.namespaces;
 
-	ns[SPEC_NS_MNT].given = ns[SPEC_NS_PID].given = true;
+	ns[SPEC_NS_MNT].given = true;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		const struct ns_request *from = &r->of[rows[i].kind];
 
@@ -195,9 +214,8 @@ static const struct {
 	enum spec_ns kind;
 	enum ns_kind of;
 } joinable[] = {
-	{SPEC_NS_NET, NS_NET},
-	{SPEC_NS_IPC, NS_IPC},
-	{SPEC_NS_UTS, NS_UTS},
+	{SPEC_NS_NET, NS_NET}, {SPEC_NS_IPC, NS_IPC},	{SPEC_NS_UTS, NS_UTS},
+	{SPEC_NS_PID, NS_PID}, {SPEC_NS_USER, NS_USER},
 };
 
 void launch_others_done(struct launch_others *o)
@@ -230,6 +248,23 @@ static int check_first(const struct container *other, struct err *err)
 	return err_set(err, ERR_STATE, 0, "container '%s' is not running", other->record.name);
 }
 
+/* Whoever has the same user namespace has the same ids on the host, and for as long. An ordinary user's are his own
+ * in any case. */
+static int share_range(const struct container *ct, const struct container *other,
+		       struct launch_others *o, struct err *err)
+{
+	if (ct->store->user)
+		return 0;
+	if (other->state.id_slot < 0)
+		return err_set(err, ERR_STATE, 0, "container '%s' has no id range",
+			       other->record.name);
+	if (store_share_ids(ct->store, ct->id, other->id, other->state.id_slot, err) < 0)
+		return err_wrap(err, "container '%s'", other->record.name);
+	o->id_base = other->state.id_base;
+	o->id_slot = other->state.id_slot;
+	return 0;
+}
+
 /* The namespace of its first process, which is there before and after: so it is that one's. */
 static int open_other(const struct container *ct, const char *id, enum ns_kind kind,
 		      struct launch_others *o, size_t slot, struct err *err)
@@ -242,6 +277,8 @@ static int open_other(const struct container *ct, const char *id, enum ns_kind k
 		return -1;
 	o->fds[slot] = ns_open(proc_fd, other.state.init_pid, kind, err);
 	if (o->fds[slot] < 0)
+		return -1;
+	if (kind == NS_USER && share_range(ct, &other, o, err) < 0)
 		return -1;
 	if (kind == NS_IPC) {
 		o->shm_fd = take_shm(proc_fd, other.state.init_pid, err);

@@ -4,7 +4,8 @@
  *
  * The child is PID 1 of a pid namespace of its own, and the container's is nested in it: when the
  * keeper dies, however it dies, the kernel kills everything in there, so no container outlives the
- * process that holds its terminal, its limits and its exit status. The child takes the "alive" lock
+ * process that holds its terminal, its limits and its exit status. Where the container shares the processes
+ * of the host or of another container, there is none (keeper_guard.c). The child takes the "alive" lock
  * and an id range, executes the plan, writes the state and then executes insula-keeper, handing over
  * what it holds: the same road as an upgrade in place. Until then an error goes to the command, and
  * everything is undone.
@@ -18,6 +19,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,6 +32,7 @@
 #include "base/own.h"
 #include "base/proc.h"
 #include "engine/event.h"
+#include "engine/group_parent.h"
 #include "engine/keeper.h"
 #include "engine/launch.h"
 #include "engine/store_private.h"
@@ -92,14 +95,26 @@ static pid_t own_host_pid(int proc_fd)
 	return (pid_t)strtol(text, NULL, 10);
 }
 
+static int use_parent(struct birth *b, struct err *err)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+
+	if (cgroup_host_probe_groups(&host, err) < 0)
+		return -1;
+	return group_parent_use(b->ct->store->run_fd, &host, b->ct->id, b->group.name,
+				b->group.foreign, err);
+}
+
 static int enter_scope(struct birth *b, struct err *err)
 {
 	own(strv) struct strv warnings = STRV_INIT;
 	const struct group_asker asker = {.host_pid = own_host_pid(b->proc_fd),
+					  .parent = b->ct->record.cgroup_parent,
 					  .user = b->ct->store->user,
 					  .again = b->again};
 
-	if (group_enter_scope(b->ct->id, &asker, &b->group, &warnings, err) < 0)
+	if (group_enter_scope(b->ct->id, &asker, &b->group, &warnings, err) < 0 ||
+	    (asker.parent && use_parent(b, err) < 0))
 		return -1;
 	return note_warnings(b, &warnings, err);
 }
@@ -108,7 +123,13 @@ static int execute_plan(struct birth *b, struct err *err)
 {
 	own(launch) struct launch l = {0};
 
-	if (launch_join_others(b->ct, &b->others, err) < 0)
+	int joined = launch_join_others(b->ct, &b->others, err);
+
+	if (b->others.id_slot >= 0) {
+		b->id_base = b->others.id_base;
+		b->keeper.id_slot = b->others.id_slot;
+	}
+	if (joined < 0)
 		return -1;
 	if (launch_plan(&l, b->ct->store, &b->ct->record, b->image, b->id_base, b->stdio, &b->group,
 			&b->others, err) < 0)
@@ -143,7 +164,7 @@ static int write_state(struct birth *b, struct err *err)
 	b->warnings = STRV_INIT;
 	/* One that has ended already is still there, as nobody has reaped it. */
 	proc_start_time(state.init_pid, &state.init_start, err);
-	if (b->ct->store->user && b->keeper.cgroup_name)
+	if ((b->ct->store->user || b->ct->record.cgroup_parent) && b->keeper.cgroup_name)
 		state.cgroup = str_dup(b->keeper.cgroup_name, err);
 	state.boot_id = boot_id_read(err);
 	if (state.boot_id && proc_start_time(state.keeper_pid, &state.keeper_start, err) == 0)
@@ -203,6 +224,7 @@ static int fill_keeper(struct birth *b, int client_fd, bool attach, struct err *
 	k->run = str_dup(b->ct->store->run, err);
 	k->remove = record->remove;
 	k->user = b->ct->store->user;
+	k->shared_pids = launch_shares_pids(record);
 	k->terminal = record->terminal;
 	if (fill_log(record, k, err) < 0)
 		return -1;
@@ -222,7 +244,9 @@ static int claim_ids(struct birth *b, struct err *err)
 {
 	const struct record *record = &b->ct->record;
 
-	if (!record->spec.linux_.namespaces[SPEC_NS_USER].given || b->ct->store->user)
+	const struct spec_namespace *user = &record->spec.linux_.namespaces[SPEC_NS_USER];
+
+	if (!user->given || user->path || b->ct->store->user)
 		return 0;
 	return store_claim_ids(b->ct->store, record->id, &b->id_base, &b->keeper.id_slot, err);
 }
@@ -261,6 +285,9 @@ static int be_born(struct birth *b, int client_fd, bool attach, struct err *err)
 {
 	if ((!b->again && setsid() < 0) || chdir("/") < 0)
 		return err_errno(err, "cannot become a keeper");
+	/* In a namespace of our own we are that anyway. */
+	if (launch_shares_pids(&b->ct->record) && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return err_errno(err, "cannot become a subreaper");
 	signal(SIGCHLD, SIG_DFL); /* where our caller ignores it, waiting would find nobody */
 	b->proc_fd = procfs_open(err);
 	if (b->proc_fd < 0 || fill_keeper(b, client_fd, attach, err) < 0 ||
@@ -298,9 +325,21 @@ static void birth_init(struct birth *b, struct container *ct, const struct image
 	keeper_state_init(&b->keeper);
 }
 
+static void drop_parent(struct birth *b)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+	const char *name = b->group.name ? b->group.name : b->keeper.cgroup_name;
+	struct err ignored = ERR_INIT;
+
+	if (name && cgroup_host_probe_groups(&host, &ignored) == 0)
+		group_parent_drop(b->ct->store->run_fd, &host, b->ct->id, name);
+}
+
 static void undo(struct birth *b)
 {
 	runtime_container_done(&b->running);
+	if (b->ct->record.cgroup_parent)
+		drop_parent(b);
 	group_place_done(&b->group);
 	launch_others_done(&b->others);
 	store_release_ids(b->ct->store, b->ct->id, b->keeper.id_slot);
@@ -381,8 +420,10 @@ static int await_start(int client_fd, struct err *err)
 /* An ordinary user's is root of a user namespace from the start. */
 static pid_t clone_keeper(struct container *ct, struct proc *ret, struct err *err)
 {
+	bool shared = launch_shares_pids(&ct->record);
+
 	if (!ct->store->user)
-		return proc_clone(ret, CLONE_NEWPID, -1, err);
+		return proc_clone(ret, shared ? 0 : CLONE_NEWPID, -1, err);
 	if (user_prepare(ct->record.userns, &ct->record.spec, err) < 0)
 		return -1;
 	struct spec_linux *linux_ = &ct->record.spec.linux_;

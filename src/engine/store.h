@@ -102,6 +102,7 @@ struct record {
 		given; /* the working directory, and the options, that it was made with; for unit_file.c */
 	struct strv operands; /* the command, as it was typed */
 	char *userns;	      /* of an ordinary user: "keep-id", "nomap"; NULL: neither */
+	char *cgroup_parent;  /* group_parent_check() has it; NULL: the usual one */
 	bool layers_in_run;   /* what it writes is in RUN, as overlay cannot write to ROOT */
 	bool strict_limits;   /* limits were asked for that must not be left out silently */
 	struct strv warnings; /* what was degraded when it was made, one line each */
@@ -120,11 +121,11 @@ struct run_state {
 	uint64_t init_start, keeper_start; /* start times, ticks since boot */
 	char *boot_id;
 	int64_t started_ns;
-	uint32_t id_base;     /* first host id of its range; 0: none */
-	int id_slot;	      /* ids/N; -1: none */
-	uint64_t keyring;     /* in the name of its session keyring; 0: unknown */
-	int restarts;	      /* by its policy, since somebody started it */
-	char *cgroup;	      /* of an ordinary user's: where it is; NULL: by its id, or nowhere */
+	uint32_t id_base; /* first host id of its range; 0: none */
+	int id_slot;	  /* ids/N; -1: none */
+	uint64_t keyring; /* in the name of its session keyring; 0: unknown */
+	int restarts;	  /* by its policy, since somebody started it */
+	char *cgroup;	  /* where it is; NULL: an ordinary user's is nowhere, root's by its id */
 	struct strv warnings; /* what was degraded when it was started */
 };
 
@@ -273,6 +274,10 @@ int store_read_exit(int root_fd, struct exit_record *ret, struct err *err);
 /* An id range of 65536 for one start: from the `insula` entries of /etc/subuid and /etc/subgid, or
  * where there are none from 1879048192..2147483647, skipping ranges that overlap anybody's entry. */
 int store_claim_ids(struct store *store, const char *id, uint32_t *ret_base, int *ret_slot,
+		    struct err *err);
+/* The range of another container's start, as well as that one: it is nobody else's until both have released it.
+ * ERR_STATE where the other has it no longer. */
+int store_share_ids(struct store *store, const char *id, const char *other, int slot,
 		    struct err *err);
 #define STORE_RANGE_SIZE 65536u
 

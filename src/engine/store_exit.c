@@ -138,6 +138,17 @@ static int drop_claim(int dir_fd, const char *name, const char *id, struct err *
 	return file_unlink(dir_fd, name, err) < 0 ? -1 : 1;
 }
 
+void store_drop_share(int ids_fd, int slot, const char *id)
+{
+	char directory[STORE_SHARE_SIZE], name[STORE_SHARE_SIZE + STORE_ID_LENGTH + 1];
+
+	snprintf(directory, sizeof(directory), STORE_SHARE_FORMAT, slot);
+	snprintf(name, sizeof(name), "%s/%s", directory, id);
+	/* The last one takes the directory along; whoever is about to make his file in it makes it anew. */
+	if (unlinkat(ids_fd, name, 0) == 0)
+		unlinkat(ids_fd, directory, AT_REMOVEDIR);
+}
+
 void store_release_ids(struct store *store, const char *id, int slot)
 {
 	own_fd int ids_fd = openat(store->run_fd, "ids", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -148,6 +159,7 @@ void store_release_ids(struct store *store, const char *id, int slot)
 		return;
 	snprintf(name, sizeof(name), "%d", slot);
 	drop_claim(ids_fd, name, id, &ignored);
+	store_drop_share(ids_fd, slot, id);
 }
 
 /* Whoever made it died between the name and the record: then only the name's file tells. */

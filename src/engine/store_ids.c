@@ -7,11 +7,16 @@
  * both, as one range serves for both), else from 1879048192 to 2147483647, which login.defs(5) gives to
  * nobody and systemd keeps free. A range that overlaps anybody's line is passed over. A range is taken
  * by making RUN/ids/N exclusively; it is free again when that file is gone.
+ *
+ * A container that joins the user namespace of another shares its range, and may outlive it. So it makes a
+ * file of its own, RUN/ids/N.d/ID, and then looks whether the other still has the range; who takes a range
+ * makes RUN/ids/N and then looks for such a directory. Whichever is second sees the first.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -22,6 +27,7 @@
 #define DEFAULT_LAST 2147483647u
 #define SUBID_MAX_SIZE (4u << 20)
 #define OUR_NAME "insula"
+#define SHARE_TRIES 100
 
 struct ranges {
 	struct store_range ours;    /* count 0: no line of ours */
@@ -152,6 +158,20 @@ int store_id_range(struct store_range *ret, struct err *err)
 	return 0;
 }
 
+/* 1: it is ours; 0: somebody else's, or shared by one that outlives him. */
+static int take_slot(int ids_fd, unsigned int slot, const char *id, struct err *err)
+{
+	char name[STORE_SHARE_SIZE], shared[STORE_SHARE_SIZE];
+
+	snprintf(name, sizeof name, "%u", slot);
+	snprintf(shared, sizeof shared, STORE_SHARE_FORMAT, (int)slot);
+	if (file_create_excl(ids_fd, name, id, STORE_ID_LENGTH, 0600, false, err) < 0)
+		return err->kind == ERR_EXISTS ? 0 : -1;
+	if (faccessat(ids_fd, shared, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return 1;
+	return file_unlink(ids_fd, name, err) < 0 ? -1 : 0;
+}
+
 int store_claim_ids(struct store *store, const char *id, uint32_t *ret_base, int *ret_slot,
 		    struct err *err)
 {
@@ -159,7 +179,6 @@ int store_claim_ids(struct store *store, const char *id, uint32_t *ret_base, int
 	own_fd int creators_fd = store_lock_creation(store, LOCK_SHARED, err);
 	own_fd int ids_fd = openat(store->run_fd, "ids", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	unsigned int first = 0;
-	char name[16];
 
 	if (creators_fd < 0)
 		return -1;
@@ -175,14 +194,15 @@ int store_claim_ids(struct store *store, const char *id, uint32_t *ret_base, int
 
 		if (overlaps(&ranges, base))
 			continue;
-		snprintf(name, sizeof name, "%u", slot);
-		if (file_create_excl(ids_fd, name, id, STORE_ID_LENGTH, 0600, false, err) == 0) {
-			*ret_base = (uint32_t)base;
-			*ret_slot = (int)slot;
-			return 0;
-		}
-		if (err->kind != ERR_EXISTS)
+		int taken = take_slot(ids_fd, slot, id, err);
+
+		if (taken < 0)
 			return -1;
+		if (!taken)
+			continue;
+		*ret_base = (uint32_t)base;
+		*ret_slot = (int)slot;
+		return 0;
 	}
 	err_set(err, ERR_LIMIT, 0, "no id range is free (%u in all)", slots);
 	return err_hint(err,
@@ -191,12 +211,69 @@ int store_claim_ids(struct store *store, const char *id, uint32_t *ret_base, int
 			OUR_NAME);
 }
 
+static int make_share(int ids_fd, int slot, const char *id, struct err *err)
+{
+	char directory[STORE_SHARE_SIZE], name[STORE_SHARE_SIZE + STORE_ID_LENGTH + 1];
+
+	snprintf(directory, sizeof directory, STORE_SHARE_FORMAT, slot);
+	snprintf(name, sizeof name, "%s/%s", directory, id);
+	for (int tries = 0; tries < SHARE_TRIES; tries++) {
+		if (mkdirat(ids_fd, directory, 0700) < 0 && errno != EEXIST)
+			break;
+		int fd = openat(ids_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		if (fd >= 0) {
+			fd_close(fd);
+			return 0;
+		}
+		if (errno != ENOENT) /* whoever shared it last has just taken the directory along */
+			break;
+	}
+	return err_errno(err, "cannot share id range %d", slot);
+}
+
+bool store_shares_slot(int ids_fd, int slot, const char *id)
+{
+	char name[STORE_SHARE_SIZE + STORE_ID_LENGTH + 1];
+
+	snprintf(name, sizeof name, STORE_SHARE_FORMAT "/%s", slot, id);
+	return faccessat(ids_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int store_share_ids(struct store *store, const char *id, const char *other, int slot,
+		    struct err *err)
+{
+	own_fd int creators_fd = store_lock_creation(store, LOCK_SHARED, err);
+	own_fd int ids_fd = openat(store->run_fd, "ids", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char name[STORE_SHARE_SIZE];
+
+	if (creators_fd < 0)
+		return -1;
+	if (ids_fd < 0)
+		return err_errno(err, "cannot open '%s/ids'", store->run);
+	if (make_share(ids_fd, slot, id, err) < 0)
+		return -1;
+	snprintf(name, sizeof name, "%d", slot);
+	own_free char *owner = store_slot_owner(ids_fd, name);
+	if (str_eq(owner, other) || store_shares_slot(ids_fd, slot, other))
+		return 0;
+	store_drop_share(ids_fd, slot, id);
+	return err_set(err, ERR_STATE, 0, "the container has ended");
+}
+
 /* Is it the name of an id range? */
 static bool is_slot(const char *name)
 {
 	size_t digits = strspn(name, "0123456789");
 
 	return digits > 0 && digits < 6 && !name[digits];
+}
+
+int store_shared_slot(const char *name)
+{
+	int slot = -1, length = 0;
+
+	return sscanf(name, "%5d.d%n", &slot, &length) == 1 && length > 0 && !name[length] ? slot
+											   : -1;
 }
 
 char *store_slot_owner(int ids_fd, const char *name)
@@ -221,7 +298,10 @@ int store_release_ids_of(struct store *store, const char *id, struct err *err)
 		return -1;
 	for (size_t i = 0; i < slots.count; i++) {
 		own_free char *owner = store_slot_owner(ids_fd, slots.items[i]);
+		int shared = store_shared_slot(slots.items[i]);
 
+		if (shared >= 0)
+			store_drop_share(ids_fd, shared, id);
 		if (str_eq(owner, id) && file_unlink(ids_fd, slots.items[i], err) < 0)
 			return -1;
 	}

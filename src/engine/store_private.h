@@ -26,6 +26,16 @@ int store_open_below(int dir_fd, const char *path, const char *what, struct err 
 /* Does the container have a directory, in RUN or ROOT? */
 bool store_has(const struct store *store, const char *id);
 
+/* Who has joined the user namespace of a range's owner has a file there, by his id. */
+#define STORE_SHARE_FORMAT "%d.d"
+#define STORE_SHARE_SIZE 16
+/* He has it no longer (store_exit.c). */
+void store_drop_share(int ids_fd, int slot, const char *id);
+/* Has he? */
+bool store_shares_slot(int ids_fd, int slot, const char *id);
+
+/* The range whose sharers' directory has that name; -1: it is none. */
+int store_shared_slot(const char *name);
 /* The id that a file of ids/ is taken for, freed by the caller; NULL where it is no such file. */
 char *store_slot_owner(int ids_fd, const char *name);
 

@@ -44,6 +44,7 @@ static const struct json_field record_fields[] = {
 	FIELD(record, command, JSON_F_STRINGS),
 	FIELD(record, labels, JSON_F_STRINGS),
 	FIELD(record, requires, JSON_F_STRINGS),
+	FIELD(record, cgroup_parent, JSON_F_STRING),
 	FIELD(record, log_driver, JSON_F_STRING),
 	FIELD(record, log_tag, JSON_F_STRING),
 	FIELD(record, log_max_size, JSON_F_U64),

@@ -12,7 +12,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -264,6 +266,17 @@ static int init_filter_early(struct job *job, struct err *err)
 	return child_let_go(job, err) < 0 ? -1 : install_filter(job, err);
 }
 
+/* Any change of credentials takes it back, so it stands after the last one. Who had died before is told by the
+ * socket, which P alone has the other end of. */
+static void die_with_parent(const struct job *job)
+{
+	struct pollfd peer = {.fd = job->sync_fd};
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (poll(&peer, 1, 0) > 0 && peer.revents & POLLHUP)
+		_exit(EXIT_FAILURE);
+}
+
 static int init_user(struct job *job, struct err *err)
 {
 	const struct identity *who = &job->identity;
@@ -279,7 +292,11 @@ static int init_user(struct job *job, struct err *err)
 		return err_errno(err, "cannot become uid %u", who->uid);
 	stay_opaque();
 	umask(mask < 0 ? 022 : (mode_t)mask);
-	return caps_apply(job->caps, err);
+	if (caps_apply(job->caps, err) < 0)
+		return -1;
+	if (job->plan && job->plan->request.tied)
+		die_with_parent(job);
+	return 0;
 }
 
 /* A working directory outside the root (through /proc/self/fd, CVE-2024-21626) has no path from it. The root

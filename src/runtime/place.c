@@ -92,16 +92,16 @@ static int check_unit(const char *name, const char *what, struct err *err)
 }
 
 /* "a-b.slice" is below "a.slice": an empty part, as in "a--b.slice" or "-b.slice", has no parent. */
-static int check_slice(const char *slice, struct err *err)
+int cgroup_place_check_slice(const char *slice, const char *what, struct err *err)
 {
 	if (str_eq(slice, "-.slice"))
 		return 0;
-	if (check_unit(slice, "linux.cgroupsPath", err) < 0)
+	if (check_unit(slice, what, err) < 0)
 		return -1;
 	if (str_ends(slice, ".slice") && slice[0] != '-' && slice[0] != '.' &&
 	    !strstr(slice, "--") && !strstr(slice, "-.slice"))
 		return 0;
-	err_set(err, ERR_INVALID, 0, "linux.cgroupsPath: '%s' is not the name of a slice", slice);
+	err_set(err, ERR_INVALID, 0, "%s: '%s' is not the name of a slice", what, slice);
 	return err_hint(err, "a slice is named like machine.slice or a-b.slice");
 }
 
@@ -160,7 +160,8 @@ static int decide_systemd(bool rootless, const char *id, const struct spec *spec
 	const char *path = spec->linux_.cgroups_path;
 
 	if (!ours || split_path(path && *path ? path : ours, ret, default_slice, err) < 0 ||
-	    check_slice(ret->slice, err) < 0 || check_unit(ret->unit, "linux.cgroupsPath", err) < 0)
+	    cgroup_place_check_slice(ret->slice, "linux.cgroupsPath", err) < 0 ||
+	    check_unit(ret->unit, "linux.cgroupsPath", err) < 0)
 		return -1;
 	ret->user = rootless;
 	if (!ret->subgroup)
@@ -220,6 +221,18 @@ static void add_slice(struct str *path, const char *slice)
 	for (const char *dash = strchr(slice, '-'); dash; dash = strchr(dash + 1, '-'))
 		str_addf(path, "%.*s.slice/", (int)(dash - slice), slice);
 	str_addf(path, "%s/", slice);
+}
+
+char *cgroup_place_slice_path(const char *slice, struct err *err)
+{
+	own(str) struct str path = STR_INIT(255);
+
+	add_slice(&path, slice);
+	if (str_check(&path, slice, err) < 0)
+		return NULL;
+	if (path.len)
+		path.data[path.len - 1] = '\0'; /* the slash */
+	return str_take(&path);
 }
 
 /* What the user's manager has: everything up to "user@1000.service" of the group that we live in. */

@@ -73,6 +73,10 @@ int cgroup_place_decide(enum cgroup_manager manager, bool rootless, const char *
 char *cgroup_place_beside(const struct cgroup_host *host, const char *name, struct err *err);
 void cgroup_place_done(struct cgroup_place *place);
 
+/* Is it one, "a-b.slice"? `what` names it in errors. And its directory, "a.slice/a-b.slice". */
+int cgroup_place_check_slice(const char *slice, const char *what, struct err *err);
+char *cgroup_place_slice_path(const char *slice, struct err *err);
+
 /* The group as far as it can be told before a start: the path, or what the service manager is expected to
  * answer. NULL: none. */
 char *cgroup_place_name(const struct cgroup_place *place, const struct cgroup_host *host,

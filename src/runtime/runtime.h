@@ -74,6 +74,10 @@ struct runtime_request {
 	struct runtime_listen listen; /* of them */
 	bool keep_keyring;	      /* the caller's session keyring, instead of a new one */
 	bool entered;		      /* we are in a user namespace by rootless_clone() */
+	/* There is no pid namespace that ends with the container, or with us: its group holds its processes
+	 * together, so it must have one, and its first process dies with us. */
+	bool tied;
+	bool needs_group; /* it was asked for a place: to go without one is an error */
 	/* Of an OCI runtime. Where `wait` is set, runtime_create() returns when all is done but execve: the
 	 * process waits on start_fd, and answers on answer_fd (state_make_fifos). */
 	bool wait;

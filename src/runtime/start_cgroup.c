@@ -65,6 +65,15 @@ static int hand_over(const struct start *s, struct err *err)
 	return uid == geteuid() ? 0 : cgroup_hand_over(&s->cgroup, uid, err);
 }
 
+static int refuse_no_group(bool tied, struct err *err)
+{
+	err_set(err, ERR_UNSUPPORTED, 0, "%s",
+		tied ? "a container without a pid namespace of its own needs a control group, as "
+		       "nothing else ends all of its processes, and none was delegated to you"
+		     : "no control group was delegated to you");
+	return err_hint(err, "have one delegated: \"Delegation\" in insula-runtime(8)");
+}
+
 /* Here, as the launch pad has no /sys to tell what a delegate may have. */
 int start_cgroup(struct start *s, const struct step *step, struct err *err)
 {
@@ -73,6 +82,8 @@ int start_cgroup(struct start *s, const struct step *step, struct err *err)
 
 	if (cgroup_create(plan->host, &plan->cgroup, &s->cgroup, err) < 0)
 		return -1;
+	if ((plan->request.tied || plan->request.needs_group) && !s->cgroup.count)
+		return refuse_no_group(plan->request.tied, err);
 	if (!place || !place->delegated)
 		return hand_over(s, err);
 	s->delegate_fd = cgroup_delegate(&s->cgroup, place->delegated, plan->root_uid,

@@ -50,6 +50,17 @@ offers() {
 	offers 'zsh' insula completion z
 }
 
+@test "bash: whose namespace is joined is completed" {
+	made_for bash
+	offers 'private host container:' insula run --pid ''
+	offers 'container:' insula run --userns c
+	offers 'alpha beta' insula run --pid container :
+	offers 'beta' insula create --rm --network container : b
+	offers 'alpha' insula run --uts = container : al
+	offers '' insula run --ipc elsewhere : al
+	offers 'host' insula run --pid container : alpha ho
+}
+
 @test "bash: after the image the command is the container's, not ours" {
 	made_for bash
 	offers '' insula run host --user
@@ -102,6 +113,8 @@ offers() {
 	fish -n "$script"
 	run env HOME="$BATS_TEST_TMPDIR" fish -c "source $script; complete -C 'insula ps --sort '"
 	[[ $output == *created* && $output == *status* ]]
+	run env HOME="$BATS_TEST_TMPDIR" fish -c "function insula; echo alpha; end; source $script; complete -C 'insula run --pid '"
+	[[ $output == *container:alpha* && $output == *host* && $output == *private* ]]
 	run env HOME="$BATS_TEST_TMPDIR" fish -c "source $script; complete -C 'insula inspe'"
 	[[ $output == inspect* ]]
 }

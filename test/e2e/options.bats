@@ -60,6 +60,8 @@ good_values() {
 	--ipc host
 	--uts host
 	--cgroupns host
+	--pid host
+	--cgroup-parent insula-options$([ ! -d /run/systemd/system ] || echo .slice)
 	--add-host db:10.0.0.7
 	--dns 10.0.0.1 --network host
 	--dns-search example.org --network host

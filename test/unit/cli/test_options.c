@@ -270,7 +270,7 @@ static void well_formed(const struct subject *s, const struct opt *row)
 {
 	static const char *const completions[] = {"file",  "dir",    "container",
 						  "image", "signal", "none"};
-	bool known = !row->complete;
+	bool known = !row->complete || str_starts(row->complete, "mode ");
 
 	for (const char *c = row->name; *c; c++)
 		if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '-')
