@@ -117,6 +117,15 @@ static int find_other(struct store *store, const char *ref, size_t row, struct n
 	return 0;
 }
 
+/* His keepers are each root of a user namespace of its own, and none has a right over another's. */
+static int refuse_user(const char *flag, const char *text, struct err *err)
+{
+	err_set(err, ERR_DENIED, 0, "%s %s takes root", flag, text);
+	return err_hint(err,
+			"each container of an ordinary user has a user namespace, and none may "
+			"join what belongs to another's");
+}
+
 static int parse_mode(struct store *store, size_t row, const char *text, struct ns_request *ret,
 		      struct err *err)
 {
@@ -128,6 +137,8 @@ static int parse_mode(struct store *store, size_t row, const char *text, struct 
 			ret->mode = words[i].mode;
 			return 0;
 		}
+	if (may & MAY_CONTAINER && str_starts(text, BY_CONTAINER) && store && store->user)
+		return refuse_user(flag, text, err);
 	if (may & MAY_CONTAINER && str_starts(text, BY_CONTAINER))
 		return find_other(store, text + strlen(BY_CONTAINER), row, ret, err);
 	if (!(may & MAY_PATH) || !str_starts(text, BY_PATH))

@@ -427,7 +427,7 @@ static pid_t clone_keeper(struct container *ct, struct proc *ret, struct err *er
 	if (user_prepare(ct->record.userns, &ct->record.spec, err) < 0)
 		return -1;
 	struct spec_linux *linux_ = &ct->record.spec.linux_;
-	return rootless_clone(&linux_->uid_maps, &linux_->gid_maps, ret, err);
+	return rootless_clone(&linux_->uid_maps, &linux_->gid_maps, !shared, ret, err);
 }
 
 int engine_start(struct container *ct, const struct image *image, bool attach, int *ret_client_fd,

@@ -64,6 +64,13 @@ static bool is_from_host(const struct spec_mount *m)
 	return true;
 }
 
+/* Who is in a user namespace may make a procfs only of pid namespaces below it. The host's own shows the same. */
+static bool is_hosts_proc(const struct plan *plan, const struct spec_mount *m)
+{
+	return plan->nested && !plan->spec->linux_.namespaces[SPEC_NS_PID].given &&
+	       str_eq(m->type, "proc");
+}
+
 /* ---- propagation ---- */
 
 static const struct {
@@ -223,7 +230,7 @@ static int plan_mount(struct plan *plan, size_t i, struct err *err)
 	m->propagation = mount_propagation(plan, m);
 	m->readonly_later = !m->bind && !m->remount && str_eq(spec->type, "tmpfs") &&
 			    m->options.attr_set & MOUNT_ATTR_RDONLY;
-	m->from_host = !m->bind && !m->remount && is_from_host(spec);
+	m->from_host = !m->bind && !m->remount && (is_from_host(spec) || is_hosts_proc(plan, spec));
 	return check_shared(plan, i, err) < 0 ? -1 : warn_below_shared(plan, i, err);
 }
 

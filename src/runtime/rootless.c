@@ -298,7 +298,7 @@ static int map_child(pid_t pid, const struct outer_map *uids, const struct outer
 	return map_by_tool("newgidmap", pid, gids, err);
 }
 
-static pid_t clone_mapped(const struct outer_map *uids, const struct outer_map *gids,
+static pid_t clone_mapped(const struct outer_map *uids, const struct outer_map *gids, bool own_pids,
 			  struct proc *ret, struct err *err)
 {
 	int read_fd, write_fd;
@@ -307,7 +307,8 @@ static pid_t clone_mapped(const struct outer_map *uids, const struct outer_map *
 		return -1;
 	own_fd int hear_fd = read_fd;
 	own_fd int tell_fd = write_fd;
-	pid_t pid = proc_clone(ret, CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS, -1, err);
+	uint64_t flags = CLONE_NEWUSER | CLONE_NEWNS | (own_pids ? CLONE_NEWPID : 0);
+	pid_t pid = proc_clone(ret, flags, -1, err);
 	if (pid < 0)
 		return explain_userns(err);
 	if (pid == 0) {
@@ -323,14 +324,14 @@ static pid_t clone_mapped(const struct outer_map *uids, const struct outer_map *
 	return pid;
 }
 
-pid_t rootless_clone(struct spec_idmaps *uid_maps, struct spec_idmaps *gid_maps, struct proc *ret,
-		     struct err *err)
+pid_t rootless_clone(struct spec_idmaps *uid_maps, struct spec_idmaps *gid_maps, bool own_pids,
+		     struct proc *ret, struct err *err)
 {
 	struct outer_map uids, gids;
 
 	if (nest_both(uid_maps, gid_maps, &uids, &gids, err) < 0)
 		return -1;
-	return clone_mapped(&uids, &gids, ret, err);
+	return clone_mapped(&uids, &gids, own_pids, ret, err);
 }
 
 struct called {
@@ -361,7 +362,7 @@ int rootless_call(struct spec_idmaps *uid_maps, struct spec_idmaps *gid_maps, ro
 		return -1;
 	own_fd int hear_fd = read_fd;
 	own_fd int tell_fd = write_fd;
-	pid_t pid = rootless_clone(uid_maps, gid_maps, &child, err);
+	pid_t pid = rootless_clone(uid_maps, gid_maps, true, &child, err);
 	if (pid == 0)
 		call(fn, data, tell_fd);
 	fd_close(take_fd(tell_fd));

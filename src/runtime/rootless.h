@@ -22,11 +22,11 @@ int rootless_enter(struct spec *spec, struct err *err);
  * outside. */
 int rootless_entered(struct spec *spec, uint32_t *ret_owner, struct err *err);
 
-/* Both for a child that is made for it, with pid and mount namespaces of its own: it is root there when
- * it begins. The host ids of the maps are those of the child's namespace afterwards, in both processes.
+/* Both for a child that is made for it, with a mount namespace of its own, and a pid namespace unless it is to share
+ * ours: it is root there when it begins. The host ids of the maps are those of the child's namespace afterwards, in both processes.
  * Returns 0 in the child, its number in the parent. */
-pid_t rootless_clone(struct spec_idmaps *uids, struct spec_idmaps *gids, struct proc *ret,
-		     struct err *err);
+pid_t rootless_clone(struct spec_idmaps *uids, struct spec_idmaps *gids, bool own_pids,
+		     struct proc *ret, struct err *err);
 
 /* Run fn(data) in a child that is root of such a namespace with these maps, which change likewise, for what
  * belongs to their ids. fn's result and error are the caller's. */

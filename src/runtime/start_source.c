@@ -161,6 +161,19 @@ int start_bind_source(struct start *s, const struct step *step, struct err *err)
 
 /* ---- file systems of host paths ---- */
 
+/* With what is mounted in it, as that may not come away in a user namespace. */
+static int take_proc(struct start *s, unsigned int i, struct err *err)
+{
+	own_fd int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(err, "cannot open '/proc'");
+	s->mounts[i].directory = true;
+	s->mounts[i].source_fd = mount_clone_with(fd, "", true, s->plan->mounts[i].options.attr_set,
+						  err);
+	return s->mounts[i].source_fd < 0 ? err_wrap(err, "the host's /proc") : 0;
+}
+
 int start_fs_source(struct start *s, const struct step *step, struct err *err)
 {
 	unsigned int i = step->index;
@@ -168,6 +181,8 @@ int start_fs_source(struct start *s, const struct step *step, struct err *err)
 	const struct mount_options *options = &s->plan->mounts[i].options;
 	own(strv) struct strv data = STRV_INIT;
 
+	if (str_eq(m->type, "proc"))
+		return take_proc(s, i, err);
 	if (start_options(s, i, &data, err) < 0)
 		return err_wrap(err, "mount on '%s'", s->plan->mounts[i].target);
 	s->mounts[i].directory = true;

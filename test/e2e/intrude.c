@@ -151,8 +151,14 @@ static int look(int pid)
 
 	snprintf(path, sizeof path, "/proc/%d/exe", pid);
 	ssize_t n = readlink(path, exe, sizeof exe - 1);
+	if (n < 0 && errno != EACCES && errno != EPERM)
+		return -1;
+	if (n < 0 && !by_memory(pid) && !by_fd(pid))
+		return 0;
+	if (n < 0) /* It has become one of ours meanwhile, or there is a road past the first. */
+		n = readlink(path, exe, sizeof exe - 1);
 	if (n < 0)
-		return errno == EACCES || errno == EPERM ? (by_memory(pid) || by_fd(pid)) : -1;
+		return errno == ENOENT || errno == ESRCH ? -1 : 1;
 	exe[n] = '\0';
 	if (strncmp(exe, "/bin/", 5) == 0)
 		return -1;

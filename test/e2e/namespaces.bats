@@ -298,6 +298,32 @@ sleep 602 "
 	[ -z "$(parents)" ]
 }
 
+@test "an ordinary user is told what it takes" {
+	[ "$(id -u)" -eq 0 ]
+	local user=54322 bin=$BATS_TEST_TMPDIR/bin option
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$(dirname "$BATS_TEST_TMPDIR")" "$BATS_TEST_TMPDIR" "$E2E_STATE"
+	mkdir "$bin"
+	cp "$INSULA_BIN"/{insula,insula-keeper} "$bin"
+	install -d -o $user -g $user "$E2E_STATE/home" "$E2E_STATE/runtime"
+	as_user() {
+		setpriv --reuid $user --regid $user --clear-groups --inh-caps=-all env -u INSULA_ROOT -u INSULA_RUNROOT \
+			HOME="$E2E_STATE/home" XDG_RUNTIME_DIR="$E2E_STATE/runtime" "$bin/insula" "$@"
+	}
+	for option in '--pid container:web' '--userns container:web' '--network container:web'; do
+		# shellcheck disable=SC2086  # option and value
+		exits 125 as_user run --rm $option "$E2E_IMAGE" true
+		[[ $stderr == *'takes root'* ]] || fail "$option"
+	done
+	for option in '--pid host' '--cgroup-parent mine'; do
+		[ ! -d /run/systemd/system ] || break
+		# shellcheck disable=SC2086  # option and value
+		exits 125 as_user run --rm $option "$E2E_IMAGE" true
+		[[ $stderr == *'none was delegated'* || $stderr == *'no control group was delegated'* ]] || fail "$option"
+	done
+	exits 125 as_user run --rm --cgroup-parent ../x "$E2E_IMAGE" true
+	[ -z "$(as_user ps -aq)" ]
+}
+
 @test "options that make no sense are refused, and nothing is made" {
 	ok insula run --name ended "$E2E_IMAGE" true
 	ok insula run -d --name hosts --pid host --userns host "$E2E_IMAGE" sleep 600
