@@ -43,7 +43,7 @@ struct opt {
 	int64_t min, max;	    /* for numbers; both 0: unbounded; max < min: min only */
 	const char *const *choices; /* NULL-terminated */
 	const char *
-		complete; /* "file", "dir", "container", "image", "signal", "none", NULL; "mode A B": these,
+		complete; /* "file", "dir", "container", "image", "secret", "signal", "none", NULL; "mode A B": these,
 			       * and container:NAME */
 };
 

@@ -94,7 +94,8 @@ extern const struct verb cli_verb_inspect, cli_verb_info, cli_verb_version, cli_
 	cli_verb_healthcheck;
 extern const struct verb cli_verb_events, cli_verb_cp, cli_verb_diff, cli_verb_top, cli_verb_stats,
 	cli_verb_up, cli_verb_generate, cli_verb_update, cli_verb_rename, cli_verb_prune,
-	cli_verb_system, cli_verb_mounts, cli_verb_devices;
+	cli_verb_system, cli_verb_mounts, cli_verb_devices, cli_verb_secret, cli_verb_secrets;
+#define CLI_SECRETS_VERB "__secrets" /* the hidden one, for completion */
 
 /* Where container root is host root: go on as a copy that it cannot write. Returns in that copy. */
 int cli_run_sealed(struct cli *cli, bool init, struct err *err);

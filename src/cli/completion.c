@@ -143,6 +143,8 @@ static const char bash_frame[] =
 	"		mapfile -t COMPREPLY < <(compgen -W \"$* container:\" -- \"$cur\")\n"
 	"		[[ ${COMPREPLY[*]} != container: ]] || compopt -o nospace 2>/dev/null\n"
 	"		;;\n"
+	"	secret) mapfile -t COMPREPLY < <(compgen -W \"$(insula " CLI_SECRETS_VERB
+	" 2>/dev/null)\" -- \"$cur\") ;;\n"
 	"	image) mapfile -t COMPREPLY < <(compgen -W 'host dir:' -- \"$cur\") ;;\n"
 	"	shell) mapfile -t COMPREPLY < <(compgen -W 'bash zsh fish' -- \"$cur\") ;;\n"
 	"	dir) mapfile -t COMPREPLY < <(compgen -d -- \"$cur\") ;;\n"
@@ -250,6 +252,8 @@ static void zsh_action(struct str *out, const struct opt *row)
 		str_add(out, ":_files -/");
 	else if (modes_of(row))
 		str_addf(out, ": _insula_mode %s", modes_of(row));
+	else if (str_eq(row->complete, "secret"))
+		str_add(out, ":_insula_secrets");
 	else
 		str_add(out, ": ");
 }
@@ -287,6 +291,7 @@ static void zsh_verb_name(struct str *out, const struct verb *verb)
 static void zsh_operands(struct str *out, const struct verb *verb)
 {
 	const char *action = str_eq(verb->complete, "container") ? "_insula_containers"
+			     : str_eq(verb->complete, "secret")	 ? "_insula_secrets"
 			     : str_eq(verb->complete, "image")	 ? "(host dir\\:)"
 			     : str_eq(verb->complete, "shell")	 ? "(bash zsh fish)"
 								 : NULL;
@@ -325,6 +330,11 @@ static void emit_zsh(struct str *out)
 		     "\t\tcompadd -- $@\n"
 		     "\t\tcompadd -S '' -- container:\n"
 		     "\tfi\n"
+		     "}\n\n"
+		     "_insula_secrets() {\n"
+		     "\tlocal -a secrets\n"
+		     "\tsecrets=(${(f)\"$(insula " CLI_SECRETS_VERB " 2>/dev/null)\"})\n"
+		     "\t_describe secret secrets\n"
 		     "}\n\n"
 		     "_insula() {\n"
 		     "\tlocal curcontext=$curcontext state line\n"
@@ -372,6 +382,8 @@ static void fish_option(struct str *out, const char *condition, const struct opt
 			 " -a '%s (insula " CONTAINERS_VERB
 			 " 2>/dev/null | string replace -r ^ container:)'",
 			 modes_of(row));
+	if (str_eq(row->complete, "secret"))
+		str_add(out, " -a '(insula " CLI_SECRETS_VERB " 2>/dev/null)'");
 	str_add(out, " -d '");
 	fish_text(out, row->help);
 	str_add(out, "'\n");
@@ -392,6 +404,11 @@ static void fish_verb(struct str *out, const struct verb *verb)
 	if (str_eq(verb->complete, "container"))
 		str_addf(out,
 			 "complete -c insula -n '%s' -a '(insula " CONTAINERS_VERB
+			 " 2>/dev/null)'\n",
+			 condition.data);
+	else if (str_eq(verb->complete, "secret"))
+		str_addf(out,
+			 "complete -c insula -n '%s' -a '(insula " CLI_SECRETS_VERB
 			 " 2>/dev/null)'\n",
 			 condition.data);
 	else if (str_eq(verb->complete, "image"))

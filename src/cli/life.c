@@ -13,7 +13,7 @@
 struct life_options {
 	struct choice choice; /* first */
 	uint64_t timeout_ms;
-	bool timeout_given, force;
+	bool timeout_given, force, depend;
 	char *signal;
 	struct strv condition_names;
 	unsigned int conditions; /* enum wait_condition */
@@ -295,10 +295,13 @@ static int remove_one(struct cli *cli, struct container *ct, void *data, struct 
 static int run_rm(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
 	struct life_options *options = data;
+	own(strv) struct strv refs = STRV_INIT;
 
 	cli->damaged = options->force;
 	cli->missing_ok |= options->force;
-	if (each_backwards(cli, options, operands, remove_one, err) < 0)
+	if (strv_copy(&refs, operands, err) < 0 ||
+	    (options->depend && requires_add_dependents(&cli->store, &refs, err) < 0) ||
+	    each_backwards(cli, options, &refs, remove_one, err) < 0)
 		return -1;
 	return engine_sweep(&cli->store, err);
 }
@@ -306,6 +309,7 @@ static int run_rm(struct cli *cli, void *data, const struct strv *operands, stru
 static const struct opt rm_table[] = {
 	{"force", 'f', OPT_BOOL, LIFE(force),
 	 .help = "kill those that run; missing ones are no error"},
+	{"depend", 0, OPT_BOOL, LIFE(depend), .help = "and the containers that require them"},
 	CHOICE_ALL('a', "remove every container that does not run"),
 	CHOICE_FILTER(0),
 	CHOICE_LATEST,

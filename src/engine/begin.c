@@ -125,7 +125,8 @@ static int begin_alone(struct container *ct, bool attach, int *ret_client_fd, st
 
 	if (held <= 0)
 		return held;
-	if (store_need_spec(ct, err) < 0 || image_open(ct->record.image, cache, &image, err) < 0)
+	if (store_need_spec(ct, err) < 0 || launch_check_secrets(ct->store, &ct->record, err) < 0 ||
+	    image_open(ct->record.image, cache, &image, err) < 0)
 		return -1;
 	return start(ct, &image, attach, ret_client_fd, err);
 }

@@ -60,7 +60,7 @@ struct run_options {
 	bool memory_swappiness_given;
 	uint64_t blkio_weight; /* 0: not given */
 	struct strv blkio_weight_devices, read_bps, write_bps, read_iops, write_iops;
-	struct strv volumes_from, requires;
+	struct strv volumes_from, requires, secrets;
 	/* as they were typed, and what follows them; borrowed */
 	struct strv given;
 	bool replace;

@@ -18,6 +18,7 @@
 #include "engine/exec.h"
 #include "engine/event.h"
 #include "engine/group.h"
+#include "engine/launch.h"
 #include "engine/lifecycle.h"
 #include "runtime/relay.h"
 #include "runtime/runtime.h"
@@ -71,6 +72,7 @@ static int make_process(const struct container *ct, const struct exec_options *o
 	if (path_clean(options->workdir ? options->workdir : base->cwd, &p->cwd, err) < 0)
 		return err_wrap(err, "--workdir");
 	if (strv_copy(&p->args, command, err) < 0 || strv_copy(&p->env, &base->env, err) < 0 ||
+	    launch_add_secret_env(ct->store, &ct->record, &p->env, err) < 0 ||
 	    set_user(options, base, p, err) < 0)
 		return -1;
 	if (options->tty && !strv_env_get(&p->env, "TERM") &&

@@ -154,6 +154,32 @@ static void write_create_command(struct json_writer *w, const struct record *r)
 	json_write_end(w, ']');
 }
 
+/* Never what they are. */
+static void write_secrets(struct json_writer *w, const struct record *r)
+{
+	const struct record_secret *secrets = r->secrets.items;
+	char mode[8];
+
+	json_write_key(w, "Secrets");
+	json_write_array(w);
+	for (size_t i = 0; i < r->secrets.count; i++) {
+		const struct record_secret *s = &secrets[i];
+
+		json_write_object(w);
+		json_write_member(w, "Name", s->name);
+		json_write_member(w, "Type", s->env ? "env" : "mount");
+		json_write_member(w, "Target", s->target);
+		if (!s->env) {
+			snprintf(mode, sizeof mode, "%04o", (unsigned int)s->mode);
+			json_write_member_i64(w, "UID", s->uid);
+			json_write_member_i64(w, "GID", s->gid);
+			json_write_member(w, "Mode", mode);
+		}
+		json_write_end(w, '}');
+	}
+	json_write_end(w, ']');
+}
+
 static void write_config(struct json_writer *w, const struct record *r)
 {
 	const struct spec_user *user = &r->spec.process.user;
@@ -184,6 +210,7 @@ static void write_config(struct json_writer *w, const struct record *r)
 	write_healthcheck(w, &r->health);
 	json_write_key(w, "Requires");
 	json_write_strings(w, &r->requires);
+	write_secrets(w, r);
 	json_write_member_bool(w, "AutoRemove", r->remove);
 	json_write_member_bool(w, "Strict", r->strict);
 	json_write_key(w, "ExtraHosts");

@@ -23,6 +23,7 @@ void launch_done(struct launch *l)
 {
 	runtime_plan_free(l->plan);
 	free(l->layers);
+	launch_files_done(&l->files);
 	strv_done(&l->writable);
 	cgroup_host_done(&l->host);
 }
@@ -123,6 +124,9 @@ int launch_plan(struct launch *l, struct store *store, struct record *record,
 	if (init && proc_find_ours("insula-init", "INSULA_INIT", l->init_program,
 				   sizeof l->init_program, err) < 0)
 		return -1;
+	/* No others: nothing is started. */
+	if (launch_take_files(store, record, others != NULL, &l->files, err) < 0)
+		return -1;
 	l->shm = (struct runtime_source){"/dev/shm", others ? others->shm_fd : -1};
 	struct runtime_request request = {.id = record->id,
 					  .spec = &record->spec,
@@ -132,6 +136,8 @@ int launch_plan(struct launch *l, struct store *store, struct record *record,
 					  .cgroup_foreign = group->foreign,
 					  .sources = &l->shm,
 					  .source_count = l->shm.fd >= 0,
+					  .files = l->files.items,
+					  .file_count = l->files.count,
 					  .canonical_sources = true,
 					  .run_root = store->run,
 					  .init_program = init ? l->init_program : NULL,

@@ -8,10 +8,19 @@
 #include "kernel/cgroup.h"
 #include "runtime/runtime.h"
 
+/* Files in memory; what they say is released with them. */
+struct launch_files {
+	struct runtime_file *items;
+	size_t count;
+};
+
+void launch_files_done(struct launch_files *f);
+
 struct launch {
 	struct cgroup_host host;
 	struct runtime_layer *layers;
 	struct runtime_source shm;
+	struct launch_files files;
 	struct strv writable;	 /* a directory of the container for each layer */
 	char init_program[4096]; /* PATH_MAX */
 	struct plan *plan;
@@ -56,6 +65,14 @@ int engine_start_in_place(struct container *ct, const struct image *image,
 			  struct keeper_state *from, struct err *err);
 /* Start those that are required, and whom they require, where they do not run; begin.c. */
 int launch_begin_required(struct store *store, const struct strv *ids, struct err *err);
+/* Are the secrets that the record names there, and what they are to be? Before anything is made (launch_secrets.c). */
+int launch_check_secrets(struct store *store, const struct record *record, struct err *err);
+/* Those that are variables. */
+int launch_add_secret_env(struct store *store, const struct record *record, struct strv *env,
+			  struct err *err);
+/* Those that are files; what is in them: only where values are wanted. */
+int launch_take_files(struct store *store, const struct record *record, bool values,
+		      struct launch_files *f, struct err *err);
 /* May the caller start containers at all? */
 int launch_check_caller(struct err *err);
 int launch_write_identity(int etc_fd, const struct record *record, struct err *err);

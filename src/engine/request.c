@@ -362,7 +362,7 @@ static int fill_inside(const struct request *r, const char *image_ref, const str
 	    request_mounts(r, spec, err) < 0 || request_limits(r, spec, err) < 0 ||
 	    request_security(options, spec, err) < 0)
 		return -1;
-	return set_given(options, command, record, err) < 0
+	return request_secrets(r, spec, err) < 0 || set_given(options, command, record, err) < 0
 		       ? -1
 		       : strv_copy(&record->command, &spec->process.args, err);
 }

@@ -23,6 +23,7 @@
 #include "engine/store_private.h"
 
 #define NEEDED "needed"
+#define NAMES_SHOWN 4 /* in an error */
 
 /* ---- what was asked for ---- */
 
@@ -221,11 +222,39 @@ int requires_all(struct store *store, const struct strv *refs, struct strv *ret_
 
 /* ---- removal ---- */
 
-int requires_check_removal(const struct container *ct, struct err *err)
+/* A container that was named, and found again by its id: once is enough. */
+static int drop_repeated(struct store *store, struct strv *refs, struct err *err)
+{
+	own(strv) struct strv kept = STRV_INIT, ids = STRV_INIT;
+
+	for (size_t i = 0; i < refs->count; i++) {
+		own(container) struct container ct = CONTAINER_INIT;
+		struct err looking = ERR_INIT;
+		bool found = store_find_damaged(store, refs->items[i], &ct, &looking) == 0;
+
+		if (found && strv_contains(&ids, ct.id))
+			continue;
+		if ((found && strv_add(&ids, ct.id, err) < 0) ||
+		    strv_add(&kept, refs->items[i], err) < 0)
+			return -1;
+	}
+	strv_done(refs);
+	*refs = kept;
+	kept = STRV_INIT;
+	return 0;
+}
+
+static bool is_needed(const struct container *ct)
+{
+	return ct->root_fd >= 0 && faccessat(ct->root_fd, NEEDED, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Those that are there and require it themselves: what of them is asked for, their ids or their names. */
+static int add_dependents(const struct container *ct, bool names, struct strv *ret, struct err *err)
 {
 	own(strv) struct strv ids = STRV_INIT;
 
-	if (ct->root_fd < 0 || faccessat(ct->root_fd, NEEDED, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	if (!is_needed(ct))
 		return 0;
 	if (store_list(ct->store, &ids, err) < 0)
 		return -1;
@@ -236,9 +265,39 @@ int requires_check_removal(const struct container *ct, struct err *err)
 		if (store_summarize(ct->store, ids.items[i], &other, &reading) < 0 ||
 		    !strv_contains(&other.record.requires, ct->id))
 			continue;
-		err_set(err, ERR_STATE, 0, "container '%s' is required by '%s'", ct->record.name,
-			other.record.name);
-		return err_hint(err, "remove that one first, or both at once");
+		const char *text = names ? other.record.name : other.id;
+		if (!strv_contains(ret, text) && strv_add(ret, text, err) < 0)
+			return -1;
 	}
 	return 0;
+}
+
+int requires_add_dependents(struct store *store, struct strv *refs, struct err *err)
+{
+	for (size_t i = 0; i < refs->count; i++) { /* it grows */
+		own(container) struct container ct = CONTAINER_INIT;
+		struct err looking = ERR_INIT;
+
+		if (store_find_damaged(store, refs->items[i], &ct, &looking) == 0 &&
+		    add_dependents(&ct, false, refs, err) < 0)
+			return -1;
+	}
+	return drop_repeated(store, refs, err);
+}
+
+int requires_check_removal(const struct container *ct, struct err *err)
+{
+	own(strv) struct strv names = STRV_INIT;
+	own(str) struct str text = STR_INIT(NAMES_SHOWN * (STORE_NAME_MAX + 4) + 32);
+
+	if (add_dependents(ct, true, &names, err) < 0)
+		return -1;
+	if (!names.count)
+		return 0;
+	for (size_t i = 0; i < names.count && i < NAMES_SHOWN; i++)
+		str_addf(&text, "%s'%s'", i ? ", " : "", names.items[i]);
+	if (names.count > NAMES_SHOWN)
+		str_addf(&text, " and %zu more", names.count - NAMES_SHOWN);
+	err_set(err, ERR_STATE, 0, "container '%s' is required by %s", ct->record.name, text.data);
+	return err_hint(err, "rm --depend removes those, too");
 }

@@ -19,7 +19,9 @@ int requires_all(struct store *store, const struct strv *refs, struct strv *ret_
 /* The same names in an order in which they can be ended: who requires another before that one. */
 int requires_order_end(struct store *store, const struct strv *refs, struct strv *ret,
 		       struct err *err);
-/* ERR_STATE where a container that is there requires this one. */
+/* To those that are named come all that require them, by way of others too; each once. */
+int requires_add_dependents(struct store *store, struct strv *refs, struct err *err);
+/* ERR_STATE, which names them, where containers that are there require this one. */
 int requires_check_removal(const struct container *ct, struct err *err);
 
 #endif

@@ -129,7 +129,9 @@ static int execute_plan(struct birth *b, struct err *err)
 		b->id_base = b->others.id_base;
 		b->keeper.id_slot = b->others.id_slot;
 	}
-	if (joined < 0)
+	if (joined < 0 ||
+	    launch_add_secret_env(b->ct->store, &b->ct->record, &b->ct->record.spec.process.env,
+				  err) < 0)
 		return -1;
 	if (launch_plan(&l, b->ct->store, &b->ct->record, b->image, b->id_base, b->stdio, &b->group,
 			&b->others, err) < 0)

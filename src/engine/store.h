@@ -13,6 +13,7 @@
  *	  containers/ID/log, log.1 …  its output
  *	  removed/ID		      what was ID's, until its keeper has removed it
  *	  names/NAME		      holds the ID; taken by O_EXCL
+ *	  secrets/NAME		      what may be shown of it; in a second line its value (secret.h)
  *	  images/host/…		      mask layers of the host image
  *	RUN (/run/insula, 0700; means nothing after a reboot)
  *	  containers/ID/alive	      locked by the keeper as long as it lives; it holds the state
@@ -47,6 +48,7 @@
 #include "base/proc.h"
 #include "base/str.h"
 #include "engine/health.h"
+#include "json/json.h"
 #include "spec/spec.h"
 
 #define STORE_ID_LENGTH 64 /* lower-case hex */
@@ -71,6 +73,15 @@ void store_done(struct store *store);
 /* [a-zA-Z0-9][a-zA-Z0-9_.-]*, at most STORE_NAME_MAX, as docker and podman have it. */
 int store_check_name(const char *name, struct err *err);
 
+/* A secret that a container gets, by its name; what it is, is read at each start. */
+struct record_secret {
+	char *name;
+	char *target; /* a path in the container, or a variable's name */
+	bool env;
+	uint32_t uid, gid; /* of the file, the container's */
+	int mode;
+};
+
 /* Everything that outlives the command that made a container. */
 struct record {
 	int version; /* of this format: 1; 0: there is none, whoever made the container died first */
@@ -84,17 +95,18 @@ struct record {
 	uint64_t stop_timeout_ms;
 	char *restart; /* policy, see restart_policy.h; NULL: no */
 	struct health_config health;
-	struct strv command;   /* as shown by ps */
-	struct strv labels;    /* key=value */
-	struct strv requires;  /* ids of containers that run before it is started */
-	char *log_driver;      /* "none", "journald"; NULL: files */
-	char *log_tag;	       /* in the journal; NULL: the name */
-	uint64_t log_max_size; /* bytes a file; 0: the default */
-	int log_max_files;     /* 0: the default */
-	char *hostname;	       /* that its files have; NULL: the specification's */
-	bool host_names;       /* names are resolved as on the host */
-	char *pidfile;	       /* absolute; NULL: none */
-	struct strv hosts;     /* further lines of /etc/hosts */
+	struct strv command;	   /* as shown by ps */
+	struct strv labels;	   /* key=value */
+	struct strv requires;	   /* ids of containers that run before it is started */
+	struct json_array secrets; /* of struct record_secret */
+	char *log_driver;	   /* "none", "journald"; NULL: files */
+	char *log_tag;		   /* in the journal; NULL: the name */
+	uint64_t log_max_size;	   /* bytes a file; 0: the default */
+	int log_max_files;	   /* 0: the default */
+	char *hostname;		   /* that its files have; NULL: the specification's */
+	bool host_names;	   /* names are resolved as on the host */
+	char *pidfile;		   /* absolute; NULL: none */
+	struct strv hosts;	   /* further lines of /etc/hosts */
 	struct strv
 		resolv; /* lines of /etc/resolv.conf; "none": the image's; empty: see identity_files.c */
 	char *timezone; /* below /usr/share/zoneinfo, or "local"; NULL: the image's */

@@ -26,6 +26,16 @@
 		.key = #name_, .kind = kind_, .offset = offsetof(struct type_, name_), __VA_ARGS__ \
 	}
 
+static const struct json_field secret_fields[] = {
+	FIELD(record_secret, name, JSON_F_STRING, .required = true),
+	FIELD(record_secret, target, JSON_F_STRING, .required = true),
+	FIELD(record_secret, env, JSON_F_BOOL),
+	FIELD(record_secret, uid, JSON_F_U32),
+	FIELD(record_secret, gid, JSON_F_U32),
+	FIELD(record_secret, mode, JSON_F_INT, .min = 0, .max = 0777),
+	{0},
+};
+
 static const struct json_field record_fields[] = {
 	FIELD(record, version, JSON_F_INT, .required = true, .min = 1, .max = 1),
 	FIELD(record, id, JSON_F_STRING, .required = true),
@@ -45,6 +55,8 @@ static const struct json_field record_fields[] = {
 	FIELD(record, labels, JSON_F_STRINGS),
 	FIELD(record, requires, JSON_F_STRINGS),
 	FIELD(record, cgroup_parent, JSON_F_STRING),
+	FIELD(record, secrets, JSON_F_ARRAY, .fields = secret_fields,
+	      .item_size = sizeof(struct record_secret)),
 	FIELD(record, log_driver, JSON_F_STRING),
 	FIELD(record, log_tag, JSON_F_STRING),
 	FIELD(record, log_max_size, JSON_F_U64),

@@ -39,6 +39,7 @@ enum step_op {
 	STEP_JOIN_NETWORK,   /* its network namespace, where C makes that itself */
 	STEP_NET_DEVICE,     /* a network device moves into the container */
 	STEP_MOUNT,	     /* one of the specification's mounts */
+	STEP_FILES,	     /* files in memory: secrets */
 	STEP_DEVICES,	     /* device nodes and links in our /dev */
 	STEP_CONSOLE,	     /* a terminal pair from the container's devpts */
 	STEP_USER,	     /* who the command runs as, by the container's own passwd */

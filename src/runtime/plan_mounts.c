@@ -429,6 +429,8 @@ int plan_add_mounts(struct plan *plan, struct err *err)
 	if (add_root(plan, err) < 0 || plan_add(plan, STEP_JOIN, 0, "", err) < 0 ||
 	    add_mounts(plan, err) < 0)
 		return -1;
+	if (plan->request.file_count && plan_add(plan, STEP_FILES, 0, RUNTIME_FILES_DIR, err) < 0)
+		return -1;
 	if (add_devices(plan, err) < 0 ||
 	    plan_add(plan, STEP_USER, 0, spec->process.user.name, err) < 0 ||
 	    (spec->process_given && plan_add(plan, STEP_CWD, 0, spec->process.cwd, err) < 0) ||

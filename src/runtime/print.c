@@ -33,6 +33,7 @@ static const char *const names[STEP_COUNT] = {
 	[STEP_USER] = "user",
 	[STEP_CWD] = "make-cwd",
 	[STEP_MOUNT_READONLY] = "mount-read-only",
+	[STEP_FILES] = "files",
 	[STEP_MASK] = "mask",
 	[STEP_READONLY] = "read-only",
 	[STEP_ROOT_READONLY] = "root-read-only",

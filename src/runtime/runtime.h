@@ -47,6 +47,18 @@ struct runtime_source {
 	int fd;			 /* the caller's */
 };
 
+/* A file that is in memory alone, and read-only; the data is the caller's. */
+struct runtime_file {
+	const char *path; /* absolute in the container, clean */
+	const void *data;
+	size_t size;
+	uint32_t uid, gid; /* the container's */
+	mode_t mode;
+};
+
+/* Those in it come as one mount, and only its name is made in the root file system. It has no directories. */
+#define RUNTIME_FILES_DIR "/run/secrets"
+
 struct runtime_request {
 	const char *id;
 	const struct spec *spec;
@@ -56,6 +68,8 @@ struct runtime_request {
 	const char *root_dir;
 	const struct runtime_source *sources;
 	size_t source_count;
+	const struct runtime_file *files;
+	size_t file_count;
 	const char *bundle; /* where relative sources of binds begin; NULL: there are none */
 	bool canonical_sources; /* absolute ones came from realpath(3): none of their links is followed */
 	bool no_pivot;		/* the root is moved on "/" and entered by chroot(2): see runc(8) */

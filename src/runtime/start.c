@@ -492,6 +492,7 @@ static const struct {
 	[STEP_USER] = {step_user, "start.user"},
 	[STEP_CWD] = {step_cwd, "start.cwd"},
 	[STEP_MOUNT_READONLY] = {start_mount_readonly, "start.mount-readonly"},
+	[STEP_FILES] = {start_files, "start.files"},
 	[STEP_MASK] = {start_mask, "start.mask"},
 	[STEP_READONLY] = {start_readonly, "start.readonly"},
 	[STEP_ROOT_READONLY] = {start_root_readonly, "start.root-readonly"},

@@ -266,6 +266,9 @@ int start_options(struct start *s, unsigned int i, struct strv *ret, struct err 
 int start_detached(struct start *s, unsigned int i, struct err *err);
 int start_new_tmpfs(struct start *s, unsigned int i, int target_fd, bool made, struct err *err);
 
+/* start_files.c */
+int start_files(struct start *s, const struct step *step, struct err *err);
+
 /* start_cover.c */
 int start_mask(struct start *s, const struct step *step, struct err *err);
 int start_readonly(struct start *s, const struct step *step, struct err *err);

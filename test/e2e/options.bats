@@ -51,6 +51,7 @@ good_values() {
 	--volume $BATS_TEST_TMPDIR:/data:ro,nosuid
 	--volumes-from other
 	--mount type=bind,source=$BATS_TEST_TMPDIR,destination=/data,readonly
+	--secret word,target=key
 	--device /dev/null:/dev/hole:rw
 	--cap-add NET_ADMIN
 	--cap-drop all
@@ -103,6 +104,7 @@ shown_options() {
 	local option line count=0
 	echo name=value >"$BATS_TEST_TMPDIR/list"
 	insula run --name other -v "$BATS_TEST_TMPDIR:/from" "$E2E_IMAGE" true
+	insula secret create word /etc/hostname >/dev/null
 	mknod "$BATS_TEST_TMPDIR/disk" b 7 0
 	for option in $(shown_options); do
 		# cgroup v2 has no such file, and then the option says so (run_options.bats).

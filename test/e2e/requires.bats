@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # --requires: whom a container needs is started before it, and ended after it.
 
+# shellcheck disable=SC2154  # stderr is set by run --separate-stderr
+
 load helpers
 
 setup_file() { file_setup; }
@@ -94,12 +96,37 @@ ended_order() {
 
 @test "who is required is not removed alone" {
 	chain
+	ok insula create --name side --requires low "$E2E_IMAGE" sleep 600
+	exits 125 insula rm low
+	[[ $stderr == *"container 'low' is required by '"* && $stderr == *"'mid'"* && $stderr == *"'side'"* ]] || fail
+	ok insula rm side
 	refused 125 "container 'low' is required by 'mid'" insula rm low
 	refused 125 "container 'low' is required by 'mid'" insula rm --force low
 	refused 125 "container 'low' is required by 'mid'" \
 		insula run --name low --replace "$E2E_IMAGE" true
 	ok insula rm mid top
 	ok insula rm low
+}
+
+@test "rm --depend removes those that require it too, the last ones first" {
+	chain
+	ok insula create --name side --requires low,mid "$E2E_IMAGE" sleep 600
+	ok insula create --name other "$E2E_IMAGE" sleep 600
+	ok insula rm --depend low "$(detail low .Id)"
+	[ "${lines[3]}" = low ] || fail
+	[ "${lines[2]}" = mid ] || fail
+	[ "$(insula ps --all --format '{{.Names}}')" = other ]
+}
+
+@test "rm --depend of what runs wants --force, as rm does" {
+	chain
+	insula start top
+	exits 125 insula rm --depend mid
+	[ "$(field mid status) $(field top status)" = 'running running' ]
+	ok insula rm --depend --force mid
+	shows $'top\nmid'
+	[ "$(field low status)" = running ]
+	ok insula rm --depend --force low
 }
 
 @test "prune removes all of a chain that does not run, and keeps what one that runs requires" {

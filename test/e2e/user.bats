@@ -121,6 +121,21 @@ with_range() {
 	[[ $stderr == *1000* ]]
 }
 
+@test "alone: a secret is the user's own, in the container and in what enters it" {
+	printf s3cret | mine secret create db - >/dev/null
+	ok mine run -d --name web --secret db --secret db,type=env,target=PW "$IMAGE" \
+		sh -c 'echo begun; exec sleep 600'
+	eventually 10 has_begun
+	ok mine exec web sh -c 'cat /run/secrets/db; echo; echo "$PW"; stat -c "%u %a" /run/secrets/db; ! echo x 2>/dev/null >/run/secrets/db'
+	shows $'s3cret\ns3cret\n0 444'
+	[ "$(stat -c '%u %a' "$HOME_DIR/.local/share/insula/secrets/db")" = "$USER_ID 600" ]
+	exits 125 mine secret rm db
+	exits 125 mine run --secret db,uid=7 "$IMAGE" true
+	[[ $stderr == *7* ]] || fail
+	exits 1 env INSULA_ROOT="$E2E_STATE/lib" INSULA_RUNROOT="$E2E_STATE/run" \
+		"$PROGRAMS/insula" secret exists db
+}
+
 @test "alone: the life of a container, verb by verb" {
 	ok mine run -d --name web "$IMAGE" sh -c 'echo begun; trap "exit 3" TERM; while :; do sleep 0.1; done'
 	eventually 10 has_begun

@@ -268,8 +268,8 @@ TEST(a_misspelt_option_is_told_what_was_meant)
 
 static void well_formed(const struct subject *s, const struct opt *row)
 {
-	static const char *const completions[] = {"file",  "dir",    "container",
-						  "image", "signal", "none"};
+	static const char *const completions[] = {"file",   "dir",    "container", "image",
+						  "secret", "signal", "none"};
 	bool known = !row->complete || str_starts(row->complete, "mode ");
 
 	for (const char *c = row->name; *c; c++)
