@@ -200,7 +200,7 @@ static const struct {
 } conditions[] = {
 	{"stopped", WAIT_STOPPED},     {"exited", WAIT_EXITED},	  {"created", WAIT_CREATED},
 	{"running", WAIT_RUNNING},     {"paused", WAIT_PAUSED},	  {"healthy", WAIT_HEALTHY},
-	{"unhealthy", WAIT_UNHEALTHY}, {"removed", WAIT_REMOVED},
+	{"unhealthy", WAIT_UNHEALTHY}, {"removed", WAIT_REMOVED}, {"ready", WAIT_READY},
 };
 
 static int find_condition(const char *name, struct err *err)
@@ -209,8 +209,9 @@ static int find_condition(const char *name, struct err *err)
 		if (strcmp(name, conditions[i].name) == 0)
 			return (int)conditions[i].bit;
 	err_set(err, ERR_USAGE, 0, "--condition: '%s' is no condition of a container", name);
-	return err_hint(err,
-			"stopped, exited, created, running, paused, healthy, unhealthy or removed");
+	return err_hint(
+		err,
+		"stopped, exited, created, running, paused, healthy, unhealthy, ready or removed");
 }
 
 static int wait_one(struct cli *cli, struct container *ct, void *data, struct err *err)
@@ -257,7 +258,7 @@ static int run_wait(struct cli *cli, void *data, const struct strv *operands, st
 static const struct opt wait_table[] = {
 	{"condition", 0, OPT_STRINGS, LIFE(condition_names), .value_name = "CONDITION",
 	 .help = "what to wait for: stopped, exited (the default), created, running, paused, "
-		 "healthy, unhealthy, removed; "
+		 "healthy, unhealthy, ready, removed; "
 		 "one of several",
 	 .complete = "none"},
 	{"interval", 'i', OPT_MS, LIFE(interval_ms), LIFE(interval_given), .value_name = "SECONDS",

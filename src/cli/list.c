@@ -12,6 +12,7 @@
 #include "engine/filter.h"
 #include "engine/lifecycle.h"
 #include "engine/log.h"
+#include "engine/ready.h"
 #include "engine/space.h"
 #include "json/json.h"
 
@@ -76,16 +77,24 @@ static const char *age_text(int64_t since_ns, char *buf, size_t size)
 	return "less than a second";
 }
 
+/* Where the health does not say it already. */
+static bool shows_ready(const struct container *ct)
+{
+	return str_eq(ct->record.sdnotify, READY_BY_CONTAINER);
+}
+
 static void status_text(const struct container *ct, char *buf, size_t size)
 {
 	char age[48];
 
 	switch (ct->status) {
 	case CT_RUNNING:
-		snprintf(buf, size, "Up %s%s%s%s%s",
+		snprintf(buf, size, "Up %s%s%s%s%s%s%s%s",
 			 age_text(ct->state.started_ns, age, sizeof age),
 			 ct->paused ? " (Paused)" : "", ct->health ? " (" : "",
-			 health_status_names[ct->health], ct->health ? ")" : "");
+			 health_status_names[ct->health], ct->health ? ")" : "",
+			 shows_ready(ct) ? " (" : "", shows_ready(ct) ? ready_names[ct->ready] : "",
+			 shows_ready(ct) ? ")" : "");
 		break;
 	case CT_RESTARTING:
 		snprintf(buf, size, "Restarting (%d) %s ago", ct->exit.code,
@@ -210,6 +219,8 @@ static void write_row(struct json_writer *w, const struct container *ct,
 	json_write_member(w, "status", container_shown_status(ct));
 	if (ct->health)
 		json_write_member(w, "health", health_status_names[ct->health]);
+	if (ct->ready)
+		json_write_member_bool(w, "ready", ct->ready == READY_YES);
 	write_times(w, ct);
 	if (ct->status == CT_RUNNING) {
 		json_write_member_i64(w, "pid", ct->state.init_pid);
@@ -403,8 +414,10 @@ static enum color color_of(size_t column, const char *cell)
 	if (column != STATUS_COLUMN)
 		return COLOR_NONE;
 	if (str_starts(cell, "Up"))
-		return str_ends(cell, ")") && !str_ends(cell, "(healthy)") ? COLOR_BUSY
-									   : COLOR_GOOD;
+		return str_ends(cell, ")") && !str_ends(cell, "(healthy)") &&
+				       !str_ends(cell, "(ready)")
+			       ? COLOR_BUSY
+			       : COLOR_GOOD;
 	if (str_starts(cell, "Exited (0)") || str_starts(cell, "Created"))
 		return COLOR_NONE;
 	return str_starts(cell, "Exited") || str_starts(cell, "Dead") ? COLOR_BAD : COLOR_BUSY;

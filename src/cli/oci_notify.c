@@ -8,9 +8,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,9 +16,10 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/notify.h"
 #include "base/own.h"
 
-#define VARIABLE "NOTIFY_SOCKET"
+#define VARIABLE NOTIFY_VARIABLE
 #define DIRECTORY "notify"
 #define NAME "notify.sock"
 #define INSIDE "/run/notify"
@@ -28,11 +27,10 @@
 
 int notify_prepare(const struct state_dir *dir, struct spec *spec, struct err *err)
 {
-	const char *given = getenv(VARIABLE);
 	own_free char *source = NULL;
 	struct spec_mount *mount;
 
-	if (!given || !*given)
+	if (!notify_socket())
 		return 0;
 	if (mkdirat(dir->fd, DIRECTORY, 0755) < 0)
 		return err_errno(err, "cannot make the directory of " VARIABLE);
@@ -78,28 +76,17 @@ static bool says_ready(char *message)
 	return false;
 }
 
-/* A path, or an abstract address that is written with '@'. */
 static int hand_on(const struct state_dir *dir, struct err *err)
 {
-	const char *to = getenv(VARIABLE);
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	size_t n = to ? strlen(to) : 0;
+	const char *to = notify_socket();
 	char text[64];
-	int length = snprintf(text, sizeof text, "MAINPID=%d\nREADY=1", dir->state.pid);
 
-	if (!n)
+	if (!to)
 		return 0; /* whoever started it does not want to know */
-	own_fd int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || n >= sizeof addr.sun_path)
-		return err_set(err, ERR_LIMIT, 0, VARIABLE ": '%s' is too long", to);
-	memcpy(addr.sun_path, to, n);
-	if (to[0] == '@')
-		addr.sun_path[0] = '\0';
-	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
-	if (sendto(fd, text, (size_t)length, MSG_NOSIGNAL, (struct sockaddr *)&addr, size) < 0)
-		return err_errno(err, "cannot tell '%s' that container '%s' is ready", to,
-				 dir->state.id);
-	return 0;
+	snprintf(text, sizeof text, "MAINPID=%d\nREADY=1", dir->state.pid);
+	return notify_send(to, text, err) < 0
+		       ? err_wrap(err, "container '%s' is ready", dir->state.id)
+		       : 0;
 }
 
 int notify_relay(int socket_fd, const struct state_dir *dir, struct err *err)

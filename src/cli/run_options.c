@@ -169,6 +169,11 @@ const struct opt cli_run_table[] = {
 	 .help = "start it again when it ends: no (the default), on-failure[:TIMES], always, "
 		 "unless-stopped",
 	 .complete = "none"},
+	{"sdnotify", 0, OPT_CHOICE, RUN(sdnotify), RUN(sdnotify_given), .value_name = "WHO",
+	 .help = "who says that it is ready: itself by sd_notify(3), its start, its health check; "
+		 "or "
+		 "nobody",
+	 .choices = engine_sdnotify_names},
 	{"health-cmd", 0, OPT_STRING, RUN(health_cmd), .value_name = "COMMAND",
 	 .help = "what tells by its exit code whether the container is well, as a line for its "
 		 "shell or a JSON list",

@@ -9,6 +9,7 @@
 #include "engine/keeper.h"
 #include "engine/lifecycle.h"
 #include "engine/requires.h"
+#include "engine/service.h"
 #include "kernel/seal.h"
 
 #define CONNECT_MS 5000
@@ -17,6 +18,7 @@
 struct start_options {
 	struct choice choice; /* first */
 	bool attach, interactive;
+	bool alone; /* one container is started */
 	bool sig_proxy, sig_proxy_given;
 	bool no_stdin;
 	char *detach_keys;
@@ -29,13 +31,14 @@ struct start_options {
 /* ---- attach ---- */
 
 static int attach(struct container *ct, int client_fd, const struct start_options *options,
-		  bool interactive, bool replay, int *ret_code, struct err *err)
+		  bool interactive, bool replay, bool notice, int *ret_code, struct err *err)
 {
 	struct attach_options how = {
 		.terminal = ct->record.terminal,
 		.interactive = interactive,
 		.sig_proxy = options->sig_proxy || !options->sig_proxy_given,
 		.replay = replay && ct->record.terminal ? REPLAY : 0,
+		.notice = notice,
 	};
 
 	if (detach_keys_parse(options->detach_keys, &how.keys, err) < 0)
@@ -63,7 +66,7 @@ static int run_attach(struct cli *cli, void *data, const struct strv *operands, 
 	fd = keeper_connect(ct.run_fd, CONNECT_MS, err);
 	if (fd < 0)
 		return err_wrap(err, "container '%s'", ct.record.name);
-	return attach(&ct, fd, options, ct.record.interactive && !options->no_stdin, true,
+	return attach(&ct, fd, options, ct.record.interactive && !options->no_stdin, true, false,
 		      &cli->exit_code, err);
 }
 
@@ -132,7 +135,10 @@ static int start_attached(struct cli *cli, struct container *ct,
 		fd = keeper_connect(ct->run_fd, CONNECT_MS, err);
 	if (begun < 0 || fd < 0)
 		return err_wrap(err, "cannot start '%s'", ct->record.name);
-	return attach(ct, fd, options, options->interactive, begun == 0, &cli->exit_code, err);
+	if (service_started(&cli->store, ct->id, true, err) < 0)
+		return -1;
+	return attach(ct, fd, options, options->interactive, begun == 0,
+		      service_wants_notice(&ct->record), &cli->exit_code, err);
 }
 
 static int start_one(struct cli *cli, struct container *ct, void *data, struct err *err)
@@ -146,6 +152,9 @@ static int start_one(struct cli *cli, struct container *ct, void *data, struct e
 		return 0;
 	if (engine_begin(ct, false, &fd, err) < 0)
 		return err_wrap(err, "cannot start '%s'", ct->record.name);
+	/* Of several, none is the service. */
+	if (options->alone && service_started(&cli->store, ct->id, false, err) < 0)
+		return -1;
 	return cli_said(ct);
 }
 
@@ -184,6 +193,7 @@ static int run_start(struct cli *cli, void *data, const struct strv *operands, s
 {
 	struct start_options *options = data;
 
+	options->alone = operands->count == 1;
 	if (check_start(options, operands, err) < 0 || cli_seal_for_all(cli, operands, err) < 0)
 		return -1;
 	return cli_each_container(cli, operands, options, start_one, err);

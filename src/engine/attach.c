@@ -30,6 +30,7 @@
 #include "base/own.h"
 #include "base/str.h"
 #include "engine/keeper.h"
+#include "engine/service.h"
 #include "kernel/tty.h"
 
 #define INPUT_SIZE 16384u
@@ -142,6 +143,8 @@ static int attach_init(struct attach *a, int fd, const struct attach_options *op
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot attach");
 	/* The size first: programs ask for it as soon as they start. */
 	if (watch_signals(a, err) < 0 || make_raw(a, err) < 0 || send_size(a, err) < 0)
+		return -1;
+	if (options->notice && tell(a, KEEPER_WATCH, 0, NULL, 0, err) < 0)
 		return -1;
 	if (tell(a, KEEPER_ATTACH, (int64_t)options->replay, NULL, 0, err) < 0)
 		return -1;
@@ -307,6 +310,18 @@ static int write_output(struct attach *a, struct err *err)
 	return 0;
 }
 
+/* To the service manager that started us. */
+static void pass_on(const struct attach *a, size_t size)
+{
+	char text[READY_TEXT_MAX];
+
+	if (!size || size >= sizeof(text))
+		return;
+	memcpy(text, a->data, size);
+	text[size] = '\0';
+	service_tell(text);
+}
+
 static int read_message(struct attach *a, struct err *err)
 {
 	struct keeper_header header;
@@ -325,6 +340,9 @@ static int read_message(struct attach *a, struct err *err)
 		return 0;
 	case KEEPER_STDIN_TAKEN:
 		a->may_send = true;
+		return 0;
+	case KEEPER_NOTICE:
+		pass_on(a, header.length);
 		return 0;
 	case KEEPER_EXIT:
 		a->exit_code = (int)header.value;

@@ -22,6 +22,7 @@
 #include "engine/launch.h"
 #include "engine/lifecycle.h"
 #include "engine/requires.h"
+#include "engine/service.h"
 #include "engine/store_private.h"
 #include "engine/user.h"
 
@@ -140,6 +141,8 @@ static int begin_required(struct store *store, const char *id, struct err *err)
 		return err_wrap(err, "cannot start what it requires");
 	if (begin_alone(&ct, false, &client_fd, err) < 0)
 		return err_wrap(err, "cannot start '%s', which it requires", ct.record.name);
+	if (ct.record.sdnotify && service_await_ready(store, id, err) < 0)
+		return err_wrap(err, "what it requires");
 	return 0;
 }
 

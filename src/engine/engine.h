@@ -16,6 +16,8 @@
 
 enum log_driver { LOG_DRIVER_FILE, LOG_DRIVER_K8S_FILE, LOG_DRIVER_NONE, LOG_DRIVER_JOURNALD };
 
+extern const char *const engine_sdnotify_names[]; /* NULL ends */
+
 /* The flags of run, as podman-run(1) and docker-run(1) have them. Unset: NULL, 0 or false with the
  * "given" flag false. */
 struct run_options {
@@ -35,6 +37,8 @@ struct run_options {
 	int64_t pids_limit;
 	bool pids_limit_given; /* else 2048 */
 	uint64_t shm_size;     /* bytes; 0: 64 MiB */
+	int sdnotify;	       /* of engine_sdnotify_names */
+	bool sdnotify_given;   /* else by NOTIFY_SOCKET */
 	char *restart;	       /* policy; NULL: no */
 	char *health_cmd, *health_interval;
 	uint64_t health_timeout_ms, health_start_period_ms;

@@ -9,6 +9,7 @@
 #include "engine/inspect.h"
 #include "engine/group.h"
 #include "engine/live.h"
+#include "engine/ready.h"
 #include "engine/restart_policy.h"
 
 #include <fcntl.h>
@@ -86,6 +87,20 @@ static void write_health(struct json_writer *w, const struct container *ct)
 	health_done(&health);
 }
 
+static void write_readiness(struct json_writer *w, const struct container *ct)
+{
+	struct readiness r = {0};
+	struct err ignored = ERR_INIT;
+
+	if (!ct->ready)
+		return;
+	json_write_member_bool(w, "Ready", ct->ready == READY_YES);
+	if (str_eq(ct->record.sdnotify, READY_BY_CONTAINER) && ct->run_fd >= 0 &&
+	    readiness_read(ct->run_fd, ".", &r, &ignored) == 0)
+		json_write_member(w, "StatusText", r.status ? r.status : "");
+	readiness_done(&r);
+}
+
 static void write_healthcheck(struct json_writer *w, const struct health_config *config)
 {
 	if (!config->command.count)
@@ -117,6 +132,7 @@ static void write_state(struct json_writer *w, const struct container *ct)
 	json_write_member_i64(w, "KeeperPid", container_is_kept(ct) ? ct->state.keeper_pid : 0);
 	write_end(w, ct);
 	write_health(w, ct);
+	write_readiness(w, ct);
 	write_time(w, "StartedAt", exited ? ct->exit.started_ns : ct->state.started_ns);
 	write_time(w, "FinishedAt", exited ? ct->exit.finished_ns : 0);
 	json_write_end(w, '}');
@@ -208,6 +224,7 @@ static void write_config(struct json_writer *w, const struct record *r)
 	json_write_strings(w, &user->groups);
 	json_write_member(w, "WorkingDir", r->spec.process.cwd ? r->spec.process.cwd : "");
 	write_healthcheck(w, &r->health);
+	json_write_member(w, "SdNotify", r->sdnotify ? r->sdnotify : "ignore");
 	json_write_key(w, "Requires");
 	json_write_strings(w, &r->requires);
 	write_secrets(w, r);

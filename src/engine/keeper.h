@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "engine/health.h"
+#include "engine/ready.h"
 #include "json/json.h"
 
 /* What a keeper has changed of itself, for what it starts again. */
@@ -46,9 +47,12 @@ struct keeper_state {
 	int64_t begun_ms; /* this run, CLOCK_BOOTTIME */
 	struct health_config health_config;
 	struct health health;
-	bool restart_once; /* it is to be started again, policy or not */
-	bool stopped;	   /* somebody asked for its end */
-	bool ending;	   /* the host did: there is no restart, and nobody's will in it */
+	struct readiness readiness;
+	bool notify_healthy; /* it is ready when it is healthy */
+	char *notify_to;     /* the service manager is to be told by us: its socket; NULL */
+	bool restart_once;   /* it is to be started again, policy or not */
+	bool stopped;	     /* somebody asked for its end */
+	bool ending;	     /* the host did: there is no restart, and nobody's will in it */
 	struct keeper_origin origin;
 	int64_t kill_at_ms; /* a stop is under way: SIGKILL at this CLOCK_BOOTTIME; 0: none */
 	int id_slot;
@@ -65,6 +69,7 @@ struct keeper_state {
 	int listen_fd;	/* ctl */
 	int console_fd; /* terminal master; else the three pipes: */
 	int stdin_fd, stdout_fd, stderr_fd;
+	int notify_fd;	      /* what the container says of itself comes here */
 	int pin_fd;	      /* keeps the image's directories from being swept; only held */
 	int client_fd;	      /* the connection of the command that started it, or replaced it */
 	bool client_attached; /* that command wants the output */
@@ -80,7 +85,7 @@ struct keeper_layer_state {
 
 struct keeper_client_state {
 	int fd;
-	bool greeted, attached, waiting, starter;
+	bool greeted, attached, waiting, starter, noticing;
 	int queue_fd; /* memfd: messages that it has not read yet; -1: none */
 	int input_fd; /* memfd: input that the container has not taken yet; -1: none */
 };
@@ -114,7 +119,7 @@ int keeper_find_program(char *buf, size_t size, struct err *err);
  * the command says that an upgrade of the keeper (KEEPER_REPLACE, which all know) is what is missing.
  */
 #define KEEPER_FRAME 1
-#define KEEPER_PROTOCOL 3
+#define KEEPER_PROTOCOL 4
 #define KEEPER_DATA_MAX 32768
 
 /* KEEPER_PROTOCOL; a build with failpoints takes that of INSULA_TEST_PROTOCOL, to be an older one. */
@@ -138,6 +143,9 @@ enum keeper_message {
 			 * in ns; data: its output */
 	/* since 3: */
 	KEEPER_POLICY, /* data: another restart policy; ERR_UNSUPPORTED where it cannot start anything */
+	/* since 4: */
+	KEEPER_WATCH, /* send KEEPER_NOTICE: what is known now, and what comes */
+	KEEPER_MANAGER, /* data: the socket of a service manager, which is told the same from now on */
 	/* from the keeper */
 	KEEPER_WELCOME = 100, /* value: its version */
 	KEEPER_STARTED,	      /* to the starting command: the payload runs */
@@ -147,6 +155,7 @@ enum keeper_message {
 	KEEPER_OK,
 	KEEPER_ERROR,	    /* data: struct keeper_error */
 	KEEPER_STDIN_TAKEN, /* the container has the data of the last KEEPER_STDIN */
+	KEEPER_NOTICE,	    /* data: assignments as of sd_notify(3) */
 };
 
 struct keeper_header {
@@ -203,6 +212,7 @@ struct attach_options {
 	struct detach_keys keys;
 	/* Begin with as much of what it printed before, from the beginning of a line on; in bytes. */
 	size_t replay;
+	bool notice; /* what the container says of itself goes to the service manager that started us */
 };
 int keeper_attach(int fd, const struct attach_options *options, int *ret_code, struct err *err);
 

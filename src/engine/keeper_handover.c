@@ -43,6 +43,7 @@ static int pack_client(const struct keeper_client *c, struct keeper_client_state
 		.attached = c->attached,
 		.waiting = c->waiting,
 		.starter = c->starter,
+		.noticing = c->noticing,
 		.queue_fd = -1,
 		.input_fd = -1,
 	};
@@ -131,6 +132,7 @@ static int take_client(struct keeper *k, const struct keeper_client_state *state
 	c->attached = state->attached;
 	c->waiting = state->waiting;
 	c->starter = state->starter;
+	c->noticing = state->noticing;
 	if (!c->greeted && keeper_client_expect(c, err) < 0)
 		return -1;
 	if (state->queue_fd >= 0 && take_queue(c, state->queue_fd, err) < 0)

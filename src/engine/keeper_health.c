@@ -28,7 +28,7 @@
 #define NOT_EXECUTED 127
 #define HEALTH_FILE_MAX 65536u
 
-static int open_run_directory(const struct keeper *k)
+int keeper_open_run(const struct keeper *k)
 {
 	own_free char *path = NULL;
 	struct err ignored;
@@ -41,7 +41,7 @@ static int open_run_directory(const struct keeper *k)
 /* What cannot be written is unknown to others, and no reason to end anything. */
 static void publish(const struct keeper *k)
 {
-	own_fd int run_fd = open_run_directory(k);
+	own_fd int run_fd = keeper_open_run(k);
 	const struct store_part part = {health_fields, (void *)&k->state.health};
 	struct err ignored;
 
@@ -50,7 +50,8 @@ static void publish(const struct keeper *k)
 				     &ignored);
 }
 
-static void tell(const struct keeper *k)
+void keeper_note_event(const struct keeper *k, const char *event, const char *key,
+		       const char *value)
 {
 	struct store store = {.root_fd = -1, .run_fd = -1};
 	struct container ct = CONTAINER_INIT;
@@ -63,12 +64,11 @@ static void tell(const struct keeper *k)
 	store.run_fd = open(k->state.run, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	ct.store = &store;
 	snprintf(ct.id, sizeof(ct.id), "%s", k->state.id);
-	ct.run_fd = open_run_directory(k);
+	ct.run_fd = keeper_open_run(k);
 	ct.root_fd = root ? open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (store.run_fd >= 0) {
 		event_identity_read(&ct);
-		event_note(&ct, "health_status", "status",
-			   health_status_names[k->state.health.status]);
+		event_note(&ct, event, key, value);
 		event_identity_done(&ct);
 	}
 	fd_close(ct.run_fd);
@@ -135,7 +135,10 @@ void keeper_health_result(struct keeper *k, int code, int64_t begun_ns, const ch
 	bool changed = health_add(&state->health, &state->health_config, result, starting);
 	publish(k);
 	if (changed)
-		tell(k);
+		keeper_note_event(k, "health_status", "status",
+				  health_status_names[state->health.status]);
+	if (changed && state->health.status == HEALTH_HEALTHY)
+		keeper_notify_healthy(k);
 	if (changed && state->health.status == HEALTH_UNHEALTHY)
 		act(k);
 }

@@ -151,6 +151,7 @@ static void end(struct keeper *k)
 	loop_remove(k->kill_timer);
 	k->kill_timer = NULL;
 	keeper_health_done(k);
+	keeper_notify_done(k);
 	loop_remove(k->init_source); /* ready for ever now */
 	k->init_source = NULL;
 	keeper_end_processes(k);
@@ -355,7 +356,7 @@ static int start(struct keeper *k, struct err *err)
 	keeper_note_origin(&k->state);
 	lower_oom_score();
 	raise_limits();
-	if (keeper_health_init(k, err) < 0)
+	if (keeper_health_init(k, err) < 0 || keeper_notify_init(k, err) < 0)
 		return -1;
 	if (keeper_drop_privileges(&k->state, err) < 0 || keeper_guard_start(k, err) < 0 ||
 	    fail_point("keeper.start", err) < 0)

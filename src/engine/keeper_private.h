@@ -46,8 +46,9 @@ struct keeper_client {
 	char *input; /* of KEEPER_STDIN, not yet taken by the container */
 	size_t input_size, input_done;
 	bool greeted, attached, waiting;
-	bool starter; /* the command that started the container */
-	bool dead;    /* released by keeper_settle() */
+	bool noticing; /* is told what the container says of itself */
+	bool starter;  /* the command that started the container */
+	bool dead;     /* released by keeper_settle() */
 };
 
 struct keeper_stream {
@@ -77,6 +78,7 @@ struct keeper {
 	int64_t check_begun_ns;
 	bool check_reported;
 	struct loop_source *health_timer, *check_timer;
+	struct loop_source *notify_source, *notify_timer, *retry_timer;
 	struct loop_source *restart_timer;
 	bool restarting; /* its end is not the last */
 	bool cancelled;	 /* nor is it to be started again, as of late */
@@ -178,7 +180,22 @@ void keeper_cancel_restart(struct keeper *k);
 void keeper_note_origin(struct keeper_state *state);
 void keeper_restore_origin(const struct keeper_origin *origin);
 
+/* keeper_notify.c */
+int keeper_notify_init(struct keeper *k, struct err *err);
+void keeper_notify_done(struct keeper *k);
+/* To everybody who wants to know. */
+void keeper_notify_tell(struct keeper *k, const char *text);
+/* What there is to be told of now; "" for nothing. */
+void keeper_notify_now(const struct keeper *k, char *buf, size_t size);
+/* Its health check says that it is well. */
+void keeper_notify_healthy(struct keeper *k);
+
 /* keeper_health.c */
+/* The container's run directory, or -1. */
+int keeper_open_run(const struct keeper *k);
+/* An event of the container; key NULL: without an attribute. */
+void keeper_note_event(const struct keeper *k, const char *event, const char *key,
+		       const char *value);
 int keeper_health_init(struct keeper *k, struct err *err);
 void keeper_health_done(struct keeper *k);
 /* A check has a result. */

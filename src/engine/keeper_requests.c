@@ -179,6 +179,38 @@ static int on_policy(struct keeper_client *c, const struct keeper_header *m, con
 	return 0;
 }
 
+static int on_watch(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		    struct err *err)
+{
+	char now[READY_TEXT_MAX];
+
+	c->noticing = true;
+	keeper_notify_now(c->keeper, now, sizeof now);
+	keeper_client_send(c, KEEPER_NOTICE, 0, 0, now, strlen(now));
+	return 0;
+}
+
+static int on_manager(struct keeper_client *c, const struct keeper_header *m, const char *data,
+		      struct err *err)
+{
+	struct keeper *k = c->keeper;
+	char now[READY_TEXT_MAX];
+	char *to;
+
+	if (!m->length || (data[0] != '/' && data[0] != '@') || memchr(data, '\0', m->length))
+		return err_set(err, ERR_INVALID, 0, "this is no address of a service manager");
+	to = str_dup_len(data, m->length, err);
+	if (!to)
+		return -1;
+	free(k->state.notify_to);
+	k->state.notify_to = to;
+	keeper_client_send(c, KEEPER_OK, 0, 0, NULL, 0);
+	keeper_notify_now(k, now, sizeof now);
+	if (*now)
+		keeper_notify_tell(k, now);
+	return 0;
+}
+
 typedef int request_fn(struct keeper_client *c, const struct keeper_header *m, const char *data,
 		       struct err *err);
 
@@ -200,6 +232,8 @@ static const struct request {
 	[KEEPER_KEEP] = {on_keep, .since = 2},
 	[KEEPER_HEALTH] = {on_health, true, 2},
 	[KEEPER_POLICY] = {on_policy, true, 3},
+	[KEEPER_WATCH] = {on_watch, .since = 4},
+	[KEEPER_MANAGER] = {on_manager, true, 4},
 };
 
 static int check_message(const struct keeper_client *c, const struct keeper_header *m, size_t size,

@@ -110,6 +110,7 @@ static void execute(struct keeper *k, struct err *err)
 
 	next.restarts++;
 	next.restart_once = false;
+	next.readiness = (struct readiness){0};
 	next.client_fd = -1;
 	next.console_fd = next.stdin_fd = next.stdout_fd = next.stderr_fd = -1;
 	if (keeper_clients_pack(k, NULL, &next.clients, err) == 0) {

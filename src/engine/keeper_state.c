@@ -39,6 +39,7 @@ static const struct json_field client_fields[] = {
 	CLIENT_FIELD(attached, JSON_F_BOOL),
 	CLIENT_FIELD(waiting, JSON_F_BOOL),
 	CLIENT_FIELD(starter, JSON_F_BOOL),
+	CLIENT_FIELD(noticing, JSON_F_BOOL),
 	CLIENT_FIELD(queue_fd, JSON_F_INT, .has_unset = true, .unset = -1),
 	CLIENT_FIELD(input_fd, JSON_F_INT, .has_unset = true, .unset = -1),
 	{0},
@@ -97,6 +98,9 @@ static const struct json_field state_fields[] = {
 	FIELD(program, JSON_F_STRING),
 	FIELD(health_config, JSON_F_OBJECT, .fields = health_config_fields),
 	FIELD(health, JSON_F_OBJECT, .fields = health_fields),
+	FIELD(readiness, JSON_F_OBJECT, .fields = readiness_fields),
+	FIELD(notify_healthy, JSON_F_BOOL),
+	FIELD(notify_to, JSON_F_STRING),
 	FIELD(restart_once, JSON_F_BOOL),
 	FIELD(restarts, JSON_F_INT, .min = 0, .max = INT32_MAX),
 	FIELD(delay_ms, JSON_F_I64),
@@ -119,6 +123,7 @@ static const struct json_field state_fields[] = {
 	FIELD(stdin_fd, JSON_F_INT),
 	FIELD(stdout_fd, JSON_F_INT),
 	FIELD(stderr_fd, JSON_F_INT),
+	FIELD(notify_fd, JSON_F_INT),
 	FIELD(pin_fd, JSON_F_INT),
 	FIELD(client_fd, JSON_F_INT),
 	FIELD(client_attached, JSON_F_BOOL),
@@ -134,7 +139,7 @@ static const size_t fd_offsets[] = {
 	offsetof(struct keeper_state, listen_fd), offsetof(struct keeper_state, console_fd),
 	offsetof(struct keeper_state, stdin_fd),  offsetof(struct keeper_state, stdout_fd),
 	offsetof(struct keeper_state, stderr_fd), offsetof(struct keeper_state, pin_fd),
-	offsetof(struct keeper_state, client_fd),
+	offsetof(struct keeper_state, client_fd), offsetof(struct keeper_state, notify_fd),
 };
 
 #define FD_COUNT (sizeof(fd_offsets) / sizeof(fd_offsets[0]))

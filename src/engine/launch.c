@@ -127,15 +127,19 @@ int launch_plan(struct launch *l, struct store *store, struct record *record,
 	/* No others: nothing is started. */
 	if (launch_take_files(store, record, others != NULL, &l->files, err) < 0)
 		return -1;
-	l->shm = (struct runtime_source){"/dev/shm", others ? others->shm_fd : -1};
+	if (others && others->shm_fd >= 0)
+		l->sources[l->source_count++] = (struct runtime_source){"/dev/shm", others->shm_fd};
+	if (others && others->notify_fd >= 0)
+		l->sources[l->source_count++] = (struct runtime_source){LAUNCH_NOTIFY_DIR,
+									others->notify_fd};
 	struct runtime_request request = {.id = record->id,
 					  .spec = &record->spec,
 					  .layers = l->layers,
 					  .layer_count = image->count,
 					  .cgroup_name = group->name,
 					  .cgroup_foreign = group->foreign,
-					  .sources = &l->shm,
-					  .source_count = l->shm.fd >= 0,
+					  .sources = l->sources,
+					  .source_count = l->source_count,
 					  .files = l->files.items,
 					  .file_count = l->files.count,
 					  .canonical_sources = true,

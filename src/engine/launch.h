@@ -19,7 +19,8 @@ void launch_files_done(struct launch_files *f);
 struct launch {
 	struct cgroup_host host;
 	struct runtime_layer *layers;
-	struct runtime_source shm;
+	struct runtime_source sources[2];
+	size_t source_count;
 	struct launch_files files;
 	struct strv writable;	 /* a directory of the container for each layer */
 	char init_program[4096]; /* PATH_MAX */
@@ -34,11 +35,17 @@ struct launch_others {
 	/* Of a user namespace: the range that is shared from now on; the start's to release. */
 	uint32_t id_base;
 	int id_slot; /* -1: none */
+	int notify_fd; /* what is mounted on LAUNCH_NOTIFY_DIR */
 };
+
+#define LAUNCH_NOTIFY_DIR "/run/notify"
+/* Where the container says itself that it is ready: its socket, and what that is in. Else nothing
+ * (launch_notify.c). */
+int launch_notify(struct record *record, int *ret_mount_fd, int *ret_socket_fd, struct err *err);
 
 #define LAUNCH_OTHERS_INIT \
 	((struct launch_others){ \
-		.fds = {-1, -1, -1, -1, -1, -1, -1, -1}, .shm_fd = -1, .id_slot = -1})
+		.fds = {-1, -1, -1, -1, -1, -1, -1, -1}, .shm_fd = -1, .notify_fd = -1, .id_slot = -1})
 
 void launch_others_done(struct launch_others *o);
 /* What the record says of other containers becomes something to join; request_namespaces.c. */

@@ -42,6 +42,7 @@ enum wait_condition {
 	WAIT_REMOVED = 32,
 	WAIT_HEALTHY = 64,
 	WAIT_UNHEALTHY = 128,
+	WAIT_READY = 256,
 };
 
 /* Until one of the conditions (bits) is true of the container. An end is told by its keeper; everything else

@@ -16,10 +16,13 @@
 #include <unistd.h>
 
 #include "base/loop.h"
+#include "base/notify.h"
 #include "base/own.h"
 #include "base/path.h"
 #include "base/proc.h"
 #include "engine/group.h"
+#include "engine/launch.h"
+#include "engine/ready.h"
 #include "engine/requires.h"
 #include "engine/restart_policy.h"
 #include "engine/user.h"
@@ -228,6 +231,38 @@ static int set_stop(const struct run_options *options, struct record *record, st
 	return record->stop_signal < 0 ? err_wrap(err, "--stop-signal") : 0;
 }
 
+const char *const engine_sdnotify_names[] = {READY_BY_CONTAINER, READY_BY_START, READY_BY_HEALTH,
+					     "ignore", NULL};
+
+/* Who is started by a service manager says by default himself that he is ready. */
+static int set_sdnotify(const struct run_options *options, struct record *record, struct err *err)
+{
+	const char *how = engine_sdnotify_names[options->sdnotify];
+
+	if (!options->sdnotify_given && !notify_socket())
+		return 0;
+	if (str_eq(how, "ignore"))
+		return 0;
+	if (str_eq(how, READY_BY_HEALTH) && !record->health.command.count) {
+		err_set(err, ERR_USAGE, 0, "--sdnotify healthy: there is no health check");
+		return err_hint(err, "--health-cmd says what tells that it is well");
+	}
+	record->sdnotify = str_dup(how, err);
+	return record->sdnotify ? 0 : -1;
+}
+
+/* Before the mounts are those of a start. */
+static int check_sdnotify(const struct record *record, const struct spec *spec, struct err *err)
+{
+	for (size_t i = 0; i < spec->mount_count; i++)
+		if (str_eq(record->sdnotify, READY_BY_CONTAINER) &&
+		    str_eq(spec->mounts[i].destination, LAUNCH_NOTIFY_DIR))
+			return err_set(err, ERR_EXISTS, 0,
+				       "--sdnotify container: '%s' is mounted on twice",
+				       LAUNCH_NOTIFY_DIR);
+	return 0;
+}
+
 /* It is written by whoever starts the container, which is somewhere else by then. */
 static int set_restart(const struct run_options *options, struct record *record, struct err *err)
 {
@@ -337,6 +372,7 @@ static int fill_outside(const struct request *r, const char *image_ref, const st
 	    set_stop(options, record, err) < 0 || set_restart(options, record, err) < 0 ||
 	    request_log(options, record, err) < 0 ||
 	    request_health(options, &record->health, err) < 0 ||
+	    set_sdnotify(options, record, err) < 0 ||
 	    request_labels(options, &record->labels, err) < 0 ||
 	    requires_resolve(r->store, &options->requires, record, err) < 0 ||
 	    request_annotations(options, &record->spec.annotations, err) < 0)
@@ -362,7 +398,8 @@ static int fill_inside(const struct request *r, const char *image_ref, const str
 	    request_mounts(r, spec, err) < 0 || request_limits(r, spec, err) < 0 ||
 	    request_security(options, spec, err) < 0)
 		return -1;
-	return request_secrets(r, spec, err) < 0 || set_given(options, command, record, err) < 0
+	return check_sdnotify(record, spec, err) < 0 || request_secrets(r, spec, err) < 0 ||
+			       set_given(options, command, record, err) < 0
 		       ? -1
 		       : strv_copy(&record->command, &spec->process.args, err);
 }

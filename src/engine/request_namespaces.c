@@ -234,6 +234,7 @@ void launch_others_done(struct launch_others *o)
 	for (size_t i = 0; i < SPEC_NS_COUNT; i++)
 		fd_close(o->fds[i]);
 	fd_close(o->shm_fd);
+	fd_close(o->notify_fd);
 }
 
 /* The directory that a container has as its /dev/shm, as a mount of nobody's. It is looked up in that

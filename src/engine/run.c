@@ -20,6 +20,7 @@
 #include "engine/launch.h"
 #include "engine/lifecycle.h"
 #include "engine/requires.h"
+#include "engine/service.h"
 #include "engine/store_private.h"
 #include "engine/user.h"
 #include "kernel/seal.h"
@@ -81,11 +82,13 @@ static void end_unheard(int client_fd)
 		;
 }
 
-static int attach(int client_fd, const struct run_options *options, int *ret_code, struct err *err)
+static int attach(int client_fd, const struct run_options *options, bool notice, int *ret_code,
+		  struct err *err)
 {
 	struct attach_options how = {.terminal = options->tty,
 				     .interactive = options->interactive,
-				     .sig_proxy = options->sig_proxy || !options->sig_proxy_given};
+				     .sig_proxy = options->sig_proxy || !options->sig_proxy_given,
+				     .notice = notice};
 
 	if (detach_keys_parse(options->detach_keys, &how.keys, err) < 0)
 		return -1;
@@ -195,6 +198,7 @@ static int run_image(struct store *store, const struct run_options *options, str
 		     const struct image *image, char *ret_id, int *ret_code, struct err *err)
 {
 	own(str) struct str text = STR_INIT(1u << 20);
+	bool notice = service_wants_notice(record); /* which is the container's later */
 	own_fd int client_fd = -1;
 
 	if (options->dry_run) {
@@ -211,7 +215,9 @@ static int run_image(struct store *store, const struct run_options *options, str
 			unlink(options->cidfile);
 		return -1;
 	}
-	return options->detach ? 0 : attach(client_fd, options, ret_code, err);
+	if (service_started(store, ret_id, !options->detach, err) < 0)
+		return -1;
+	return options->detach ? 0 : attach(client_fd, options, notice, ret_code, err);
 }
 
 int engine_create(struct store *store, const struct run_options *options, const char *image_ref,

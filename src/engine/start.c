@@ -130,6 +130,7 @@ static int execute_plan(struct birth *b, struct err *err)
 		b->keeper.id_slot = b->others.id_slot;
 	}
 	if (joined < 0 ||
+	    launch_notify(&b->ct->record, &b->others.notify_fd, &b->keeper.notify_fd, err) < 0 ||
 	    launch_add_secret_env(b->ct->store, &b->ct->record, &b->ct->record.spec.process.env,
 				  err) < 0)
 		return -1;
@@ -230,6 +231,7 @@ static int fill_keeper(struct birth *b, int client_fd, bool attach, struct err *
 	k->terminal = record->terminal;
 	if (fill_log(record, k, err) < 0)
 		return -1;
+	k->notify_healthy = str_eq(record->sdnotify, READY_BY_HEALTH);
 	k->stop_signal = record->stop_signal;
 	k->stop_timeout_ms = record->stop_timeout_ms;
 	k->started_ns = clock_real_ns();
@@ -380,6 +382,7 @@ static void inherit(struct birth *b, struct keeper_state *from)
 	k->delay_ms = from->delay_ms;
 	k->origin = from->origin;
 	k->replaced = true;
+	k->notify_to = take(from->notify_to);
 	k->clients = from->clients;
 	from->clients = (struct json_array){0};
 }

@@ -27,6 +27,7 @@
 #include "base/path.h"
 #include "engine/event.h"
 #include "engine/lifecycle.h"
+#include "engine/ready.h"
 #include "engine/store_private.h"
 #include "engine/user.h"
 
@@ -402,6 +403,7 @@ static void forget_status(struct container *ct)
 	ct->state = CONTAINER_INIT.state;
 	ct->paused = false;
 	ct->health = HEALTH_NONE;
+	ct->ready = READY_UNKNOWN;
 }
 
 /* Of one that runs. */
@@ -422,6 +424,7 @@ static void note_condition(struct container *ct)
 {
 	ct->paused = engine_is_paused(ct, ct->run_fd, ".");
 	ct->health = read_health(ct->run_fd, ".", &ct->record);
+	ct->ready = readiness_of(ct, ct->run_fd, ".");
 }
 
 static int find_status(struct container *ct, struct err *err)
@@ -502,6 +505,7 @@ int store_summarize(struct store *store, const char *id, struct container *ret, 
 		path[strlen(path) - sizeof STORE_STATE] = '\0'; /* and the slash before it */
 		ct.paused = engine_is_paused(&ct, store->run_fd, path);
 		ct.health = read_health(store->run_fd, path, &ct.record);
+		ct.ready = readiness_of(&ct, store->run_fd, path);
 		*ret = ct;
 		return 0;
 	}

@@ -27,6 +27,7 @@
  *	  containers/ID/live.json     mounts and devices that it has and its record has not, or the other way (live_state.h)
  *	  containers/ID/paused	      somebody paused it; whether it is, its freezer tells
  *	  containers/ID/health.json   what its health checks said
+ *	  containers/ID/ready.json    what it said of itself (ready.h)
  *	  containers/ID/record.json   here instead of in ROOT for a container that was run with --rm
  *	  ids/N			      id range N is taken by the container named in it
  *	  creators		      locked, shared, by whoever creates a container or takes a range
@@ -93,7 +94,8 @@ struct record {
 	bool strict;
 	int stop_signal;
 	uint64_t stop_timeout_ms;
-	char *restart; /* policy, see restart_policy.h; NULL: no */
+	char *restart;	/* policy, see restart_policy.h; NULL: no */
+	char *sdnotify; /* who says that it is ready, see ready.h; NULL: nobody */
 	struct health_config health;
 	struct strv command;	   /* as shown by ps */
 	struct strv labels;	   /* key=value */
@@ -159,6 +161,8 @@ struct exit_record {
 
 void exit_record_done(struct exit_record *e);
 
+enum ready_state { READY_UNKNOWN, READY_NOT_YET, READY_YES };
+
 enum container_status {
 	CT_STARTING, /* being made or started; or, where nobody holds its lock, left by somebody who was
 		      * killed before its command ran: then nobody was told of it, and nothing in it is
@@ -180,8 +184,9 @@ struct container {
 	int root_fd, run_fd; /* -1 where that directory is absent */
 	int lock_fd;	     /* its lock, held by whoever creates it; else -1 */
 	enum container_status status;
-	bool paused; /* where running */
-	int health;  /* enum health_status, where running */
+	bool paused;		/* where running */
+	int health;		/* enum health_status, where running */
+	enum ready_state ready; /* the same */
 	/* A start of one that exists: what was known of the last run is forgotten when this one runs. */
 	bool again;
 	bool stopped; /* somebody asks for its end: so it is recorded, should its keeper be dead */

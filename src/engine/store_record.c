@@ -50,6 +50,7 @@ static const struct json_field record_fields[] = {
 	FIELD(record, stop_signal, JSON_F_INT, .min = 1, .max = 64),
 	FIELD(record, stop_timeout_ms, JSON_F_U64),
 	FIELD(record, restart, JSON_F_STRING),
+	FIELD(record, sdnotify, JSON_F_STRING),
 	FIELD(record, health, JSON_F_OBJECT, .fields = health_config_fields),
 	FIELD(record, command, JSON_F_STRINGS),
 	FIELD(record, labels, JSON_F_STRINGS),

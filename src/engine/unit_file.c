@@ -263,7 +263,9 @@ int unit_file_write(const struct unit_options *options, const struct container *
 	if (!name || proc_find_ours("insula", "INSULA_SELF", program, sizeof program, err) < 0 ||
 	    (options->anew && check_anew(ct, err) < 0) || add_unit(options, ct, name, out, err) < 0)
 		return -1;
-	str_addf(out, "\n[Service]\nType=exec\nRestart=%s\n", options->restart);
+	str_addf(out, "\n[Service]\n%s\nRestart=%s\n",
+		 ct->record.sdnotify ? "Type=notify\nNotifyAccess=main" : "Type=exec",
+		 options->restart);
 	add_time(out, "RestartSec", options->restart_ms);
 	add_time(out, "TimeoutStartSec", options->start_ms);
 	str_addf(out, "SuccessExitStatus=%d\n", ASKED_CODE);

@@ -78,6 +78,7 @@ static unsigned int conditions_of(const struct container *ct)
 		return WAIT_CREATED | WAIT_STOPPED;
 	case CT_RUNNING:
 		return (ct->paused ? WAIT_PAUSED : WAIT_RUNNING) |
+		       (ct->ready == READY_YES ? WAIT_READY : 0) |
 		       (ct->health == HEALTH_HEALTHY ? WAIT_HEALTHY : 0) |
 		       (ct->health == HEALTH_UNHEALTHY ? WAIT_UNHEALTHY : 0);
 	case CT_EXITED:
@@ -110,10 +111,19 @@ static int look(struct container *ct, unsigned int conditions, int *ret_code, st
 	if (!(conditions & ~health) && !ct->record.health.command.count)
 		return err_set(err, ERR_STATE, 0, "container '%s' has no health check",
 			       ct->record.name);
+	if (conditions == WAIT_READY && !ct->record.sdnotify) {
+		err_set(err, ERR_STATE, 0, "nobody says when container '%s' is ready",
+			ct->record.name);
+		return err_hint(err, "it was made without --sdnotify");
+	}
 	if (conditions_of(ct) & conditions) {
 		*ret_code = ct->status == CT_EXITED ? ct->exit.code : -1;
 		return 1;
 	}
+	if (conditions == WAIT_READY && ct->status == CT_EXITED)
+		return err_set(err, ERR_STATE, 0,
+			       "container '%s' ended with code %d before it was ready",
+			       ct->record.name, ct->exit.code);
 	if (!container_is_kept(ct) || (conditions & ~ends))
 		return 0;
 	return wait_end(ct, ret_code, err) < 0 ? -1 : 1;

@@ -19,6 +19,7 @@ good_values() {
 	--detach-keys ctrl-a,d
 	--sig-proxy
 	--restart on-failure:3
+	--sdnotify container
 	--health-cmd true
 	--health-interval disable --health-cmd true
 	--health-timeout 3s --health-cmd true

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the container says of itself by sd_notify(3): the socket on /run/notify of the container is the keeper's.
+ *
+ * It is bound in a tmpfs that is nowhere but in the container, read-only there, so nobody inside can put another
+ * one in its place. The kernel says who sends: only processes below our own are heard, which are those of the
+ * container; to it everybody else has no number here. What is heard is a few assignments that a service may make
+ * about itself, each checked; the rest (MAINPID, descriptors to be stored, lines of nobody's) is dropped, and
+ * descriptors are closed, which is what sd_notify_barrier(3) waits for.
+ *
+ * A container that floods the socket is heard so often and not more: then nothing is read for a while, and its
+ * own writes wait. Whoever wants to know is told: the file that others read, the clients that asked, and the
+ * service manager whose socket was handed to us.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/notify.h"
+#include "base/own.h"
+#include "engine/keeper_private.h"
+
+#define MESSAGE_MAX 4096u
+#define FDS_MAX 253 /* SCM_MAX_FD */
+#define BURST 32
+#define PAUSE_MS 100
+#define RETRY_MS 1000
+#define EXTEND_MOST_US (INT64_C(86400) * 1000000)
+
+/* ---- telling ---- */
+
+static void publish(const struct keeper *k)
+{
+	own_fd int run_fd = keeper_open_run(k);
+	struct err ignored;
+
+	if (run_fd >= 0 && k->state.notify_fd >= 0)
+		readiness_write(run_fd, &k->state.readiness, &ignored);
+}
+
+static void on_retry_time(void *data)
+{
+	struct keeper *k = data;
+
+	keeper_notify_tell(k, "READY=1");
+	keeper_settle(k);
+}
+
+/* One who is too busy for the one thing that must not be lost is told again. */
+static void tell_manager(struct keeper *k, const char *text)
+{
+	struct err ignored;
+
+	if (!k->state.notify_to || notify_send(k->state.notify_to, text, &ignored) == 0 ||
+	    ignored.errnum != EAGAIN || !strstr(text, "READY=1"))
+		return;
+	if (k->retry_timer)
+		loop_timer_set(k->retry_timer, RETRY_MS);
+	else
+		k->retry_timer = loop_add_timer(k->loop, RETRY_MS, on_retry_time, k, &ignored);
+}
+
+void keeper_notify_tell(struct keeper *k, const char *text)
+{
+	tell_manager(k, text);
+	for (struct keeper_client *c = k->clients; c; c = c->next)
+		if (c->noticing && !c->dead)
+			keeper_client_send(c, KEEPER_NOTICE, 0, 0, text, strlen(text));
+}
+
+void keeper_notify_now(const struct keeper *k, char *buf, size_t size)
+{
+	const struct readiness *r = &k->state.readiness;
+
+	snprintf(buf, size, "%s%s%s%s", r->ready ? "READY=1" : "",
+		 r->ready && r->status ? "\n" : "", r->status ? "STATUS=" : "",
+		 r->status ? r->status : "");
+}
+
+static void become_ready(struct keeper *k)
+{
+	if (k->state.readiness.ready)
+		return;
+	k->state.readiness.ready = true;
+	keeper_note_event(k, "ready", NULL, NULL);
+}
+
+void keeper_notify_healthy(struct keeper *k)
+{
+	if (!k->state.notify_healthy || k->state.readiness.ready)
+		return;
+	become_ready(k);
+	keeper_notify_tell(k, "READY=1");
+}
+
+/* ---- hearing ---- */
+
+static bool is_one(const char *value)
+{
+	return str_eq(value, "1");
+}
+
+static bool is_number(const char *value)
+{
+	uint64_t number;
+	struct err ignored;
+
+	return str_to_u64(value, 0, INT64_MAX, "number", &number, &ignored) == 0;
+}
+
+static bool is_ping(const char *value)
+{
+	return is_one(value) || str_eq(value, "trigger");
+}
+
+static bool is_any(const char *value)
+{
+	return true;
+}
+
+static void on_ready(struct keeper *k, const char *value)
+{
+	become_ready(k);
+}
+
+static void on_status(struct keeper *k, const char *value)
+{
+	struct err ignored;
+
+	free(k->state.readiness.status);
+	k->state.readiness.status = str_dup(value, &ignored);
+}
+
+static void on_extend(struct keeper *k, const char *value)
+{
+	int64_t us = strtoll(value, NULL, 10);
+
+	us = us > EXTEND_MOST_US ? EXTEND_MOST_US : us;
+	k->state.readiness.extended_ms = clock_boot_ms() + us / 1000;
+}
+
+/* What a service may say of itself. */
+static const struct {
+	const char *name;
+	bool (*check)(const char *value);
+	void (*heard)(struct keeper *k, const char *value); /* NULL: only told on */
+} assignments[] = {
+	{"READY", is_one, on_ready},
+	{"STATUS", is_any, on_status},
+	{"EXTEND_TIMEOUT_USEC", is_number, on_extend},
+	{"RELOADING", is_one, NULL},
+	{"STOPPING", is_one, NULL},
+	{"MONOTONIC_USEC", is_number, NULL},
+	{"ERRNO", is_number, NULL},
+	{"WATCHDOG", is_ping, NULL},
+};
+
+/* True: others are to know. */
+static bool hear_line(struct keeper *k, char *line, struct str *out)
+{
+	char *value = strchr(line, '=');
+	char shown[READY_STATUS_MAX];
+
+	if (!value)
+		return false;
+	*value++ = '\0';
+	value = (char *)str_printable(value, shown, sizeof shown);
+	for (size_t i = 0; i < sizeof assignments / sizeof *assignments; i++) {
+		if (!str_eq(assignments[i].name, line) || !assignments[i].check(value))
+			continue;
+		if (assignments[i].heard)
+			assignments[i].heard(k, value);
+		str_addf(out, "%s%s=%s", out->len ? "\n" : "", line, value);
+		return assignments[i].heard != NULL;
+	}
+	return false;
+}
+
+static bool hear(struct keeper *k, char *message)
+{
+	own(str) struct str out = STR_INIT(READY_TEXT_MAX);
+	bool changed = false;
+	char *rest = message;
+
+	for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
+		changed = hear_line(k, line, &out) || changed;
+	if (out.len && !out.failed)
+		keeper_notify_tell(k, out.data);
+	return changed;
+}
+
+/* Is the sender somebody of the container? Its descriptors are nobody's. */
+static bool is_ours(struct msghdr *message)
+{
+	pid_t pid = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		size_t size = c->cmsg_len - CMSG_LEN(0);
+
+		if (c->cmsg_level != SOL_SOCKET)
+			continue;
+		for (size_t i = 0; c->cmsg_type == SCM_RIGHTS && i < size / sizeof(int); i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+			fd_close(fd);
+		}
+		if (c->cmsg_type == SCM_CREDENTIALS && size >= sizeof(struct ucred)) {
+			struct ucred from;
+
+			memcpy(&from, CMSG_DATA(c), sizeof from);
+			pid = from.pid;
+		}
+	}
+	return pid > 0 && !(message->msg_flags & (MSG_TRUNC | MSG_CTRUNC));
+}
+
+/* 1: one was read; 0: there is none. */
+static int receive(struct keeper *k, bool *changed)
+{
+	char text[MESSAGE_MAX + 1];
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(FDS_MAX * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+	} control;
+	struct iovec part = {text, MESSAGE_MAX};
+	struct msghdr message = {.msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof control};
+	ssize_t n = recvmsg(k->state.notify_fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n < 0)
+		return errno == EINTR;
+	bool ours = is_ours(&message);
+	text[n] = '\0';
+	if (ours && n > 0 && strlen(text) == (size_t)n)
+		*changed = hear(k, text) || *changed;
+	return 1;
+}
+
+static void on_pause_end(void *data)
+{
+	struct keeper *k = data;
+	struct err ignored;
+
+	if (k->notify_source)
+		loop_set_events(k->notify_source, EPOLLIN, &ignored);
+	keeper_settle(k);
+}
+
+static void rest(struct keeper *k)
+{
+	struct err ignored;
+
+	if (k->notify_timer)
+		loop_timer_set(k->notify_timer, PAUSE_MS);
+	else
+		k->notify_timer = loop_add_timer(k->loop, PAUSE_MS, on_pause_end, k, &ignored);
+	if (k->notify_timer)
+		loop_set_events(k->notify_source, 0, &ignored);
+}
+
+/* What is said most often, nothing new, is written to no file. */
+static void on_message(void *data, int fd, uint32_t events)
+{
+	struct keeper *k = data;
+	bool changed = false;
+	int count = 0;
+
+	while (count < BURST && receive(k, &changed))
+		count++;
+	if (changed)
+		publish(k);
+	rest(k);
+	keeper_settle(k);
+}
+
+/* ---- birth and end ---- */
+
+int keeper_notify_init(struct keeper *k, struct err *err)
+{
+	if (k->state.notify_fd < 0)
+		return 0;
+	publish(k);
+	k->notify_source = loop_add_io(k->loop, k->state.notify_fd, EPOLLIN, on_message, k, err);
+	return k->notify_source ? 0 : -1;
+}
+
+/* What it said last is heard: a short-lived one may have said it just before. */
+void keeper_notify_done(struct keeper *k)
+{
+	bool changed = false;
+
+	for (int i = 0; k->notify_source && i < BURST && receive(k, &changed); i++)
+		;
+	loop_remove(k->notify_source);
+	loop_remove(k->notify_timer);
+	loop_remove(k->retry_timer);
+	k->notify_source = k->notify_timer = k->retry_timer = NULL;
+	fd_close(k->state.notify_fd);
+	k->state.notify_fd = -1;
+}
