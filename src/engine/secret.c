@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/loop.h"
@@ -31,7 +32,7 @@
 #define HEAD_MAX (256u << 10)
 #define DOCUMENT_MAX (HEAD_MAX + 2 * SECRET_SIZE_MAX + 128)
 #define USERS_SHOWN 4
-#define TEMPORARY_MS 60000 /* of a writer that was killed */
+#define TEMPORARY_S 60 /* of a writer that was killed */
 
 struct secret_part {
 	char *value;
@@ -370,6 +371,22 @@ static int put(int dir_fd, struct secret *s, const struct secret_value *value, e
 	return err_hint(err, "--replace gives it this value");
 }
 
+/* What writers that were killed have left holds values, too. */
+static void sweep(const struct store *store, int dir_fd)
+{
+	own(strv) struct strv names = STRV_INIT;
+	struct err ignored = ERR_INIT;
+	struct stat st;
+
+	if (file_list(store->root_fd, DIRECTORY, &names, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < names.count; i++)
+		if (file_is_temporary(names.items[i]) &&
+		    fstatat(dir_fd, names.items[i], &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    st.st_mtime < time(NULL) - TEMPORARY_S)
+			unlinkat(dir_fd, names.items[i], 0);
+}
+
 int secret_create(struct store *store, const char *name, const struct strv *labels,
 		  const struct secret_value *value, enum secret_how how, struct secret *ret,
 		  struct err *err)
@@ -380,7 +397,7 @@ int secret_create(struct store *store, const char *name, const struct strv *labe
 		return -1;
 	own_fd int dir_fd = open_directory(store, err);
 	if (dir_fd >= 0)
-		file_sweep_temporary(dir_fd, TEMPORARY_MS);
+		sweep(store, dir_fd);
 	if (dir_fd >= 0 && make_head(name, labels, value->size, &s, err) == 0 &&
 	    put(dir_fd, &s, value, how, err) == 0) {
 		*ret = s;

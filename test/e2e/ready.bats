@@ -177,8 +177,6 @@ is_ready() {
 	insula exec web touch /go
 	wait $command || code=$?
 	[ $code = 7 ]
-	NOTIFY_SOCKET=$MANAGER insula start --attach web >/dev/null 3>&- || code=$?
-	[ "$(grep -c 'READY=1' "$E2E_STATE/heard")" -ge 2 ]
 }
 
 lacks_mainpid() {
