@@ -34,7 +34,7 @@ struct launch_others {
 	int shm_fd; /* what is mounted on the other's /dev/shm, detached */
 	/* Of a user namespace: the range that is shared from now on; the start's to release. */
 	uint32_t id_base;
-	int id_slot; /* -1: none */
+	int id_slot;   /* -1: none */
 	int notify_fd; /* what is mounted on LAUNCH_NOTIFY_DIR */
 };
 
@@ -44,8 +44,10 @@ struct launch_others {
 int launch_notify(struct record *record, int *ret_mount_fd, int *ret_socket_fd, struct err *err);
 
 #define LAUNCH_OTHERS_INIT \
-	((struct launch_others){ \
-		.fds = {-1, -1, -1, -1, -1, -1, -1, -1}, .shm_fd = -1, .notify_fd = -1, .id_slot = -1})
+	((struct launch_others){.fds = {-1, -1, -1, -1, -1, -1, -1, -1}, \
+				.shm_fd = -1, \
+				.notify_fd = -1, \
+				.id_slot = -1})
 
 void launch_others_done(struct launch_others *o);
 /* What the record says of other containers becomes something to join; request_namespaces.c. */
