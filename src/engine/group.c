@@ -8,6 +8,7 @@
 #include "engine/group.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,8 @@
 #define USER_SLICE "user.slice"
 #define SCOPE_TIMEOUT_MS 30000
 #define PARENT_MAX 160 /* with a container's own name it is to be one that the kernel side takes */
+#define CLEAR_UP_MS 10000			      /* of a keeper whose container has ended */
+#define STOP_MS_MAX (UINT64_MAX / 1000 - CLEAR_UP_MS) /* more is as good as never */
 
 void group_place_done(struct group_place *place)
 {
@@ -180,6 +183,23 @@ int group_parent_check(const char *text, bool user, char **ret, struct err *err)
 
 /* ---- the scope ---- */
 
+/* A manager that stops the scope, as at the shutdown of the host, asks the keeper, who gives the container its time
+ * and writes down how it ended: the store's file system has to be there still. */
+static int add_properties(const struct group_asker *asker, struct scope_properties *p,
+			  struct err *err)
+{
+	uint64_t stop_us = asker->stop_timeout_ms > STOP_MS_MAX
+				   ? UINT64_MAX
+				   : (asker->stop_timeout_ms + CLEAR_UP_MS) * 1000;
+	own_free char *store = realpath(asker->store, NULL);
+
+	if (!store)
+		return err_errno(err, "cannot resolve '%s'", asker->store);
+	if (scope_add(p, "TimeoutStopUSec", "t", err, "%" PRIu64, stop_us) < 0)
+		return -1;
+	return scope_add(p, "RequiresMountsFor", "as", err, "%s", store);
+}
+
 static int fill_request(const char *id, const struct group_asker *asker, struct scope_request *ret,
 			struct err *err)
 {
@@ -195,7 +215,9 @@ static int fill_request(const char *id, const struct group_asker *asker, struct 
 		.pid = (uint64_t)asker->host_pid,
 		.timeout_ms = SCOPE_TIMEOUT_MS,
 	};
-	return ret->unit && ret->slice && ret->description ? 0 : -1;
+	if (!ret->unit || !ret->slice || !ret->description)
+		return -1;
+	return add_properties(asker, &ret->properties, err);
 }
 
 static int name_in_scope(const char *path, struct group_place *ret, struct err *err)

@@ -45,10 +45,12 @@ void group_place_done(struct group_place *place);
 int group_parent_check(const char *text, bool user, char **ret, struct err *err);
 
 struct group_asker {
-	pid_t host_pid;	    /* of the keeper-to-be, in the host's /proc */
-	const char *parent; /* of the record; NULL: the usual one */
-	bool user;	    /* of an ordinary user */
-	bool again;	    /* perhaps it is in its scope already */
+	pid_t host_pid;		  /* of the keeper-to-be, in the host's /proc */
+	const char *parent;	  /* of the record; NULL: the usual one */
+	bool user;		  /* of an ordinary user */
+	bool again;		  /* perhaps it is in its scope already */
+	const char *store;	  /* directory that the keeper writes to until the end */
+	uint64_t stop_timeout_ms; /* of the container: who stops the scope waits a little longer */
 };
 
 /* The caller, a keeper-to-be, moves into a scope of its own if systemd runs this host. Where systemd cannot

@@ -111,7 +111,9 @@ static int enter_scope(struct birth *b, struct err *err)
 	const struct group_asker asker = {.host_pid = own_host_pid(b->proc_fd),
 					  .parent = b->ct->record.cgroup_parent,
 					  .user = b->ct->store->user,
-					  .again = b->again};
+					  .again = b->again,
+					  .store = b->ct->store->root,
+					  .stop_timeout_ms = b->ct->record.stop_timeout_ms};
 
 	if (group_enter_scope(b->ct->id, &asker, &b->group, &warnings, err) < 0 ||
 	    (asker.parent && use_parent(b, err) < 0))

@@ -164,6 +164,21 @@ unit_has() {
 	[ "$(systemctl show -p LoadState "insula-$id.scope")" = LoadState=not-found ]
 }
 
+@test "a manager that stops the scope of a container gives it its time, and leaves it to be started again" {
+	insula run -d --name kept --restart always --stop-timeout 100 --stop-signal USR1 "$E2E_IMAGE" \
+		sh -c 'trap "" TERM; trap "sleep 2; exit 3" USR1; echo up; while :; do sleep 0.2; done'
+	id=$(insula ps -q --no-trunc)
+	eventually 60 said kept up
+	[ "$(systemctl show -p TimeoutStopUSec "insula-$id.scope")" = "TimeoutStopUSec=1min 50s" ]
+	[ "$(systemctl show -p RequiresMountsFor "insula-$id.scope")" = "RequiresMountsFor=$INSULA_ROOT" ]
+	systemctl stop "insula-$id.scope"
+	eventually 10 sh -c "[ ! -e /sys/fs/cgroup/machine.slice/insula-$id.scope ]"
+	[ "$(field kept status) $(field kept exit_code)" = "exited 3" ] || fail
+	ok insula up
+	[ "$(field kept status)" = running ] || fail
+	insula rm --force kept
+}
+
 @test "a keeper that is killed takes its scope along" {
 	insula run -d --name kept "$E2E_IMAGE" sleep 1000
 	id=$(insula ps -q --no-trunc)
