@@ -283,12 +283,13 @@ const struct verb cli_verb_wait = {
 static int remove_one(struct cli *cli, struct container *ct, void *data, struct err *err)
 {
 	struct life_options *options = data;
+	int64_t stop_ms = options->force ? (int64_t)options->timeout_ms : -1;
 
 	if (options->choice.all && !options->force && engine_settle(ct, err) < 0)
 		return -1;
 	if (options->choice.all && container_is_kept(ct) && !options->force)
 		return CLI_NOTHING;
-	if (engine_remove(ct, options->force, err) < 0)
+	if (engine_remove(ct, stop_ms, err) < 0)
 		return err_wrap(err, "cannot remove '%s'", ct->record.name);
 	return 0;
 }
@@ -298,6 +299,10 @@ static int run_rm(struct cli *cli, void *data, const struct strv *operands, stru
 	struct life_options *options = data;
 	own(strv) struct strv refs = STRV_INIT;
 
+	if (options->timeout_given && !options->force) {
+		err_set(err, ERR_USAGE, 0, "--time: without --force no container is stopped");
+		return err_hint(err, "give both, or 'insula stop' first");
+	}
 	cli->damaged = options->force;
 	cli->missing_ok |= options->force;
 	if (strv_copy(&refs, operands, err) < 0 ||
@@ -310,6 +315,8 @@ static int run_rm(struct cli *cli, void *data, const struct strv *operands, stru
 static const struct opt rm_table[] = {
 	{"force", 'f', OPT_BOOL, LIFE(force),
 	 .help = "kill those that run; missing ones are no error"},
+	{"time", 't', OPT_MS, LIFE(timeout_ms), LIFE(timeout_given), .value_name = "SECONDS",
+	 .help = "with --force: stop them first, wait so long before they are killed (default: 0)"},
 	{"depend", 0, OPT_BOOL, LIFE(depend), .help = "and the containers that require them"},
 	CHOICE_ALL('a', "remove every container that does not run"),
 	CHOICE_FILTER(0),

@@ -117,7 +117,7 @@ static void remove_one(struct cli *cli, struct pruning *p, const char *id)
 
 	space_of_container(&cli->store, id, &space);
 	bool removed = store_load(&cli->store, id, &ct, &removing) == 0 && is_idle(&ct) &&
-		       engine_remove(&ct, false, &removing) == 0;
+		       engine_remove(&ct, -1, &removing) == 0;
 	progress_clear(&p->progress);
 	p->done++;
 	if (removed) {

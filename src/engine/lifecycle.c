@@ -368,12 +368,12 @@ static int kill_starter(struct container *ct, struct err *err)
 		       ct->record.name);
 }
 
-static int end_before_removal(struct container *ct, bool force, struct err *err)
+static int end_before_removal(struct container *ct, int64_t stop_ms, struct err *err)
 {
-	if (force && ct->status == CT_STARTING && ct->run_fd >= 0 && kill_starter(ct, err) < 0)
+	if (stop_ms >= 0 && ct->status == CT_STARTING && ct->run_fd >= 0 && kill_starter(ct, err) < 0)
 		return -1;
-	if (force)
-		return engine_stop(ct, 0, err);
+	if (stop_ms >= 0)
+		return engine_stop(ct, stop_ms, err);
 	if (engine_settle(ct, err) < 0)
 		return err->kind == ERR_NOT_FOUND ? 0 : -1;
 	if (!container_is_kept(ct))
@@ -383,9 +383,9 @@ static int end_before_removal(struct container *ct, bool force, struct err *err)
 	return err_hint(err, "stop it first, or give --force");
 }
 
-int engine_remove(struct container *ct, bool force, struct err *err)
+int engine_remove(struct container *ct, int64_t stop_ms, struct err *err)
 {
-	if (requires_check_removal(ct, err) < 0 || end_before_removal(ct, force, err) < 0)
+	if (requires_check_removal(ct, err) < 0 || end_before_removal(ct, stop_ms, err) < 0)
 		return -1;
 	if (store_is_gone(ct))
 		return 0; /* its keeper has removed it */

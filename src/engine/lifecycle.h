@@ -19,8 +19,8 @@ int engine_kill(struct container *ct, int signal, struct err *err);
 /* Its keeper becomes the program that is installed now; the container goes on. ERR_STATE where it does not
  * run. */
 int engine_upgrade(struct container *ct, struct err *err);
-/* Remove it; force: kill it first. ERR_STATE where it is running and force is not given. */
-int engine_remove(struct container *ct, bool force, struct err *err);
+/* Remove it. stop_ms: where it runs, stop it first as engine_stop does (0: kill it); below 0: ERR_STATE then. */
+int engine_remove(struct container *ct, int64_t stop_ms, struct err *err);
 /* What keepers that were killed have not removed of containers that are gone. */
 int engine_sweep(struct store *store, struct err *err);
 /* Freeze every process of a running container, or thaw them. ERR_STATE where that is nothing new. */

@@ -147,7 +147,7 @@ static int make_room(struct store *store, const struct run_options *options, str
 		return 0;
 	if (store_load(store, owner, &ct, &looking) < 0)
 		return 0; /* whoever claims the name is told by whom it is used */
-	return engine_remove(&ct, true, err) < 0 ? err_wrap(err, "--replace") : 0;
+	return engine_remove(&ct, 0, err) < 0 ? err_wrap(err, "--replace") : 0;
 }
 
 static int check_replace(struct store *store, const struct run_options *options, struct err *err)

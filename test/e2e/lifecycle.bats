@@ -307,6 +307,22 @@ has_ended() {
 	[ "$(field one status)" = running ]
 }
 
+@test "rm --force --time: it is stopped first, and killed when its time is up" {
+	install -d -m 777 "$E2E_STATE/out"
+	insula run -d --name one -v "$E2E_STATE/out:/out" "$E2E_IMAGE" \
+		sh -c 'trap "echo heard >/out/heard; exit 0" TERM; echo up; while :; do sleep 0.1; done' >/dev/null
+	insula run -d --name two "$E2E_IMAGE" sh -c 'trap "" TERM; echo up; while :; do sleep 0.1; done' >/dev/null
+	insula run -d --rm --name three "$E2E_IMAGE" sleep 1000 >/dev/null
+	eventually 10 said one up
+	eventually 10 said two up
+	exits 125 insula rm --time 1 one
+	[[ $stderr == *--force* ]] || fail
+	ok insula rm --force --time 30 one
+	[ "$(cat "$E2E_STATE/out/heard")" = heard ] || fail
+	ok insula rm --force --time 300ms two three
+	[ -z "$(insula ps -aq)" ] || fail
+}
+
 @test "rm: what one of several names fails at does not keep the others" {
 	insula run --name a "$E2E_IMAGE" true
 	insula run --name b "$E2E_IMAGE" true
