@@ -370,7 +370,8 @@ static int kill_starter(struct container *ct, struct err *err)
 
 static int end_before_removal(struct container *ct, int64_t stop_ms, struct err *err)
 {
-	if (stop_ms >= 0 && ct->status == CT_STARTING && ct->run_fd >= 0 && kill_starter(ct, err) < 0)
+	if (stop_ms >= 0 && ct->status == CT_STARTING && ct->run_fd >= 0 &&
+	    kill_starter(ct, err) < 0)
 		return -1;
 	if (stop_ms >= 0)
 		return engine_stop(ct, stop_ms, err);
