@@ -97,7 +97,7 @@ extern const struct verb cli_verb_events, cli_verb_cp, cli_verb_diff, cli_verb_t
 	cli_verb_system, cli_verb_mounts, cli_verb_devices, cli_verb_secret, cli_verb_secrets;
 #define CLI_SECRETS_VERB "__secrets" /* the hidden one, for completion */
 
-/* Where container root is host root: go on as a copy that it cannot write. Returns in that copy. */
+/* Where container root could write our program: go on as a copy that it cannot write. Returns in that copy. */
 int cli_run_sealed(struct cli *cli, bool init, struct err *err);
 /* The same before any of these, or any that they require, is started. */
 int cli_seal_for_all(struct cli *cli, const struct strv *refs, struct err *err);

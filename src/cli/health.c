@@ -16,7 +16,7 @@ static int check(struct cli *cli, const char *ref, int init_fd, int *ret_code, s
 
 	if (store_find(&cli->store, ref, &ct, err) < 0 || store_need_spec(&ct, err) < 0)
 		return -1;
-	if (!ct.record.spec.linux_.namespaces[SPEC_NS_USER].given) {
+	if (engine_wants_seal(&cli->store, &ct.record.spec)) {
 		/* The descriptor is to be there in the sealed copy, too. */
 		if ((init_fd >= 0 && fd_set_cloexec(init_fd, false, err) < 0) ||
 		    cli_run_sealed(cli, false, err) < 0)

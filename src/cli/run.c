@@ -11,6 +11,7 @@
 #include "engine/lifecycle.h"
 #include "engine/requires.h"
 #include "kernel/seal.h"
+#include "runtime/rootless.h"
 
 static int name_program(const char *name, const char *variable, struct err *err)
 {
@@ -21,7 +22,7 @@ static int name_program(const char *name, const char *variable, struct err *err)
 	return setenv(variable, path, 1) < 0 ? err_errno(err, "cannot name '%s'", path) : 0;
 }
 
-/* Where container root is host root it must not reach the file that we were started from. The copy
+/* Where container root could write the file that we were started from it must not reach it. The copy
  * that we go on as has no directory to find our programs in, so they are looked up before. */
 int cli_run_sealed(struct cli *cli, bool init, struct err *err)
 {
@@ -60,8 +61,10 @@ static int run_run(struct cli *cli, void *data, const struct strv *operands, str
 	struct strv command = {.items = operands->items + 1, .count = operands->count - 1};
 	char id[STORE_ID_LENGTH + 1];
 
-	if (engine_wants_host_root(options) && !options->dry_run &&
-	    cli_run_sealed(cli, options->init, err) < 0)
+	bool seal = engine_wants_host_root(options) ||
+		    (cli->store.user && rootless_reaches_program());
+
+	if (seal && !options->dry_run && cli_run_sealed(cli, options->init, err) < 0)
 		return -1;
 	if (seal_for_required(cli, options, err) < 0)
 		return -1;
@@ -146,8 +149,8 @@ static int run_exec(struct cli *cli, void *data, const struct strv *operands, st
 	int status = ct.status == CT_STARTING ? engine_settle(&ct, err) : 0;
 	if (status == 0)
 		status = store_need_spec(&ct, err);
-	/* As in run: what enters a container whose root is host root is a sealed copy. */
-	if (status == 0 && !ct.record.spec.linux_.namespaces[SPEC_NS_USER].given)
+	/* As in run: what enters a container whose root could write us is a sealed copy. */
+	if (status == 0 && engine_wants_seal(&cli->store, &ct.record.spec))
 		status = seal_reexec(cli->argv, err);
 	if (status == 0)
 		status = engine_exec(&ct, &options->how, &command, &cli->exit_code, err);

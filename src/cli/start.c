@@ -11,6 +11,7 @@
 #include "engine/requires.h"
 #include "engine/service.h"
 #include "kernel/seal.h"
+#include "runtime/rootless.h"
 
 #define CONNECT_MS 5000
 #define REPLAY 4096 /* bytes: about a screen */
@@ -164,8 +165,7 @@ static int seal_for(struct cli *cli, struct container *ct, struct err *err)
 	struct err loading = ERR_INIT;
 
 	/* What is wrong with it is said when it is its turn. */
-	if (store_load_spec(ct, &loading) < 0 ||
-	    ct->record.spec.linux_.namespaces[SPEC_NS_USER].given)
+	if (store_load_spec(ct, &loading) < 0 || !engine_wants_seal(&cli->store, &ct->record.spec))
 		return 0;
 	return cli_run_sealed(cli, ct->record.spec.init, err);
 }
@@ -174,8 +174,11 @@ int cli_seal_for_all(struct cli *cli, const struct strv *refs, struct err *err)
 {
 	own(strv) struct strv every = STRV_INIT;
 
-	if (cli->store.user || seal_active())
+	if (cli->store.user && !rootless_reaches_program())
 		return 0;
+	int begun = seal_begun(cli->argv, err);
+	if (begun)
+		return begun < 0 ? -1 : 0;
 	if (requires_all(&cli->store, refs, &every, err) < 0)
 		return -1;
 	for (size_t i = 0; i < every.count; i++) {

@@ -129,7 +129,7 @@ static int seal_if_needed(struct container *ct, const struct keeper_state *state
 {
 	if (store_need_spec(ct, err) < 0)
 		return -1;
-	if (ct->record.spec.linux_.namespaces[SPEC_NS_USER].given)
+	if (!engine_wants_seal(ct->store, &ct->record.spec))
 		return 0;
 	if (keeper_state_pass(state, state_fd, err) < 0 ||
 	    seal(data, ct->record.spec.init, err) < 0)

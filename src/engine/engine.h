@@ -78,6 +78,10 @@ struct run_options {
  * write to. */
 bool engine_wants_host_root(const struct run_options *options);
 
+/* Could a process that we start in a container with this specification, or let into it, write the program that we
+ * run from? Container root that is the host's could, and that of a user who has installed us himself. */
+bool engine_wants_seal(const struct store *store, const struct spec *spec);
+
 /* From options to the record and specification of a new container. `command` may be empty: the
  * image's default. Nothing is made. Other containers that the options name are looked up in `store`. */
 int engine_make_record(struct store *store, const struct run_options *options,
@@ -110,8 +114,8 @@ int engine_begin(struct container *ct, bool attach, int *ret_client_fd, struct e
 /* Stop it as engine_stop does where it runs, then start it. One with --rm keeps its files meanwhile. */
 /* In the process of a keeper whose container has ended, and which has executed us to start it again: by the
  * state at state_fd. It becomes the next keeper; where that fails, the reason is recorded as the container's
- * end, the clients are told, and -1 is returned. `seal` is called before anything is done where the container's
- * root is the host's. */
+ * end, the clients are told, and -1 is returned. `seal` is called before anything is done where
+ * engine_wants_seal(). */
 typedef int engine_seal_fn(void *data, bool init, struct err *err);
 int engine_again(struct store *store, int state_fd, engine_seal_fn *seal, void *data,
 		 struct err *err);

@@ -20,6 +20,7 @@
 #include "kernel/mount.h"
 #include "kernel/ns.h"
 #include "kernel/procattr.h"
+#include "runtime/rootless.h"
 
 #define BY_CONTAINER "container:"
 #define BY_PATH "ns:"
@@ -217,6 +218,12 @@ int request_set_namespaces(const struct request_namespaces *r, struct spec *spec
 bool engine_wants_host_root(const struct run_options *options)
 {
 	return geteuid() == 0 && str_eq(options->userns, "host");
+}
+
+bool engine_wants_seal(const struct store *store, const struct spec *spec)
+{
+	return !spec->linux_.namespaces[SPEC_NS_USER].given ||
+	       (store->user && rootless_reaches_program());
 }
 
 /* ---- at the start ---- */

@@ -10,7 +10,8 @@
  *
  * In a user namespace the file on disk mostly belongs to nobody the container could be, so the copy
  * (about a millisecond and the size of the program) is made only where the owner of the file is
- * somebody there: where container root is host root, or the id maps hold it under another number.
+ * somebody there: where container root is host root, where a user has installed the program himself
+ * (runtime/rootless_ids.c), or where the id maps hold it under another number.
  *
  * Whether we are sealed is asked of the kernel (F_GET_SEALS; or that the file is on a tmpfs that is
  * read-only as a whole), never of the environment. The environment only carries the guard against running for ever: a process that was already started
@@ -84,7 +85,7 @@ static int new_memfd(struct err *err)
 	if (errno == EACCES) {
 		err_errno(err, "cannot make an executable memory file");
 		return err_hint(err, "sysctl vm.memfd_noexec forbids it; use a user namespace, "
-				     "where the copy is not needed");
+				     "whose root does not own the program");
 	}
 	return err_errno(err, "cannot make a memory file");
 }

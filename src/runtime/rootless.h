@@ -34,8 +34,26 @@ typedef int rootless_fn(void *data, struct err *err);
 int rootless_call(struct spec_idmaps *uids, struct spec_idmaps *gids, rootless_fn *fn, void *data,
 		  struct err *err);
 
+/* For whom rootless_clone() has made its child: has he rights there? Some systems give him none. */
+int rootless_check_rights(struct err *err);
+
+/* What this system says of user namespaces of ordinary users, by the procfs at proc_fd. */
+enum rootless_policy {
+	ROOTLESS_ALLOWED,
+	ROOTLESS_FORBIDDEN,  /* to all of them */
+	ROOTLESS_RESTRICTED, /* to programs without a profile of AppArmor's */
+	ROOTLESS_PROFILE,    /* the same, and we have ours */
+};
+enum rootless_policy rootless_policy(int proc_fd);
+/* A user namespace was refused: what to do about it. -1. */
+int rootless_explain(int proc_fd, struct err *err);
+
 /* Ids that an ordinary user may have in a namespace: his own as 0, and those that /etc/subuid and /etc/subgid
  * give him from 1 on, if newuidmap(1) is there to map them. */
 int rootless_own_ids(struct spec_idmaps *ret_uids, struct spec_idmaps *ret_gids, struct err *err);
+
+/* Could root of such a namespace, or somebody else in it, write the file that we were executed from? It can where
+ * Insula is installed in his home. */
+bool rootless_reaches_program(void);
 
 #endif

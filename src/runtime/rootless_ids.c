@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -105,4 +106,30 @@ int rootless_own_ids(struct spec_idmaps *ret_uids, struct spec_idmaps *ret_gids,
 	if (ret_uids->count == 1 || ret_gids->count == 1)
 		ret_uids->count = ret_gids->count = 1;
 	return 0;
+}
+
+static bool is_own_id(uint32_t uid)
+{
+	struct spec_idmaps uids = {0}, gids = {0};
+	struct err ignored = ERR_INIT;
+	bool found = rootless_own_ids(&uids, &gids, &ignored) < 0;
+
+	for (size_t i = 0; i < uids.count && !found; i++)
+		found = uid >= uids.items[i].host_id &&
+			uid - uids.items[i].host_id < uids.items[i].size;
+	free(uids.items);
+	free(gids.items);
+	return found;
+}
+
+bool rootless_reaches_program(void)
+{
+	struct stat st;
+
+	if (stat("/proc/self/exe", &st) < 0 || st.st_mode & (S_IWGRP | S_IWOTH))
+		return true;
+	/* In his namespace already, where its root has a right over what belongs to his ids. */
+	if (geteuid() == 0)
+		return faccessat(AT_FDCWD, "/proc/self/exe", W_OK, AT_EACCESS) == 0;
+	return st.st_uid == geteuid() || (st.st_uid != 0 && is_own_id(st.st_uid));
 }
