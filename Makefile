@@ -4,6 +4,7 @@
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
+APPARMOR ?= auto
 MESON   ?= meson
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 
@@ -69,7 +70,7 @@ bench: all
 	@bench/run
 
 install: all
-	@tools/install --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
+	@tools/install --prefix '$(PREFIX)' --destdir '$(DESTDIR)' --apparmor '$(APPARMOR)'
 
 uninstall:
 	@tools/install --uninstall --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
@@ -93,6 +94,6 @@ help:
 	@echo 'make uninstall  remove exactly what make install put there'
 	@echo 'make clean      remove the build trees'
 	@echo
-	@echo 'Variables: PREFIX, DESTDIR, JOBS, CC. What a build needs: tools/deps --list build'
+	@echo 'Variables: PREFIX, DESTDIR, APPARMOR (yes, no: the profile in /etc/apparmor.d), JOBS, CC. What a build needs: tools/deps --list build'
 
 .PHONY: all test-build test sanitized-build test-sanitized check test-guest test-guest-full test-guest-crash guest-shell lint format bench install uninstall clean help

@@ -12,6 +12,7 @@
 
 #include "base/own.h"
 #include "engine/doctor.h"
+#include "engine/group.h"
 #include "kernel/caps.h"
 #include "kernel/procattr.h"
 #include "runtime/rootless.h"
@@ -77,7 +78,13 @@ static bool check_cgroups(const struct view *v, struct str *text)
 					    [CGROUP_V2] = "version 2"};
 
 	str_add(text, modes[v->cgroups->mode]);
-	return v->cgroups->mode != CGROUP_NONE;
+	if (v->facts->root || v->cgroups->mode == CGROUP_NONE)
+		return v->cgroups->mode != CGROUP_NONE;
+	bool mine = group_is_to_be_had(v->cgroups);
+	str_add(text, mine ? "; your containers have theirs"
+			   : "; none was delegated to you (no limits, pause, stats): see "
+			     "insula-rootless(7)");
+	return mine;
 }
 
 /* What flags of `run` need. */
@@ -149,6 +156,28 @@ static uint64_t number_of(const struct view *v, const char *name, uint64_t other
 	return strtoull(text, NULL, 10);
 }
 
+/* What ordinary users may, which says nothing of root. */
+static bool check_policy(const struct view *v, struct str *text)
+{
+	static const char *const said[] = {
+		[ROOTLESS_ALLOWED] = "",
+		[ROOTLESS_FORBIDDEN] =
+			"; none for ordinary users (sysctl kernel.unprivileged_userns_clone is 0)",
+		[ROOTLESS_RESTRICTED] =
+			"; for ordinary users only by a profile of AppArmor (sysctl "
+			"kernel.apparmor_restrict_unprivileged_userns is 1), and we run by "
+			"none: see insula-rootless(7)",
+		[ROOTLESS_PROFILE] = "; for ordinary users by the profile of AppArmor",
+	};
+	enum rootless_policy policy = rootless_policy(v->proc_fd);
+
+	if (v->facts->root && policy == ROOTLESS_RESTRICTED)
+		str_add(text, "; for ordinary users only by a profile of AppArmor, such as ours");
+	else
+		str_add(text, said[policy]);
+	return v->facts->root || policy == ROOTLESS_ALLOWED || policy == ROOTLESS_PROFILE;
+}
+
 static bool check_user_namespaces(const struct view *v, struct str *text)
 {
 	uint64_t most = number_of(v, "user.max_user_namespaces", 0);
@@ -158,7 +187,7 @@ static bool check_user_namespaces(const struct view *v, struct str *text)
 	else
 		str_add(text, "none allowed (sysctl user.max_user_namespaces): containers need "
 			      "--userns=host");
-	return most != 0;
+	return most != 0 && check_policy(v, text);
 }
 
 /* An ordinary user's own, and those that he may map. */

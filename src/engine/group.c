@@ -440,6 +440,25 @@ int group_open_of(const struct cgroup_host *host, const struct container *ct, st
 	return open_by_id(host, ct, ret, err);
 }
 
+bool group_is_to_be_had(const struct cgroup_host *host)
+{
+	struct err ignored = ERR_INIT;
+	own_free char *name = cgroup_place_beside(host, "container", &ignored);
+
+	if (scope_host_has_manager() && scope_available(true))
+		return true;
+	if (!name)
+		return false;
+	char *slash = strrchr(name, '/');
+	if (slash)
+		*slash = '\0';
+	for (size_t i = 0; i < host->count; i++)
+		if (faccessat(host->hierarchies[i].dir_fd, slash ? name : ".", W_OK, AT_EACCESS) <
+		    0)
+			return false;
+	return host->count > 0;
+}
+
 int group_refuse_none(const struct container *ct, struct err *err)
 {
 	err_set(err, ERR_UNSUPPORTED, 0,

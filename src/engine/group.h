@@ -68,6 +68,8 @@ char *group_unit(const char *id, struct err *err);
  * a state it is looked for by the id, which finds it from the session that it was started in only. */
 int group_open_of(const struct cgroup_host *host, const struct container *ct, struct cgroup *ret,
 		  struct err *err);
+/* Would a container of this ordinary user's have one? */
+bool group_is_to_be_had(const struct cgroup_host *host);
 /* For what cannot be done without one: ERR_UNSUPPORTED where none was delegated. */
 int group_need(const struct cgroup_host *host, const struct container *ct, struct cgroup *ret,
 	       struct err *err);

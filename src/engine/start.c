@@ -296,6 +296,8 @@ static int be_born(struct birth *b, int client_fd, bool attach, struct err *err)
 		return err_errno(err, "cannot become a subreaper");
 	signal(SIGCHLD, SIG_DFL); /* where our caller ignores it, waiting would find nobody */
 	b->proc_fd = procfs_open(err);
+	if (b->ct->store->user && !b->again && rootless_check_rights(err) < 0)
+		return -1;
 	if (b->proc_fd < 0 || fill_keeper(b, client_fd, attach, err) < 0 ||
 	    keeper_find_program(b->program, sizeof b->program, err) < 0)
 		return -1;

@@ -313,3 +313,8 @@ int caps_act_as(uint32_t uid, uint32_t gid, struct err *err)
 			       gid);
 	return 0;
 }
+
+int caps_try(struct err *err)
+{
+	return chroot("/") < 0 ? err_errno(err, "cannot use the capabilities that we have") : 0;
+}

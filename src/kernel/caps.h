@@ -43,4 +43,8 @@ int caps_set_effective(uint64_t effective, struct err *err);
 /* Act on files as somebody else (container root, or, back again, ourselves: 0 0) with every capability kept. */
 int caps_act_as(uint32_t uid, uint32_t gid, struct err *err);
 
+/* Do our capabilities count? A security module may let us have them, and refuse what they are for: one is tried, to
+ * change nothing. */
+int caps_try(struct err *err);
+
 #endif

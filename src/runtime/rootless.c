@@ -20,6 +20,7 @@
 #include <linux/capability.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/fd.h"
 #include "base/own.h"
 #include "base/proc.h"
@@ -164,13 +165,10 @@ static int await_maps(struct mapper *m, struct err *err)
 
 static int explain_userns(struct err *err)
 {
-	if (err->errnum == ENOSPC)
-		return err_hint(err, "sysctl user.max_user_namespaces limits user namespaces");
-	if (err->errnum != EPERM && err->errnum != EACCES)
-		return -1;
-	return err_hint(err, "this system forbids user namespaces to ordinary users: sysctls "
-			     "kernel.unprivileged_userns_clone and "
-			     "kernel.apparmor_restrict_unprivileged_userns");
+	struct err ignored = ERR_INIT;
+	own_fd int proc_fd = procfs_open(&ignored);
+
+	return rootless_explain(proc_fd, err);
 }
 
 /* Our own id alone needs nobody's help, but no supplementary group can be given up then. */
@@ -198,13 +196,15 @@ static int enter(const struct outer_map *uids, const struct outer_map *gids, str
 
 	if (!alone && start_mapper(&mapper, uids, gids, err) < 0)
 		return -1;
+	if (fail_point("rootless.unshare", err) < 0)
+		return explain_userns(err);
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
 		err_errno(err, "cannot make a user namespace");
 		return explain_userns(err);
 	}
 	if ((alone ? map_alone(0, uids, gids, err) : await_maps(&mapper, err)) < 0)
 		return -1;
-	return become_root(err);
+	return become_root(err) < 0 ? -1 : rootless_check_rights(err);
 }
 
 static int nest_both(struct spec_idmaps *uid_maps, struct spec_idmaps *gid_maps,
@@ -308,7 +308,7 @@ static pid_t clone_mapped(const struct outer_map *uids, const struct outer_map *
 	own_fd int hear_fd = read_fd;
 	own_fd int tell_fd = write_fd;
 	uint64_t flags = CLONE_NEWUSER | CLONE_NEWNS | (own_pids ? CLONE_NEWPID : 0);
-	pid_t pid = proc_clone(ret, flags, -1, err);
+	pid_t pid = fail_point("rootless.clone", err) < 0 ? -1 : proc_clone(ret, flags, -1, err);
 	if (pid < 0)
 		return explain_userns(err);
 	if (pid == 0) {
@@ -346,7 +346,7 @@ static _Noreturn void call(rootless_fn *fn, void *data, int result_fd)
 
 	/* It is the first process of its namespace, to which an interrupt from the terminal means nothing. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	result.status = fn(data, &result.err);
+	result.status = rootless_check_rights(&result.err) < 0 ? -1 : fn(data, &result.err);
 	fd_write_all(result_fd, &result, sizeof result, "the result", &ignored);
 	_exit(EXIT_SUCCESS);
 }

@@ -71,3 +71,39 @@ install_staged() {
 	[ "$status" -eq 1 ]
 	[[ $output == *"nothing is installed below"* ]]
 }
+
+# ---- the profile for AppArmor ----
+
+profile=opt/insula/share/insula/apparmor.d/insula
+
+@test "the AppArmor profile names the installed programs, and is one that its parser takes" {
+	install_staged
+	[ "$(grep -c '^profile ' "$stage/$profile")" = 2 ]
+	grep '^profile ' "$stage/$profile" | while read -r _ name path flags _; do
+		[ "$path" = "/opt/insula/bin/$name" ] && [ -x "$stage$path" ] && [ "$flags" = 'flags=(unconfined)' ] ||
+			fail "$name $path $flags"
+	done
+	[ "$(grep -c '^  userns,$' "$stage/$profile")" = 2 ]
+	command -v apparmor_parser >/dev/null || skip "there is no apparmor_parser here"
+	# Before its version 4.0 AppArmor has no word for user namespaces; the rest is what it would be there.
+	[ -e /etc/apparmor.d/abi/4.0 ] || sed -i -e 's|abi/4.0|abi/3.0|' -e '/^  userns,$/d' "$stage/$profile"
+	ok apparmor_parser --skip-kernel-load --skip-cache "$stage/$profile"
+	[ "$(apparmor_parser --names "$stage/$profile" | sort | tr '\n' ' ')" = 'insula insula-runtime ' ]
+}
+
+@test "the AppArmor profile is where AppArmor looks if it is new enough, or if it is wanted; never otherwise" {
+	mkdir -p "$stage/etc/apparmor.d/abi"
+	touch "$stage/etc/apparmor.d/abi/3.0"
+	install_staged
+	[ ! -e "$stage/etc/apparmor.d/insula" ]
+	touch "$stage/etc/apparmor.d/abi/4.0"
+	install_staged
+	cmp "$stage/etc/apparmor.d/insula" "$stage/$profile"
+	install_staged --apparmor no
+	[ ! -e "$stage/etc/apparmor.d/insula" ]
+	install_staged --apparmor yes
+	[ -e "$stage/etc/apparmor.d/insula" ]
+	install_staged --uninstall
+	[ "$(cd "$stage" && find . -type f | sort)" = $'./etc/apparmor.d/abi/3.0\n./etc/apparmor.d/abi/4.0' ]
+	exits 2 install_staged --apparmor perhaps
+}

@@ -58,6 +58,17 @@ rootless() {
 	[ -z "$(ls "$OCI_ROOT")" ] || fail "left: $(ls "$OCI_ROOT")"
 }
 
+@test "rootless: a user namespace that is refused, or gives no right, is said with its remedy" {
+	needs_failpoints
+	rootless '.process.args = ["true"]'
+	local point
+	for point in rootless.unshare=error:EACCES rootless.rights=error:EPERM; do
+		INSULA_FAIL=$point exits 125 as_user run --bundle "$BUNDLE" one
+		[[ $stderr == *"insula-rootless(7)"* ]] || fail
+		[ -z "$(ls "$OCI_ROOT" 2>/dev/null)" ] || fail "left: $(ls "$OCI_ROOT")"
+	done
+}
+
 # Before Linux 6.17 a procfs shows the namespace that its maker was born in.
 @test "rootless: a kernel that cannot be told which processes a procfs shows" {
 	rootless '.process.args = ["sh", "-c", "cd /proc && echo [0-9]*; read name </proc/1/comm; echo $name"]'

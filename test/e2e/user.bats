@@ -6,79 +6,15 @@
 # shellcheck disable=SC2154  # stderr is set by run --separate-stderr
 # shellcheck disable=SC2016  # expanded by the shell inside
 # shellcheck disable=SC2030,SC2031  # each test has variables of its own
+# shellcheck disable=SC2086  # USER_ID and RANGE are numbers
 
 load helpers
+load as_user
 
-USER_ID=54322 # nobody has it
-RANGE=2100000000
-
-setup_file() {
-	file_setup
-	chmod 755 "$BATS_FILE_TMPDIR" "$BATS_RUN_TMPDIR"
-	PROGRAMS=$BATS_FILE_TMPDIR/bin # where others may read them
-	mkdir -p "$PROGRAMS"
-	cp "$INSULA_BIN"/{insula,insula-keeper,insula-init} "$PROGRAMS"
-	cp -a "$E2E_ROOT" "$BATS_FILE_TMPDIR/image"
-	chown -R $USER_ID:$USER_ID "$BATS_FILE_TMPDIR/image"
-	IMAGE=dir:$BATS_FILE_TMPDIR/image
-	export PROGRAMS IMAGE
-}
-
-teardown_file() {
-	rm -rf "${BATS_FILE_TMPDIR:?}/image"
-	file_teardown
-}
-
-setup() {
-	e2e_setup
-	export INSULA_BIN=$PROGRAMS
-	chmod 755 "$E2E_STATE"
-	HOME_DIR=$E2E_STATE/home
-	install -d -o $USER_ID -g $USER_ID "$HOME_DIR" "$E2E_STATE/runtime"
-	INSIDE=()
-	HOLDER=
-	unset INSULA_ROOT INSULA_RUNROOT
-	RUNTIME=$E2E_STATE/runtime
-}
-
-teardown() {
-	heed_skip_file
-	local ids
-	ids=$(mine ps --all --quiet --no-trunc)
-	# shellcheck disable=SC2086  # ids are hex words
-	[ -z "$ids" ] || mine rm --force $ids >/dev/null || true
-	[ -z "$HOLDER" ] || kill "$HOLDER"
-	[ -z "$HOLDER" ] || wait "$HOLDER" 2>/dev/null || true
-	rm -rf "/tmp/insula-run-$USER_ID"
-	export INSULA_ROOT=$HOME_DIR/.local/share/insula INSULA_RUNROOT=$RUNTIME/insula
-	e2e_teardown
-}
-
-# A mount namespace in which there is such a user, and mounts of the test's own can be made.
-with_accounts() {
-	cp /etc/passwd /etc/group "$E2E_STATE"
-	echo "tenant:x:$USER_ID:$USER_ID::$HOME_DIR:/bin/sh" >>"$E2E_STATE/passwd"
-	touch "$E2E_STATE/subuid" "$E2E_STATE/subgid"
-	unshare -m --propagation private sh -c '
-		for name in passwd group subuid subgid; do
-			[ -e /etc/$name ] && mount --bind "$0/$name" /etc/$name
-		done
-		echo ready >"$0/ready"
-		exec sleep 1000000' "$E2E_STATE" 3>&- &
-	HOLDER=$!
-	eventually 10 test -e "$E2E_STATE/ready"
-	INSIDE=(nsenter "--mount=/proc/$HOLDER/ns/mnt")
-}
-
-# as_user COMMAND...
-as_user() {
-	"${INSIDE[@]}" setpriv --reuid $USER_ID --regid $USER_ID --clear-groups --inh-caps=-all \
-		env -i PATH=/usr/bin:/bin HOME="$HOME_DIR" ${RUNTIME:+XDG_RUNTIME_DIR="$RUNTIME"} "$@"
-}
-
-mine() {
-	as_user "$PROGRAMS/insula" "$@"
-}
+setup_file() { user_file_setup; }
+teardown_file() { user_file_teardown; }
+setup() { user_setup; }
+teardown() { user_teardown; }
 
 box() {
 	mine run --rm "$IMAGE" "$@"
@@ -90,14 +26,6 @@ has_begun() {
 
 restarted() {
 	[ "$(mine inspect "$1" | jq -r '.[0].RestartCount')" = "$2" ]
-}
-
-# Gives him a range of ids, where there is a tool that maps it.
-with_range() {
-	command -v newuidmap >/dev/null || skip "this host has no newuidmap"
-	[ -e /etc/subuid ] || skip "this host has no files of id ranges"
-	echo "tenant:$RANGE:65536" | tee "$E2E_STATE/subuid" >"$E2E_STATE/subgid"
-	with_accounts
 }
 
 # ---- a single id ----
@@ -231,10 +159,6 @@ ended_after_three() {
 	[ -z "$(find "$HOME_DIR/.local/share/insula/containers" -mindepth 1)" ]
 }
 
-no_groups() {
-	[ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ] || [ ! -w "/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)" ]
-}
-
 has_written() {
 	[ "$(mine logs web | tail -n 1)" = begun ]
 }
@@ -260,8 +184,8 @@ A /srv/new"
 	[ "$(jq -r '.[0].State.Status' <<<"$output")" = running ] || fail
 	upper=$(jq -r '.[0].GraphDriver.Data.UpperDir' <<<"$output")
 	[ -e "$upper/srv/new" ] || fail "$upper"
-	if no_groups; then
-		for verb in "pause" "unpause" "stats --no-stream" "top" "update --memory 64m"; do
+	if ! has_groups; then
+		for verb in "pause" "unpause" "stats --no-stream" "update --memory 64m"; do
 			# shellcheck disable=SC2086  # a verb and its options
 			exits 125 mine $verb web
 			[[ $stderr == *"none was delegated to you"* ]] || fail "$verb: $stderr"
@@ -298,8 +222,7 @@ A /srv/new"
 }
 
 @test "alone: a limit without a delegated group is an error that says so" {
-	[ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ] || [ ! -w "/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)" ] ||
-		skip "control groups are delegated here"
+	! has_groups || skip "control groups are delegated here"
 	local option
 	for option in '-m 64m' '--cpu-shares 100' '--pids-limit 50'; do
 		# shellcheck disable=SC2086  # an option and its value
@@ -551,11 +474,30 @@ A /root/new"
 @test "doctor and info say what a user has" {
 	ok mine doctor
 	contains "your own alone"
+	has_groups || contains "none was delegated to you"
 	ok mine info
 	contains "$HOME_DIR/.local/share/insula"
 	with_range
 	ok mine doctor
 	contains '65536 of /etc/subuid'
+}
+
+@test "doctor says whether he has a control group" {
+	with_groups
+	ok mine doctor
+	contains "your containers have theirs"
+}
+
+@test "a user namespace that is refused, or gives no right, is said with its remedy" {
+	needs_failpoints
+	local point
+	for point in rootless.clone=error:EACCES rootless.rights=error:EPERM; do
+		exits 125 as_user env INSULA_FAIL=$point "$PROGRAMS/insula" run --rm "$IMAGE" true
+		[[ $stderr == *"insula-rootless(7)"* ]] || fail
+		[ "$(grep -v -c '^hint: ' <<<"$stderr")" -eq 1 ] || fail
+		exits 125 as_user env INSULA_FAIL=$point "$PROGRAMS/insula" run -d "$IMAGE" true
+		[ -z "$(mine ps -aq)" ] || fail
+	done
 }
 
 # ---- files into and out of it ----

@@ -3,16 +3,19 @@
  * The doctor against a store, a hierarchy of control groups and a procfs of its own, all of them plain
  * directories: what it finds, what it passes over, and what its repair leaves.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/own.h"
 #include "engine/doctor.h"
+#include "runtime/rootless.h"
 #include "test.h"
 
 #define ID_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -402,6 +405,79 @@ TEST(a_host_that_has_everything)
 	text_of(&checks, "privilege", true);
 	text_of(&checks, "controllers", true);
 	text_of(&checks, "system call filter", true);
+}
+
+/* What Debian, and Ubuntu from 23.10 on, say of ordinary users. */
+TEST(user_namespaces_that_ordinary_users_may_not_make)
+{
+	static const struct {
+		const char *clone, *restricted, *label;
+		bool root, ok;
+		const char *said;
+	} hosts[] = {
+		{"1", "0", "unconfined", false, true, "at most 15000"},
+		{"0", "0", "unconfined", false, false, "unprivileged_userns_clone is 0"},
+		{"1", "1", "unconfined", false, false,
+		 "apparmor_restrict_unprivileged_userns is 1), and we run by none: see "
+		 "insula-rootless(7)"},
+		{"1", "1", "insula (unconfined)", false, true, "by the profile of AppArmor"},
+		{"1", "1", "unconfined", true, true, "such as ours"},
+		{"0", "0", "unconfined", true, true, "none for ordinary users"},
+	};
+	const struct cgroup_host groups = {.mode = CGROUP_V2, .controllers = ~0u};
+	own_fd int proc_fd = sub_dir("proc");
+
+	CHECK_INT(mkdirat(proc_fd, "sys", 0700), 0);
+	CHECK_INT(mkdirat(proc_fd, "sys/user", 0700), 0);
+	CHECK_INT(mkdirat(proc_fd, "sys/kernel", 0700), 0);
+	CHECK_INT(mkdirat(proc_fd, "self", 0700), 0);
+	CHECK_INT(mkdirat(proc_fd, "self/attr", 0700), 0);
+	put(proc_fd, "sys/user/max_user_namespaces", "15000\n");
+	for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+		own(host_checks) struct host_checks checks = {0};
+		const struct facts facts = {.root = hosts[i].root};
+
+		put(proc_fd, "sys/kernel/unprivileged_userns_clone", hosts[i].clone);
+		put(proc_fd, "sys/kernel/apparmor_restrict_unprivileged_userns",
+		    hosts[i].restricted);
+		put(proc_fd, "self/attr/current", hosts[i].label);
+		CHECK_OK(doctor_check_host(&facts, &groups, proc_fd, &checks, &err));
+		CHECK(strstr(text_of(&checks, "user namespaces", hosts[i].ok), hosts[i].said));
+	}
+}
+
+TEST(a_refused_user_namespace_is_said_with_its_remedy)
+{
+	static const struct {
+		const char *sysctl, *value;
+		int errnum;
+		const char *said;
+	} rows[] = {
+		{"unprivileged_userns_clone", "0\n", EPERM, "unprivileged_userns_clone is 0"},
+		{"unprivileged_userns_clone", "1\n", EPERM, "a security module"},
+		{"apparmor_restrict_unprivileged_userns", "1\n", EACCES,
+		 "root can load Insula's profile"},
+		{"apparmor_restrict_unprivileged_userns", "1\n", EPERM,
+		 "root can load Insula's profile"},
+		{"apparmor_restrict_unprivileged_userns", "1\n", ENOSPC, "max_user_namespaces"},
+		{"apparmor_restrict_unprivileged_userns", "1\n", ENOMEM, ""},
+	};
+	own_fd int proc_fd = sub_dir("proc");
+
+	CHECK_INT(mkdirat(proc_fd, "sys", 0700), 0);
+	CHECK_INT(mkdirat(proc_fd, "sys/kernel", 0700), 0);
+	own_fd int kernel_fd = openat(proc_fd, "sys/kernel", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct err refused = ERR_INIT;
+
+		put(kernel_fd, rows[i].sysctl, rows[i].value);
+		errno = rows[i].errnum;
+		err_errno(&refused, "refused");
+		CHECK_INT(rootless_explain(proc_fd, &refused), -1);
+		CHECK(strstr(refused.hint, rows[i].said));
+		CHECK_INT(!*refused.hint, !*rows[i].said);
+		unlinkat(kernel_fd, rows[i].sysctl, 0);
+	}
 }
 
 TEST_MAIN()
