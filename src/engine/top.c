@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * insula top: the processes of the container's group, as the host's procfs shows them, with the numbers that
- * they have inside. Nothing of the container is run or read, so its own ps, or none, makes no difference.
+ * insula top: the processes of the container's group, or, where it has none, of its pid namespace, as the host's
+ * procfs shows them, with the numbers that they have inside. Nothing of the container is run or read, so its own ps, or none, makes no difference.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,7 @@
 #include "kernel/ns.h"
 #include "kernel/process_stat.h"
 #include "kernel/procattr.h"
+#include "kernel/processes.h"
 
 #define PIDS_MAX 65536
 #define PTS_MAJOR_FIRST 136
@@ -147,9 +148,15 @@ static int find_pids(const struct container *ct, int *pids, struct err *err)
 	own(cgroup_host) struct cgroup_host host = {0};
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
 
-	if (cgroup_host_probe_groups(&host, err) < 0 || group_need(&host, ct, &cg, err) < 0)
+	if (cgroup_host_probe_groups(&host, err) < 0 || group_open_of(&host, ct, &cg, err) < 0)
 		return -1;
-	return (int)cgroup_pids(&cg, pids, PIDS_MAX, err);
+	if (cg.count)
+		return (int)cgroup_pids(&cg, pids, PIDS_MAX, err);
+	/* An ordinary user's, who was given no group: its pid namespace is its own. */
+	own_fd int proc_fd = procfs_open(err);
+	return proc_fd < 0 ? -1
+			   : (int)processes_of_namespace(proc_fd, ct->state.init_pid, pids,
+							 PIDS_MAX, err);
 }
 
 /* Its ids, as they are called where we are. */
@@ -181,9 +188,7 @@ int engine_top(struct container *ct, struct json_writer *w, struct err *err)
 		return engine_not_running(ct, err);
 	count = find_pids(ct, pids, err);
 	if (count < 0)
-		return err->kind == ERR_UNSUPPORTED
-			       ? -1
-			       : err_wrap(err, "container '%s'", ct->record.name);
+		return err_wrap(err, "container '%s'", ct->record.name);
 	int status = read_maps(ct, l, err) < 0 ? -1 : read_all(l, pids, (size_t)count, err);
 	json_write_array(w);
 	for (size_t i = 0; status == 0 && i < l->count; i++)

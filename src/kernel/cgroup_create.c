@@ -362,7 +362,8 @@ static int make_directory(const struct cgroup_hierarchy *h, const struct cgroup 
 	if (err->errnum == EROFS)
 		return err_hint(err, "it is mounted read-only");
 	if (err->errnum == EACCES)
-		return err_hint(err, "the directory above it is not delegated to us");
+		return err_hint(err, "the directory above it is not delegated to us: "
+				     "\"Delegation\" in insula-runtime(8)");
 	return -1;
 }
 
@@ -410,6 +411,22 @@ static int write_inherited(struct cgroup_writer *writer, const struct cgroup_wri
 	return copy_cpuset_file(member->parent_fd, member->dir_fd, write->file);
 }
 
+#define NO_DEVICE_RULES "linux.resources.devices: needs root of the initial user namespace"
+
+static bool is_device_rule(const struct cgroup_write *write)
+{
+	return str_starts(write->file, "devices.");
+}
+
+/* Who may not write one, whoever owns the file, can make no device nodes either. Said once. */
+static int skip_device_rule(struct cgroup *cg, struct err *err)
+{
+	for (size_t i = 0; i < cg->skipped.count; i++)
+		if (str_eq(cg->skipped.items[i], NO_DEVICE_RULES))
+			return 0;
+	return strv_add(&cg->skipped, NO_DEVICE_RULES, err);
+}
+
 static int write_values(const struct cgroup_plan *plan, struct cgroup *cg, bool late,
 			struct err *err)
 {
@@ -426,6 +443,11 @@ static int write_values(const struct cgroup_plan *plan, struct cgroup *cg, bool 
 		if ((write->inherit ? write_inherited(&writer, write)
 				    : cgroup_writer_put(&writer, write)) == 0)
 			continue;
+		if (errno == EPERM && plan->unprivileged && is_device_rule(write)) {
+			if (skip_device_rule(cg, err) < 0)
+				return -1;
+			continue;
+		}
 		if (errno != ENOENT && errno != EOPNOTSUPP)
 			return cgroup_write_error(cg, write, errno, err);
 		missing = true;
@@ -447,11 +469,8 @@ static int limit_devices(const struct cgroup_plan *plan, struct cgroup *cg, stru
 	if (!plan->device_bpf || allows_all(plan) ||
 	    cgroup_device_attach(cg->v2_fd, plan->devices, plan->device_count, err) == 0)
 		return 0;
-	/* Who may not load the program cannot make device nodes either. */
 	if (plan->unprivileged && err->kind == ERR_DENIED)
-		return strv_add(&cg->skipped,
-				"linux.resources.devices: needs root of the initial user namespace",
-				err);
+		return skip_device_rule(cg, err);
 	return err_wrap(err, "cannot limit the devices of cgroup '%s'", plan->name);
 }
 
@@ -489,7 +508,7 @@ static int make_group(const struct cgroup_host *host, const struct cgroup_plan *
 static bool asks_nothing(const struct cgroup_plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++)
-		if (!plan->writes[i].inherit && !str_starts(plan->writes[i].file, "devices."))
+		if (!plan->writes[i].inherit && !is_device_rule(&plan->writes[i]))
 			return false;
 	return true;
 }

@@ -20,6 +20,7 @@
 
 #include "base/file.h"
 #include "base/own.h"
+#include "kernel/ns.h"
 
 #define STAT_SIZE 2048
 #define ARGS_SIZE 16384
@@ -118,8 +119,7 @@ static int visit(int proc_fd, const char *name, const char *program, process_fn 
 	return start_time(pid_fd) == p.start_time ? fn(data, &p, err) : 0;
 }
 
-int processes_of_program(int proc_fd, const char *program, process_fn *fn, void *data,
-			 struct err *err)
+static int list_pids(int proc_fd, struct strv *ret, struct err *err)
 {
 	own(strv) struct strv names = STRV_INIT;
 	own_fd int dir_fd = open_process(proc_fd, ".");
@@ -128,9 +128,68 @@ int processes_of_program(int proc_fd, const char *program, process_fn *fn, void 
 		return err_wrap(err, "cannot list processes");
 	for (size_t i = 0; i < names.count; i++)
 		if (strspn(names.items[i], "0123456789") == strlen(names.items[i]) &&
-		    visit(proc_fd, names.items[i], program, fn, data, err) < 0)
+		    strv_add(ret, names.items[i], err) < 0)
 			return -1;
 	return 0;
+}
+
+int processes_of_program(int proc_fd, const char *program, process_fn *fn, void *data,
+			 struct err *err)
+{
+	own(strv) struct strv pids = STRV_INIT;
+
+	if (list_pids(proc_fd, &pids, err) < 0)
+		return -1;
+	for (size_t i = 0; i < pids.count; i++)
+		if (visit(proc_fd, pids.items[i], program, fn, data, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int open_pid_namespace(int proc_fd, const char *pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof path, "%s/ns/pid", pid);
+	return openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+}
+
+static bool is_in(int proc_fd, const char *pid, const struct stat *wanted)
+{
+	int fd = open_pid_namespace(proc_fd, pid);
+	struct err ignored = ERR_INIT;
+	bool found = false;
+
+	while (fd >= 0 && !found) {
+		own_fd int inner_fd = fd;
+		struct stat st;
+
+		fd = -1;
+		found = fstat(inner_fd, &st) == 0 && st.st_dev == wanted->st_dev &&
+			st.st_ino == wanted->st_ino;
+		if (!found)
+			fd = ns_open_above(inner_fd, &ignored);
+	}
+	return found;
+}
+
+ssize_t processes_of_namespace(int proc_fd, pid_t pid, int *ret_pids, size_t max, struct err *err)
+{
+	own(strv) struct strv pids = STRV_INIT;
+	struct stat wanted;
+	ssize_t count = 0;
+	char text[16];
+
+	snprintf(text, sizeof text, "%d", pid);
+	own_fd int fd = open_pid_namespace(proc_fd, text);
+	if (fd < 0 || fstat(fd, &wanted) < 0)
+		return err_errno(err, "cannot look at process %d", pid);
+	if (list_pids(proc_fd, &pids, err) < 0)
+		return -1;
+	for (size_t i = 0; i < pids.count && (size_t)count < max; i++)
+		if (is_in(proc_fd, pids.items[i], &wanted))
+			ret_pids[count++] = (int)strtol(pids.items[i], NULL, 10);
+	return count;
 }
 
 /* Of a file of the container's own file system (FUSE), which may never answer, what is known is enough. */

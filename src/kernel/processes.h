@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Processes by the program they execute, and what they hold open. */
+/* Processes by the program they execute, or the namespace they are in, and what they hold open. */
 #ifndef INSULA_KERNEL_PROCESSES_H
 #define INSULA_KERNEL_PROCESSES_H
 
@@ -25,6 +25,10 @@ typedef int process_fn(void *data, const struct process_info *process, struct er
  * procfs, or a recorded tree. What ends during the walk, or may not be looked at, is passed over. */
 int processes_of_program(int proc_fd, const char *program, process_fn *fn, void *data,
 			 struct err *err);
+
+/* The processes of the pid namespace that process `pid` is in, and of those below it; at most max. Who may not be
+ * looked at is passed over. Their number, -1. */
+ssize_t processes_of_namespace(int proc_fd, pid_t pid, int *ret_pids, size_t max, struct err *err);
 
 /* Does it have this device open, the block device or the other? False where it may not be asked. */
 bool process_holds_device(int proc_fd, pid_t pid, bool block, dev_t number);

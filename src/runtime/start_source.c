@@ -246,22 +246,47 @@ void start_view_done(struct cgroup_view *view)
 
 /* ---- device nodes ---- */
 
-int start_take_node(const struct spec_device *d, struct err *err)
+static bool is_device(int fd, const struct spec_device *d)
 {
-	own_fd int fd = open(d->path, O_PATH | O_CLOEXEC);
 	mode_t type = d->type == 'b' ? S_IFBLK : S_IFCHR;
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_errno(err, "cannot open the host's '%s'", d->path);
-	if ((st.st_mode & S_IFMT) != type ||
-	    st.st_rdev != makedev((unsigned int)d->major, (unsigned int)d->minor)) {
-		err_set(err, ERR_INVALID, 0, "the host's '%s' is not device %c %lld:%lld", d->path,
-			d->type, (long long)d->major, (long long)d->minor);
-		return err_hint(err, "in a user namespace device nodes cannot be made, only those "
-				     "of the host be used");
+	return fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type &&
+	       st.st_rdev == makedev((unsigned int)d->major, (unsigned int)d->minor);
+}
+
+/* As the kernel calls it: in the container it has another path. */
+static int open_by_number(const struct spec_device *d)
+{
+	char path[64], text[1024];
+	struct err ignored = ERR_INIT;
+	own_free char *node = NULL;
+
+	snprintf(path, sizeof path, "/sys/dev/%s/%lld:%lld/uevent",
+		 d->type == 'b' ? "block" : "char", (long long)d->major, (long long)d->minor);
+	own_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fd_read_buf(fd, text, sizeof text, path, &ignored) < 0)
+		return -1;
+	const char *name = strstr(text, "DEVNAME=");
+	if (name)
+		node = str_printf(&ignored, "/dev/%.*s", (int)strcspn(name + 8, "\n"), name + 8);
+	return node ? open(node, O_PATH | O_CLOEXEC) : -1;
+}
+
+int start_take_node(const struct spec_device *d, struct err *err)
+{
+	own_fd int fd = open(d->path, O_PATH | O_CLOEXEC);
+
+	if (!is_device(fd, d)) {
+		fd_close(fd);
+		fd = open_by_number(d);
 	}
-	return mount_clone(fd, "", false, 0, err);
+	if (is_device(fd, d))
+		return mount_clone(fd, "", false, 0, err);
+	err_set(err, ERR_INVALID, 0, "the host has no node of device %c %lld:%lld for '%s'",
+		d->type, (long long)d->major, (long long)d->minor, d->path);
+	return err_hint(err, "in a user namespace device nodes cannot be made, only those of the "
+			     "host be used");
 }
 
 int start_node_source(struct start *s, const struct step *step, struct err *err)

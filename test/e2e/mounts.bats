@@ -991,9 +991,13 @@ no_dev_mount() {
 	shows 'character special file 1 3
 character special file 1 7
 written'
-	change '.linux.devices[0].minor = 9'
+	# by its number, whatever it is called on the host
+	change '.linux.devices[0].path = "/dev/other" | .process.args = ["stat", "-c", "%t %T", "/dev/other"]'
+	ok nested
+	shows '1 7'
+	change '.linux.devices[0].minor = 77'
 	run --separate-stderr nested
-	[[ $stderr == *"the host's '/dev/full' is not device c 1:9"* ]] || fail "message"
+	[[ $stderr == *"the host has no node of device c 1:77 for '/dev/other'"* ]] || fail "message"
 }
 
 # ---- covers ----
