@@ -12,7 +12,8 @@
 # As he is first, he has nothing but his own id (a batch job): with_range gives him others, with_groups a
 # control group.
 
-USER_ID=54322 # nobody has it
+# Nobody has it, nor have those of other files that run at the same time.
+USER_ID=$((54000000 + $(cksum <<<"$BATS_RUN_TMPDIR $BATS_TEST_FILENAME" | cut -d' ' -f1) % 1000000))
 RANGE=2100000000
 
 user_file_setup() {
