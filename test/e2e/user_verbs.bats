@@ -68,6 +68,7 @@ rows() {
 		system df | 0 | Containers
 		system check | 0 | 0 problems
 		system upgrade | 0 | web
+		secret ls | 0 | NAME
 		completion bash | 0 | insula
 		prune --force | 0 |
 		attach other | 125 | no container
