@@ -152,7 +152,7 @@ static int run_ls(struct cli *cli, const struct secret_options *o, const struct 
 {
 	own(str) struct str text = STR_INIT(DOCUMENT_MAX);
 	own(strv) struct strv names = STRV_INIT;
-	const char *fallback = o->no_heading ? LIST_DEFAULT + strlen("table ") : LIST_DEFAULT;
+	const char *fallback = o->no_heading ? &LIST_DEFAULT[strlen("table ")] : LIST_DEFAULT;
 	struct json_writer w;
 
 	if (o->quiet && o->format)
