@@ -57,6 +57,9 @@ int proc_wait_end(const struct proc *p, int timeout_ms, struct err *err);
 /* Run a host program with a deadline, stdin from /dev/null, stdout (at most limit bytes) to *out
  * (NULL: inherited). argv[0] is looked up in a fixed PATH. Its exit code in *ret_code. */
 int proc_run(char *const argv[], int timeout_ms, struct str *out, int *ret_code, struct err *err);
+/* The same, left running: what it prints comes from *ret_out_fd, its stderr goes to err_fd (-1: inherited). It
+ * dies with us. */
+int proc_pipe(char *const argv[], int err_fd, struct proc *ret, int *ret_out_fd, struct err *err);
 /* Is one of that name there, in that PATH? */
 bool proc_has_program(const char *name);
 

@@ -31,8 +31,19 @@ struct run {
 	char *program;
 	struct strv env;
 	int null_fd, out_read, out_write, exec_read, exec_write;
+	int err_fd; /* borrowed; -1: stderr is inherited */
 	struct proc proc;
 };
+
+#define RUN_INIT(name_) \
+	((struct run){.name = (name_), \
+		      .proc = PROC_INIT, \
+		      .null_fd = -1, \
+		      .out_read = -1, \
+		      .out_write = -1, \
+		      .exec_read = -1, \
+		      .exec_write = -1, \
+		      .err_fd = -1})
 
 static void run_done(struct run *run)
 {
@@ -99,6 +110,7 @@ static _Noreturn void exec_program(const struct run *run, char *const argv[])
 	proc_reset_signals();
 	if (dup2(run->null_fd, STDIN_FILENO) >= 0 &&
 	    (run->out_write < 0 || dup2(run->out_write, STDOUT_FILENO) >= 0) &&
+	    (run->err_fd < 0 || dup2(run->err_fd, STDERR_FILENO) >= 0) &&
 	    fd_cloexec_from(STDERR_FILENO + 1, &ignored) == 0)
 		execve(run->program, argv, run->env.items);
 	errnum = errno;
@@ -176,13 +188,7 @@ static int collect(struct run *run, struct str *out, int timeout_ms, struct err 
 
 int proc_run(char *const argv[], int timeout_ms, struct str *out, int *ret_code, struct err *err)
 {
-	own(run) struct run run = {.name = argv[0],
-				   .proc = PROC_INIT,
-				   .null_fd = -1,
-				   .out_read = -1,
-				   .out_write = -1,
-				   .exec_read = -1,
-				   .exec_write = -1};
+	own(run) struct run run = RUN_INIT(argv[0]);
 	struct proc_exit exit;
 
 	if (prepare(&run, out != NULL, err) < 0 || start(&run, argv, err) < 0)
@@ -192,6 +198,19 @@ int proc_run(char *const argv[], int timeout_ms, struct str *out, int *ret_code,
 	if (collect(&run, out, timeout_ms, err) < 0 || proc_wait(&run.proc, -1, &exit, err) < 0)
 		return -1;
 	*ret_code = exit.code;
+	return 0;
+}
+
+int proc_pipe(char *const argv[], int err_fd, struct proc *ret, int *ret_out_fd, struct err *err)
+{
+	own(run) struct run run = RUN_INIT(argv[0]);
+
+	run.err_fd = err_fd;
+	if (prepare(&run, true, err) < 0 || start(&run, argv, err) < 0)
+		return -1;
+	*ret = run.proc;
+	run.proc = PROC_INIT;
+	*ret_out_fd = take_fd(run.out_read);
 	return 0;
 }
 

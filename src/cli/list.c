@@ -520,6 +520,15 @@ static int streams_of(const struct log_options *options)
 	       (both || options->only_err ? 1 << LOG_STDERR : 0);
 }
 
+static int read_log(const struct container *ct, const struct log_read_options *how, struct err *err)
+{
+	int run_fd = how->follow ? ct->run_fd : -1;
+
+	if (str_eq(ct->record.log_driver, "journald"))
+		return log_journal_read(ct->id, run_fd, how, stdout, stderr, err);
+	return log_read(ct->root_fd, run_fd, how, stdout, stderr, err);
+}
+
 static int run_logs(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
 	struct log_options *options = data;
@@ -540,15 +549,8 @@ static int run_logs(struct cli *cli, void *data, const struct strv *operands, st
 		container_done(&ct);
 		return err_hint(err, "it was made with --log-driver none");
 	}
-	if (str_eq(ct.record.log_driver, "journald")) {
-		err_set(err, ERR_STATE, 0, "the journal has what container '%s' prints",
-			ct.record.name);
-		err_hint(err, "journalctl CONTAINER_ID_FULL=%s", ct.id);
-		container_done(&ct);
-		return -1;
-	}
-	int status = log_read(ct.root_fd, options->follow ? ct.run_fd : -1, &how, stdout, stderr,
-			      err);
+	int status = read_log(&ct, &how, err);
+
 	container_done(&ct);
 	return status;
 }

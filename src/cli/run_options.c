@@ -61,8 +61,8 @@ const struct opt cli_run_table[] = {
 	{"log-driver", 0, OPT_CHOICE, RUN(log_driver), .value_name = "DRIVER",
 	 .help = "where its output is kept", .choices = log_drivers},
 	{"log-opt", 0, OPT_STRINGS, RUN(log_opts), .value_name = "NAME=VALUE",
-	 .help = "max-size=BYTES of a file (default: 10m), max-file=N of them (3); tag=TEXT in the "
-		 "journal",
+	 .help = "max-size=BYTES of a file (default: 10m), max-file=N of them (3); in the journal: "
+		 "tag=TEXT, labels=NAME,..., env=NAME,...",
 	 .complete = "none"},
 	{"read-only", 0, OPT_BOOL, RUN(read_only), .help = "mount the root file system read-only"},
 	{"tmpfs", 0, OPT_STRINGS, RUN(tmpfs), .value_name = "DIR[:OPTIONS]",

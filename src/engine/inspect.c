@@ -236,6 +236,8 @@ static void write_config(struct json_writer *w, const struct record *r)
 	json_write_strings(w, &r->resolv);
 	json_write_member(w, "LogDriver", r->log_driver ? r->log_driver : "file");
 	json_write_member(w, "LogTag", r->log_tag ? r->log_tag : "");
+	json_write_key(w, "LogFields");
+	json_write_strings(w, &r->log_fields);
 	json_write_member(w, "Timezone", r->timezone ? r->timezone : "");
 	json_write_member(w, "PidFile", r->pidfile ? r->pidfile : "");
 	json_write_end(w, '}');

@@ -56,11 +56,12 @@ struct keeper_state {
 	struct keeper_origin origin;
 	int64_t kill_at_ms; /* a stop is under way: SIGKILL at this CLOCK_BOOTTIME; 0: none */
 	int id_slot;
-	uint64_t log_max_size; /* bytes per file, default 10 MiB */
-	int log_max_files;     /* default 3 */
-	bool log_none;	       /* what it prints is for those who listen */
-	bool log_journal;      /* the system's journal gets it, and no file */
-	char *log_tag;	       /* there; NULL: the name */
+	uint64_t log_max_size;	/* bytes per file, default 10 MiB */
+	int log_max_files;	/* default 3 */
+	bool log_none;		/* what it prints is for those who listen */
+	bool log_journal;	/* the system's journal gets it, and no file */
+	char *log_tag;		/* there; NULL: the name */
+	struct strv log_fields; /* there, NAME=value */
 	bool shared_pids; /* the container has no pid namespace of its own, and the keeper none */
 	int init_pid;	  /* in the keeper's own pid namespace */
 	/* descriptors, -1: none */

@@ -275,7 +275,7 @@ static int open_log(struct keeper *k, struct err *err)
 	if (!k->log || !s->log_journal)
 		return k->log ? 0 : -1;
 	k->journal = log_journal_new(log_journal_socket(), s->id, s->name ? s->name : s->id,
-				     s->log_tag, err);
+				     s->log_tag, &s->log_fields, err);
 	return k->journal ? 0 : -1;
 }
 

@@ -114,6 +114,7 @@ static const struct json_field state_fields[] = {
 	FIELD(log_none, JSON_F_BOOL),
 	FIELD(log_journal, JSON_F_BOOL),
 	FIELD(log_tag, JSON_F_STRING),
+	FIELD(log_fields, JSON_F_STRINGS),
 	FIELD(log_max_files, JSON_F_INT, .min = 1, .max = 1000),
 	FIELD(init_pid, JSON_F_INT, .min = 1, .max = INT32_MAX, .required = true),
 	FIELD(init_fd, JSON_F_INT),

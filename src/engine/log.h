@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/str.h"
 
 enum log_stream { LOG_STDOUT, LOG_STDERR };
 
@@ -28,10 +29,10 @@ void log_writer_put(struct log_writer *w, enum log_stream stream, const char *da
 void log_writer_idle(struct log_writer *w);
 void log_writer_free(struct log_writer *w);
 
-/* The system's journal in place of files (log_journal.c); tag: NULL: the name. */
+/* The system's journal in place of files (log_journal.c); tag: NULL: the name; fields: NAME=value, for every entry. */
 struct log_journal;
 struct log_journal *log_journal_new(const char *socket_path, const char *id, const char *name,
-				    const char *tag, struct err *err);
+				    const char *tag, const struct strv *fields, struct err *err);
 /* As log_writer_put. One that takes nothing loses entries, and is told how many. */
 void log_journal_put(struct log_journal *j, enum log_stream stream, const char *data, size_t size);
 void log_journal_free(struct log_journal *j);
@@ -54,5 +55,8 @@ struct log_read_options {
  * whether the keeper lives (-1: no follow). */
 int log_read(int dir_fd, int run_fd, const struct log_read_options *options, FILE *out,
 	     FILE *err_out, struct err *err);
+/* The same of what the system's journal has of the container, by journalctl(1) (log_journal_read.c). */
+int log_journal_read(const char *id, int run_fd, const struct log_read_options *options, FILE *out,
+		     FILE *err_out, struct err *err);
 
 #endif

@@ -25,14 +25,15 @@
 #define SOCKET "/run/systemd/journal/socket"
 #define PATIENCE_S 1
 #define ENTRY_MAX (1u << 20)
+#define FIELDS_MAX (256u << 10)
 #define PRIORITY_INFO 6
 #define PRIORITY_ERROR 3
 
 struct log_journal {
 	int fd;
 	struct sockaddr_un address;
-	char *fields; /* of every entry, each with its newline */
-	bool stuck;   /* it took nothing last time */
+	struct str fields; /* of every entry, as they are sent */
+	bool stuck;	   /* it took nothing last time */
 	unsigned long long lost;
 };
 
@@ -47,11 +48,48 @@ const char *log_journal_socket(void)
 	return SOCKET;
 }
 
-struct log_journal *log_journal_new(const char *socket_path, const char *id, const char *name,
-				    const char *tag, struct err *err)
+static void add_bytes(struct str *out, const char *name, const char *data, size_t size)
 {
-	own_free struct log_journal *j = calloc(1, sizeof *j);
+	unsigned char length[8];
+
+	for (size_t i = 0; i < sizeof length; i++) /* little-endian */
+		length[i] = (unsigned char)((uint64_t)size >> 8 * i);
+	str_addf(out, "%s\n", name);
+	str_add_len(out, (const char *)length, sizeof length);
+	str_add_len(out, data, size);
+	str_add_char(out, '\n');
+}
+
+/* NAME=value: as a line where it is one. */
+static void add_field(struct str *out, const char *field)
+{
+	const char *value = strchr(field, '=');
+	own_free char *name = NULL;
+	struct err ignored = ERR_INIT;
+
+	if (!strchr(field, '\n')) {
+		str_addf(out, "%s\n", field);
+		return;
+	}
+	name = value ? str_dup_len(field, (size_t)(value - field), &ignored) : NULL;
+	if (name)
+		add_bytes(out, name, value + 1, strlen(value + 1));
+}
+
+static int open_socket(struct err *err)
+{
 	const struct timeval patience = {.tv_sec = PATIENCE_S};
+	own_fd int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0)
+		return err_errno(err, "cannot open the journal");
+	return take_fd(fd);
+}
+
+struct log_journal *log_journal_new(const char *socket_path, const char *id, const char *name,
+				    const char *tag, const struct strv *fields, struct err *err)
+{
+	struct log_journal *j = calloc(1, sizeof *j);
 
 	if (!j) {
 		err_set(err, ERR_LIMIT, ENOMEM, "cannot open the journal");
@@ -59,22 +97,18 @@ struct log_journal *log_journal_new(const char *socket_path, const char *id, con
 	}
 	j->address.sun_family = AF_UNIX;
 	snprintf(j->address.sun_path, sizeof j->address.sun_path, "%s", socket_path);
-	own_free char *fields = str_printf(err,
-					   "CONTAINER_ID=%.12s\nCONTAINER_ID_FULL=%s\n"
-					   "CONTAINER_NAME=%s\nCONTAINER_TAG=%s\n"
-					   "SYSLOG_IDENTIFIER=%s\n",
-					   id, id, name, tag ? tag : "", tag ? tag : name);
-	if (!fields)
-		return NULL;
-	j->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (j->fd < 0 ||
-	    setsockopt(j->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0) {
-		err_errno(err, "cannot open the journal");
-		fd_close(j->fd);
-		return NULL;
-	}
-	j->fields = take(fields);
-	return take(j);
+	j->fields = STR_INIT(FIELDS_MAX);
+	str_addf(&j->fields,
+		 "CONTAINER_ID=%.12s\nCONTAINER_ID_FULL=%s\nCONTAINER_NAME=%s\nCONTAINER_TAG=%s\n"
+		 "SYSLOG_IDENTIFIER=%s\n",
+		 id, id, name, tag ? tag : "", tag ? tag : name);
+	for (size_t i = 0; fields && i < fields->count; i++)
+		add_field(&j->fields, fields->items[i]);
+	j->fd = open_socket(err);
+	if (j->fd >= 0 && str_check(&j->fields, "fields of the journal", err) == 0)
+		return j;
+	log_journal_free(j);
+	return NULL;
 }
 
 void log_journal_free(struct log_journal *j)
@@ -82,7 +116,7 @@ void log_journal_free(struct log_journal *j)
 	if (!j)
 		return;
 	fd_close(j->fd);
-	free(j->fields);
+	str_done(&j->fields);
 	free(j);
 }
 
@@ -126,26 +160,14 @@ static int send_text(struct log_journal *j, const struct str *text)
 	return status;
 }
 
-static void add_bytes(struct str *out, const char *name, const char *data, size_t size)
-{
-	unsigned char length[8];
-
-	for (size_t i = 0; i < sizeof length; i++) /* little-endian */
-		length[i] = (unsigned char)((uint64_t)size >> 8 * i);
-	str_addf(out, "%s\n", name);
-	str_add_len(out, (const char *)length, sizeof length);
-	str_add_len(out, data, size);
-	str_add_char(out, '\n');
-}
-
 static void put_entry(struct log_journal *j, enum log_stream stream, const char *data, size_t size,
 		      bool whole)
 {
 	own(str) struct str text = STR_INIT(ENTRY_MAX);
 	struct err ignored = ERR_INIT;
 
-	str_addf(&text, "PRIORITY=%d\n%s", stream == LOG_STDERR ? PRIORITY_ERROR : PRIORITY_INFO,
-		 j->fields);
+	str_addf(&text, "PRIORITY=%d\n", stream == LOG_STDERR ? PRIORITY_ERROR : PRIORITY_INFO);
+	str_add_len(&text, j->fields.data, j->fields.len);
 	if (!whole)
 		str_add(&text, "CONTAINER_PARTIAL_MESSAGE=true\n");
 	if (j->lost)

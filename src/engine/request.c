@@ -370,7 +370,6 @@ static int fill_outside(const struct request *r, const char *image_ref, const st
 		return -1;
 	if (set_identity(options, image_ref, image, record, err) < 0 ||
 	    set_stop(options, record, err) < 0 || set_restart(options, record, err) < 0 ||
-	    request_log(options, record, err) < 0 ||
 	    request_health(options, &record->health, err) < 0 ||
 	    set_sdnotify(options, record, err) < 0 ||
 	    request_labels(options, &record->labels, err) < 0 ||
@@ -398,7 +397,8 @@ static int fill_inside(const struct request *r, const char *image_ref, const str
 	    request_mounts(r, spec, err) < 0 || request_limits(r, spec, err) < 0 ||
 	    request_security(options, spec, err) < 0)
 		return -1;
-	return check_sdnotify(record, spec, err) < 0 || request_secrets(r, spec, err) < 0 ||
+	return request_log(options, record, err) < 0 || check_sdnotify(record, spec, err) < 0 ||
+			       request_secrets(r, spec, err) < 0 ||
 			       set_given(options, command, record, err) < 0
 		       ? -1
 		       : strv_copy(&record->command, &spec->process.args, err);

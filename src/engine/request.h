@@ -73,7 +73,7 @@ int request_annotations(const struct run_options *options, struct strv *annotati
 /* --blkio-weight, --device-read-bps and their kin (request_io.c). */
 int request_io(const struct run_options *options, bool update, struct cgroup_resources *r,
 	       struct err *err);
-/* --log-driver, --log-opt (request_log.c). */
+/* --log-driver, --log-opt (request_log.c); once labels and environment are known. */
 int request_log(const struct run_options *options, struct record *record, struct err *err);
 /* --secret; after the mounts (request_secrets.c). */
 int request_secrets(const struct request *r, const struct spec *spec, struct err *err);

@@ -10,11 +10,11 @@
 
 #include "base/own.h"
 #include "engine/log.h"
+#include "engine/log_fields.h"
 #include "engine/request.h"
 
 #define SIZE_LEAST 65536u /* the writer's buffer: a file holds at least that */
 #define FILES_MOST 1000
-#define TAG_MOST 128
 
 static int set_size(struct record *record, const char *value, struct err *err)
 {
@@ -38,36 +38,67 @@ static int set_files(struct record *record, const char *value, struct err *err)
 	return 0;
 }
 
-static const struct {
-	const char *name;
+struct log_option {
+	const char *name; /* NULL ends */
 	int (*set)(struct record *record, const char *value, struct err *err);
-} names[] = {{"max-size", set_size}, {"max-file", set_files}};
+};
 
-static int set_option(struct record *record, const char *text, struct err *err)
+static const struct log_option file_names[] = {
+	{"max-size", set_size}, {"max-file", set_files}, {0}};
+
+/* 1: it is none of the table. */
+static int set_option(const struct log_option *names, struct record *record, const char *text,
+		      struct err *err)
 {
 	size_t len = strcspn(text, "=");
 
-	for (size_t i = 0; text[len] && i < sizeof names / sizeof *names; i++)
+	for (size_t i = 0; text[len] && names[i].name; i++)
 		if (strlen(names[i].name) == len && !strncmp(names[i].name, text, len))
 			return names[i].set(record, text + len + 1, err);
+	return 1;
+}
+
+static int set_file_option(struct record *record, const char *text, struct err *err)
+{
+	int status = set_option(file_names, record, text, err);
+
+	if (status <= 0)
+		return status;
 	err_set(err, ERR_USAGE, 0, "--log-opt: '%s' is not known", text);
 	return err_hint(err, "max-size=BYTES, max-file=N");
 }
 
-/* It is a field of every entry, which a newline would end. */
-static int set_tag(struct record *record, const char *text, struct err *err)
+static int set_tag(struct record *record, const char *value, struct err *err)
 {
-	if (!str_starts(text, "tag=")) {
-		err_set(err, ERR_USAGE, 0, "--log-opt: '%s' is not known with journald", text);
-		return err_hint(err, "tag=TEXT; the size of the journal is journald.conf(5)'s");
-	}
-	text += strlen("tag=");
-	if (!*text || strlen(text) > TAG_MOST || str_has_control(text))
-		return err_set(err, ERR_USAGE, 0, "--log-opt: tag: 1 to %d plain characters",
-			       TAG_MOST);
+	if (log_tag_check(value, err) < 0)
+		return -1;
 	free(record->log_tag);
-	record->log_tag = str_dup(text, err);
+	record->log_tag = str_dup(value, err);
 	return record->log_tag ? 0 : -1;
+}
+
+static int add_labels(struct record *record, const char *value, struct err *err)
+{
+	return log_fields_add(&record->log_fields, "labels", value, &record->labels, err);
+}
+
+static int add_env(struct record *record, const char *value, struct err *err)
+{
+	return log_fields_add(&record->log_fields, "env", value, &record->spec.process.env, err);
+}
+
+static const struct log_option journal_names[] = {
+	{"tag", set_tag}, {"labels", add_labels}, {"env", add_env}, {0}};
+
+static int set_journal_option(struct record *record, const char *text, struct err *err)
+{
+	int status = set_option(journal_names, record, text, err);
+
+	if (status <= 0)
+		return status;
+	err_set(err, ERR_USAGE, 0, "--log-opt: '%s' is not known with journald", text);
+	return err_hint(err, "tag=TEXT, labels=NAME,..., env=NAME,...; the size of the journal is "
+			     "journald.conf(5)'s");
 }
 
 static int request_journal(const struct run_options *options, struct record *record,
@@ -79,7 +110,7 @@ static int request_journal(const struct run_options *options, struct record *rec
 		return err_hint(err, "systemd-journald has it; --log-driver file needs none");
 	}
 	for (size_t i = 0; i < options->log_opts.count; i++)
-		if (set_tag(record, options->log_opts.items[i], err) < 0)
+		if (set_journal_option(record, options->log_opts.items[i], err) < 0)
 			return -1;
 	record->log_driver = str_dup("journald", err);
 	return record->log_driver ? 0 : -1;
@@ -97,7 +128,7 @@ int request_log(const struct run_options *options, struct record *record, struct
 	if (options->log_driver == LOG_DRIVER_JOURNALD)
 		return request_journal(options, record, err);
 	for (size_t i = 0; i < options->log_opts.count; i++)
-		if (set_option(record, options->log_opts.items[i], err) < 0)
+		if (set_file_option(record, options->log_opts.items[i], err) < 0)
 			return -1;
 	return 0;
 }

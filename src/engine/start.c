@@ -35,6 +35,7 @@
 #include "engine/group_parent.h"
 #include "engine/keeper.h"
 #include "engine/launch.h"
+#include "engine/log_fields.h"
 #include "engine/store_private.h"
 #include "engine/user.h"
 #include "kernel/facts.h"
@@ -212,9 +213,14 @@ static int fill_log(const struct record *record, struct keeper_state *k, struct 
 		k->log_max_size = record->log_max_size;
 	if (record->log_max_files)
 		k->log_max_files = record->log_max_files;
+	if (!k->log_journal)
+		return 0;
+	if (strv_copy(&k->log_fields, &record->log_fields, err) < 0 ||
+	    strv_addf(&k->log_fields, err, "IMAGE_NAME=%s", record->image) < 0)
+		return -1;
 	if (!record->log_tag)
 		return 0;
-	k->log_tag = str_dup(record->log_tag, err);
+	k->log_tag = log_tag_expand(record->log_tag, record, err);
 	return k->log_tag ? 0 : -1;
 }
 

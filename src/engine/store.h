@@ -102,7 +102,8 @@ struct record {
 	struct strv requires;	   /* ids of containers that run before it is started */
 	struct json_array secrets; /* of struct record_secret */
 	char *log_driver;	   /* "none", "journald"; NULL: files */
-	char *log_tag;		   /* in the journal; NULL: the name */
+	char *log_tag;		   /* in the journal, see log_fields.h; NULL: the name */
+	struct strv log_fields;	   /* there, NAME=value */
 	uint64_t log_max_size;	   /* bytes a file; 0: the default */
 	int log_max_files;	   /* 0: the default */
 	char *hostname;		   /* that its files have; NULL: the specification's */

@@ -60,6 +60,7 @@ static const struct json_field record_fields[] = {
 	      .item_size = sizeof(struct record_secret)),
 	FIELD(record, log_driver, JSON_F_STRING),
 	FIELD(record, log_tag, JSON_F_STRING),
+	FIELD(record, log_fields, JSON_F_STRINGS),
 	FIELD(record, log_max_size, JSON_F_U64),
 	FIELD(record, log_max_files, JSON_F_INT, .min = 0, .max = 1000),
 	FIELD(record, warnings, JSON_F_STRINGS),

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,6 +27,28 @@ TEST(output_and_exit_code_come_back)
 	CHECK_OK(proc_run(SHELL("echo one; echo two; exit 3"), 30000, &out, &code, &err));
 	CHECK_STR(out.data, "one\ntwo\n");
 	CHECK_INT(code, 3);
+}
+
+TEST(one_that_goes_on_is_read_as_it_prints)
+{
+	own_fd int out_fd = -1, said_fd = -1;
+	own(proc) struct proc proc = PROC_INIT;
+	struct err err = ERR_INIT;
+	struct proc_exit end;
+	char text[16];
+
+	CHECK_OK(fd_pipe(&said_fd, &out_fd, &err));
+	own_fd int err_fd = take_fd(out_fd);
+
+	CHECK_OK(proc_pipe(SHELL("echo bad >&2; echo one; exec sleep 600"), err_fd, &proc, &out_fd,
+			   &err));
+	CHECK(read(out_fd, text, sizeof text) == 4 && !memcmp(text, "one\n", 4));
+	CHECK(read(said_fd, text, sizeof text) == 4 && !memcmp(text, "bad\n", 4));
+	CHECK_OK(proc_signal(&proc, SIGTERM, &err));
+	CHECK(proc_wait(&proc, 30000, &end, &err) == 1 && end.signal == SIGTERM);
+	CHECK(read(out_fd, text, sizeof text) == 0);
+	CHECK_ERR(proc_pipe(ARGV((char[]){"no-such-program"}), -1, &proc, &out_fd, &err),
+		  ERR_NOT_FOUND, "cannot find the program 'no-such-program'");
 }
 
 TEST(a_signal_counts_as_128_and_more)
