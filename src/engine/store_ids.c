@@ -158,7 +158,8 @@ int store_id_range(struct store_range *ret, struct err *err)
 	return 0;
 }
 
-/* 1: it is ours; 0: somebody else's, or shared by one that outlives him. */
+/* 1: it is ours; 0: somebody else's, or shared by one that outlives him. A directory with nobody in it was left by one
+ * who was killed beside it; one who is about to make his file in it makes it anew, and then sees us. */
 static int take_slot(int ids_fd, unsigned int slot, const char *id, struct err *err)
 {
 	char name[STORE_SHARE_SIZE], shared[STORE_SHARE_SIZE];
@@ -167,7 +168,7 @@ static int take_slot(int ids_fd, unsigned int slot, const char *id, struct err *
 	snprintf(shared, sizeof shared, STORE_SHARE_FORMAT, (int)slot);
 	if (file_create_excl(ids_fd, name, id, STORE_ID_LENGTH, 0600, false, err) < 0)
 		return err->kind == ERR_EXISTS ? 0 : -1;
-	if (faccessat(ids_fd, shared, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+	if (unlinkat(ids_fd, shared, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return 1;
 	return file_unlink(ids_fd, name, err) < 0 ? -1 : 0;
 }

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -155,6 +156,45 @@ TEST(lines_that_are_none_are_passed_over)
 	use(&store, lines, lines);
 	CHECK_OK(claim(&store, 0, &base));
 	CHECK_INT(base, 1000000);
+}
+
+static int share(struct store *store, int n, int with, int slot)
+{
+	own_free char *other = str_dup(id_of(with), &err);
+
+	return store_share_ids(store, id_of(n), other, slot, &err);
+}
+
+TEST(a_range_that_is_shared_is_nobody_elses_until_the_last_one_has_gone)
+{
+	static const char lines[] = "insula:1000000:65536\n";
+	own(store) struct store store = {.root_fd = -1, .run_fd = -1};
+	uint32_t base;
+
+	use(&store, lines, lines);
+	CHECK_OK(claim(&store, 1, &base));
+	CHECK_OK(share(&store, 2, 1, 0));
+	CHECK_OK(share(&store, 3, 2, 0)); /* with one that shares it */
+	CHECK_OK(store_release_ids_of(&store, id_of(1), &err));
+	CHECK_ERR(claim(&store, 4, &base), ERR_LIMIT, "no id range is free");
+	CHECK_ERR(share(&store, 4, 1, 0), ERR_STATE, "has ended");
+	CHECK_OK(store_release_ids_of(&store, id_of(2), &err));
+	CHECK_ERR(claim(&store, 4, &base), ERR_LIMIT, "no id range is free");
+	CHECK_OK(store_release_ids_of(&store, id_of(3), &err));
+	CHECK_OK(claim(&store, 4, &base));
+}
+
+/* Whoever shared it was killed before his file was in it, or after it was gone. */
+TEST(a_directory_of_sharers_with_nobody_in_it_keeps_nobody_out)
+{
+	static const char lines[] = "insula:1000000:65536\n";
+	own(store) struct store store = {.root_fd = -1, .run_fd = -1};
+	uint32_t base;
+
+	use(&store, lines, lines);
+	CHECK(mkdirat(store.run_fd, "ids/0.d", 0700) == 0);
+	CHECK_OK(claim(&store, 1, &base));
+	CHECK(faccessat(store.run_fd, "ids/0.d", F_OK, AT_SYMLINK_NOFOLLOW) < 0);
 }
 
 TEST(claimants_at_once_have_ranges_of_their_own)
