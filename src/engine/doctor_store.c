@@ -20,6 +20,7 @@
 #include "engine/doctor_private.h"
 #include "engine/group.h"
 #include "engine/lifecycle.h"
+#include "engine/secret.h"
 #include "engine/store_private.h"
 
 /* ---- containers ---- */
@@ -428,6 +429,8 @@ static int find_temporary_of(struct doctor *d, const struct debris_kind *kind, c
 int find_temporary(struct doctor *d, const struct debris_kind *kind, struct err *err)
 {
 	if (find_temporary_in(d, kind, d->store->root_fd, d->store->root, "names", err) < 0 ||
+	    find_temporary_in(d, kind, d->store->root_fd, d->store->root, SECRETS_DIRECTORY, err) <
+		    0 ||
 	    find_temporary_in(d, kind, d->store->run_fd, d->store->run, "ids", err) < 0)
 		return -1;
 	for (size_t i = 0; i < d->subject_count; i++)

@@ -26,7 +26,6 @@
 #include "base/own.h"
 #include "engine/store_private.h"
 
-#define DIRECTORY "secrets"
 #define NAME_MAX_LENGTH 200 /* a file's name, with what is around it while it is written */
 #define ID_LENGTH 25	    /* as podman has it */
 #define HEAD_MAX (256u << 10)
@@ -143,7 +142,7 @@ int secret_value_read(const char *path, struct secret_value *ret, struct err *er
 
 static int open_directory(const struct store *store, struct err *err)
 {
-	return store_open_below(store->root_fd, DIRECTORY, DIRECTORY, err);
+	return store_open_below(store->root_fd, SECRETS_DIRECTORY, SECRETS_DIRECTORY, err);
 }
 
 static char *to_hex(const struct secret_value *value, struct err *err)
@@ -256,7 +255,7 @@ int secret_list(struct store *store, struct strv *ret_names, struct err *err)
 	own(strv) struct strv all = STRV_INIT;
 	struct err ignored = ERR_INIT;
 
-	if (file_list(store->root_fd, DIRECTORY, &all, err) < 0)
+	if (file_list(store->root_fd, SECRETS_DIRECTORY, &all, err) < 0)
 		return -1;
 	for (size_t i = 0; i < all.count; i++)
 		if (secret_check_name(all.items[i], &ignored) == 0 &&
@@ -378,7 +377,7 @@ static void sweep(const struct store *store, int dir_fd)
 	struct err ignored = ERR_INIT;
 	struct stat st;
 
-	if (file_list(store->root_fd, DIRECTORY, &names, &ignored) < 0)
+	if (file_list(store->root_fd, SECRETS_DIRECTORY, &names, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < names.count; i++)
 		if (file_is_temporary(names.items[i]) &&
@@ -395,7 +394,9 @@ int secret_create(struct store *store, const char *name, const struct strv *labe
 
 	if (secret_check_name(name, err) < 0 || check_size(value->size, err) < 0)
 		return -1;
-	own_fd int dir_fd = open_directory(store, err);
+	/* What we write is no debris: the doctor looks while there are no creators. */
+	own_fd int creators_fd = store_lock_creation(store, LOCK_SHARED, err);
+	own_fd int dir_fd = creators_fd < 0 ? -1 : open_directory(store, err);
 	if (dir_fd >= 0)
 		sweep(store, dir_fd);
 	if (dir_fd >= 0 && make_head(name, labels, value->size, &s, err) == 0 &&

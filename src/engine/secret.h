@@ -13,7 +13,8 @@
 #include "base/str.h"
 #include "engine/store.h"
 
-#define SECRET_SIZE_MAX 512000u /* as podman has it */
+#define SECRETS_DIRECTORY "secrets" /* below ROOT */
+#define SECRET_SIZE_MAX 512000u	    /* as podman has it */
 
 struct secret {
 	int version;

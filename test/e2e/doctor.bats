@@ -260,17 +260,21 @@ plant_group() {
 	box live
 	id=$(id_of over)
 	live=$(id_of live)
+	ok insula secret create db /etc/hostname
 	touch "$INSULA_ROOT/names/.web.0123abcd" "$INSULA_ROOT/names/.web.0123ABCD" "$INSULA_ROOT/names/.keep" \
 		"$INSULA_RUNROOT/ids/.7.00000000" "$INSULA_ROOT/containers/$id/.exit.json.11111111" \
-		"$INSULA_ROOT/containers/$live/.record.json.22222222"
+		"$INSULA_ROOT/containers/$live/.record.json.22222222" "$INSULA_ROOT/secrets/.db.33333333"
 	exits 1 insula doctor --format json
 	[ "$(jq -r '.findings[] | .kind + " " + .object' <<<"$output")" = "temporary-file $INSULA_ROOT/names/.web.0123abcd
+temporary-file $INSULA_ROOT/secrets/.db.33333333
 temporary-file $INSULA_RUNROOT/ids/.7.00000000
 temporary-file $INSULA_ROOT/containers/$id/.exit.json.11111111" ] || fail
 	cured
 	[ ! -e "$INSULA_ROOT/names/.web.0123abcd" ]
 	[ ! -e "$INSULA_RUNROOT/ids/.7.00000000" ]
 	[ ! -e "$INSULA_ROOT/containers/$id/.exit.json.11111111" ]
+	[ ! -e "$INSULA_ROOT/secrets/.db.33333333" ]
+	ok insula secret rm db
 	rm "$INSULA_ROOT/names/.web.0123ABCD" "$INSULA_ROOT/names/.keep" "$INSULA_ROOT/containers/$live/.record.json.22222222"
 }
 
