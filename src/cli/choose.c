@@ -75,36 +75,43 @@ static int put_latest(struct store *store, struct strv *operands, struct err *er
 	return 0;
 }
 
+/* What was wrong with the last one is printed by main(). */
+static void pass_over(struct cli *cli, const struct err *err)
+{
+	if (cli->passed_over.kind != ERR_NONE)
+		cli_print_error(&cli->passed_over);
+	cli->passed_over = *err;
+}
+
 /* Without filters also one that cannot be read: what is wrong with it is said when it is its turn. */
-static bool is_chosen(struct store *store, const char *id, const struct strv *filters,
-		      bool wants_spec)
+static bool is_chosen(struct cli *cli, const char *id, const struct strv *filters, bool wants_spec)
 {
 	own(container) struct container ct = CONTAINER_INIT;
 	struct err loading = ERR_INIT;
 
 	if (!filters->count)
 		return true;
-	if (store_load(store, id, &ct, &loading) < 0 ||
+	if (store_load(&cli->store, id, &ct, &loading) < 0 ||
 	    (wants_spec && store_load_spec(&ct, &loading) < 0)) {
 		if (loading.kind != ERR_NOT_FOUND)
-			cli_print_error(&loading);
+			pass_over(cli, &loading);
 		return false;
 	}
 	return filters_match(container_filter_keys, filters, &ct);
 }
 
-static int put_matching(struct store *store, const struct choice *c, struct strv *operands,
+static int put_matching(struct cli *cli, const struct choice *c, struct strv *operands,
 			struct err *err)
 {
 	own(strv) struct strv filters = STRV_INIT, ids = STRV_INIT;
 	bool wants_spec = false;
 
-	if (filters_resolve_containers(store, &c->filters, parse_moment, &filters, &wants_spec,
-				       err) < 0 ||
-	    store_list(store, &ids, err) < 0)
+	if (filters_resolve_containers(&cli->store, &c->filters, parse_moment, &filters,
+				       &wants_spec, err) < 0 ||
+	    store_list(&cli->store, &ids, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ids.count; i++)
-		if (is_chosen(store, ids.items[i], &filters, wants_spec) &&
+		if (is_chosen(cli, ids.items[i], &filters, wants_spec) &&
 		    strv_add(operands, ids.items[i], err) < 0)
 			return -1;
 	return 0;
@@ -121,5 +128,5 @@ int cli_choose(struct cli *cli, const struct verb *verb, void *options, struct s
 		return put_latest(&cli->store, operands, err);
 	c->all = true;
 	cli->missing_ok = true; /* what goes away meanwhile */
-	return put_matching(&cli->store, c, operands, err);
+	return put_matching(cli, c, operands, err);
 }

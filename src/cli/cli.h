@@ -27,7 +27,9 @@ struct cli {
 	struct store store;	  /* open where the verb wants it */
 	bool damaged;		  /* containers whose files are damaged are found too: rm --force */
 	bool missing_ok;	  /* those that are not there are passed over: rm --force, --all */
-	int exit_code;		  /* what a verb that succeeded ends with */
+	struct err
+		passed_over; /* of one that no filter can judge; the verb's own error comes first */
+	int exit_code;	     /* what a verb that succeeded ends with */
 };
 
 enum verb_flags {

@@ -132,6 +132,18 @@ static int prepare(struct cli *cli, const struct verb *verb, void *options, stru
 	return cli_choose(cli, verb, options, operands, err);
 }
 
+/* What was done is done; but not with all that may have been meant. */
+static int say_passed_over(const struct cli *cli, int status, struct err *err)
+{
+	if (cli->passed_over.kind == ERR_NONE)
+		return status;
+	if (status < 0)
+		cli_print_error(&cli->passed_over);
+	else
+		*err = cli->passed_over;
+	return -1;
+}
+
 static int run_verb(struct cli *cli, const struct verb *verb, int argc, char *const argv[],
 		    struct err *err)
 {
@@ -158,6 +170,7 @@ static int run_verb(struct cli *cli, const struct verb *verb, int argc, char *co
 		print_verb_help(verb, stdout);
 	} else if ((status = prepare(cli, verb, options, &operands, err)) == 0) {
 		status = verb->run(cli, options, &operands, err);
+		status = say_passed_over(cli, status, err);
 	}
 	opt_values_done(verb->table, options);
 	free(options);

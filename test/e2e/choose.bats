@@ -131,6 +131,23 @@ is() {
 	shows ""
 }
 
+@test "--filter: one that cannot be read is no match, and an error at the end" {
+	local id
+	for name in one two three; do
+		ok insula create --name "$name" "$E2E_IMAGE" true
+	done
+	for name in two three; do
+		id=$(field "$name" id)
+		echo '{' >"$INSULA_ROOT/containers/$id/record.json"
+	done
+	exits 125 insula rm --filter name=one
+	shows one
+	[ "$(grep -c -v '^hint: ' <<<"$stderr")" = 2 ] || fail
+	exits 125 insula rm --filter name=one
+	shows ""
+	ok insula rm --force --all
+}
+
 @test "ten that ignore SIGTERM are stopped in the time of one, each with its line, in their order" {
 	names=(mute{0..9})
 	deaf "${names[@]}"
