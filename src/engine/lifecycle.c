@@ -386,7 +386,8 @@ static int end_before_removal(struct container *ct, int64_t stop_ms, struct err 
 
 int engine_remove(struct container *ct, int64_t stop_ms, struct err *err)
 {
-	if (requires_check_removal(ct, err) < 0 || end_before_removal(ct, stop_ms, err) < 0)
+	if (requires_check_removal(ct, err) < 0 || fail_point("remove.checked", err) < 0 ||
+	    end_before_removal(ct, stop_ms, err) < 0)
 		return -1;
 	if (store_is_gone(ct))
 		return 0; /* its keeper has removed it */
@@ -395,6 +396,9 @@ int engine_remove(struct container *ct, int64_t stop_ms, struct err *err)
 		return store_is_gone(ct) ? 0 : -1;
 	/* What a keeper was just forking for a health check shares its lock until it executes. */
 	if (engine_wait_cleared(ct, err) < 0)
+		return -1;
+	/* One that requires it may have been made while it was stopped. */
+	if (requires_check_removal(ct, err) < 0)
 		return -1;
 	return engine_discard(ct, err);
 }

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/loop.h"
@@ -123,13 +124,20 @@ static int free_name(struct store *store, const char *name, struct err *err)
 static int make(struct store *store, struct record *record, bool lasting, char *ret_id,
 		struct container *ret, struct err *err)
 {
+	struct err ignored = ERR_INIT;
+
 	if (record->name && free_name(store, record->name, err) < 0)
 		return -1;
 	if (requires_announce(store, record, err) < 0 ||
 	    store_create(store, record, lasting, ret, err) < 0)
 		return -1;
-	memcpy(ret_id, ret->id, sizeof ret->id);
-	return 0;
+	/* They may have been removed before anybody could see in our record that they are required. */
+	if (fail_point("run.made", err) == 0 && requires_announce(store, &ret->record, err) == 0) {
+		memcpy(ret_id, ret->id, sizeof ret->id);
+		return 0;
+	}
+	engine_discard(ret, &ignored);
+	return -1;
 }
 
 /* --replace: whoever has the name makes room, when all else is known to be right. */

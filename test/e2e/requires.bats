@@ -172,3 +172,29 @@ ended_order() {
 	ok insula rm --force low mid top
 	[ -z "$(known_ids)" ]
 }
+
+# stops_at POINT COMMAND...: in the background, as $HELD, until it has stopped there.
+stops_at() {
+	INSULA_FAIL=$1=stop "$INSULA_BIN/insula" "${@:2}" >"$E2E_STATE/out" 2>"$E2E_STATE/err" </dev/null 3>&- &
+	HELD=$!
+	eventually 20 grep -q '^State:.T' "/proc/$HELD/status"
+}
+
+@test "one that is made while the one that it requires is removed: one of both is refused" {
+	needs_failpoints
+	ok insula create --name low "$E2E_IMAGE" true
+	stops_at remove.checked rm low
+	ok insula create --name top --requires low "$E2E_IMAGE" true
+	kill -CONT "$HELD"
+	wait "$HELD" && fail 'it was removed'
+	grep -q "'low' is required by 'top'" "$E2E_STATE/err"
+	ok insula start top
+	ok insula rm top
+	stops_at store.create.named create --name top --requires low "$E2E_IMAGE" true
+	ok insula rm low
+	kill -CONT "$HELD"
+	wait "$HELD" && fail 'it was made'
+	grep -q -e --requires "$E2E_STATE/err"
+	[ -z "$(insula ps --all --quiet)" ]
+	ok insula create --name top "$E2E_IMAGE" true
+}
