@@ -4,7 +4,9 @@
  *
  * It is bound in a tmpfs that is nowhere but in the container, read-only there, so nobody inside can put another
  * one in its place. The kernel says who sends: only processes below our own are heard, which are those of the
- * container; to it everybody else has no number here. What is heard is a few assignments that a service may make
+ * container; to it everybody else has no number here. Where the container has no pid namespace of its own, everybody
+ * has one; then it is the way to the socket that nobody else has, as /proc/PID/root is only for who may trace the
+ * container's processes, and could make one say it. What is heard is a few assignments that a service may make
  * about itself, each checked; the rest (MAINPID, descriptors to be stored, lines of nobody's) is dropped, and
  * descriptors are closed, which is what sd_notify_barrier(3) waits for.
  *
@@ -183,13 +185,16 @@ static bool hear_line(struct keeper *k, char *line, struct str *out)
 static bool hear(struct keeper *k, char *message)
 {
 	own(str) struct str out = STR_INIT(READY_TEXT_MAX);
+	char now[READY_TEXT_MAX] = "", *rest = message;
 	bool changed = false;
-	char *rest = message;
 
 	for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
 		changed = hear_line(k, line, &out) || changed;
-	if (out.len && !out.failed)
-		keeper_notify_tell(k, out.data);
+	if (out.failed) /* more than is told at once: what counts of it */
+		keeper_notify_now(k, now, sizeof now);
+	const char *told = out.failed ? now : out.data;
+	if (out.failed || out.len)
+		keeper_notify_tell(k, told);
 	return changed;
 }
 

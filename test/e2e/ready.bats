@@ -129,6 +129,33 @@ is_ready() {
 	eventually 20 is_ready web 'false after'
 }
 
+@test "--pid host: an ordinary user of the host, or another container of the kind, is not heard" {
+	local socket
+	box web --pid host -- sleep 600
+	socket=/proc/$(field web pid)/root/run/notify/notify.sock
+	exits 13 setpriv --reuid 65534 --regid 65534 --clear-groups python3 -c '
+import socket, sys
+try:
+    socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"READY=1", sys.argv[1])
+except OSError as e:
+    sys.exit(e.errno)' "$socket"
+	exits 2 in_box --pid host --cap-add all -e NOTIFY_SOCKET="$socket" -- notify -q READY=1
+	exits 2 in_box --pid host --userns host -e NOTIFY_SOCKET="$socket" -- notify -q READY=1
+	say web -q STATUS=after
+	eventually 20 is_ready web 'false after'
+	say web -q READY=1
+	eventually 20 is_ready web 'true after'
+}
+
+@test "what is more than is told at once hides nothing that counts" {
+	local long
+	long=STATUS=$(printf 'x%.0s' {1..240})
+	manager
+	NOTIFY_SOCKET=$MANAGER box web -- sleep 600
+	say web -q "$(printf '%s\n' "$long" "$long" "$long" "$long" "$long" READY=1)"
+	eventually 20 heard '[0-9]* READY=1|STATUS=x*'
+}
+
 @test "a flood is heard so often and not more, and holds up nobody" {
 	box web -- notify -f STATUS=flood
 	eventually 20 said web '^[0-9]'
