@@ -22,6 +22,7 @@
 #include "base/own.h"
 #include "base/proc.h"
 #include "engine/doctor_private.h"
+#include "engine/group_parent.h"
 #include "engine/store_private.h"
 #include "engine/user.h"
 #include "image/image.h"
@@ -234,6 +235,59 @@ int repair_group(struct doctor *d, const char *name, struct err *err)
 	if (abandoned <= 0)
 		return abandoned;
 	return cgroup_remove(&cg, GROUP_TIMEOUT_MS, err);
+}
+
+/* ---- directories above groups ---- */
+
+/* "HIERARCHY:PATH/ID": a container has them for its group's sake that does not run; group_parent.c. */
+int find_parents(struct doctor *d, const struct debris_kind *kind, struct err *err)
+{
+	own(strv) struct strv noted = STRV_INIT;
+
+	if (group_parent_list(d->store->run_fd, &noted, err) < 0)
+		return -1;
+	for (size_t i = 0; i < noted.count; i++) {
+		const char *slash = strchr(noted.items[i], '/');
+		const struct doctor_subject *owner = slash ? doctor_subject_of(d, slash + 1) : NULL;
+
+		if ((slash && !store_is_id(slash + 1)) || (owner && owner->state != SUBJECT_ENDED))
+			continue;
+		if (doctor_found(d, kind, noted.items[i], NULL, err,
+				 owner	 ? "its container has ended"
+				 : slash ? "its container does not exist"
+					 : "no container has it") < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* 1: it is not there any more. */
+static int is_without_group(struct doctor *d, const char *noted, const char *id, struct err *err)
+{
+	own_free char *name = group_parent_group(d->host, noted, id, err);
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+	struct err opening = ERR_INIT;
+
+	if (!name || (*name && repair_group(d, name, err) < 0))
+		return -1;
+	return !*name || cgroup_open(d->host, name, &cg, &opening) < 0;
+}
+
+int repair_parent(struct doctor *d, const char *noted, struct err *err)
+{
+	const char *slash = strchr(noted, '/');
+	int alone = 1;
+
+	if (slash && store_has(d->store, slash + 1))
+		return repair_container(d, slash + 1, err);
+	if (slash)
+		alone = is_without_group(d, noted, slash + 1, err);
+	if (alone <= 0)
+		return alone;
+	own_fd int creators_fd = store_lock_creation(d->store, LOCK_EXCLUSIVE, err);
+	if (creators_fd < 0 || (slash && store_has(d->store, slash + 1)))
+		return creators_fd < 0 ? -1 : 0;
+	return group_parent_forget(d->store->run_fd, d->host, noted, err);
 }
 
 /* ---- mounts ---- */

@@ -24,6 +24,7 @@
 #include "base/file.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "engine/store.h"
 
 #define PARENTS "parents"
 #define LOCK ".lock"
@@ -146,4 +147,87 @@ void group_parent_drop(int run_fd, const struct cgroup_host *host, const char *i
 			if (path)
 				drop_one(notes_fd, &host->hierarchies[i], id, path);
 		}
+}
+
+/* ---- what is left of them ---- */
+
+int group_parent_list(int run_fd, struct strv *ret, struct err *err)
+{
+	own(strv) struct strv notes = STRV_INIT;
+	own_fd int notes_fd = openat(run_fd, PARENTS,
+				     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (notes_fd < 0)
+		return errno == ENOENT ? 0
+				       : err_errno(err, "cannot open '" PARENTS "' of the store");
+	if (file_list(notes_fd, ".", &notes, err) < 0)
+		return -1;
+	for (size_t i = 0; i < notes.count; i++) {
+		const char *note = notes.items[i];
+		own(strv) struct strv ids = STRV_INIT;
+
+		if (!strchr(note, ':'))
+			continue;
+		if (file_list(notes_fd, note, &ids, err) < 0 ||
+		    (!ids.count && strv_add(ret, note, err) < 0))
+			return -1;
+		for (size_t k = 0; k < ids.count; k++)
+			if (strv_addf(ret, err, "%s/%s", note, ids.items[k]) < 0)
+				return -1;
+	}
+	return 0;
+}
+
+/* The note's hierarchy, if this host has it, and the path. */
+static const struct cgroup_hierarchy *read_note(const struct cgroup_host *host, const char *note,
+						struct str *ret_path)
+{
+	for (size_t i = 0; i < host->count; i++) {
+		const struct cgroup_hierarchy *h = &host->hierarchies[i];
+		const char *at = note + strlen(h->name);
+		unsigned int coded;
+
+		if (!str_starts(note, h->name) || *at != ':')
+			continue;
+		for (at++; *at && *at != '/'; at++) {
+			bool is_coded = sscanf(at, "%%%2x", &coded) == 1;
+
+			str_add_char(ret_path, is_coded ? (char)coded : *at);
+			at += is_coded ? 2 : 0;
+		}
+		return ret_path->failed || !ret_path->len ? NULL : h;
+	}
+	return NULL;
+}
+
+char *group_parent_group(const struct cgroup_host *host, const char *noted, const char *id,
+			 struct err *err)
+{
+	own(str) struct str path = STR_INIT(NAME_MAX);
+
+	if (!read_note(host, noted, &path))
+		return str_dup("", err);
+	return str_printf(err, "%s/" STORE_CGROUP_PREFIX "%s", path.data, id);
+}
+
+int group_parent_forget(int run_fd, const struct cgroup_host *host, const char *noted,
+			struct err *err)
+{
+	own(str) struct str path = STR_INIT(NAME_MAX);
+	own_fd int lock_fd = -1;
+	own_fd int notes_fd = open_notes(run_fd, &lock_fd, err);
+	const struct cgroup_hierarchy *h = read_note(host, noted, &path);
+	own_free char *note = str_dup_len(noted, strcspn(noted, "/"), err);
+
+	if (notes_fd < 0 || !note)
+		return -1;
+	if (strchr(noted, '/') && file_unlink(notes_fd, noted, err) < 0)
+		return -1;
+	if (unlinkat(notes_fd, note, AT_REMOVEDIR) < 0)
+		return errno == ENOTEMPTY || errno == ENOENT
+			       ? 0
+			       : err_errno(err, "cannot remove the note of '%s'", note);
+	if (h)
+		unlinkat(h->dir_fd, path.data, AT_REMOVEDIR);
+	return 0;
 }

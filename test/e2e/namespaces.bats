@@ -298,6 +298,29 @@ sleep 602 "
 	[ -z "$(parents)" ]
 }
 
+@test "--cgroup-parent: a directory above a group that its container has left is found by the note" {
+	local notes=$INSULA_RUNROOT/parents id hierarchy name
+	ok insula run -d --name gone --cgroup-parent "$PARENT/deep" "$E2E_IMAGE" sleep 600
+	ok insula run -d --name live --cgroup-parent "$PARENT" "$E2E_IMAGE" sleep 600
+	id=$(field gone id)
+	cp -a "$notes" "$E2E_STATE/notes"
+	ok insula rm -f gone
+	touch "$BATS_TEST_TMPDIR/group"
+	for name in "$E2E_STATE/notes"/*%2fdeep; do
+		hierarchy=/sys/fs/cgroup/$(basename "$name" | cut -d: -f1)
+		[ ! -d "$hierarchy/$PARENT" ] || mkdir "$hierarchy/$PARENT/deep"
+		cp -a "$name" "$notes"
+	done
+	exits 1 insula doctor --format json
+	[ "$(jq -r '.findings[].kind' <<<"$output" | sort -u)" = group-parent ] || fail
+	[ "$(jq -r '.findings[].object | sub(".*/"; "")' <<<"$output" | sort -u)" = "$id" ] || fail
+	ok insula doctor --repair
+	ok insula doctor
+	[ -z "$(find /sys/fs/cgroup -maxdepth 4 -path "*/$PARENT/deep")" ]
+	[ -n "$(parents)" ] || fail 'the other one has lost its parent'
+	ok insula rm -f live
+}
+
 @test "an ordinary user is told what it takes" {
 	[ "$(id -u)" -eq 0 ]
 	local user=54322 bin=$BATS_TEST_TMPDIR/bin option

@@ -242,6 +242,22 @@ TEST(names_and_ranges_of_nobody)
 	CHECK(exists(h.store.run_fd, "ids/13"));
 }
 
+TEST(notes_of_what_is_above_the_groups_of_nobody)
+{
+	own(host) struct host h;
+
+	host_init(&h);
+	CHECK_INT(mkdirat(h.store.run_fd, "parents", 0700), 0);
+	CHECK_INT(mkdirat(h.store.run_fd, "parents/none:nowhere%2fdeep", 0700), 0);
+	CHECK_INT(mkdirat(h.store.run_fd, "parents/none:empty", 0700), 0);
+	put(h.store.run_fd, "parents/none:nowhere%2fdeep/" ID_B, "");
+	put(h.store.run_fd, "parents/.lock", "");
+	found(&h, "group-parent none:empty\ngroup-parent none:nowhere%2fdeep/" ID_B);
+	cured(&h);
+	CHECK(!exists(h.store.run_fd, "parents/none:nowhere%2fdeep"));
+	CHECK(!exists(h.store.run_fd, "parents/none:empty"));
+}
+
 TEST(temporary_files_of_dead_writers)
 {
 	own(host) struct host h;
