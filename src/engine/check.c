@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Checking the store: see check.h. Each container is read as every verb reads it, checksums included, and then
- * what others find it by: its name, its range of ids, its layers. A container that is being made, changed or
+ * what others find it by: its name, its range of ids, its layers. Secrets are read as a start does it. A container that is being made, changed or
  * removed just now looks wrong for a moment, so what is wrong is looked at once more with its lock held.
  */
 #include "engine/check.h"
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
+#include "engine/secret.h"
 #include "engine/store_private.h"
 
 #define LOCK_TIMEOUT_MS 2000
@@ -266,6 +267,26 @@ static int check_names(struct checking *c, struct err *err)
 	return 0;
 }
 
+/* ---- secrets ---- */
+
+static int check_secrets(struct checking *c, struct err *err)
+{
+	own(strv) struct strv names = STRV_INIT;
+
+	if (secret_list(c->store, &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.count; i++) {
+		own(secret_value) struct secret_value value = {0};
+		struct err reading = ERR_INIT;
+
+		if (secret_load(c->store, names.items[i], &value, &reading) < 0 &&
+		    reading.kind != ERR_NOT_FOUND &&
+		    found(c, "secrets", false, "%s", reading.message) < 0)
+			return err_set(err, ERR_LIMIT, ENOMEM, "cannot check the store");
+	}
+	return 0;
+}
+
 int engine_check(struct store *store, bool repair, struct check_report *ret, struct err *err)
 {
 	own(strv) struct strv ids = STRV_INIT;
@@ -278,5 +299,5 @@ int engine_check(struct store *store, bool repair, struct check_report *ret, str
 	for (size_t i = 0; i < ids.count; i++)
 		if (check_container(&c, ids.items[i], err) < 0)
 			return -1;
-	return check_names(&c, err);
+	return check_names(&c, err) < 0 ? -1 : check_secrets(&c, err);
 }

@@ -258,6 +258,10 @@ $VALUE" ] || fail
 	refused 125 'checksum is wrong' insula run --secret db "$E2E_IMAGE" true
 	truncate -s 40 "$INSULA_ROOT/secrets/web"
 	refused 125 'cut short' insula run --secret web "$E2E_IMAGE" true
+	exits 1 insula system check
+	contains "secrets: secret 'db'"
+	contains "secrets: secret 'web'"
+	contains '2 problems'
 	exits 0 insula secret ls
 	[[ $output == *' db '* && $stderr == *"secret 'web'"* ]] || fail
 	ok insula secret create --replace db /etc/hostname
