@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Checking the store: see check.h. Each container is read as every verb reads it, checksums included, and then
- * what others find it by: its name, its range of ids, its layers. Secrets are read as a start does it. A container that is being made, changed or
- * removed just now looks wrong for a moment, so what is wrong is looked at once more with its lock held.
+ * what others find it by: its name, its range of ids, its layers; and each secret as a start reads it. A container
+ * that is being made, changed or removed just now looks wrong for a moment, so what is wrong is looked at once more
+ * with its lock held.
  */
 #include "engine/check.h"
 
