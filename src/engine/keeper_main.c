@@ -120,6 +120,8 @@ static void reap(struct keeper *k)
 			note_exit(k, &info);
 		else if (info.si_pid == k->guard.pid)
 			keeper_guard_ended(k);
+		else if (info.si_pid == k->dropper.pid)
+			keeper_notify_dropped(k);
 		else if (info.si_pid == k->check.pid)
 			keeper_check_ended(k, info.si_code == CLD_EXITED ? info.si_status
 									 : 128 + info.si_status);
@@ -415,7 +417,7 @@ static struct keeper *keeper_new(int state_fd, struct err *err)
 	}
 	if (keeper_state_load(state_fd, &k->state, err) < 0)
 		return NULL;
-	k->guard = PROC_INIT;
+	k->guard = k->dropper = PROC_INIT;
 	k->log_dir_fd = k->input_fd = k->slave_fd = k->retired_fd = -1;
 	k->streams[0].fd = k->streams[1].fd = -1;
 	return take(k);

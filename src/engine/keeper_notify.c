@@ -8,7 +8,9 @@
  * has one; then it is the way to the socket that nobody else has, as /proc/PID/root is only for who may trace the
  * container's processes, and could make one say it. What is heard is a few assignments that a service may make
  * about itself, each checked; the rest (MAINPID, descriptors to be stored, lines of nobody's) is dropped, and
- * descriptors are closed, which is what sd_notify_barrier(3) waits for.
+ * descriptors are closed, which is what sd_notify_barrier(3) waits for. To close what a container made may take as
+ * long as it likes (a connection that lingers, a file of its own file system), so another process does it, by its
+ * end, where nothing lingers; one at a time, and nothing is read meanwhile.
  *
  * A container that floods the socket is heard so often and not more: then nothing is read for a while, and its
  * own writes wait. Whoever wants to know is told: the file that others read, the clients that asked, and the
@@ -16,8 +18,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -198,30 +202,51 @@ static bool hear(struct keeper *k, char *message)
 	return changed;
 }
 
-/* Is the sender somebody of the container? Its descriptors are nobody's. */
-static bool is_ours(struct msghdr *message)
+/* ---- what comes with it ---- */
+
+/* Who has descriptors in his message has more than his credentials in it. */
+static bool has_descriptors(const struct msghdr *message)
 {
-	pid_t pid = 0;
+	return message->msg_flags & MSG_CTRUNC;
+}
 
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
-		size_t size = c->cmsg_len - CMSG_LEN(0);
+static pid_t sender_of(struct msghdr *message)
+{
+	const struct cmsghdr *c = CMSG_FIRSTHDR(message);
+	struct ucred from;
 
-		if (c->cmsg_level != SOL_SOCKET)
-			continue;
-		for (size_t i = 0; c->cmsg_type == SCM_RIGHTS && i < size / sizeof(int); i++) {
-			int fd;
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_CREDENTIALS)
+		return 0;
+	memcpy(&from, CMSG_DATA(c), sizeof from);
+	return from.pid;
+}
 
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-			fd_close(fd);
-		}
-		if (c->cmsg_type == SCM_CREDENTIALS && size >= sizeof(struct ucred)) {
-			struct ucred from;
+/* With all that is in it, and nothing of ours. */
+static _Noreturn void be_dropper(int fd)
+{
+	char control[CMSG_SPACE(FDS_MAX * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+	struct msghdr message = {.msg_control = control, .msg_controllen = sizeof control};
+	struct err ignored = ERR_INIT;
 
-			memcpy(&from, CMSG_DATA(c), sizeof from);
-			pid = from.pid;
-		}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	fd_close_others(&fd, 1, &ignored);
+	recvmsg(fd, &message, MSG_DONTWAIT);
+	_exit(0);
+}
+
+/* False: not now. */
+static bool drop(struct keeper *k, const struct msghdr *message)
+{
+	struct err ignored = ERR_INIT;
+
+	if (!has_descriptors(message)) {
+		recv(k->state.notify_fd, NULL, 0, MSG_DONTWAIT);
+		return true;
 	}
-	return pid > 0 && !(message->msg_flags & (MSG_TRUNC | MSG_CTRUNC));
+	pid_t pid = proc_clone(&k->dropper, 0, -1, &ignored);
+	if (pid == 0)
+		be_dropper(k->state.notify_fd);
+	return pid > 0;
 }
 
 /* 1: one was read; 0: there is none. */
@@ -230,20 +255,24 @@ static int receive(struct keeper *k, bool *changed)
 	char text[MESSAGE_MAX + 1];
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(FDS_MAX * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+		char space[CMSG_SPACE(sizeof(struct ucred))];
 	} control;
 	struct iovec part = {text, MESSAGE_MAX};
 	struct msghdr message = {.msg_iov = &part,
 				 .msg_iovlen = 1,
 				 .msg_control = &control,
 				 .msg_controllen = sizeof control};
-	ssize_t n = recvmsg(k->state.notify_fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
+	if (k->dropper.pid)
+		return 0;
+	ssize_t n = recvmsg(k->state.notify_fd, &message, MSG_DONTWAIT | MSG_PEEK);
 	if (n < 0)
 		return errno == EINTR;
-	bool ours = is_ours(&message);
+	if (!drop(k, &message))
+		return 0;
 	text[n] = '\0';
-	if (ours && n > 0 && strlen(text) == (size_t)n)
+	if (sender_of(&message) > 0 && !(message.msg_flags & MSG_TRUNC) && n > 0 &&
+	    strlen(text) == (size_t)n)
 		*changed = hear(k, text) || *changed;
 	return 1;
 }
@@ -253,7 +282,7 @@ static void on_pause_end(void *data)
 	struct keeper *k = data;
 	struct err ignored;
 
-	if (k->notify_source)
+	if (k->notify_source && !k->dropper.pid)
 		loop_set_events(k->notify_source, EPOLLIN, &ignored);
 	keeper_settle(k);
 }
@@ -268,6 +297,14 @@ static void rest(struct keeper *k)
 		k->notify_timer = loop_add_timer(k->loop, PAUSE_MS, on_pause_end, k, &ignored);
 	if (k->notify_timer)
 		loop_set_events(k->notify_source, 0, &ignored);
+}
+
+void keeper_notify_dropped(struct keeper *k)
+{
+	proc_forget(&k->dropper);
+	k->dropper = PROC_INIT;
+	if (k->notify_source)
+		rest(k);
 }
 
 /* What is said most often, nothing new, is written to no file. */
@@ -296,6 +333,34 @@ int keeper_notify_init(struct keeper *k, struct err *err)
 	return k->notify_source ? 0 : -1;
 }
 
+static _Noreturn void be_last(int fd, int wait_fd)
+{
+	const int kept[] = {fd, wait_fd};
+	struct err ignored = ERR_INIT;
+	char none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	fd_close_others(kept, 2, &ignored);
+	while (read(wait_fd, &none, 1) < 0 && errno == EINTR)
+		;
+	_exit(0);
+}
+
+/* What is in it and was not read goes with its last descriptor, which is not ours therefore. */
+static void close_socket(struct keeper *k)
+{
+	own_fd int wait_fd = -1, tell_fd = -1;
+	struct proc last = PROC_INIT;
+	struct err ignored = ERR_INIT;
+
+	if (k->state.notify_fd >= 0 && fd_pipe(&wait_fd, &tell_fd, &ignored) == 0 &&
+	    proc_clone(&last, 0, -1, &ignored) == 0)
+		be_last(k->state.notify_fd, wait_fd);
+	proc_forget(&last);
+	fd_close(k->state.notify_fd);
+	k->state.notify_fd = -1;
+}
+
 /* What it said last is heard: a short-lived one may have said it just before. */
 void keeper_notify_done(struct keeper *k)
 {
@@ -307,6 +372,7 @@ void keeper_notify_done(struct keeper *k)
 	loop_remove(k->notify_timer);
 	loop_remove(k->retry_timer);
 	k->notify_source = k->notify_timer = k->retry_timer = NULL;
-	fd_close(k->state.notify_fd);
-	k->state.notify_fd = -1;
+	proc_forget(&k->dropper);
+	k->dropper = PROC_INIT;
+	close_socket(k);
 }

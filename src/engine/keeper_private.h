@@ -78,6 +78,7 @@ struct keeper {
 	int64_t check_begun_ns;
 	bool check_reported;
 	struct loop_source *health_timer, *check_timer;
+	struct proc dropper; /* of a notice with descriptors; pid 0: none */
 	struct loop_source *notify_source, *notify_timer, *retry_timer;
 	struct loop_source *restart_timer;
 	bool restarting; /* its end is not the last */
@@ -183,6 +184,8 @@ void keeper_restore_origin(const struct keeper_origin *origin);
 /* keeper_notify.c */
 int keeper_notify_init(struct keeper *k, struct err *err);
 void keeper_notify_done(struct keeper *k);
+/* The process that drops a message with descriptors has ended. */
+void keeper_notify_dropped(struct keeper *k);
 /* To everybody who wants to know. */
 void keeper_notify_tell(struct keeper *k, const char *text);
 /* What there is to be told of now; "" for nothing. */

@@ -178,6 +178,17 @@ except OSError as e:
 		"$(insula run -d "$E2E_IMAGE" sleep 600 >/dev/null; find "/proc/$(detail "$(insula ps -ql)" .State.KeeperPid)/fd" -lname 'pipe:*' | wc -l)" ]
 }
 
+@test "a descriptor whose close takes ten minutes holds up nobody" {
+	box web -- notify -l STATUS=long
+	eventually 20 said web left
+	eventually 20 is_ready web 'false long'
+	say web -q STATUS=after
+	eventually 20 is_ready web 'false after'
+	ok timeout 20 "$INSULA_BIN/insula" system upgrade web
+	ok timeout 20 "$INSULA_BIN/insula" stop -t 0 web
+	[ "$(detail web .State.Reason)" = stopped ] || fail "$(detail web .State)"
+}
+
 @test "in the background the manager hears of the keeper first, then from it" {
 	manager
 	NOTIFY_SOCKET=$MANAGER ok insula run -d --name web "$E2E_IMAGE" \
