@@ -313,7 +313,7 @@ static int write_output(struct attach *a, struct err *err)
 /* To the service manager that started us. */
 static void pass_on(const struct attach *a, size_t size)
 {
-	char text[READY_TEXT_MAX];
+	char text[READY_TEXT_MAX + 1];
 
 	if (!size || size >= sizeof(text))
 		return;

@@ -251,15 +251,29 @@ static int set_sdnotify(const struct run_options *options, struct record *record
 	return record->sdnotify ? 0 : -1;
 }
 
+int request_check_place(const struct spec *spec, const char *place, struct err *err)
+{
+	size_t size = strlen(place);
+
+	for (size_t i = 0; i < spec->mount_count; i++) {
+		const char *destination = spec->mounts[i].destination;
+
+		if (str_eq(destination, place))
+			return err_set(err, ERR_EXISTS, 0, "'%s' is mounted on twice", place);
+		if (str_starts(destination, place) && destination[size] == '/')
+			return err_set(err, ERR_EXISTS, 0,
+				       "the mount on '%s' would be below '%s', and hidden",
+				       destination, place);
+	}
+	return 0;
+}
+
 /* Before the mounts are those of a start. */
 static int check_sdnotify(const struct record *record, const struct spec *spec, struct err *err)
 {
-	for (size_t i = 0; i < spec->mount_count; i++)
-		if (str_eq(record->sdnotify, READY_BY_CONTAINER) &&
-		    str_eq(spec->mounts[i].destination, LAUNCH_NOTIFY_DIR))
-			return err_set(err, ERR_EXISTS, 0,
-				       "--sdnotify container: '%s' is mounted on twice",
-				       LAUNCH_NOTIFY_DIR);
+	if (str_eq(record->sdnotify, READY_BY_CONTAINER) &&
+	    request_check_place(spec, LAUNCH_NOTIFY_DIR, err) < 0)
+		return err_wrap(err, "--sdnotify container");
 	return 0;
 }
 

@@ -75,6 +75,8 @@ int request_io(const struct run_options *options, bool update, struct cgroup_res
 	       struct err *err);
 /* --log-driver, --log-opt (request_log.c); once labels and environment are known. */
 int request_log(const struct run_options *options, struct record *record, struct err *err);
+/* A mount of ours is to come there, after all others: neither there nor below is any. ERR_EXISTS. */
+int request_check_place(const struct spec *spec, const char *place, struct err *err);
 /* --secret; after the mounts (request_secrets.c). */
 int request_secrets(const struct request *r, const struct spec *spec, struct err *err);
 /* --add-host, --dns and its kin, --timezone (request_hosts.c). */

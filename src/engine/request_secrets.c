@@ -172,10 +172,7 @@ static int check_place(const struct record *record, const struct spec *spec,
 		if (others[i].env == s->env && str_eq(others[i].target, s->target))
 			return err_set(err, ERR_EXISTS, 0, "two secrets have the target '%s'",
 				       s->target);
-	for (size_t i = 0; !s->env && i < spec->mount_count; i++)
-		if (str_eq(spec->mounts[i].destination, place))
-			return err_set(err, ERR_EXISTS, 0, "'%s' is mounted on twice", place);
-	return 0;
+	return s->env ? 0 : request_check_place(spec, place, err);
 }
 
 static struct record_secret *add(struct record *record, struct err *err)

@@ -107,6 +107,7 @@ is_ready() {
 	refused 125 "nobody says when container 'plain' is ready" insula wait --condition ready plain
 	refused 125 'no health check' insula run --sdnotify healthy "$E2E_IMAGE" true
 	refused 125 'mounted on twice' insula run --sdnotify container --tmpfs /run/notify "$E2E_IMAGE" true
+	refused 125 "would be below '/run/notify'" insula run --sdnotify container --tmpfs /run/notify/x "$E2E_IMAGE" true
 }
 
 @test "rubbish is not heard, and what is said of others is nobody's" {

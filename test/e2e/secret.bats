@@ -247,6 +247,8 @@ $VALUE" ] || fail
 		insula run --secret db,target=/srv/x --tmpfs /srv/x "$E2E_IMAGE" true
 	refused 125 "'/run/secrets' is mounted on twice" \
 		insula run --secret db --tmpfs /run/secrets "$E2E_IMAGE" true
+	refused 125 "the mount on '/run/secrets/mine' would be below '/run/secrets'" \
+		insula run --secret db -v /etc:/run/secrets/mine:ro "$E2E_IMAGE" true
 	ok in_box --secret db --tmpfs /run -- cat /run/secrets/db
 	shows "$VALUE"
 }
