@@ -289,4 +289,8 @@ $VALUE" ] || fail
 	done
 	ok insula secret ls --quiet
 	[ "${#lines[@]}" = 1 ]
+	exits 1 insula doctor
+	contains "temporary-file $INSULA_ROOT/secrets/.db."
+	ok insula doctor --repair
+	[ -z "$(find "$INSULA_ROOT/secrets" -name '.*')" ]
 }

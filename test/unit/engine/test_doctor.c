@@ -249,12 +249,24 @@ TEST(notes_of_what_is_above_the_groups_of_nobody)
 	host_init(&h);
 	CHECK_INT(mkdirat(h.store.run_fd, "parents", 0700), 0);
 	CHECK_INT(mkdirat(h.store.run_fd, "parents/none:nowhere%2fdeep", 0700), 0);
-	CHECK_INT(mkdirat(h.store.run_fd, "parents/none:empty", 0700), 0);
-	put(h.store.run_fd, "parents/none:nowhere%2fdeep/" ID_B, "");
+	put(h.store.run_fd, "parents/nowhere", "");
 	put(h.store.run_fd, "parents/.lock", "");
-	found(&h, "group-parent none:empty\ngroup-parent none:nowhere%2fdeep/" ID_B);
+	put(h.store.run_fd, "parents/none:nowhere%2fdeep/" ID_B, "");
+	found(&h, "group-parent none:nowhere%2fdeep/" ID_B);
 	cured(&h);
 	CHECK(!exists(h.store.run_fd, "parents/none:nowhere%2fdeep"));
+	CHECK(exists(h.store.run_fd, "parents/nowhere"));
+}
+
+TEST(a_note_with_no_container)
+{
+	own(host) struct host h;
+
+	host_init(&h);
+	CHECK_INT(mkdirat(h.store.run_fd, "parents", 0700), 0);
+	CHECK_INT(mkdirat(h.store.run_fd, "parents/none:empty", 0700), 0);
+	found(&h, "group-parent none:empty");
+	cured(&h);
 	CHECK(!exists(h.store.run_fd, "parents/none:empty"));
 }
 
