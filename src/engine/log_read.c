@@ -37,6 +37,7 @@
 
 #define FILES_MAX 1000
 #define OPEN_TRIES 64
+#define OPEN_PAUSE_US 500
 #define BLOCK_SIZE 65536u
 #define WAIT_MS 200 /* the release of the keeper's lock is no change of the directory */
 
@@ -88,6 +89,14 @@ static int open_names(struct log_reader *r, struct err *err)
 	return 0;
 }
 
+static bool is_there(const struct log_reader *r, int index)
+{
+	char name[LOG_NAME_SIZE];
+
+	return index < FILES_MAX &&
+	       faccessat(r->dir_fd, log_file_name(index, name), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static bool names_still_match(const struct log_reader *r)
 {
 	char name[LOG_NAME_SIZE];
@@ -95,7 +104,13 @@ static bool names_still_match(const struct log_reader *r)
 	for (int i = 0; i < r->count; i++)
 		if (!file_is_named(r->fds[i], r->dir_fd, log_file_name(i, name)))
 			return false;
-	return true;
+	return !is_there(r, r->count);
+}
+
+/* A name is missing before one that is there: a rotation is half done, or its writer died in it. */
+static bool has_gap(const struct log_reader *r)
+{
+	return is_there(r, r->count + 1);
 }
 
 static int open_files(struct log_reader *r, struct err *err)
@@ -103,9 +118,10 @@ static int open_files(struct log_reader *r, struct err *err)
 	for (int tries = 0; tries < OPEN_TRIES; tries++) {
 		if (open_names(r, err) < 0)
 			return -1;
-		if (names_still_match(r))
+		if (names_still_match(r) && (!has_gap(r) || tries == OPEN_TRIES - 1))
 			return 0;
 		log_reader_close(r);
+		usleep(OPEN_PAUSE_US);
 	}
 	return err_set(err, ERR_BUSY, 0, "cannot read the log: it is rotated too fast");
 }
