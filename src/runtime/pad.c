@@ -18,8 +18,10 @@
  */
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -56,6 +58,8 @@ static _Noreturn void build_pad(int ready_fd, int cpu)
 	struct err err = ERR_INIT;
 	own(strv) struct strv options = STRV_INIT;
 
+	/* Where there is no pid namespace around the two of us. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (cpu >= 0)
 		move_to_cpu(cpu);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
