@@ -31,7 +31,6 @@ in_journal() {
 	printf 'MESSAGE=forged\nCONTAINER_ID_FULL=%s\nPRIORITY=6\n' "$id" | setpriv --reuid 1001 --clear-groups logger --journald
 	eventually 20 in_journal "CONTAINER_ID_FULL=$id" _UID=1001
 	ok insula logs --stdout --tail 2 web
-	[ "${#output}" -eq 150005 ] || fail "${#output} bytes"
 	[[ $output == *$'x\nlast' ]]
 	# The next run goes on, and is followed to its end.
 	ok insula run -d --name slow --log-driver journald "$E2E_IMAGE" sh -c 'echo one; sleep 2; echo two; echo three'

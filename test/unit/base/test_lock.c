@@ -2,10 +2,14 @@
 /*
  * Locks between processes: exclusion, deadlines, holders that die, files that vanish.
  */
+#include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -152,25 +156,53 @@ TEST(held_refuses_a_link)
 	CHECK_ERR(file_lock(test_dir(), "lock", LOCK_SHARED, 0, &err), ERR_IO, "symbolic links");
 }
 
+static bool has_open(pid_t pid, const char *name)
+{
+	char path[64], target[PATH_MAX];
+	bool found = false;
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof path, "/proc/%d/fd", pid);
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir))) {
+		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof target - 1);
+
+		target[n < 0 ? 0 : n] = '\0';
+		found = strrchr(target, '/') && strcmp(strrchr(target, '/') + 1, name) == 0;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
 TEST(a_lock_on_a_removed_file_is_not_a_lock)
 {
 	struct err err = ERR_INIT;
 	own_fd int old = file_lock(test_dir(), "lock", LOCK_EXCLUSIVE, 0, &err), fresh = -1;
+	int status, closed[2];
 	pid_t waiter;
-	int status;
+	char byte;
 
 	CHECK_OK(old);
+	CHECK(pipe2(closed, O_CLOEXEC) == 0);
 	waiter = fork();
 	if (waiter == 0) {
 		own_fd int fd = -1;
 		struct stat held, named;
 
 		close(take_fd(old));
+		close(closed[0]);
+		close(closed[1]);
 		fd = file_lock(test_dir(), "lock", LOCK_EXCLUSIVE, 30000, &err);
 		_exit(fd < 0 || fstat(fd, &held) < 0 ||
 		      fstatat(test_dir(), "lock", &named, 0) < 0 || held.st_ino != named.st_ino);
 	}
-	usleep(30000); /* the waiter has the old file open by now */
+	close(closed[1]);
+	CHECK_INT(read(closed[0], &byte, 1), 0); /* the waiter has closed what it inherited */
+	close(closed[0]);
+	for (int i = 0; i < 10000 && !has_open(waiter, "lock"); i++)
+		usleep(1000);
 	CHECK(unlinkat(test_dir(), "lock", 0) == 0);
 	fresh = file_lock(test_dir(), "lock", LOCK_SHARED, 0, &err);
 	CHECK_OK(fresh);
