@@ -230,7 +230,7 @@ static _Noreturn void be_dropper(int fd)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fd_close_others(&fd, 1, &ignored);
-	recvmsg(fd, &message, MSG_DONTWAIT);
+	recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	_exit(0);
 }
 
@@ -265,7 +265,8 @@ static int receive(struct keeper *k, bool *changed)
 
 	if (k->dropper.pid)
 		return 0;
-	ssize_t n = recvmsg(k->state.notify_fd, &message, MSG_DONTWAIT | MSG_PEEK);
+	ssize_t n = recvmsg(k->state.notify_fd, &message,
+			    MSG_DONTWAIT | MSG_PEEK | MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return errno == EINTR;
 	if (!drop(k, &message))
