@@ -277,7 +277,7 @@ static int share_range(const struct container *ct, const struct container *other
 	if (other->state.id_slot < 0)
 		return err_set(err, ERR_STATE, 0, "container '%s' has no id range",
 			       other->record.name);
-	if (store_share_ids(ct->store, ct->id, other->id, other->state.id_slot, err) < 0)
+	if (store_share_ids(ct->store, ct->id, other->id, other->state.id_base, err) < 0)
 		return err_wrap(err, "container '%s'", other->record.name);
 	o->id_base = other->state.id_base;
 	o->id_slot = other->state.id_slot;

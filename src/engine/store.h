@@ -29,7 +29,7 @@
  *	  containers/ID/health.json   what its health checks said
  *	  containers/ID/ready.json    what it said of itself (ready.h)
  *	  containers/ID/record.json   here instead of in ROOT for a container that was run with --rm
- *	  ids/N			      id range N is taken by the container named in it
+ *	  ids/N			      ids from N * 65536 on, or above, are taken by the container named in it
  *	  creators		      locked, shared, by whoever creates a container or takes a range
  *	  names			      locked by whoever drops a name that is nobody's
  *	  pad			      the launch pad
@@ -290,14 +290,16 @@ int store_write_exit(struct container *ct, const struct exit_record *exit, struc
 int store_read_exit(int root_fd, struct exit_record *ret, struct err *err);
 
 /* An id range of 65536 for one start: from the `insula` entries of /etc/subuid and /etc/subgid, or
- * where there are none from 1879048192..2147483647, skipping ranges that overlap anybody's entry. */
+ * where there are none from 1879048192..2147483647, skipping ranges that overlap anybody's entry, or one that a
+ * container got when these said otherwise. */
 int store_claim_ids(struct store *store, const char *id, uint32_t *ret_base, int *ret_slot,
 		    struct err *err);
-/* The range of another container's start, as well as that one: it is nobody else's until both have released it.
- * ERR_STATE where the other has it no longer. */
-int store_share_ids(struct store *store, const char *id, const char *other, int slot,
+/* The range from `base` on of another container's start, as well as that one: it is nobody else's until both have
+ * released it. ERR_STATE where the other has it no longer. */
+int store_share_ids(struct store *store, const char *id, const char *other, uint32_t base,
 		    struct err *err);
 #define STORE_RANGE_SIZE 65536u
+#define STORE_SLOT_MAX 65535 /* as there are 2^32 ids */
 
 /* All ids that ranges are taken from, and whether they are those of the entries. */
 struct store_range {

@@ -29,6 +29,7 @@
 #include "json/json.h"
 
 #define EXIT_MAX 65536u
+#define CLAIM_MAX 128u /* of a name's file, or a range's: the id, and what follows it */
 #define EXIT_RESERVE "exit.reserve"
 #define EXIT_RESERVE_SIZE 4096
 #define HOLD_TRIES 1000
@@ -129,7 +130,7 @@ int store_read_exit(int root_fd, struct exit_record *ret, struct err *err)
 static int drop_claim(int dir_fd, const char *name, const char *id, struct err *err)
 {
 	own_free char *owner = NULL;
-	ssize_t size = file_read(dir_fd, name, STORE_ID_LENGTH + 1, &owner, err);
+	ssize_t size = file_read(dir_fd, name, CLAIM_MAX, &owner, err);
 
 	if (size < 0)
 		return err->kind == ERR_NOT_FOUND ? 0 : -1;

@@ -5,14 +5,20 @@
  *
  * They come from the "insula" lines of /etc/subuid and /etc/subgid where there are any (the same in
  * both, as one range serves for both), else from 1879048192 to 2147483647, which login.defs(5) gives to
- * nobody and systemd keeps free. A range that overlaps anybody's line is passed over. A range is taken
- * by making RUN/ids/N exclusively; it is free again when that file is gone.
+ * nobody and systemd keeps free. A range that overlaps anybody's line is passed over.
+ *
+ * A range is taken by making RUN/ids/N exclusively, where N is its first id / 65536, and is free again when that file
+ * is gone. So it is known by where it is, and not by its place among those that are configured: these may change
+ * while it is taken, and begin anywhere. The file says where the range begins; one that begins below the next N, or
+ * ends above the one before, overlaps that. Who takes a range makes his file and then looks at both: of two at once, at
+ * least the second sees the other and passes on.
  *
  * A container that joins the user namespace of another shares its range, and may outlive it. So it makes a
  * file of its own, RUN/ids/N.d/ID, and then looks whether the other still has the range; who takes a range
  * makes RUN/ids/N and then looks for such a directory. Whichever is second sees the first.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +34,7 @@
 #define SUBID_MAX_SIZE (4u << 20)
 #define OUR_NAME "insula"
 #define SHARE_TRIES 100
+#define CLAIM_MAX (STORE_ID_LENGTH + 16)
 
 struct ranges {
 	struct store_range ours;    /* count 0: no line of ours */
@@ -158,17 +165,99 @@ int store_id_range(struct store_range *ret, struct err *err)
 	return 0;
 }
 
+/* ---- what is taken ---- */
+
+/* What a file of ids/ says: "ID FIRST\n". */
+struct claim {
+	char id[STORE_ID_LENGTH + 1];
+	uint64_t base; /* 0: it does not say */
+};
+
+static int write_claim(const char *id, uint32_t base, char ret[static CLAIM_MAX])
+{
+	return snprintf(ret, CLAIM_MAX, "%s %u\n", id, base);
+}
+
+/* ERR_NOT_FOUND: there is none. */
+static int read_claim(int ids_fd, const char *path, struct claim *ret, struct err *err)
+{
+	own_free char *text = NULL;
+	unsigned int base = 0;
+
+	if (file_read(ids_fd, path, CLAIM_MAX, &text, err) < 0)
+		return -1;
+	*ret = (struct claim){{0}, 0};
+	snprintf(ret->id, sizeof ret->id, "%s", text);
+	if (!store_is_id(ret->id))
+		return err_set(err, ERR_CORRUPT, 0, "'%s' names no container", path);
+	if (sscanf(text + STORE_ID_LENGTH, " %u", &base) == 1)
+		ret->base = base;
+	return 0;
+}
+
+/* What does not say where it begins may be anywhere near. */
+static bool is_in_the_way(int ids_fd, const char *path, uint64_t base, struct err *err)
+{
+	struct claim claim;
+
+	if (read_claim(ids_fd, path, &claim, err) < 0)
+		return err->kind != ERR_NOT_FOUND;
+	return !claim.base ||
+	       (base < claim.base + STORE_RANGE_SIZE && claim.base < base + STORE_RANGE_SIZE);
+}
+
+/* All who share a range have the same one, so that any of them tells. They come and go, but not the directory. */
+static bool shares_are_in_the_way(int ids_fd, int slot, uint64_t base)
+{
+	char directory[STORE_SHARE_SIZE], path[STORE_SHARE_SIZE + NAME_MAX + 1];
+
+	snprintf(directory, sizeof directory, STORE_SHARE_FORMAT, slot);
+	for (int tries = 0; tries < SHARE_TRIES; tries++) {
+		own(strv) struct strv ids = STRV_INIT;
+		struct err reading = ERR_INIT;
+
+		if (unlinkat(ids_fd, directory, AT_REMOVEDIR) == 0 || errno == ENOENT)
+			return false;
+		if (file_list(ids_fd, directory, &ids, &reading) < 0 || !ids.count)
+			continue;
+		snprintf(path, sizeof path, "%s/%s", directory, ids.items[0]);
+		if (is_in_the_way(ids_fd, path, base, &reading))
+			return true;
+		if (reading.kind == ERR_NONE)
+			return false;
+	}
+	return true;
+}
+
+/* The file before the shares: whoever shares a range has made sure that it was taken after his own file was there. */
+static bool slot_is_in_the_way(int ids_fd, int slot, uint64_t base)
+{
+	struct err reading = ERR_INIT;
+	char name[STORE_SHARE_SIZE];
+
+	snprintf(name, sizeof name, "%d", slot);
+	if (slot < 0 || slot > STORE_SLOT_MAX)
+		return false;
+	if (is_in_the_way(ids_fd, name, base, &reading))
+		return true;
+	return shares_are_in_the_way(ids_fd, slot, base);
+}
+
 /* 1: it is ours; 0: somebody else's, or shared by one that outlives him. A directory with nobody in it was left by one
  * who was killed beside it; one who is about to make his file in it makes it anew, and then sees us. */
-static int take_slot(int ids_fd, unsigned int slot, const char *id, struct err *err)
+static int take_range(int ids_fd, uint32_t base, const char *id, struct err *err)
 {
-	char name[STORE_SHARE_SIZE], shared[STORE_SHARE_SIZE];
+	int slot = (int)(base / STORE_RANGE_SIZE);
+	char name[STORE_SHARE_SIZE], shared[STORE_SHARE_SIZE], text[CLAIM_MAX];
+	size_t size = (size_t)write_claim(id, base, text);
 
-	snprintf(name, sizeof name, "%u", slot);
-	snprintf(shared, sizeof shared, STORE_SHARE_FORMAT, (int)slot);
-	if (file_create_excl(ids_fd, name, id, STORE_ID_LENGTH, 0600, false, err) < 0)
+	snprintf(name, sizeof name, "%d", slot);
+	snprintf(shared, sizeof shared, STORE_SHARE_FORMAT, slot);
+	if (file_create_excl(ids_fd, name, text, size, 0600, false, err) < 0)
 		return err->kind == ERR_EXISTS ? 0 : -1;
-	if (unlinkat(ids_fd, shared, AT_REMOVEDIR) == 0 || errno == ENOENT)
+	if ((unlinkat(ids_fd, shared, AT_REMOVEDIR) == 0 || errno == ENOENT) &&
+	    !slot_is_in_the_way(ids_fd, slot - 1, base) &&
+	    !slot_is_in_the_way(ids_fd, slot + 1, base))
 		return 1;
 	return file_unlink(ids_fd, name, err) < 0 ? -1 : 0;
 }
@@ -195,14 +284,14 @@ int store_claim_ids(struct store *store, const char *id, uint32_t *ret_base, int
 
 		if (overlaps(&ranges, base))
 			continue;
-		int taken = take_slot(ids_fd, slot, id, err);
+		int taken = take_range(ids_fd, (uint32_t)base, id, err);
 
 		if (taken < 0)
 			return -1;
 		if (!taken)
 			continue;
 		*ret_base = (uint32_t)base;
-		*ret_slot = (int)slot;
+		*ret_slot = (int)(base / STORE_RANGE_SIZE);
 		return 0;
 	}
 	err_set(err, ERR_LIMIT, 0, "no id range is free (%u in all)", slots);
@@ -212,8 +301,18 @@ int store_claim_ids(struct store *store, const char *id, uint32_t *ret_base, int
 			OUR_NAME);
 }
 
-static int make_share(int ids_fd, int slot, const char *id, struct err *err)
+static int write_share(int ids_fd, const char *path, const char *id, uint32_t base)
 {
+	own_fd int fd = openat(ids_fd, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	char text[CLAIM_MAX];
+	ssize_t size = write_claim(id, base, text);
+
+	return fd >= 0 && write(fd, text, (size_t)size) == size ? 0 : -1;
+}
+
+static int make_share(int ids_fd, uint32_t base, const char *id, struct err *err)
+{
+	int slot = (int)(base / STORE_RANGE_SIZE);
 	char directory[STORE_SHARE_SIZE], name[STORE_SHARE_SIZE + STORE_ID_LENGTH + 1];
 
 	snprintf(directory, sizeof directory, STORE_SHARE_FORMAT, slot);
@@ -221,11 +320,8 @@ static int make_share(int ids_fd, int slot, const char *id, struct err *err)
 	for (int tries = 0; tries < SHARE_TRIES; tries++) {
 		if (mkdirat(ids_fd, directory, 0700) < 0 && errno != EEXIST)
 			break;
-		int fd = openat(ids_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-		if (fd >= 0) {
-			fd_close(fd);
+		if (write_share(ids_fd, name, id, base) == 0)
 			return 0;
-		}
 		if (errno != ENOENT) /* whoever shared it last has just taken the directory along */
 			break;
 	}
@@ -240,9 +336,10 @@ bool store_shares_slot(int ids_fd, int slot, const char *id)
 	return faccessat(ids_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-int store_share_ids(struct store *store, const char *id, const char *other, int slot,
+int store_share_ids(struct store *store, const char *id, const char *other, uint32_t base,
 		    struct err *err)
 {
+	int slot = (int)(base / STORE_RANGE_SIZE);
 	own_fd int creators_fd = store_lock_creation(store, LOCK_SHARED, err);
 	own_fd int ids_fd = openat(store->run_fd, "ids", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char name[STORE_SHARE_SIZE];
@@ -251,7 +348,7 @@ int store_share_ids(struct store *store, const char *id, const char *other, int 
 		return -1;
 	if (ids_fd < 0)
 		return err_errno(err, "cannot open '%s/ids'", store->run);
-	if (make_share(ids_fd, slot, id, err) < 0)
+	if (make_share(ids_fd, base, id, err) < 0)
 		return -1;
 	snprintf(name, sizeof name, "%d", slot);
 	own_free char *owner = store_slot_owner(ids_fd, name);
@@ -279,13 +376,12 @@ int store_shared_slot(const char *name)
 
 char *store_slot_owner(int ids_fd, const char *name)
 {
-	own_free char *owner = NULL;
 	struct err ignored = ERR_INIT;
+	struct claim claim;
 
-	if (!is_slot(name) || file_read(ids_fd, name, STORE_ID_LENGTH, &owner, &ignored) < 0 ||
-	    !store_is_id(owner))
+	if (!is_slot(name) || read_claim(ids_fd, name, &claim, &ignored) < 0)
 		return NULL;
-	return take(owner);
+	return str_dup(claim.id, &ignored);
 }
 
 int store_release_ids_of(struct store *store, const char *id, struct err *err)

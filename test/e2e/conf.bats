@@ -66,6 +66,37 @@ setting() {
 	refused 125 'no id range is free' insula run --rm "$E2E_IMAGE" true
 }
 
+# overlap FIRST SECOND: do ranges that begin there have an id in common?
+overlap() {
+	[ "$1" -lt $(($2 + 65536)) ] && [ "$2" -lt $(($1 + 65536)) ]
+}
+
+@test "[store]: ids that change give nobody what another one has, whether it shares it or not" {
+	local first shared second
+	conf '[store]' 'ids = 2000000000:65536'
+	ok insula run -d --name one "$E2E_IMAGE" sleep 600
+	first=$(detail one .IdMap.HostId)
+	for ids in 2000000000:65536 2000000001:65536 1999934465:65536; do
+		conf '[store]' "ids = $ids"
+		refused 125 'no id range is free' insula run --rm "$E2E_IMAGE" true
+	done
+	ok insula run -d --name guest --userns container:one "$E2E_IMAGE" sleep 600
+	conf '[store]' 'ids = 1999934464:131072' # one before it, and itself
+	ok insula run -d --name two "$E2E_IMAGE" sleep 600
+	second=$(detail two .IdMap.HostId)
+	! overlap "$first" "$second" || fail "$first $second"
+	refused 125 'no id range is free' insula run --rm "$E2E_IMAGE" true
+	ok insula rm -f one
+	shared=$(detail guest .IdMap.HostId)
+	[ "$shared" = "$first" ]
+	ok insula rm -f two
+	conf '[store]' 'ids = 2000030000:65536'
+	refused 125 'no id range is free' insula run --rm "$E2E_IMAGE" true
+	ok insula rm -f guest
+	ok insula run --rm "$E2E_IMAGE" true
+	ok insula doctor
+}
+
 @test "info tells what is in force and where it stands" {
 	[ "$(setting run.timezone)" = null ]
 	conf '[run]' 'timezone = local' 'timezone = Europe/Rome'

@@ -158,11 +158,12 @@ TEST(lines_that_are_none_are_passed_over)
 	CHECK_INT(base, 1000000);
 }
 
-static int share(struct store *store, int n, int with, int slot)
+/* Of the range that begins at 1000000. */
+static int share(struct store *store, int n, int with)
 {
 	own_free char *other = str_dup(id_of(with), &err);
 
-	return store_share_ids(store, id_of(n), other, slot, &err);
+	return store_share_ids(store, id_of(n), other, 1000000, &err);
 }
 
 TEST(a_range_that_is_shared_is_nobody_elses_until_the_last_one_has_gone)
@@ -173,11 +174,11 @@ TEST(a_range_that_is_shared_is_nobody_elses_until_the_last_one_has_gone)
 
 	use(&store, lines, lines);
 	CHECK_OK(claim(&store, 1, &base));
-	CHECK_OK(share(&store, 2, 1, 0));
-	CHECK_OK(share(&store, 3, 2, 0)); /* with one that shares it */
+	CHECK_OK(share(&store, 2, 1));
+	CHECK_OK(share(&store, 3, 2)); /* with one that shares it */
 	CHECK_OK(store_release_ids_of(&store, id_of(1), &err));
 	CHECK_ERR(claim(&store, 4, &base), ERR_LIMIT, "no id range is free");
-	CHECK_ERR(share(&store, 4, 1, 0), ERR_STATE, "has ended");
+	CHECK_ERR(share(&store, 4, 1), ERR_STATE, "has ended");
 	CHECK_OK(store_release_ids_of(&store, id_of(2), &err));
 	CHECK_ERR(claim(&store, 4, &base), ERR_LIMIT, "no id range is free");
 	CHECK_OK(store_release_ids_of(&store, id_of(3), &err));
@@ -192,9 +193,126 @@ TEST(a_directory_of_sharers_with_nobody_in_it_keeps_nobody_out)
 	uint32_t base;
 
 	use(&store, lines, lines);
-	CHECK(mkdirat(store.run_fd, "ids/0.d", 0700) == 0);
+	CHECK(mkdirat(store.run_fd, "ids/15.d", 0700) == 0);
 	CHECK_OK(claim(&store, 1, &base));
-	CHECK(faccessat(store.run_fd, "ids/0.d", F_OK, AT_SYMLINK_NOFOLLOW) < 0);
+	CHECK(faccessat(store.run_fd, "ids/15.d", F_OK, AT_SYMLINK_NOFOLLOW) < 0);
+}
+
+static void configure(uint64_t start, uint64_t count)
+{
+	const struct store_range range = {.start = start, .count = count, .is_configured = true};
+
+	store_use_ids(&range);
+}
+
+/* The names of the files are those of other ranges then, and where these begin is, too. */
+TEST(another_configuration_hands_out_nothing_that_a_container_has)
+{
+	own(store) struct store store = {.root_fd = -1, .run_fd = -1};
+	uint32_t base;
+
+	use(&store, "", "");
+	configure(1000000, 2 * 65536);
+	CHECK_OK(claim(&store, 0, &base));
+	CHECK_OK(claim(&store, 1, &base));
+	/* the same place, one range before, and four that begin elsewhere: three of these overlap */
+	configure(1000000, 65536);
+	CHECK_ERR(claim(&store, 2, &base), ERR_LIMIT, "no id range is free (1 in all)");
+	configure(1000000 - 65536, 2 * 65536);
+	CHECK_OK(claim(&store, 2, &base));
+	CHECK_INT(base, 1000000 - 65536);
+	CHECK_OK(store_release_ids_of(&store, id_of(2), &err));
+	configure(1000000 - 1, 3 * 65536);
+	CHECK_ERR(claim(&store, 2, &base), ERR_LIMIT, "no id range is free");
+	configure(1000000 - 65536 - 1000, 4 * 65536);
+	CHECK_OK(claim(&store, 3, &base));
+	CHECK_INT(base, 1000000 - 65536 - 1000);
+	CHECK_ERR(claim(&store, 4, &base), ERR_LIMIT, "no id range is free");
+	configure(1000000 - 65536 + 1, 4 * 65536);
+	CHECK_OK(claim(&store, 4, &base));
+	CHECK_INT(base, 1000000 + 2 * 65536 + 1);
+	CHECK_ERR(claim(&store, 5, &base), ERR_LIMIT, "no id range is free");
+}
+
+TEST(what_is_shared_is_in_the_way_of_another_configuration_as_well)
+{
+	own(store) struct store store = {.root_fd = -1, .run_fd = -1};
+	uint32_t base;
+
+	use(&store, "", "");
+	configure(1000000, 65536);
+	CHECK_OK(claim(&store, 1, &base));
+	CHECK_OK(share(&store, 2, 1));
+	CHECK_OK(store_release_ids_of(&store, id_of(1), &err));
+	configure(1000000 + 65535, 65536);
+	CHECK_ERR(claim(&store, 3, &base), ERR_LIMIT, "no id range is free");
+	configure(1000000 - 65535, 65536);
+	CHECK_ERR(claim(&store, 3, &base), ERR_LIMIT, "no id range is free");
+	configure(1000000 + 65536, 65536);
+	CHECK_OK(claim(&store, 3, &base));
+	CHECK_OK(store_release_ids_of(&store, id_of(3), &err));
+	CHECK_OK(store_release_ids_of(&store, id_of(2), &err));
+	configure(1000000 + 65535, 65536);
+	CHECK_OK(claim(&store, 4, &base));
+}
+
+static void plant(const struct store *store, const char *path, const char *text)
+{
+	own_fd int fd = openat(store->run_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	CHECK(fd >= 0);
+	CHECK_OK(fd_write_all(fd, text, strlen(text), path, &err));
+}
+
+/* By hand, or by one who was killed as he wrote it. */
+TEST(a_file_that_does_not_say_where_its_range_begins_is_in_the_way_of_its_neighbours)
+{
+	own(store) struct store store = {.root_fd = -1, .run_fd = -1};
+	uint32_t base;
+
+	use(&store, "", "");
+	plant(&store, "ids/15", id_of(1));
+	configure(16 * 65536, 65536);
+	CHECK_ERR(claim(&store, 2, &base), ERR_LIMIT, "no id range is free");
+	configure(17 * 65536, 65536);
+	CHECK_OK(claim(&store, 2, &base));
+	CHECK(mkdirat(store.run_fd, "ids/19.d", 0700) == 0);
+	plant(&store, "ids/19.d/x", "");
+	configure(18 * 65536, 65536);
+	CHECK_ERR(claim(&store, 3, &base), ERR_LIMIT, "no id range is free");
+}
+
+/* Each with a configuration of his own, so that they overlap without having a name in common. */
+TEST(claimants_at_once_of_different_configurations_do_not_overlap)
+{
+	own(store) struct store store = {.root_fd = -1, .run_fd = -1};
+	uint32_t bases[8];
+	int pipes[2], count = 0;
+
+	use(&store, "", "");
+	CHECK(pipe2(pipes, O_CLOEXEC) == 0);
+	for (int i = 0; i < 8; i++) {
+		pid_t pid = fork();
+		uint32_t base;
+
+		CHECK(pid >= 0);
+		if (pid > 0)
+			continue;
+		configure(1000000 + 30000 * (uint64_t)i, 4 * 65536);
+		if (claim(&store, 8 * i, &base) == 0 && write(pipes[1], &base, sizeof base) < 0)
+			_exit(1);
+		_exit(0);
+	}
+	fd_close(pipes[1]);
+	while (wait(NULL) > 0)
+		;
+	while (read(pipes[0], &bases[count], sizeof *bases) > 0)
+		count++;
+	fd_close(pipes[0]);
+	CHECK(count >= 1);
+	for (int i = 0; i < count; i++)
+		for (int k = 0; k < i; k++)
+			CHECK(bases[i] >= bases[k] + 65536 || bases[k] >= bases[i] + 65536);
 }
 
 TEST(claimants_at_once_have_ranges_of_their_own)
