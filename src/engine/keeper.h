@@ -64,6 +64,7 @@ struct keeper_state {
 	struct strv log_fields; /* there, NAME=value */
 	bool shared_pids; /* the container has no pid namespace of its own, and the keeper none */
 	int init_pid;	  /* in the keeper's own pid namespace */
+	int guard_pid;	  /* of the last keeper's guard; 0: none */
 	/* descriptors, -1: none */
 	int init_fd;	/* pidfd */
 	int alive_fd;	/* the lock */

@@ -9,7 +9,9 @@
  *	the first process ends		the keeper kills the rest of the group before it records the end
  *	the keeper dies			the kernel kills the first process (PR_SET_PDEATHSIG), and the guard
  *					the rest
- *	the guard dies			the keeper makes another
+ *	the guard dies			the keeper makes another, and tries again where it cannot (no process, no
+ *					descriptor), which is an event
+ *	the keeper is replaced		the next one takes the guard over until it has one of its own
  *	both are killed at once		the kernel kills the first process, and whoever finds the container
  *					dead next (ps, rm, doctor) the rest
  *
@@ -24,6 +26,7 @@
 #include <signal.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -33,6 +36,7 @@
 #include "kernel/cgroup.h"
 
 #define KILL_MS 30000
+#define RETRY_MS 200
 #define GUARD_NAME "insula-guard"
 
 static int open_group(const struct keeper *k, struct cgroup *ret, struct err *err)
@@ -76,35 +80,94 @@ static _Noreturn void be_guard(const struct cgroup *cg, int keeper_fd)
 	_exit(0);
 }
 
-int keeper_guard_start(struct keeper *k, struct err *err)
+static int make_guard(const struct keeper *k, struct proc *ret, struct err *err)
 {
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
 
-	if (!k->state.shared_pids)
-		return 0;
 	if (fail_point("keeper.guard", err) < 0 || open_group(k, &cg, err) < 0)
 		return -1;
 	own_fd int keeper_fd = pidfd_open(getpid(), 0);
 	if (keeper_fd < 0)
 		return err_errno(err, "cannot open ourselves");
-	pid_t pid = proc_clone(&k->guard, 0, -1, err);
+	pid_t pid = proc_clone(ret, 0, -1, err);
 	if (pid == 0)
 		be_guard(&cg, keeper_fd);
-	return pid < 0 ? err_wrap(err, "cannot guard the container") : 0;
+	return pid < 0 ? -1 : 0;
+}
+
+static void on_guard_time(void *data)
+{
+	keeper_guard_renew(data);
+}
+
+/* The last keeper's, until there is one of our own: a container that runs is not ended for want of that. */
+static void take_over(struct keeper *k)
+{
+	siginfo_t info = {0};
+	int pidfd = -1;
+
+	if (k->state.guard_pid > 0 &&
+	    waitid(P_PID, (id_t)k->state.guard_pid, &info, WEXITED | WNOHANG) == 0 && !info.si_pid)
+		pidfd = pidfd_open(k->state.guard_pid, 0);
+	if (pidfd >= 0)
+		k->guard = (struct proc){.pid = k->state.guard_pid, .pidfd = pidfd};
+	keeper_guard_renew(k);
+}
+
+/* The timer is there before it is needed, as there may be no memory then. */
+int keeper_guard_start(struct keeper *k, struct err *err)
+{
+	if (!k->state.shared_pids)
+		return 0;
+	k->guard_timer = loop_add_timer(k->loop, -1, on_guard_time, k, err);
+	if (!k->guard_timer)
+		return -1;
+	if (k->state.replaced)
+		take_over(k);
+	else if (make_guard(k, &k->guard, err) < 0)
+		return err_wrap(err, "cannot guard the container");
+	return 0;
+}
+
+/* An event for each time without one, and for its end. */
+static void note_unguarded(struct keeper *k, const struct err *why)
+{
+	bool unguarded = !k->guard.pid;
+
+	if (unguarded && !k->unguarded)
+		keeper_note_event(k, "unguarded", "reason", why->message);
+	if (!unguarded && k->unguarded)
+		keeper_note_event(k, "guarded", NULL, NULL);
+	k->unguarded = unguarded;
+}
+
+void keeper_guard_renew(struct keeper *k)
+{
+	struct proc next = PROC_INIT;
+	struct err err = ERR_INIT;
+
+	if (k->phase != KEEPER_RUNNING || k->has_exited)
+		return;
+	if (fail_point("keeper.guard.renew", &err) == 0 && make_guard(k, &next, &err) == 0) {
+		if (k->guard.pid)
+			proc_done(&k->guard);
+		k->guard = next;
+	} else {
+		loop_timer_set(k->guard_timer, RETRY_MS);
+	}
+	note_unguarded(k, &err);
 }
 
 void keeper_guard_ended(struct keeper *k)
 {
-	struct err ignored = ERR_INIT;
-
 	proc_forget(&k->guard);
-	k->guard = PROC_INIT;
-	if (k->phase == KEEPER_RUNNING && !k->has_exited)
-		keeper_guard_start(k, &ignored);
+	keeper_guard_renew(k);
 }
 
 void keeper_guard_done(struct keeper *k)
 {
+	loop_remove(k->guard_timer);
+	k->guard_timer = NULL;
 	if (k->guard.pid)
 		proc_done(&k->guard);
 	k->guard = PROC_INIT;

@@ -210,7 +210,7 @@ static void replace(struct keeper *k)
 	own_free char *program = take(k->replacement);
 	struct keeper_client *asker = take(k->replacement_client);
 	struct keeper_state next = k->state;
-	struct err err = ERR_INIT, ignored = ERR_INIT;
+	struct err err = ERR_INIT;
 
 	next.replaced = true;
 	next.client_fd = asker ? asker->fd : -1;
@@ -219,11 +219,10 @@ static void replace(struct keeper *k)
 	next.stdin_fd = k->state.terminal ? -1 : k->input_fd;
 	next.stdout_fd = k->state.terminal ? -1 : k->streams[0].fd;
 	next.stderr_fd = k->streams[1].fd;
-	keeper_guard_done(k); /* the next one makes its own */
+	next.guard_pid = k->guard.pid;
 	if (keeper_clients_pack(k, asker, &next.clients, &err) == 0)
 		keeper_exec(program, &next, &err);
 	keeper_clients_unpack(&next.clients);
-	keeper_guard_start(k, &ignored);
 	if (asker)
 		keeper_client_error(asker, &err);
 }

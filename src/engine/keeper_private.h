@@ -74,7 +74,9 @@ struct keeper {
 	char *buffer; /* KEEPER_PACKET_MAX, mapped: for the packet or the output in hand */
 	bool buffer_used;
 	struct proc guard; /* where the container has no pid namespace of its own; pid 0: none */
-	struct proc check; /* the health check that runs; pid 0: none */
+	struct loop_source *guard_timer; /* one could not be made */
+	bool unguarded;			 /* so that was told */
+	struct proc check;		 /* the health check that runs; pid 0: none */
 	int64_t check_begun_ns;
 	bool check_reported;
 	struct loop_source *health_timer, *check_timer;
@@ -165,9 +167,11 @@ void keeper_let_go(struct keeper *k);
 /* And at the very end remove what nobody sees any more. */
 void keeper_finish_removal(struct keeper *k);
 
-/* keeper_guard.c: where pids are shared, a process that ends the container should this one die; another when it
- * has died; none. */
+/* keeper_guard.c: where pids are shared, a process that ends the container should this one die. One that replaces
+ * another keeper takes over the guard that it has. */
 int keeper_guard_start(struct keeper *k, struct err *err);
+/* Another in its place, now or as soon as one can be made. */
+void keeper_guard_renew(struct keeper *k);
 void keeper_guard_ended(struct keeper *k);
 void keeper_guard_done(struct keeper *k);
 /* What the end of the first process does not end there. */

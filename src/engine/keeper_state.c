@@ -117,6 +117,7 @@ static const struct json_field state_fields[] = {
 	FIELD(log_fields, JSON_F_STRINGS),
 	FIELD(log_max_files, JSON_F_INT, .min = 1, .max = 1000),
 	FIELD(init_pid, JSON_F_INT, .min = 1, .max = INT32_MAX, .required = true),
+	FIELD(guard_pid, JSON_F_INT, .min = 0, .max = INT32_MAX),
 	FIELD(init_fd, JSON_F_INT),
 	FIELD(alive_fd, JSON_F_INT),
 	FIELD(listen_fd, JSON_F_INT),

@@ -158,6 +158,33 @@ sleep 600 "
 	ok insula exec web true
 }
 
+# happened EVENT: how often, to whatever container.
+happened() { insula events --no-stream --since 1h --filter "event=$1" --format json | grep -c .; }
+
+@test "a guard that cannot be made: the start is refused, or it is tried again until it can; an upgrade keeps the old one" {
+	needs_failpoints
+	local guard error keeper
+	for error in EAGAIN ENOMEM EMFILE; do
+		INSULA_FAIL=keeper.guard=error:$error refused 125 'cannot guard the container' insula run -d --name web --pid host "$E2E_IMAGE" sleep 604
+		[ -z "$(insula ps -aq)" ]
+	done
+	INSULA_FAIL=keeper.guard.renew=error:EAGAIN@1,keeper.guard.renew=error:ENOMEM@2,keeper.guard.renew=error:EMFILE@3 crowd web --pid host
+	keeper=$(keeper_of web)
+	guard=$(guard_of web)
+	kill -KILL "$guard"
+	eventually 5 guard_of web
+	[ "$(guard_of web)" != "$guard" ]
+	[ "$(happened unguarded),$(happened guarded)" = 1,1 ]
+	guard=$(guard_of web)
+	ok insula system upgrade web
+	[ "$(guard_of web)" = "$guard" ] || fail 'the old guard was not kept'
+	eventually 5 sh -c 'g=$(pgrep -P "$0" -x insula-guard) && [ "$g" != "$1" ] && [ "$(echo "$g" | wc -l)" -eq 1 ]' "$keeper" "$guard"
+	[ "$(happened unguarded),$(happened guarded)" = 1,1 ]
+	ok insula exec web true
+	ok insula stop -t 0 web
+	[ -z "$(pgrep -P "$keeper" -x insula-guard)" ]
+}
+
 @test "killed while it is started without a pid namespace: nothing is left" {
 	needs_failpoints
 	local point
