@@ -28,6 +28,16 @@ const char *log_file_name(int index, char buf[static LOG_NAME_SIZE])
 	return buf;
 }
 
+int log_file_index(const char *name)
+{
+	char same[LOG_NAME_SIZE];
+	int index = 0;
+
+	if (strcmp(name, LOG_NAME) != 0 && sscanf(name, LOG_NAME ".%3d", &index) != 1)
+		return -1;
+	return index >= 0 && strcmp(log_file_name(index, same), name) == 0 ? index : -1;
+}
+
 void log_prefix(char buf[static LOG_PREFIX_SIZE + 1], int64_t realtime_ns, enum log_stream stream)
 {
 	char time[CLOCK_TEXT_SIZE];

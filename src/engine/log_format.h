@@ -20,6 +20,8 @@
 
 /* "log", "log.1", "log.2"; returns buf. */
 const char *log_file_name(int index, char buf[static LOG_NAME_SIZE]);
+/* 0, 1, 2; -1: it is no such name. */
+int log_file_index(const char *name);
 /* The prefix of an entry with tag F; buf has LOG_PREFIX_SIZE + 1 bytes. */
 void log_prefix(char buf[static LOG_PREFIX_SIZE + 1], int64_t realtime_ns, enum log_stream stream);
 

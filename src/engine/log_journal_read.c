@@ -136,6 +136,15 @@ static void copy_cursor(char to[static JOURNAL_CURSOR_SIZE], const struct journa
 	memcpy(to, entry->cursor, JOURNAL_CURSOR_SIZE);
 }
 
+/* Is it the end of a line? The newest of a stream is, even if more of that line is to come. */
+static bool ends_line(const struct journal_entry *entry, bool seen[static 2])
+{
+	bool newest = !seen[stream_of(entry)];
+
+	seen[stream_of(entry)] = true;
+	return newest || !entry->partial;
+}
+
 /* The newest entry, and the one before the last lines. */
 static int look_back(struct journal_reader *r, int64_t tail, struct err *err)
 {
@@ -143,6 +152,7 @@ static int look_back(struct journal_reader *r, int64_t tail, struct err *err)
 	static const char *const all[] = {"--reverse", NULL};
 	own(journalctl) struct journalctl j = JOURNALCTL_INIT;
 	struct journal_entry entry;
+	bool seen[2] = {false};
 	int64_t lines = 0;
 	int next;
 
@@ -152,7 +162,7 @@ static int look_back(struct journal_reader *r, int64_t tail, struct err *err)
 	while ((next = journalctl_next(&j, -1, &entry, err)) == JOURNAL_ENTRY) {
 		if (!*r->newest)
 			copy_cursor(r->newest, &entry);
-		if (tail < 0 || !selected(r, &entry) || entry.partial || lines++ < tail)
+		if (tail < 0 || !selected(r, &entry) || !ends_line(&entry, seen) || lines++ < tail)
 			continue;
 		copy_cursor(r->before, &entry);
 		return 0;

@@ -2,15 +2,17 @@
 /*
  * Reading a container's log, oldest entry first, over files that are being written and rotated.
  *
- * A rotation renames every file at once, so all of them are opened first and then compared with
+ * A rotation renames one file after the other, so all of them are opened first and then compared with
  * their names: if one moved in between, the whole set is opened again. From then on a rotation does
- * no harm, because a descriptor follows its file.
+ * no harm, because a descriptor follows its file. Between two of its renames a name is missing, and for long where its
+ * writer died there: so files are looked for by listing the directory, and a little beyond.
  *
  * What there is when it begins is what is read, up to the sizes that the files have then: a container that prints
  * faster than we do would otherwise have us go on for ever, and have more than N last lines.
  *
  * "The last N lines" takes two passes over the same descriptors: one counts the lines that the
- * options select, the other skips all but N of them. At 10 MB a file and a few hundred MB/s that is
+ * options select, the other skips all but N of them. A line counts from its beginning, so that one without its end
+ * (a prompt) is one as well, as it is to tail(1) and podman. At 10 MB a file and a few hundred MB/s that is
  * milliseconds, it is exact with every filter, and nothing of it is kept in memory.
  *
  * Following waits on inotify(7) for the directory, and looks again after 200 ms whatever happened:
@@ -21,6 +23,7 @@
  * end is not missed. A reader that is slower than a flood loses what was rotated away: logs are
  * bounded, and a reader must not hold up a container.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -46,10 +49,12 @@ struct log_reader {
 	const struct log_read_options *options;
 	FILE *out[2];	 /* by stream */
 	bool inside[2];	 /* a line that was begun by a partial entry */
+	bool shown[2];	 /* and something of it was printed */
+	int64_t line[2]; /* which one it is */
+	int64_t lines;	 /* begun in this pass */
 	int64_t skip;	 /* lines before the tail */
-	int64_t counted; /* lines selected, in the counting pass */
 	bool counting;
-	int fds[FILES_MAX];    /* newest first, as the names have them */
+	int fds[FILES_MAX];    /* newest first, as the names have them; -1: none has this name */
 	off_t ends[FILES_MAX]; /* their sizes, when they were opened */
 	int count;
 	char block[BLOCK_SIZE];
@@ -70,21 +75,40 @@ static void log_reader_free(struct log_reader **r)
 	free(*r);
 }
 
+/* Past the last file: the oldest may be on its way to the next name. */
+static int count_names(const struct log_reader *r, int *ret, struct err *err)
+{
+	own_dir DIR *dir = fd_open_list(r->dir_fd, ".");
+	int count = 0;
+
+	if (!dir)
+		return err_errno(err, "cannot list the log files");
+	for (struct dirent *e; (e = readdir(dir));) {
+		int index = log_file_index(e->d_name);
+
+		if (index >= count)
+			count = index + 1;
+	}
+	*ret = count + 1 < FILES_MAX ? count + 1 : FILES_MAX;
+	return 0;
+}
+
 static int open_names(struct log_reader *r, struct err *err)
 {
 	char name[LOG_NAME_SIZE];
 	struct stat st;
+	int count = 0;
 
-	for (r->count = 0; r->count < FILES_MAX; r->count++) {
+	if (count_names(r, &count, err) < 0)
+		return -1;
+	for (r->count = 0; r->count < count; r->count++) {
 		int fd = openat(r->dir_fd, log_file_name(r->count, name),
 				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
-		if (fd < 0 && errno == ENOENT)
-			return 0;
-		if (fd < 0)
+		if (fd < 0 && errno != ENOENT)
 			return err_errno(err, "cannot open the log file '%s'", name);
 		r->fds[r->count] = fd;
-		r->ends[r->count] = fstat(fd, &st) == 0 ? st.st_size : 0;
+		r->ends[r->count] = fd >= 0 && fstat(fd, &st) == 0 ? st.st_size : 0;
 	}
 	return 0;
 }
@@ -102,15 +126,10 @@ static bool names_still_match(const struct log_reader *r)
 	char name[LOG_NAME_SIZE];
 
 	for (int i = 0; i < r->count; i++)
-		if (!file_is_named(r->fds[i], r->dir_fd, log_file_name(i, name)))
+		if (r->fds[i] < 0 ? is_there(r, i)
+				  : !file_is_named(r->fds[i], r->dir_fd, log_file_name(i, name)))
 			return false;
 	return !is_there(r, r->count);
-}
-
-/* A name is missing before one that is there: a rotation is half done, or its writer died in it. */
-static bool has_gap(const struct log_reader *r)
-{
-	return is_there(r, r->count + 1);
 }
 
 static int open_files(struct log_reader *r, struct err *err)
@@ -118,7 +137,7 @@ static int open_files(struct log_reader *r, struct err *err)
 	for (int tries = 0; tries < OPEN_TRIES; tries++) {
 		if (open_names(r, err) < 0)
 			return -1;
-		if (names_still_match(r) && (!has_gap(r) || tries == OPEN_TRIES - 1))
+		if (names_still_match(r))
 			return 0;
 		log_reader_close(r);
 		usleep(OPEN_PAUSE_US);
@@ -135,17 +154,19 @@ static bool selected(const struct log_reader *r, const struct log_entry *entry)
 	       (o->until_ns == 0 || entry->time_ns <= o->until_ns);
 }
 
-/* Lines are counted at their end; those of the tail are printed. */
-static bool skip_for_tail(struct log_reader *r, const struct log_entry *entry)
+/* It belongs to a line that the options select, and that is not before the tail. */
+static bool is_wanted(struct log_reader *r, const struct log_entry *entry)
 {
-	if (r->counting) {
-		r->counted += entry->partial ? 0 : 1;
-		return true;
-	}
-	if (r->skip <= 0)
+	enum log_stream stream = entry->stream;
+
+	if (!selected(r, entry))
 		return false;
-	r->skip -= entry->partial ? 0 : 1;
-	return true;
+	if (!r->inside[stream]) {
+		r->line[stream] = ++r->lines;
+		r->shown[stream] = false;
+	}
+	r->inside[stream] = entry->partial;
+	return !r->counting && r->line[stream] > r->skip;
 }
 
 static void handle_line(struct log_reader *r, const char *line, size_t size)
@@ -153,17 +174,17 @@ static void handle_line(struct log_reader *r, const char *line, size_t size)
 	struct log_entry entry;
 	FILE *out;
 
-	if (!log_parse(line, size, &entry) || !selected(r, &entry) || skip_for_tail(r, &entry))
+	if (!log_parse(line, size, &entry) || !is_wanted(r, &entry))
 		return;
 	out = r->out[entry.stream];
-	if (r->options->timestamps && !r->inside[entry.stream]) {
+	if (r->options->timestamps && !r->shown[entry.stream]) {
 		fwrite(entry.time, 1, LOG_TIME_SIZE, out);
 		putc(' ', out);
 	}
 	fwrite(entry.text, 1, entry.size, out);
 	if (!entry.partial)
 		putc('\n', out);
-	r->inside[entry.stream] = entry.partial;
+	r->shown[entry.stream] = true;
 }
 
 /* Every whole line of the block; the rest moves to its front. */
@@ -210,8 +231,12 @@ static int read_file(struct log_reader *r, int fd, int64_t size, struct err *err
 
 static int read_files(struct log_reader *r, struct err *err)
 {
+	memset(r->inside, 0, sizeof r->inside);
+	r->lines = 0;
 	for (int i = r->count - 1; i >= 0; i--) {
 		r->used = 0;
+		if (r->fds[i] < 0)
+			continue;
 		if (lseek(r->fds[i], 0, SEEK_SET) < 0)
 			return err_errno(err, "cannot read the log");
 		if (read_file(r, r->fds[i], r->ends[i], err) < 0)
@@ -228,7 +253,7 @@ static int count_for_tail(struct log_reader *r, struct err *err)
 	if (read_files(r, err) < 0)
 		return -1;
 	r->counting = false;
-	r->skip = r->counted - r->options->tail;
+	r->skip = r->lines - r->options->tail;
 	return 0;
 }
 
@@ -238,7 +263,8 @@ static int index_of(const struct log_reader *r, int fd)
 	char name[LOG_NAME_SIZE];
 	int i = 0;
 
-	while (i < r->count && !file_is_named(fd, r->dir_fd, log_file_name(i, name)))
+	while (i < r->count &&
+	       (r->fds[i] < 0 || !file_is_named(fd, r->dir_fd, log_file_name(i, name))))
 		i++;
 	return i;
 }
@@ -254,8 +280,12 @@ static int next_file(struct log_reader *r, int *fd, struct err *err)
 		return -1;
 	/* Where ours is gone altogether: the oldest that is left. */
 	next = (*fd < 0 ? r->count : index_of(r, *fd)) - 1;
-	if (next < 0)
+	while (next >= 0 && r->fds[next] < 0)
+		next--;
+	if (next < 0) {
+		log_reader_close(r);
 		return 0;
+	}
 	/* What was written to it before it was rotated. */
 	if (*fd >= 0 && read_file(r, *fd, TO_THE_END, err) < 0)
 		return -1;
@@ -303,13 +333,22 @@ static int flush_output(struct log_reader *r, struct err *err)
 	return 0;
 }
 
+static int take_newest(struct log_reader *r)
+{
+	for (int i = 0; i < r->count; i++)
+		if (r->fds[i] >= 0)
+			return take_fd(r->fds[i]);
+	return -1;
+}
+
 static int follow(struct log_reader *r, struct err *err)
 {
-	own_fd int fd = r->count > 0 ? take_fd(r->fds[0]) : -1;
+	own_fd int fd = take_newest(r);
 	own_fd int watch_fd = watch_directory(r->dir_fd);
 	int alive, moved;
 
 	log_reader_close(r);
+	r->skip = 0; /* the end of a line is new, even if its beginning is none of the tail */
 	do {
 		alive = file_lock_held(r->run_fd, "alive", err);
 		if (alive < 0)

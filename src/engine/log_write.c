@@ -94,15 +94,33 @@ static int open_file(struct log_writer *w)
 	return 0;
 }
 
-/* log.1 -> log.2, log -> log.1; what falls off the end goes. A name that is missing, or a directory
- * that was removed with its container, is no error: the point is that `log` is free afterwards. */
+/* The first name that is free, of a rotation whose writer died; or that of the oldest, which goes. */
+static int make_room(struct log_writer *w)
+{
+	char name[LOG_NAME_SIZE];
+	int last = 1;
+
+	while (last < w->max_files - 1 &&
+	       faccessat(w->dir_fd, log_file_name(last, name), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		last++;
+	if (last >= w->max_files - 1)
+		unlinkat(w->dir_fd, log_file_name(w->max_files - 1, name), 0);
+	return last < w->max_files ? last : w->max_files - 1;
+}
+
+/* log.1 -> log.2, log -> log.1. A name that is missing, or a directory that was removed with its container, is no
+ * error: the point is that `log` is free afterwards. */
 static void rotate(struct log_writer *w)
 {
 	char from[LOG_NAME_SIZE], to[LOG_NAME_SIZE];
 
-	unlinkat(w->dir_fd, log_file_name(w->max_files - 1, to), 0);
-	for (int i = w->max_files - 1; i > 0; i--)
+	for (int i = make_room(w); i > 0; i--) {
+		struct err ignored;
+
 		renameat(w->dir_fd, log_file_name(i - 1, from), w->dir_fd, log_file_name(i, to));
+		if (fail_point("log.rotate", &ignored) < 0)
+			break;
+	}
 	fd_close(w->fd);
 	w->fd = -1;
 }

@@ -194,6 +194,12 @@ entries() {
 	ok insula logs mixed
 	shows ac
 	[ "$stderr" = b ]
+	# One without its end is a line to --tail.
+	ok insula run --name prompt --log-driver journald "$E2E_IMAGE" sh -c 'printf "1\n2\n$ "'
+	eventually 20 eval '[ "$(insula logs prompt)" = $'"'1\n2\n$ '"' ]'
+	for lines in 0 1 2 3; do
+		[ "$(insula logs --tail "$lines" prompt; echo .)" = "$(printf '1\n2\n$ ' | tail -n "$lines"; echo .)" ] || fail "--tail $lines"
+	done
 }
 
 is_in() {

@@ -79,3 +79,38 @@ two"
 	ok timeout 20 sh -c '"$INSULA_BIN/insula" logs -f web | head -n 1'
 	shows one
 }
+
+@test "a line without its end is a line to --tail, as it is to tail and podman" {
+	ok insula run --name web --network none "$E2E_IMAGE" sh -c 'echo one; echo two; printf "$ "'
+	local lines
+	for lines in 0 1 2 3 9; do
+		[ "$(insula logs --tail "$lines" web; echo .)" = "$(printf 'one\ntwo\n$ ' | tail -n "$lines"; echo .)" ] || fail "$lines"
+	done
+	# What ends it later is printed, with or without its beginning.
+	ok insula run -d --name late --network none "$E2E_IMAGE" sh -c 'printf "$ "; until [ -e /go ]; do sleep 0.05; done; echo ls'
+	eventually 10 eval '[ "$(insula logs late)" = "$ " ]'
+	"$INSULA_BIN/insula" logs --follow --tail 0 late >"$E2E_STATE/end" 3>&- </dev/null &
+	local reader=$!
+	sleep 0.3
+	ok insula exec late touch /go
+	wait "$reader"
+	[ "$(cat "$E2E_STATE/end")" = ls ] || fail "$(cat "$E2E_STATE/end")"
+	[ "$(insula logs --tail 1 late)" = '$ ls' ]
+}
+
+@test "a keeper that is killed between two renames of a rotation hides nothing of the log, and loses nothing later" {
+	needs_failpoints
+	local step last
+	for step in 1 2 3 4; do
+		# 44 kB of log for each thousand: after every one a rotation, with one more rename than the last.
+		INSULA_FAIL=log.rotate=kill@$step exits 125 insula run --name web --network none --log-opt max-size=64k --log-opt max-file=9 \
+			"$E2E_IMAGE" sh -c '[ ! -e /seen ] || { seq 6001 9000; exit; }; touch /seen; for i in 0 1 2 3 4 5; do seq $((i * 1000 + 1)) $((i * 1000 + 1000)); sleep 0.1; done; exec sleep 600'
+		last=$(insula logs --tail 1 web)
+		insula logs web | cmp - <(seq 1 "$last") || fail "step $step: $(ls "$INSULA_ROOT/containers/$(detail web .Id)")"
+		[ "$(insula logs --tail 500 web | head -n 1)" -eq $((last - 499)) ] || fail "step $step"
+		insula start web >/dev/null
+		insula wait web >/dev/null
+		insula logs web | cmp - <(seq 1 "$last" && seq 6001 9000) || fail "step $step: afterwards"
+		ok insula rm -f web
+	done
+}

@@ -200,6 +200,40 @@ TEST(rotation_keeps_the_newest_within_bounds)
 	CHECK(check_numbers(text, 20000) > 1);
 }
 
+/* As a writer leaves them that was killed between two of its renames. */
+TEST(a_gap_hides_nothing_and_is_filled_by_the_next_rotation)
+{
+	own_free char *all = NULL, *tail = NULL, *later = NULL;
+
+	{
+		own_writer struct log_writer *w = open_writer(SMALLEST, 5);
+
+		put_numbers(w, 1, 5000);
+	}
+	CHECK(size_of("log.3") > 0 && size_of("log.4") == -1);
+	CHECK(renameat(test_dir(), "log.3", test_dir(), "log.4") == 0);
+	CHECK(renameat(test_dir(), "log.2", test_dir(), "log.3") == 0);
+	all = read_all();
+	CHECK_INT(check_numbers(all, 5000), 1);
+	tail = read_tail(4999);
+	CHECK_INT(check_numbers(tail, 5000), 2);
+	/* `log` is free as well, for one that died after the last rename */
+	CHECK(renameat(test_dir(), "log.1", test_dir(), "log.2") == 0);
+	CHECK(renameat(test_dir(), "log", test_dir(), "log.1") == 0);
+	free(all);
+	all = read_all();
+	CHECK_INT(check_numbers(all, 5000), 1);
+	CHECK(renameat(test_dir(), "log.1", test_dir(), "log") == 0);
+	{
+		own_writer struct log_writer *w = open_writer(SMALLEST, 5);
+
+		put_numbers(w, 5001, 6500);
+	}
+	CHECK(size_of("log.1") > 0 && size_of("log.5") == -1);
+	later = read_all();
+	CHECK_INT(check_numbers(later, 6500), 1);
+}
+
 TEST(a_single_file_starts_over)
 {
 	own_writer struct log_writer *w = open_writer(SMALLEST, 1);
@@ -248,7 +282,27 @@ TEST(a_line_without_its_end_belongs_to_the_tail)
 	put(w, LOG_STDOUT, "one\ntwo\n");
 	put(w, LOG_STDOUT, "$ ");
 	text = read_tail(1);
+	CHECK_STR(text, "$ ");
+	free(text);
+	text = read_tail(2);
 	CHECK_STR(text, "two\n$ ");
+}
+
+/* A prompt on one stream, begun before whole lines of the other. */
+TEST(lines_of_the_tail_count_from_their_beginning_on_each_stream)
+{
+	own_writer struct log_writer *w = open_writer(SMALLEST, 3);
+	own_free char *last = NULL, *both = NULL, *ended = NULL;
+
+	put(w, LOG_STDOUT, "one\n$ ");
+	put(w, LOG_STDERR, "bad\n");
+	last = read_tail(1);
+	CHECK_STR(last, "bad\n");
+	both = read_tail(2);
+	CHECK_STR(both, "$ bad\n");
+	put(w, LOG_STDOUT, "ls\n");
+	ended = read_tail(2);
+	CHECK_STR(ended, "$ bad\nls\n");
 }
 
 TEST(streams_are_told_apart)
