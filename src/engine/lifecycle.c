@@ -398,7 +398,7 @@ int engine_remove(struct container *ct, int64_t stop_ms, struct err *err)
 	if (engine_wait_cleared(ct, err) < 0)
 		return -1;
 	/* One that requires it may have been made while it was stopped. */
-	if (requires_check_removal(ct, err) < 0)
+	if (requires_check_removal(ct, err) < 0 || fail_point("remove.decided", err) < 0)
 		return -1;
 	return engine_discard(ct, err);
 }

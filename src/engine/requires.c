@@ -10,6 +10,10 @@
  * directory, which is made before the other container is, and stays: it only says that it is worth looking. A
  * removal, most of which are of containers that nobody needs, costs one look at a file.
  *
+ * Who removes looks for such records with the lock of the one that goes, and removes it with that. Who has made a container
+ * takes the lock of each that it requires, and finds it there or gone: so of the two, one is refused. He has the lock
+ * of his own then; nobody takes another's lock with that of one that is required, so that this is in order.
+ *
  * The order is that of starting; ended and removed is backwards.
  */
 #include "engine/requires.h"
@@ -23,6 +27,7 @@
 #include "engine/store_private.h"
 
 #define NEEDED "needed"
+#define LOCK_TIMEOUT_MS 30000
 #define NAMES_SHOWN 4 /* in an error */
 
 /* ---- what was asked for ---- */
@@ -86,6 +91,32 @@ int requires_announce(struct store *store, const struct record *record, struct e
 			return err_errno(err, "--requires: cannot write '%s' of '%s'", NEEDED,
 					 ct.record.name);
 	}
+	return 0;
+}
+
+static int confirm(struct store *store, const char *id, struct err *err)
+{
+	own(container) struct container ct = CONTAINER_INIT;
+
+	if (store_load(store, id, &ct, err) < 0)
+		return -1;
+	own_fd int lock_fd = store_lock(&ct, LOCK_TIMEOUT_MS, err);
+	if (lock_fd < 0 || store_refresh(&ct, err) < 0)
+		return -1;
+	if (store_is_going(&ct))
+		return err_set(err, ERR_NOT_FOUND, 0, "container '%s' was removed", ct.record.name);
+	/* Nobody would be told if it went. */
+	if (ct.status == CT_STARTING && file_lock_held(ct.run_fd, STORE_ALIVE, err) == 0)
+		return err_set(err, ERR_STATE, 0, "container '%s' was never finished",
+			       ct.record.name);
+	return 0;
+}
+
+int requires_confirm(struct store *store, const struct record *record, struct err *err)
+{
+	for (size_t i = 0; i < record->requires.count; i++)
+		if (confirm(store, record->requires.items[i], err) < 0)
+			return err_wrap(err, "--requires");
 	return 0;
 }
 

@@ -12,6 +12,8 @@ int requires_resolve(struct store *store, const struct strv *lists, struct recor
 		     struct err *err);
 /* Those whom the record names learn that somebody needs them; before there is a container of the record. */
 int requires_announce(struct store *store, const struct record *record, struct err *err);
+/* And when there is one, whose lock the caller holds: they are all there, and are not removed before it is. */
+int requires_confirm(struct store *store, const struct record *record, struct err *err);
 /* Whoever is named, whomever they require, and so on: each id once, who is required before who requires it. Those
  * that are not there are left out. */
 int requires_all(struct store *store, const struct strv *refs, struct strv *ret_ids,

@@ -132,7 +132,7 @@ static int make(struct store *store, struct record *record, bool lasting, char *
 	    store_create(store, record, lasting, ret, err) < 0)
 		return -1;
 	/* They may have been removed before anybody could see in our record that they are required. */
-	if (fail_point("run.made", err) == 0 && requires_announce(store, &ret->record, err) == 0) {
+	if (fail_point("run.made", err) == 0 && requires_confirm(store, &ret->record, err) == 0) {
 		memcpy(ret_id, ret->id, sizeof ret->id);
 		return 0;
 	}

@@ -198,3 +198,40 @@ stops_at() {
 	[ -z "$(insula ps --all --quiet)" ]
 	ok insula create --name top "$E2E_IMAGE" true
 }
+
+@test "one that is made between the last look of a removal and the removal waits for that, and is refused" {
+	needs_failpoints
+	local maker code=0
+	ok insula create --name low "$E2E_IMAGE" true
+	stops_at remove.decided rm low
+	"$INSULA_BIN/insula" create --name top --requires low "$E2E_IMAGE" true >/dev/null 2>"$E2E_STATE/maker" </dev/null 3>&- &
+	maker=$!
+	eventually 10 test -e "$INSULA_ROOT/names/top"
+	sleep 0.3
+	kill -0 "$maker" || fail 'it did not wait'
+	kill -CONT "$HELD"
+	wait "$HELD" || fail "$(cat "$E2E_STATE/err")"
+	wait "$maker" || code=$?
+	[ "$code" = 125 ] && grep -q -e "--requires: container 'low'.* was removed" "$E2E_STATE/maker" || fail "$code $(cat "$E2E_STATE/maker")"
+	[ -z "$(insula ps --all --quiet)" ]
+	ok insula doctor
+}
+
+# Whoever wins, there is none that requires what is not there.
+@test "any number of times at once: what is required is there, or who requires it is not" {
+	local round maker
+	for round in 1 2 3 4 5 6 7 8; do
+		ok insula create --name low "$E2E_IMAGE" true
+		for maker in 1 2 3; do
+			"$INSULA_BIN/insula" create --name "top$maker" --requires low "$E2E_IMAGE" true >/dev/null 2>&1 </dev/null 3>&- &
+		done
+		"$INSULA_BIN/insula" rm low >/dev/null 2>&1 </dev/null 3>&- || true
+		wait
+		if [ -n "$(insula ps -aq --filter name=top)" ]; then
+			ok insula start low
+			ok insula rm -f --depend low
+		fi
+		[ -z "$(insula ps --all --quiet)" ] || fail "round $round: $(insula ps -a)"
+	done
+	ok insula doctor
+}
