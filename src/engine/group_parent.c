@@ -2,9 +2,13 @@
 /*
  * What is above a container's control group, where --cgroup-parent names something that is not there.
  *
- * Who made a directory of the hierarchy cannot be read from it, and one that an administrator made, perhaps with
- * limits, is not ours to remove. So what we are about to make is noted first: RUN/parents/HIERARCHY:PATH is a
- * directory with a file, by its id, for each container that is below it; with the last one both go.
+ * One that an administrator made, perhaps with limits, is not ours to remove. So what we are about to make is noted
+ * first: RUN/parents/HIERARCHY:PATH is a directory with a file, by its id, for each container that is below it; with
+ * the last one both go.
+ *
+ * Another store may have containers below the same one, and be the last to leave: it finds a mark on it
+ * (cgroup_parent_is_marked). The kernel removes none that somebody has a group in; who was about to make one makes
+ * the directory again. The note is what tells of one whose maker was killed before he had marked it.
  *
  * A lock makes a look and what follows from it one. Whoever is killed in between leaves a note of a directory that
  * is not there, or a directory with its note: the container that it was for is dead or half made then, and
@@ -101,18 +105,26 @@ static int use_one(int notes_fd, const struct cgroup_hierarchy *h, const char *i
 	return fd < 0 ? err_errno(err, "cannot note that cgroup '%s' is ours", path) : 0;
 }
 
-/* True: nobody uses it any more, and it is gone. */
-static bool drop_one(int notes_fd, const struct cgroup_hierarchy *h, const char *id,
-		     const char *path)
+/* Nobody of this store has it any more. */
+static bool is_last(int notes_fd, const char *note, const char *id)
 {
-	char note[NAME_MAX + 1], file[NAME_MAX + 2 + NAME_MAX];
+	char file[NAME_MAX + 2 + NAME_MAX];
 
-	if (note_name(h, path, note) < 0 || !exists(notes_fd, note))
-		return false;
 	snprintf(file, sizeof file, "%s/%s", note, id);
 	unlinkat(notes_fd, file, 0);
-	return unlinkat(notes_fd, note, AT_REMOVEDIR) == 0 &&
-	       (unlinkat(h->dir_fd, path, AT_REMOVEDIR) == 0 || errno == ENOENT);
+	return unlinkat(notes_fd, note, AT_REMOVEDIR) == 0;
+}
+
+static void drop_one(int notes_fd, const struct cgroup_hierarchy *h, const char *id,
+		     const char *path)
+{
+	char note[NAME_MAX + 1];
+
+	if (note_name(h, path, note) < 0)
+		return;
+	if (exists(notes_fd, note) ? is_last(notes_fd, note, id)
+				   : cgroup_parent_is_marked(h->dir_fd, path))
+		unlinkat(h->dir_fd, path, AT_REMOVEDIR);
 }
 
 int group_parent_use(int run_fd, const struct cgroup_host *host, const char *id, const char *name,
@@ -138,7 +150,7 @@ void group_parent_drop(int run_fd, const struct cgroup_host *host, const char *i
 {
 	struct err ignored = ERR_INIT;
 	own_fd int lock_fd = -1;
-	own_fd int notes_fd = exists(run_fd, PARENTS) ? open_notes(run_fd, &lock_fd, &ignored) : -1;
+	own_fd int notes_fd = open_notes(run_fd, &lock_fd, &ignored);
 
 	for (size_t i = 0; notes_fd >= 0 && i < host->count; i++)
 		for (unsigned int k = depth_of(name); k > 0; k--) {

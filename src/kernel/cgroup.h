@@ -147,6 +147,7 @@ struct cgroup_plan {
 	unsigned int
 		foreign; /* leading directories of the name that somebody else manages (a delegated
 			       * unit and what is above it): nothing is enabled or made there */
+	bool mark_parents; /* directories that are made above the group: see cgroup_parent_is_marked() */
 	bool adopt; /* the group exists already, with a process in it that only holds the place */
 	bool unprivileged; /* device rules that we may not set are recorded in cgroup->skipped, and so is
 			    * a group that we may not make, if nothing was asked of it */
@@ -194,6 +195,8 @@ struct cgroup {
  * could run in it, as a group above it is frozen. A result without members (count 0): see `unprivileged`. */
 int cgroup_create(const struct cgroup_host *host, const struct cgroup_plan *plan,
 		  struct cgroup *ret, struct err *err);
+/* Was that directory made above a group, by whatever plan that marks them? */
+bool cgroup_parent_is_marked(int top_fd, const char *path);
 /* What had to wait until the first process was born into it. */
 int cgroup_finish(const struct cgroup_plan *plan, struct cgroup *cg, struct err *err);
 /* After a process could not be born into the group: say why in *err, where the group is the reason (it was

@@ -13,6 +13,10 @@
  * taken as it is, if nothing lives in it. Whatever was made is removed again, by descriptor, when a
  * later step fails.
  *
+ * What is above may be made and removed by others at the same time, who have groups of their own there: until ours is in
+ * it, a directory can go between two of our steps. Then it is made again. Where the plan says so, directories that are
+ * made above a group are marked by an extended attribute, so that whoever is the last to leave may remove them.
+ *
  * v2 needs each controller enabled in cgroup.subtree_control of every directory above the group,
  * which the kernel refuses (EBUSY) where such a directory, other than the root, has processes of
  * its own. The controllers that the plan writes to must be there; those that it does not are enabled if they can
@@ -24,6 +28,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -34,6 +39,10 @@
 
 /* Long lists of CPUs are possible; one that does not fit is an error of the write that copies it. */
 #define CPUSET_TEXT_SIZE 4096
+#define PARENT_MARK \
+	"user.insula.parent" /* "trusted." would take capabilities to read, which no keeper has */
+#define PARENT_TRIES 50
+#define PARENT_PAUSE_US 1000
 
 /* A group under construction, undone at the end of its scope. */
 struct building {
@@ -247,9 +256,16 @@ static int fill_cpuset(int parent_fd, int fd, const char *name, struct err *err)
 
 /* ---- directories ---- */
 
+bool cgroup_parent_is_marked(int top_fd, const char *path)
+{
+	own_fd int fd = openat(top_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd >= 0 && fgetxattr(fd, PARENT_MARK, NULL, 0) >= 0;
+}
+
 /* From member->parent_fd to its sub-directory `part`, which is made if it is missing. */
 static int step_down(const struct cgroup_hierarchy *h, const struct cgroup *cg,
-		     struct cgroup_member *member, const char *part, struct err *err)
+		     struct cgroup_member *member, const char *part, bool mark, struct err *err)
 {
 	int up = member->parent_fd;
 	bool made = mkdirat(up, part, 0755) == 0;
@@ -262,6 +278,9 @@ static int step_down(const struct cgroup_hierarchy *h, const struct cgroup *cg,
 	if (fd < 0)
 		err_errno(err, "cannot open '%s' above cgroup '%s' in %s", part, cg->name,
 			  h->mount);
+	if (fd >= 0 && made && mark)
+		fsetxattr(fd, PARENT_MARK, "", 0,
+			  0); /* without it, it stays if it is left to others */
 	if (fd < 0 ||
 	    (!h->v2 && (h->controllers & CG_CPUSET) && fill_cpuset(up, fd, cg->name, err) < 0)) {
 		if (made)
@@ -291,8 +310,8 @@ static int make_parents(const struct cgroup_hierarchy *h, const struct cgroup *c
 			enable_more(member->parent_fd);
 		if ((h->v2 && enable_at(member->parent_fd, i < foreign, recipe->enable, cg->name,
 					err) < 0) ||
-		    (i + 1 < depth &&
-		     step_down(h, cg, member, cgroup_name_part(cg->name, i, part), err) < 0)) {
+		    (i + 1 < depth && step_down(h, cg, member, cgroup_name_part(cg->name, i, part),
+						recipe->plan->mark_parents, err) < 0)) {
 			remove_parents(member->parent_fd, cg->name, i, member->made_parents);
 			member->made_parents = 0;
 			return -1;
@@ -386,14 +405,37 @@ struct cgroup_member *cgroup_add_member(struct cgroup *cg, const struct cgroup_h
 	return member;
 }
 
+static int make_directories(const struct cgroup_hierarchy *h, struct cgroup *cg,
+			    struct cgroup_member *member, const struct recipe *recipe,
+			    struct err *err)
+{
+	return make_parents(h, cg, member, recipe, err) < 0 ||
+			       fail_point("cgroup.parents", err) < 0 ||
+			       make_directory(h, cg, member, recipe->plan->adopt, err) < 0
+		       ? -1
+		       : 0;
+}
+
+/* Whoever had a group beside ours has removed what is above both. */
+static bool parent_went(const struct cgroup *cg, const struct err *err)
+{
+	return cgroup_name_depth(cg->name) > 1 && (err->errnum == ENOENT || err->errnum == ENODEV);
+}
+
 static int make_member(const struct cgroup_hierarchy *h, struct cgroup *cg,
 		       const struct recipe *recipe, struct err *err)
 {
+	int tries = 0;
 	struct cgroup_member *member = cgroup_add_member(cg, h, (unsigned int)cg->count);
 
-	if (make_parents(h, cg, member, recipe, err) < 0 ||
-	    make_directory(h, cg, member, recipe->plan->adopt, err) < 0)
-		return -1;
+	while (make_directories(h, cg, member, recipe, err) < 0) {
+		if (!parent_went(cg, err) || ++tries == PARENT_TRIES)
+			return -1;
+		cgroup_remove_parents(cg, member);
+		fd_close(take_fd(member->parent_fd));
+		*err = ERR_INIT;
+		usleep(PARENT_PAUSE_US);
+	}
 	if (cgroup_member_open(cg, member, h->v2) < 0 || (!h->v2 && open_tasks(member) < 0))
 		return err_errno(err, "cannot open cgroup '%s' in %s", cg->name, h->mount);
 	return 0;

@@ -216,6 +216,7 @@ static int plan_cgroup(struct plan *plan, struct err *err)
 	    plan_scope(plan, &resources, err) < 0)
 		return -1;
 	plan->cgroup.foreign = plan->request.cgroup_foreign;
+	plan->cgroup.mark_parents = plan->request.needs_group;
 	plan->has_cgroup = true;
 	plan->cgroup.unprivileged = plan->nested && !plan->request.strict;
 	plan->cgroup.unasked = place && !plan->spec->linux_.cgroups_path;

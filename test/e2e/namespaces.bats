@@ -19,7 +19,8 @@ setup() {
 }
 teardown() {
 	[ -z "${canary:-}" ] || kill "$canary" 2>/dev/null || true
-	[ ! -e "$BATS_TEST_TMPDIR/group" ] || find /sys/fs/cgroup -depth -type d -name "$PARENT" -exec rmdir {} +
+	[ ! -e "$BATS_TEST_TMPDIR/group" ] || find /sys/fs/cgroup -depth -type d -path "*/$PARENT*" -exec rmdir {} +
+	INSULA_RUNROOT=$E2E_STATE/run2 unpin_pad
 	e2e_teardown
 	[ -z "$(parents)" ] || fail "directories above a group are left: $(parents)"
 }
@@ -312,6 +313,70 @@ sleep 602 "
 	exits 137 in_box --cgroup-parent "$PARENT" -- sh -c 'exec tail -c 60m /dev/zero'
 	[ -d "$top/$PARENT" ]
 	rmdir "$top/$PARENT"
+}
+
+# in_store N COMMAND...: insula, with one of two stores.
+in_store() {
+	local store=$((($1) % 2))
+	shift
+	if [ $store = 0 ]; then
+		insula "$@"
+	else
+		INSULA_ROOT=$E2E_STATE/lib2 INSULA_RUNROOT=$E2E_STATE/run2 insula "$@"
+	fi
+}
+
+# at_once COMMAND...: ten times at the same moment, each with its number; all must succeed.
+at_once() {
+	local number pids=() failed=0
+	for number in 0 1 2 3 4 5 6 7 8 9; do
+		"$@" "$number" >"$E2E_STATE/out.$number" 2>&1 </dev/null 3>&- &
+		pids+=($!)
+	done
+	for number in 0 1 2 3 4 5 6 7 8 9; do
+		wait "${pids[number]}" || failed=1
+	done
+	[ $failed = 0 ] || fail "$(tail -n 3 "$E2E_STATE"/out.*)"
+}
+
+below_new_parent() { in_store "$1" run --rm --network none --cgroup-parent "$PARENT/deep/er" "$E2E_IMAGE" true; }
+kept_below_new_parent() { in_store "$1" run -d --name "box$1" --network none --cgroup-parent "$PARENT/deep/er" "$E2E_IMAGE" sleep 600; }
+end_below_new_parent() { in_store "$1" rm -f "box$1"; }
+
+@test "--cgroup-parent: ten at once below a new one, from two stores, all start and leave nothing" {
+	local round
+	touch "$BATS_TEST_TMPDIR/group"
+	for round in 1 2 3; do
+		at_once below_new_parent
+		[ -z "$(parents)" ] || fail "round $round: $(parents)"
+	done
+	at_once kept_below_new_parent
+	[ -n "$(parents)" ]
+	at_once end_below_new_parent
+	[ -z "$(parents)" ] || fail "at the end: $(parents)"
+	# One store makes it, the other one is the last to leave.
+	kept_below_new_parent 0 >/dev/null
+	kept_below_new_parent 1 >/dev/null
+	end_below_new_parent 0 >/dev/null
+	[ -n "$(parents)" ]
+	end_below_new_parent 1 >/dev/null
+	[ -z "$(parents)" ] || fail "the other store: $(parents)"
+}
+
+@test "--cgroup-parent: one that goes when a group is about to be made in it is made again" {
+	needs_failpoints
+	local starter
+	touch "$BATS_TEST_TMPDIR/group"
+	INSULA_FAIL=cgroup.parents=stop "$INSULA_BIN/insula" run --rm --pid host --network none --cgroup-parent "$PARENT/deep" "$E2E_IMAGE" echo up \
+		>"$E2E_STATE/out" 2>"$E2E_STATE/err" </dev/null 3>&- &
+	starter=$!
+	eventually 20 pgrep -P "$starter" -r T
+	[ -n "$(parents)" ]
+	find /sys/fs/cgroup -depth -type d -path "*/$PARENT*" -exec rmdir {} +
+	pkill -CONT -P "$starter" -r T
+	wait "$starter" || fail "$(cat "$E2E_STATE/err")"
+	[ "$(cat "$E2E_STATE/out")" = up ]
+	[ -z "$(parents)" ]
 }
 
 @test "--cgroup-parent: a group that is left is found by the record" {
