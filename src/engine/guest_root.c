@@ -93,6 +93,7 @@ struct composing {
 	const struct container *ct;
 	int layers_fd; /* opened before the stage is mounted, which may be on it */
 	int stage_fd;
+	int proc_fd; /* for kernels that want names of layers */
 	unsigned int staged;
 	int lowers[LOWERS_MAX];
 	size_t lower_count;
@@ -137,7 +138,7 @@ static int wrap_last(struct composing *c, struct err *err)
 					.lower_count = 2,
 					.upper_fd = -1,
 					.work_fd = -1,
-					.proc_fd = -1};
+					.proc_fd = c->proc_fd};
 	int fd = mount_overlay(&overlay, MOUNT_ATTR_RDONLY, err);
 	if (fd < 0)
 		return -1;
@@ -177,7 +178,7 @@ static int mount_layer(struct composing *c, const struct image_mount *image, siz
 					.work_fd = work_fd,
 					.follow_redirects = image->guard,
 					.user_marks = c->ct->store->user,
-					.proc_fd = -1};
+					.proc_fd = c->proc_fd};
 	return mount_overlay(&overlay, 0, err);
 }
 
@@ -211,10 +212,12 @@ static int compose(const struct container *ct, const struct image *image, struct
 {
 	own_fd int layers_fd = open_again(store_layers_place(ct->store, &ct->record), ct->id, err);
 	own_fd int stage_fd = layers_fd < 0 ? -1 : mount_stage(ct, err);
+	own_fd int proc_fd = stage_fd < 0 ? -1 : procfs_open(err);
 	own_fd int root_fd = -1;
-	struct composing c = {.ct = ct, .layers_fd = layers_fd, .stage_fd = stage_fd};
+	struct composing c = {
+		.ct = ct, .layers_fd = layers_fd, .stage_fd = stage_fd, .proc_fd = proc_fd};
 
-	if (stage_fd < 0)
+	if (proc_fd < 0)
 		return -1;
 	if (mkdirat(stage_fd, "root", 0755) < 0)
 		return err_errno(err, "cannot make the root file system");

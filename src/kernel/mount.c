@@ -441,6 +441,10 @@ static int set_layer(int fs_fd, const char *key, int fd)
 /* By descriptor (6.13). 1: this kernel wants names, nothing is set. */
 static int set_layers(int fs_fd, const struct overlay *o, struct err *err)
 {
+	struct err older = ERR_INIT;
+
+	if (fail_point("mount.layers", &older) < 0)
+		return 1;
 	for (unsigned int i = 0; i < o->lower_count; i++) {
 		if (set_layer(fs_fd, "lowerdir+", o->lower_fds[i]) == 0)
 			continue;

@@ -74,6 +74,19 @@ describe() {
 	cmp /etc/passwd "$BATS_TEST_TMPDIR/all/copy"
 }
 
+# Before Linux 6.13 an overlay has its layers by names.
+@test "a kernel that wants names of layers: of one that has ended, and of the host image" {
+	needs_failpoints
+	export INSULA_FAIL=mount.layers=error:EINVAL
+	for image in "$E2E_IMAGE" host; do
+		ok insula run --name web --network none "$image" sh -c 'echo mine >/srv/mine'
+		ok insula cp web:/srv/mine "$BATS_TEST_TMPDIR/mine"
+		ok insula cp "$BATS_TEST_TMPDIR/mine" web:/srv/copy
+		ok insula cp web:/srv/copy -
+		insula rm web >/dev/null
+	done
+}
+
 @test "tar streams, both ways, as tar reads and writes them" {
 	make_tree
 	ok insula run -d --name web --network none "$E2E_IMAGE" sleep 300
