@@ -382,9 +382,8 @@ static void build(bool overlay)
 	make_covers();
 	make_root(userns_fd, overlay);
 	must(setns(f.child.pidfd, CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC), "setns");
-	attach(must(mount_proc_of(f.child.pidfd, pid, f.proc_fd, "proc", NULL, NONE, &f.err),
-		    "proc"),
-	       "proc", false);
+	own_fd int pidns_fd = must(ns_open(f.proc_fd, pid, NS_PID, &f.err), "pid namespace");
+	attach(must(mount_proc_of(pidns_fd, "proc", NULL, NONE, &f.err), "proc"), "proc", false);
 	make_dev();
 	make_sys();
 	protect();

@@ -77,19 +77,29 @@ static void shift_mounts(struct spec *spec, uint32_t base)
 	}
 }
 
+static void forget_maps(struct spec_idmaps *maps)
+{
+	free(maps->items);
+	*maps = (struct spec_idmaps){0};
+}
+
 /* Container ids become host ids of the range that this start has. */
 static int map_ids(struct spec *spec, uint32_t base, struct err *err)
 {
 	const struct spec_namespace *user = &spec->linux_.namespaces[SPEC_NS_USER];
 
-	/* An ordinary user's are there already: user_prepare(). */
-	if (!user->given || spec->linux_.uid_maps.count)
+	if (!user->given)
 		return 0;
 	/* One that is joined has its own. */
 	if (user->path) {
+		forget_maps(&spec->linux_.uid_maps);
+		forget_maps(&spec->linux_.gid_maps);
 		shift_mounts(spec, base);
 		return 0;
 	}
+	/* An ordinary user's are there already: user_prepare(). */
+	if (spec->linux_.uid_maps.count)
+		return 0;
 	if (spec_add_idmap(&spec->linux_.uid_maps, 0, base, ID_RANGE_SIZE, err) < 0 ||
 	    spec_add_idmap(&spec->linux_.gid_maps, 0, base, ID_RANGE_SIZE, err) < 0)
 		return -1;
@@ -163,9 +173,9 @@ int engine_dry_run(struct store *store, struct record *record, const struct imag
 	own(launch) struct launch l = {0};
 	static const int no_stdio[3] = {-1, -1, -1};
 
-	if (store->user && user_prepare(record->userns, &record->spec, err) < 0)
+	if ((store->user && user_prepare(record->userns, &record->spec, err) < 0) ||
+	    launch_name_others(store, &record->spec, err) < 0)
 		return -1;
-
 	/* The first id of the default range: which one a start gets is decided when it starts. */
 	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0 ||
 	    group_expect(record->id, record->cgroup_parent, store->user, &host, &group, err) < 0 ||

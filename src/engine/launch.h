@@ -34,8 +34,9 @@ struct launch_others {
 	int shm_fd; /* what is mounted on the other's /dev/shm, detached */
 	/* Of a user namespace: the range that is shared from now on; the start's to release. */
 	uint32_t id_base;
-	int id_slot;   /* -1: none */
-	int notify_fd; /* what is mounted on LAUNCH_NOTIFY_DIR */
+	int id_slot;	    /* -1: none */
+	int notify_fd;	    /* what is mounted on LAUNCH_NOTIFY_DIR */
+	char *processes_of; /* whose end is this one's; NULL */
 };
 
 #define LAUNCH_NOTIFY_DIR "/run/notify"
@@ -50,8 +51,18 @@ int launch_notify(struct record *record, int *ret_mount_fd, int *ret_socket_fd, 
 				.id_slot = -1})
 
 void launch_others_done(struct launch_others *o);
-/* What the record says of other containers becomes something to join; request_namespaces.c. */
+/* In place of the path of a namespace in the record, with an id. */
+#define LAUNCH_BY_CONTAINER "container:"
+/* The user namespace in which an ordinary user's keeper must be to join those that are named in such paths; -1: none
+ * is (launch_others.c). */
+int launch_find_outer(struct store *store, const char *const paths[SPEC_NS_COUNT], int *ret_fd,
+		      struct err *err);
+/* What the record says of other containers becomes something to join. */
 int launch_join_others(struct container *ct, struct launch_others *o, struct err *err);
+/* Something to look at, for a plan that nobody executes. */
+int launch_name_others(struct store *store, struct spec *spec, struct err *err);
+/* A start failed: was it that its processes' namespace has ended? -1. */
+int launch_explain_ended(const struct launch_others *o, struct err *err);
 
 /* Has it no pid namespace of its own? Then its keeper has none either: engine/keeper_guard.c. */
 bool launch_shares_pids(const struct record *record);

@@ -364,6 +364,19 @@ static void set_flags(const struct run_options *options, struct record *record)
 	record->spec.root_readonly = options->read_only;
 }
 
+/* Who joins another's has the same ids, also in what he leaves on the disk. */
+static int set_userns(const struct request *r, struct err *err)
+{
+	const struct ns_request *user = &r->ns->of[SPEC_NS_USER];
+	const char *asked = r->options->userns;
+	const char *mode = user->mode == NS_MODE_CONTAINER ? user->userns : asked;
+
+	if (!r->user || !mode || str_eq(mode, "private"))
+		return 0;
+	r->record->userns = str_dup(mode, err);
+	return r->record->userns ? 0 : -1;
+}
+
 /* Whoever it is, before anything of it. */
 static int fill_outside(const struct request *r, const char *image_ref, const struct image *image,
 			struct err *err)
@@ -373,12 +386,8 @@ static int fill_outside(const struct request *r, const char *image_ref, const st
 
 	set_flags(options, record);
 	record->layers_in_run = r->in_run;
-	if (r->user && options->userns && strcmp(options->userns, "private") != 0 &&
-	    r->ns->of[SPEC_NS_USER].mode != NS_MODE_CONTAINER) {
-		record->userns = str_dup(options->userns, err);
-		if (!record->userns)
-			return -1;
-	}
+	if (set_userns(r, err) < 0)
+		return -1;
 	if (options->cgroup_parent &&
 	    group_parent_check(options->cgroup_parent, r->user, &record->cgroup_parent, err) < 0)
 		return -1;

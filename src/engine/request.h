@@ -14,6 +14,7 @@ struct ns_request {
 	enum ns_mode mode;
 	char *path; /* as the specification keeps it; NULL: none */
 	char *hostname;
+	char *userns; /* of an ordinary user's: how its ids were chosen; NULL */
 	struct strv hosts, resolv;
 	bool host_names; /* it resolves names as the host does */
 };

@@ -22,7 +22,7 @@
 #include "kernel/procattr.h"
 #include "runtime/rootless.h"
 
-#define BY_CONTAINER "container:"
+#define BY_CONTAINER LAUNCH_BY_CONTAINER
 #define BY_PATH "ns:"
 
 enum {
@@ -78,13 +78,14 @@ static int unknown_mode(const char *flag, const char *text, unsigned int may, st
 }
 
 /* To join what a container shares with the host is to share it with the host, which is to be asked for as such:
- * of processes and ids it means another thing to whoever reads the record later. */
+ * of processes and ids it means another thing to whoever reads the record later, and an ordinary user has no right
+ * to enter what he is in already. */
 static int refuse_hosts(const struct container *other, size_t row, struct err *err)
 {
 	enum spec_ns kind = rows[row].kind;
+	bool may = kind != SPEC_NS_PID && kind != SPEC_NS_USER && !other->store->user;
 
-	if ((kind != SPEC_NS_PID && kind != SPEC_NS_USER) ||
-	    other->record.spec.linux_.namespaces[kind].given)
+	if (may || other->record.spec.linux_.namespaces[kind].given)
 		return 0;
 	err_set(err, ERR_STATE, 0, "%s: container '%s' has the host's", rows[row].flag,
 		other->record.name);
@@ -115,16 +116,10 @@ static int find_other(struct store *store, const char *ref, size_t row, struct n
 	    strv_copy(&ret->resolv, &other.record.resolv, err) < 0)
 		return -1;
 	ret->host_names = other.record.host_names;
-	return 0;
-}
-
-/* His keepers are each root of a user namespace of its own, and none has a right over another's. */
-static int refuse_user(const char *flag, const char *text, struct err *err)
-{
-	err_set(err, ERR_DENIED, 0, "%s %s takes root", flag, text);
-	return err_hint(err,
-			"each container of an ordinary user has a user namespace, and none may "
-			"join what belongs to another's");
+	if (rows[row].kind != SPEC_NS_USER || !other.record.userns)
+		return 0;
+	ret->userns = str_dup(other.record.userns, err);
+	return ret->userns ? 0 : -1;
 }
 
 static int parse_mode(struct store *store, size_t row, const char *text, struct ns_request *ret,
@@ -138,8 +133,6 @@ static int parse_mode(struct store *store, size_t row, const char *text, struct 
 			ret->mode = words[i].mode;
 			return 0;
 		}
-	if (may & MAY_CONTAINER && str_starts(text, BY_CONTAINER) && store && store->user)
-		return refuse_user(flag, text, err);
 	if (may & MAY_CONTAINER && str_starts(text, BY_CONTAINER))
 		return find_other(store, text + strlen(BY_CONTAINER), row, ret, err);
 	if (!(may & MAY_PATH) || !str_starts(text, BY_PATH))
@@ -157,6 +150,7 @@ void request_namespaces_done(struct request_namespaces *r)
 	for (size_t i = 0; i < SPEC_NS_COUNT; i++) {
 		free(r->of[i].path);
 		free(r->of[i].hostname);
+		free(r->of[i].userns);
 		strv_done(&r->of[i].hosts);
 		strv_done(&r->of[i].resolv);
 	}
@@ -180,6 +174,17 @@ static int check_user(const struct store *store, const struct run_options *optio
 	return err_hint(err, "an ordinary user's container has a user namespace in any case");
 }
 
+/* Those that an ordinary user joins must be below one user namespace. A start looks again. */
+static int check_together(struct store *store, const struct request_namespaces *r, struct err *err)
+{
+	const char *paths[SPEC_NS_COUNT];
+	own_fd int outer_fd = -1;
+
+	for (size_t i = 0; i < SPEC_NS_COUNT; i++)
+		paths[i] = r->of[i].path;
+	return launch_find_outer(store, paths, &outer_fd, err);
+}
+
 int request_namespaces(struct store *store, const struct run_options *options,
 		       struct request_namespaces *ret, struct err *err)
 {
@@ -194,7 +199,7 @@ int request_namespaces(struct store *store, const struct run_options *options,
 		if (text && parse_mode(store, i, text, r, err) < 0)
 			return -1;
 	}
-	return 0;
+	return store && store->user ? check_together(store, ret, err) : 0;
 }
 
 int request_set_namespaces(const struct request_namespaces *r, struct spec *spec, struct err *err)
@@ -224,106 +229,4 @@ bool engine_wants_seal(const struct store *store, const struct spec *spec)
 {
 	return !spec->linux_.namespaces[SPEC_NS_USER].given ||
 	       (store->user && rootless_reaches_program());
-}
-
-/* ---- at the start ---- */
-
-static const struct {
-	enum spec_ns kind;
-	enum ns_kind of;
-} joinable[] = {
-	{SPEC_NS_NET, NS_NET}, {SPEC_NS_IPC, NS_IPC},	{SPEC_NS_UTS, NS_UTS},
-	{SPEC_NS_PID, NS_PID}, {SPEC_NS_USER, NS_USER},
-};
-
-void launch_others_done(struct launch_others *o)
-{
-	for (size_t i = 0; i < SPEC_NS_COUNT; i++)
-		fd_close(o->fds[i]);
-	fd_close(o->shm_fd);
-	fd_close(o->notify_fd);
-}
-
-/* The directory that a container has as its /dev/shm, as a mount of nobody's. It is looked up in that
- * container's own namespace and root, where links of its making lead nowhere else. */
-static int take_shm(int proc_fd, pid_t pid, struct err *err)
-{
-	own_fd int here_fd = ns_open(proc_fd, 0, NS_MNT, err);
-	own_fd int there_fd = here_fd < 0 ? -1 : ns_open(proc_fd, pid, NS_MNT, err);
-	own_fd int shm_fd = -1;
-
-	if (there_fd < 0)
-		return -1;
-	shm_fd = mount_clone_inside(here_fd, there_fd, "dev/shm", err);
-	return shm_fd < 0 ? err_wrap(err, "cannot share /dev/shm") : take_fd(shm_fd);
-}
-
-/* Does its first process live? Asked of procfs: a keeper sees no other container's processes. */
-static int check_first(const struct container *other, struct err *err)
-{
-	if (other->status == CT_RUNNING &&
-	    proc_started_at(other->state.init_pid, other->state.init_start))
-		return 0;
-	return err_set(err, ERR_STATE, 0, "container '%s' is not running", other->record.name);
-}
-
-/* Whoever has the same user namespace has the same ids on the host, and for as long. An ordinary user's are his own
- * in any case. */
-static int share_range(const struct container *ct, const struct container *other,
-		       struct launch_others *o, struct err *err)
-{
-	if (ct->store->user)
-		return 0;
-	if (other->state.id_slot < 0)
-		return err_set(err, ERR_STATE, 0, "container '%s' has no id range",
-			       other->record.name);
-	if (store_share_ids(ct->store, ct->id, other->id, other->state.id_base, err) < 0)
-		return err_wrap(err, "container '%s'", other->record.name);
-	o->id_base = other->state.id_base;
-	o->id_slot = other->state.id_slot;
-	return 0;
-}
-
-/* The namespace of its first process, which is there before and after: so it is that one's. */
-static int open_other(const struct container *ct, const char *id, enum ns_kind kind,
-		      struct launch_others *o, size_t slot, struct err *err)
-{
-	own(container) struct container other = CONTAINER_INIT;
-	own_fd int proc_fd = procfs_open(err);
-
-	if (proc_fd < 0 || store_load(ct->store, id, &other, err) < 0 ||
-	    check_first(&other, err) < 0)
-		return -1;
-	o->fds[slot] = ns_open(proc_fd, other.state.init_pid, kind, err);
-	if (o->fds[slot] < 0)
-		return -1;
-	if (kind == NS_USER && share_range(ct, &other, o, err) < 0)
-		return -1;
-	if (kind == NS_IPC) {
-		o->shm_fd = take_shm(proc_fd, other.state.init_pid, err);
-		if (o->shm_fd < 0)
-			return -1;
-	}
-	return check_first(&other, err);
-}
-
-int launch_join_others(struct container *ct, struct launch_others *o, struct err *err)
-{
-	struct spec_namespace *ns = ct->record.spec.linux_.namespaces;
-
-	for (size_t i = 0; i < sizeof joinable / sizeof *joinable; i++) {
-		char **path = &ns[joinable[i].kind].path;
-
-		if (!*path || !str_starts(*path, BY_CONTAINER))
-			continue;
-		if (open_other(ct, *path + strlen(BY_CONTAINER), joinable[i].of, o,
-			       joinable[i].kind, err) < 0)
-			return err_wrap(err, "cannot join the %s namespace",
-					ns_name(joinable[i].of));
-		free(*path);
-		*path = str_printf(err, "/proc/self/fd/%d", o->fds[joinable[i].kind]);
-		if (!*path)
-			return -1;
-	}
-	return 0;
 }

@@ -140,8 +140,9 @@ static int execute_plan(struct birth *b, struct err *err)
 	if (launch_plan(&l, b->ct->store, &b->ct->record, b->image, b->id_base, b->stdio, &b->group,
 			&b->others, err) < 0)
 		return -1;
-	if (runtime_create(l.plan, &b->running, err) < 0 ||
-	    note_warnings(b, runtime_plan_warnings(l.plan), err) < 0 ||
+	if (runtime_create(l.plan, &b->running, err) < 0)
+		return launch_explain_ended(&b->others, err);
+	if (note_warnings(b, runtime_plan_warnings(l.plan), err) < 0 ||
 	    note_warnings(b, &b->running.cgroup.skipped, err) < 0)
 		return -1;
 	b->keyring = runtime_plan_keyring(l.plan);
@@ -293,6 +294,18 @@ static int let_go_of_stdio(struct err *err)
 	return 0;
 }
 
+/* Where it has not been done by who made us, who was in another user namespace than we are. */
+static int prepare_user(struct birth *b, struct err *err)
+{
+	struct record *record = &b->ct->record;
+
+	if (rootless_check_rights(err) < 0)
+		return -1;
+	return record->spec.linux_.uid_maps.count
+		       ? 0
+		       : user_prepare(record->userns, &record->spec, err);
+}
+
 static int be_born(struct birth *b, int client_fd, bool attach, struct err *err)
 {
 	if ((!b->again && setsid() < 0) || chdir("/") < 0)
@@ -302,7 +315,7 @@ static int be_born(struct birth *b, int client_fd, bool attach, struct err *err)
 		return err_errno(err, "cannot become a subreaper");
 	signal(SIGCHLD, SIG_DFL); /* where our caller ignores it, waiting would find nobody */
 	b->proc_fd = procfs_open(err);
-	if (b->ct->store->user && !b->again && rootless_check_rights(err) < 0)
+	if (b->ct->store->user && !b->again && prepare_user(b, err) < 0)
 		return -1;
 	if (b->proc_fd < 0 || fill_keeper(b, client_fd, attach, err) < 0 ||
 	    keeper_find_program(b->program, sizeof b->program, err) < 0)
@@ -432,17 +445,32 @@ static int await_start(int client_fd, struct err *err)
 	return err_set(err, ERR_INTERNAL, 0, "the keeper answered with message %u", header.type);
 }
 
-/* An ordinary user's is root of a user namespace from the start. */
-static pid_t clone_keeper(struct container *ct, struct proc *ret, struct err *err)
+/* An ordinary user's is root of a user namespace from the start: of another container's, if it shares something with
+ * that, and then it is prepared in there. */
+static pid_t clone_users(struct container *ct, bool own_pids, struct proc *ret, struct err *err)
 {
-	bool shared = launch_shares_pids(&ct->record);
+	struct spec_linux *linux_ = &ct->record.spec.linux_;
+	const char *paths[SPEC_NS_COUNT];
+	own_fd int outer_fd = -1;
 
-	if (!ct->store->user)
-		return proc_clone(ret, shared ? 0 : CLONE_NEWPID, -1, err);
+	for (size_t i = 0; i < SPEC_NS_COUNT; i++)
+		paths[i] = linux_->namespaces[i].path;
+	if (launch_find_outer(ct->store, paths, &outer_fd, err) < 0)
+		return -1;
+	if (outer_fd >= 0)
+		return rootless_clone_into(outer_fd, own_pids, ret, err);
 	if (user_prepare(ct->record.userns, &ct->record.spec, err) < 0)
 		return -1;
-	struct spec_linux *linux_ = &ct->record.spec.linux_;
-	return rootless_clone(&linux_->uid_maps, &linux_->gid_maps, !shared, ret, err);
+	return rootless_clone(&linux_->uid_maps, &linux_->gid_maps, own_pids, ret, err);
+}
+
+static pid_t clone_keeper(struct container *ct, struct proc *ret, struct err *err)
+{
+	bool own_pids = !launch_shares_pids(&ct->record);
+
+	if (ct->store->user)
+		return clone_users(ct, own_pids, ret, err);
+	return proc_clone(ret, own_pids ? CLONE_NEWPID : 0, -1, err);
 }
 
 int engine_start(struct container *ct, const struct image *image, bool attach, int *ret_client_fd,

@@ -333,7 +333,7 @@ int mount_unmount_path(const char *target, struct err *err)
  * needs a right over his own to take that back, which an ordinary user does not have; so it is a first
  * helper that enters, and a second one, its child, that mounts. Both share our descriptors and, of our memory, this. */
 struct proc_helper {
-	int pidfd;
+	int pidns_fd;
 	const char *source;
 	const struct strv *options;
 	uint64_t attrs;
@@ -368,7 +368,7 @@ static int enter_for_children(void *data)
 	struct proc_helper *h = data;
 	struct proc second = PROC_INIT;
 
-	if (setns(h->pidfd, CLONE_NEWPID) < 0)
+	if (setns(h->pidns_fd, CLONE_NEWPID) < 0)
 		err_errno(&h->err, "cannot enter the pid namespace of the container");
 	else if (ns_spawn_beside(mount_from_inside, h, h->stack_top, &second, &h->err) == 0)
 		await_helper(&second);
@@ -407,19 +407,16 @@ static int proc_by_helper(const struct proc_helper *what, struct err *err)
 	return fd;
 }
 
-int mount_proc_of(int pidfd, pid_t pid, int host_proc_fd, const char *source,
-		  const struct strv *options, uint64_t attrs, struct err *err)
+int mount_proc_of(int pidns_fd, const char *source, const struct strv *options, uint64_t attrs,
+		  struct err *err)
 {
 	struct err older = ERR_INIT;
 	own_fd int fs_fd = fsopen("proc", FSOPEN_CLOEXEC);
 	if (fs_fd < 0)
 		return err_errno(err, "cannot open a file system of type 'proc'");
-	own_fd int ns_fd = ns_open(host_proc_fd, pid, NS_PID, err);
-	if (ns_fd < 0)
-		return -1;
 	if (fail_point("mount.pidns", &older) < 0 ||
-	    fsconfig(fs_fd, FSCONFIG_SET_FD, "pidns", NULL, ns_fd) < 0)
-		return proc_by_helper(&(struct proc_helper){.pidfd = pidfd,
+	    fsconfig(fs_fd, FSCONFIG_SET_FD, "pidns", NULL, pidns_fd) < 0)
+		return proc_by_helper(&(struct proc_helper){.pidns_fd = pidns_fd,
 							    .source = source,
 							    .options = options,
 							    .attrs = attrs,

@@ -33,9 +33,9 @@ int mount_clone_own(int dir_fd, const char *path, struct err *err);
  * first one is private from then on, so that its end is nobody else's. */
 int mount_clone_anew(int mount_fd, struct err *err);
 
-/* The same of what a path leads to in another mount namespace, whose files are a stranger's: links lead nowhere
- * out of its root. here_fd: our own namespace, to return to. */
-int mount_clone_inside(int here_fd, int there_fd, const char *path, struct err *err);
+/* The same of a tmpfs that a path leads to in another mount namespace, whose files are a stranger's: links lead
+ * nowhere out of its root, and what does not answer in time is an error. */
+int mount_clone_inside(int there_fd, const char *path, int timeout_ms, struct err *err);
 
 /* A new file system. options: "key=value" or "flag", each set by its own fsconfig; sb_flags: MS_* that
  * belong to the superblock. */
@@ -122,11 +122,10 @@ int mount_bind_path(const char *source, const char *target, struct err *err);
 int mount_private_path(const char *path, struct err *err);
 int mount_unmount_path(const char *target, struct err *err);
 
-/* procfs of the pid namespace that `pidfd`'s process is in; host_proc_fd: a procfs that shows that
- * process, as `pid`; options: "hidepid=2" and its like. By the "pidns" option where the kernel has it (6.17), else by a short-lived child
- * that enters the namespace. */
-int mount_proc_of(int pidfd, pid_t pid, int host_proc_fd, const char *source,
-		  const struct strv *options, uint64_t attrs, struct err *err);
+/* procfs of a pid namespace; options: "hidepid=2" and its like. By the "pidns" option where the kernel has it
+ * (6.17), else by a short-lived child that enters the namespace. */
+int mount_proc_of(int pidns_fd, const char *source, const struct strv *options, uint64_t attrs,
+		  struct err *err);
 
 struct overlay {
 	const int *lower_fds; /* topmost first, O_PATH or mount descriptors */

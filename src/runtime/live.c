@@ -92,7 +92,7 @@ static int prepare(struct live *l, struct err *err)
 		.request = {.spec = spec, .canonical_sources = true, .strict = true}};
 	l->start.plan = &l->plan;
 	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++)
-		l->start.own_ns[kind] = l->start.joined_ns[kind] = -1;
+		l->start.own_ns[kind] = l->start.joined_ns[kind] = l->start.born_ns[kind] = -1;
 	l->start.mounts = calloc(spec->mount_count + 1, sizeof *l->start.mounts);
 	if (!l->start.mounts)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot plan a mount");

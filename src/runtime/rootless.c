@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <linux/capability.h>
 #include <unistd.h>
 
@@ -215,6 +216,16 @@ static int nest_both(struct spec_idmaps *uid_maps, struct spec_idmaps *gid_maps,
 	return nest(gids, gid_maps, getegid(), "gidMappings", err);
 }
 
+/* A U1 that is there. ERR_INVALID: it is not ours, or none. */
+static int enter_there(int outer_fd, bool own_pids, struct err *err)
+{
+	if (setns(outer_fd, CLONE_NEWUSER) < 0)
+		return err_set(err, ERR_INVALID, errno, "cannot enter the user namespace");
+	if (unshare(CLONE_NEWNS | (own_pids ? CLONE_NEWPID : 0)) < 0)
+		return err_errno(err, "cannot make a mount namespace");
+	return become_root(err);
+}
+
 /* One that is joined has its U1 already: what it is nested in. */
 static int enter_above(const char *path, struct err *err)
 {
@@ -223,16 +234,14 @@ static int enter_above(const char *path, struct err *err)
 
 	if (outer_fd < 0)
 		return err_wrap(err, "linux.namespaces");
-	if (setns(outer_fd, CLONE_NEWUSER) < 0) {
-		err_set(err, ERR_INVALID, 0,
-			"linux.namespaces: '%s' is not nested in another user namespace of ours",
-			path);
-		return err_hint(err, "the mounts of a container in it could not be locked; join "
-				     "that of a container that insula-runtime has made");
-	}
-	if (unshare(CLONE_NEWNS) < 0)
-		return err_errno(err, "cannot make a mount namespace");
-	return become_root(err);
+	if (enter_there(outer_fd, false, err) == 0)
+		return 0;
+	if (err->kind != ERR_INVALID)
+		return -1;
+	err_set(err, ERR_INVALID, 0,
+		"linux.namespaces: '%s' is not nested in another user namespace of ours", path);
+	return err_hint(err, "the mounts of a container in it could not be locked; join "
+			     "that of a container that insula-runtime has made");
 }
 
 int rootless_enter(struct spec *spec, struct err *err)
@@ -332,6 +341,73 @@ pid_t rootless_clone(struct spec_idmaps *uid_maps, struct spec_idmaps *gid_maps,
 	if (nest_both(uid_maps, gid_maps, &uids, &gids, err) < 0)
 		return -1;
 	return clone_mapped(&uids, &gids, own_pids, ret, err);
+}
+
+/* Goes in first, and bears the child, which is our caller's by CLONE_PARENT. Returns in the child. Whoever is in a
+ * user namespace below this one may be called the same on the host, but has no right over what is in this
+ * one, so neither needs to be opaque; the child could not be, as it is to write maps. */
+static void bear_there(int outer_fd, bool own_pids, int tell_fd)
+{
+	struct proc child = PROC_INIT;
+	struct err err = ERR_INIT, ignored = ERR_INIT;
+	pid_t pid = enter_there(outer_fd, own_pids, &err);
+
+	if (pid == 0)
+		pid = proc_clone(&child, CLONE_PARENT, -1, &err);
+	if (pid == 0)
+		return;
+	if (pid > 0)
+		fd_send(tell_fd, &pid, sizeof pid, &child.pidfd, 1, &ignored);
+	else
+		fd_send(tell_fd, &err, sizeof err, NULL, 0, &ignored);
+	_exit(EXIT_SUCCESS);
+}
+
+static pid_t hear_of_child(int hear_fd, struct proc *ret, struct err *err)
+{
+	union {
+		pid_t pid;
+		struct err err;
+	} message;
+	size_t count = 0;
+	int pidfd = -1;
+	ssize_t n = fd_recv(hear_fd, &message, sizeof message, &pidfd, 1, &count, err);
+
+	if (n == sizeof message.pid && count == 1) {
+		*ret = (struct proc){.pid = message.pid, .pidfd = pidfd};
+		return message.pid;
+	}
+	fd_close(pidfd);
+	if (n == sizeof message.err)
+		*err = message.err;
+	return n == sizeof message.err || n < 0
+		       ? -1
+		       : err_set(err, ERR_IO, 0, "a process of ours died in a user namespace");
+}
+
+pid_t rootless_clone_into(int outer_fd, bool own_pids, struct proc *ret, struct err *err)
+{
+	own(proc) struct proc bearer = PROC_INIT;
+	struct proc_exit how;
+	struct err ignored;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, "cannot make a socket pair");
+	own_fd int hear_fd = pair[0];
+	own_fd int tell_fd = pair[1];
+	pid_t pid = fail_point("rootless.join", err) < 0 ? -1 : proc_clone(&bearer, 0, -1, err);
+	if (pid < 0)
+		return -1;
+	if (pid == 0) {
+		bear_there(outer_fd, own_pids, tell_fd);
+		return 0;
+	}
+	fd_close(take_fd(tell_fd));
+	pid = hear_of_child(hear_fd, ret, err);
+	if (proc_wait(&bearer, -1, &how, &ignored) == 1)
+		proc_forget(&bearer);
+	return pid;
 }
 
 struct called {

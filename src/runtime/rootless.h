@@ -28,6 +28,10 @@ int rootless_entered(struct spec *spec, uint32_t *ret_owner, struct err *err);
 pid_t rootless_clone(struct spec_idmaps *uids, struct spec_idmaps *gids, bool own_pids,
 		     struct proc *ret, struct err *err);
 
+/* A child in a user namespace that is there, whose root the caller may be: it is root there when it begins, and has a
+ * mount namespace, and a pid namespace unless it is to share ours, of its own. */
+pid_t rootless_clone_into(int outer_fd, bool own_pids, struct proc *ret, struct err *err);
+
 /* Run fn(data) in a child that is root of such a namespace with these maps, which change likewise, for what
  * belongs to their ids. fn's result and error are the caller's. */
 typedef int rootless_fn(void *data, struct err *err);

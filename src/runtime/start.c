@@ -124,14 +124,20 @@ static struct job make_job(struct start *s, int sync_fd)
 	return job;
 }
 
-/* Namespaces joined by path: P goes in so that C is born there. Into a user namespace, and with it the pid
- * namespace, goes only a helper (start_userns.c). */
+/* Is C born by a helper (start_userns.c)? Nobody comes back out of a user namespace, nor Q out of the pid namespace
+ * that it has for its children, as P's belongs to a user namespace above ours. */
+static bool has_midwife(const struct start *s)
+{
+	return s->joined_ns[NS_USER] >= 0 || (s->is_proxy && s->joined_ns[NS_PID] >= 0);
+}
+
+/* Namespaces joined by path: P goes in so that C is born there, where that is not a helper's to do. */
 static int enter_joined(struct start *s, struct err *err)
 {
 	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++) {
-		bool inside = s->joined_ns[NS_USER] >= 0 && kind == NS_PID;
+		bool helpers = kind == NS_USER || (kind == NS_PID && has_midwife(s));
 
-		if (s->joined_ns[kind] < 0 || kind == NS_USER || inside)
+		if (s->joined_ns[kind] < 0 || helpers)
 			continue;
 		if (keep_own(s, kind, err) < 0)
 			return -1;
@@ -200,7 +206,7 @@ static int bear_child(struct start *s, int child_end, struct err *err)
 {
 	uint64_t flags = clone_flags(s->plan) | (s->is_proxy ? CLONE_PARENT : 0);
 
-	if (s->joined_ns[NS_USER] >= 0)
+	if (has_midwife(s))
 		return start_clone_inside(s, flags, child_end, run_child, err);
 	pid_t pid = fail_point("start.cgroup-birth", err) < 0
 			    ? -1
@@ -247,6 +253,10 @@ static int step_clone(struct start *s, const struct step *step, struct err *err)
 	s->sync_fd = pair[0];
 	own_fd int child_end = pair[1];
 	if (bear_child(s, child_end, err) < 0) {
+		/* No process is made any more in a pid namespace whose first one is about to end. */
+		if (s->joined_ns[NS_PID] >= 0 && err->errnum == ENOMEM)
+			return err_set(err, ERR_STATE, ENOMEM,
+				       "the pid namespace to be joined has ended");
 		cgroup_explain(&s->cgroup, err);
 		return err_wrap(err, "cannot make the container's namespaces");
 	}
@@ -285,16 +295,32 @@ static int step_limits(struct start *s, const struct step *step, struct err *err
 	return rlimits_apply(s->child.pid, s->plan->rlimits, s->plan->rlimit_count, err);
 }
 
+int start_open_born(const struct start *s, enum ns_kind kind, struct err *err)
+{
+	int fd = s->born_ns[kind] >= 0 ? s->born_ns[kind] : s->joined_ns[kind];
+
+	if (fd < 0)
+		return ns_open(s->proc_fd, s->host_pid, kind, err);
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return fd < 0 ? err_errno(err, "cannot keep the %s namespace", ns_name(kind)) : fd;
+}
+
 static int enter_born(struct start *s, const enum ns_kind *kinds, size_t count, struct err *err)
 {
 	int flags = 0;
 
 	for (size_t i = 0; i < count; i++) {
+		int fd = s->born_ns[kinds[i]];
+
 		if (!s->plan->own[kinds[i]])
 			continue;
 		if (keep_own(s, kinds[i], err) < 0)
 			return -1;
-		flags |= (int)ns_flag(kinds[i]);
+		if (fd < 0)
+			flags |= (int)ns_flag(kinds[i]);
+		else if (setns(fd, (int)ns_flag(kinds[i])) < 0)
+			return err_errno(err, "cannot enter the container's %s namespace",
+					 ns_name(kinds[i]));
 	}
 	if (flags && setns(s->child.pidfd, flags) < 0)
 		return err_errno(err, "cannot enter the container's namespaces");
@@ -598,6 +624,7 @@ static void start_done(struct start *s)
 	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++) {
 		fd_close(s->own_ns[kind]);
 		fd_close(s->joined_ns[kind]);
+		fd_close(s->born_ns[kind]);
 	}
 	int fds[] = {s->init_fd,   s->proc_fd,	s->root_source_fd, s->sync_fd,	   s->userns_fd,
 		     s->covers_fd, s->root_fd,	s->detached_fd,	   s->devpts_fd,   s->console_fd,
@@ -613,7 +640,7 @@ static int start_init(struct start *s, struct plan *plan, struct err *err)
 {
 	*s = START_INIT(plan);
 	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++)
-		s->own_ns[kind] = s->joined_ns[kind] = -1;
+		s->own_ns[kind] = s->joined_ns[kind] = s->born_ns[kind] = -1;
 	s->layers = calloc(plan->request.layer_count + 1, sizeof *s->layers);
 	s->mounts = calloc(plan->spec->mount_count + 1, sizeof *s->mounts);
 	if (!s->layers || !s->mounts)

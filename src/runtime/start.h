@@ -58,6 +58,7 @@ struct start {
 	int own_ns[NS_COUNT]; /* P's own, to return to; -1 where never left */
 	int own_cwd_fd;	      /* and where it was: entering a mount namespace leads to its root */
 	int joined_ns[NS_COUNT]; /* namespaces joined by path, -1 */
+	int born_ns[NS_COUNT];	 /* new ones of C's that its midwife has opened: start_userns.c */
 	struct cgroup cgroup;
 	struct scope scope;
 	int delegate_fd; /* cgroup.procs of run.oci.delegate-cgroup, or -1 */
@@ -315,6 +316,9 @@ int command_check(const struct job *job, struct err *err);
 int child_enter_moved(struct job *job, struct err *err);
 int child_enter_detached(struct job *job, struct err *err);
 int child_share(struct job *job, struct err *err);
+
+/* A namespace of C's, of a kind that is not P's own; the caller's. */
+int start_open_born(const struct start *s, enum ns_kind kind, struct err *err);
 
 /* start_userns.c */
 typedef void start_child_fn(struct start *s, int child_end); /* never returns */

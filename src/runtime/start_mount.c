@@ -151,10 +151,12 @@ static int make_proc(struct start *s, unsigned int i, const struct target *targe
 	const char *given = s->plan->spec->mounts[i].source;
 	const char *source = given ? given : "proc";
 
-	if (s->plan->own[NS_PID] || s->joined_ns[NS_PID] >= 0)
-		return mount_proc_of(s->child.pidfd, s->host_pid, s->proc_fd, source,
-				     &options->data, options->attr_set, err);
-	return mount_new("proc", source, &options->data, 0, options->attr_set, err);
+	if (!s->plan->own[NS_PID] && s->joined_ns[NS_PID] < 0)
+		return mount_new("proc", source, &options->data, 0, options->attr_set, err);
+	own_fd int pidns_fd = start_open_born(s, NS_PID, err);
+	if (pidns_fd < 0)
+		return -1;
+	return mount_proc_of(pidns_fd, source, &options->data, options->attr_set, err);
 }
 
 /* v2 alone: the group itself. */

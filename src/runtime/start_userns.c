@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A user namespace that is joined. Its container's other namespaces must belong to it, as they would to a
+ * A child in a user namespace that is joined. Its container's other namespaces must belong to it, as they would to a
  * new one: else container root may not set its own host name or mount its own /proc. They belong to
  * whichever user namespace their maker is in, and nobody comes back out of one; so C is born by a
  * short-lived child of P (A, as for a further process) that goes in first, and with CLONE_PARENT it is P's
  * child all the same.
+ *
+ * C is opaque from its birth on, as whoever is in that user namespace could trace it: also to a P that is root of the
+ * one above and runs a program from outside of that (an ordinary user's keeper-to-be). So what P has to
+ * enter of C's is made by A, before, and A hands over what stands for it.
+ *
+ * A pid namespace that is joined without its user namespace is entered by such a child, too, where P could not
+ * return from it. C has a user namespace of its own then, into which nobody there may look; it is not opaque, as P
+ * is to write its maps.
  */
+#include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -19,10 +28,30 @@
 #include "base/own.h"
 #include "runtime/start.h"
 
+/* What A makes, as far as it is wanted; with C's pidfd these are the descriptors of a birth, in this order. */
+static const struct {
+	enum ns_kind kind;
+	const char *file;
+} made[] = {
+	{NS_PID, "self/ns/pid_for_children"},
+	{NS_NET, "self/ns/net"},
+	{NS_UTS, "self/ns/uts"},
+	{NS_IPC, "self/ns/ipc"},
+};
+
+#define MADE_COUNT (sizeof made / sizeof *made)
+
 struct birth {
 	pid_t pid;
 	bool must_attach; /* it is not in its control group: struct start */
+	uint64_t made;	  /* flags */
 };
+
+static void close_all(const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		fd_close(fds[i]);
+}
 
 static int enter(struct start *s, struct err *err)
 {
@@ -35,6 +64,31 @@ static int enter(struct start *s, struct err *err)
 	return 0;
 }
 
+static uint64_t made_flags(void)
+{
+	uint64_t flags = 0;
+
+	for (size_t i = 0; i < MADE_COUNT; i++)
+		flags |= ns_flag(made[i].kind);
+	return flags;
+}
+
+/* Its own, by its own entry in procfs. That of processes is there once C is. */
+static int open_made(const struct start *s, uint64_t flags, int *fds, size_t *count,
+		     struct err *err)
+{
+	for (size_t i = 0; i < MADE_COUNT; i++) {
+		if (!(flags & ns_flag(made[i].kind)))
+			continue;
+		fds[*count] = openat(s->proc_fd, made[i].file, O_RDONLY | O_CLOEXEC);
+		if (fds[*count] < 0)
+			return err_errno(err, "cannot open the container's %s namespace",
+					 ns_name(made[i].kind));
+		(*count)++;
+	}
+	return 0;
+}
+
 static long bear_into(struct clone_args args, int group_fd, struct err *err)
 {
 	if (group_fd >= 0) {
@@ -42,19 +96,23 @@ static long bear_into(struct clone_args args, int group_fd, struct err *err)
 		args.cgroup = (uint64_t)group_fd;
 	}
 	long pid = syscall(SYS_clone3, &args, sizeof args);
-	return pid < 0 ? err_errno(err, "cannot make the container's namespaces") : pid;
+	return pid < 0 ? err_errno(err, "cannot make the first process") : pid;
 }
 
 static int bear(struct start *s, uint64_t flags, int tell_fd, int child_end,
 		start_child_fn *run_child, struct err *err)
 {
-	int pidfd = -1;
+	int fds[1 + MADE_COUNT] = {-1};
+	size_t count = 1;
+	uint64_t mine = s->joined_ns[NS_USER] >= 0 ? flags & made_flags() : 0;
 	/* The signal at its end is that of A's: CLONE_PARENT takes none. */
-	struct clone_args args = {.flags = flags | CLONE_PIDFD | CLONE_PARENT,
-				  .pidfd = (uintptr_t)&pidfd};
+	struct clone_args args = {.flags = (flags & ~mine) | CLONE_PIDFD | CLONE_PARENT,
+				  .pidfd = (uintptr_t)fds};
 
 	if (enter(s, err) < 0)
 		return -1;
+	if (mine && unshare((int)mine) < 0)
+		return err_errno(err, "cannot leave ours");
 	long pid = fail_point("start.cgroup-birth", err) < 0
 			   ? -1
 			   : bear_into(args, s->cgroup.v2_fd, err);
@@ -70,8 +128,10 @@ static int bear(struct start *s, uint64_t flags, int tell_fd, int child_end,
 		run_child(s, child_end);
 		_exit(EXIT_FAILURE);
 	}
-	struct birth birth = {.pid = (pid_t)pid, .must_attach = s->must_attach};
-	return fd_send(tell_fd, &birth, sizeof birth, &pidfd, 1, err);
+	struct birth birth = {.pid = (pid_t)pid, .must_attach = s->must_attach, .made = mine};
+	if (open_made(s, mine, fds, &count, err) < 0)
+		return -1;
+	return fd_send(tell_fd, &birth, sizeof birth, fds, count, err);
 }
 
 static _Noreturn void midwife(struct start *s, uint64_t flags, int tell_fd, int child_end,
@@ -79,7 +139,8 @@ static _Noreturn void midwife(struct start *s, uint64_t flags, int tell_fd, int 
 {
 	struct err err = ERR_INIT, ignored = ERR_INIT;
 
-	prctl(PR_SET_DUMPABLE, 0);
+	if (s->joined_ns[NS_USER] >= 0)
+		prctl(PR_SET_DUMPABLE, 0);
 	if (bear(s, flags, tell_fd, child_end, run_child, &err) == 0)
 		_exit(EXIT_SUCCESS);
 	fd_send(tell_fd, &err, sizeof err, NULL, 0, &ignored);
@@ -88,30 +149,43 @@ static _Noreturn void midwife(struct start *s, uint64_t flags, int tell_fd, int 
 
 /* ---- P ---- */
 
+static size_t made_count(uint64_t flags)
+{
+	return (size_t)__builtin_popcountll(flags & made_flags());
+}
+
+static void take_birth(struct start *s, const struct birth *birth, const int *fds)
+{
+	s->child = (struct proc){.pid = birth->pid, .pidfd = *fds++};
+	s->must_attach = birth->must_attach;
+	for (size_t i = 0; i < MADE_COUNT; i++)
+		if (birth->made & ns_flag(made[i].kind))
+			s->born_ns[made[i].kind] = *fds++;
+}
+
 static int receive(struct start *s, int hear_fd, struct err *err)
 {
 	union {
 		struct birth birth;
 		struct err err;
 	} message;
-	int pidfd = -1;
+	int fds[1 + MADE_COUNT] = {-1};
 	size_t count = 0;
 
 	const struct waiting waiting = {.fd = hear_fd, .timeout_ms = AWAIT_MS};
 
 	if (await_message(&waiting, err) < 0)
 		return -1;
-	ssize_t n = fd_recv(hear_fd, &message, sizeof message, &pidfd, 1, &count, err);
+	ssize_t n = fd_recv(hear_fd, &message, sizeof message, fds, 1 + MADE_COUNT, &count, err);
 	if (n == sizeof message.err) {
 		*err = message.err;
 		return -1;
 	}
-	if (n == sizeof message.birth && count == 1) {
-		s->child = (struct proc){.pid = message.birth.pid, .pidfd = pidfd};
-		s->must_attach = message.birth.must_attach;
+	if (n == sizeof message.birth && count == 1 + made_count(message.birth.made)) {
+		take_birth(s, &message.birth, fds);
 		return 0;
 	}
-	fd_close(pidfd);
+	close_all(fds, count);
 	return n < 0 ? -1 : err_set(err, ERR_IO, 0, "cannot start a process in the namespaces");
 }
 
