@@ -119,9 +119,9 @@ int cli_said(const struct container *ct);
 typedef int cli_each_fn(struct cli *cli, struct container *ct, void *options, struct err *err);
 int cli_each_container(struct cli *cli, const struct strv *refs, void *options, cli_each_fn *fn,
 		       struct err *err);
-/* The same at once for all of them, in a process each; the names of those with which something was done are
- * printed. */
-int cli_each_at_once(struct cli *cli, const struct strv *refs, void *options, cli_each_fn *fn,
+/* The same at once for all of them, in a process each, and once for a word that is there twice; the names of
+ * those with which something was done are printed. */
+int cli_each_at_once(struct cli *cli, const struct strv *words, void *options, cli_each_fn *fn,
 		     struct err *err);
 /* settings.c: what the configuration files say of a verb's options, before its command line. */
 int cli_apply_settings(const struct settings *settings, const struct verb *verb, void *options,

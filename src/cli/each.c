@@ -242,15 +242,28 @@ static bool one_requires_another(struct cli *cli, const struct strv *refs)
 	return false;
 }
 
-int cli_each_at_once(struct cli *cli, const struct strv *refs, void *options, cli_each_fn *fn,
+/* Two processes that do the same to one container would find what neither left. */
+static int each_word_once(const struct strv *refs, struct strv *ret, struct err *err)
+{
+	for (size_t i = 0; i < refs->count; i++)
+		if (!strv_contains(ret, refs->items[i]) && strv_add(ret, refs->items[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+int cli_each_at_once(struct cli *cli, const struct strv *words, void *options, cli_each_fn *fn,
 		     struct err *err)
 {
-	own(crowd) struct crowd c = {.count = refs->count, .first = ERR_INIT};
+	own(strv) struct strv refs = STRV_INIT;
+	own(crowd) struct crowd c = {.first = ERR_INIT};
 
-	if (refs->count <= 1 ? !terminal_can(STDERR_FILENO) : one_requires_another(cli, refs))
-		return one_by_one(cli, refs, options, fn, true, err);
-	c.items = calloc(refs->count + 1, sizeof *c.items);
+	if (each_word_once(words, &refs, err) < 0)
+		return -1;
+	if (refs.count <= 1 ? !terminal_can(STDERR_FILENO) : one_requires_another(cli, &refs))
+		return one_by_one(cli, &refs, options, fn, true, err);
+	c.count = refs.count;
+	c.items = calloc(refs.count + 1, sizeof *c.items);
 	if (!c.items)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot begin");
-	return run_crowd(cli, &c, refs, options, fn, err) < 0 ? -1 : result(&c.first, err);
+	return run_crowd(cli, &c, &refs, options, fn, err) < 0 ? -1 : result(&c.first, err);
 }

@@ -56,7 +56,7 @@ is_shown() {
 WAITING='until [ -e /go ]; do sleep 0.2; done; notify -q "STATUS=serving 3" READY=1; exec sleep 1000'
 
 @test "a service begins when its container says that it is ready, and its end is the container's" {
-	ok insula create --name web --sdnotify container "$E2E_IMAGE" sh -c "$WAITING"
+	ok insula create --init --name web --sdnotify container "$E2E_IMAGE" sh -c "$WAITING"
 	unit web
 	systemctl start --no-block "$SERVICE"
 	eventually 60 running web
@@ -93,7 +93,7 @@ not_ok() {
 }
 
 @test "the manager makes a new one of a container that was killed, with --new as well" {
-	ok insula create --name web --sdnotify container "$E2E_IMAGE" sh -c 'notify -q READY=1; exec sleep 1000'
+	ok insula create --init --name web --sdnotify container "$E2E_IMAGE" sh -c 'notify -q READY=1; exec sleep 1000'
 	unit --new --name web
 	insula rm web
 	systemctl start "$SERVICE"
