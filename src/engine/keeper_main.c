@@ -422,7 +422,8 @@ static struct keeper *keeper_new(int state_fd, struct err *err)
 	return take(k);
 }
 
-static int keep(int state_fd, struct err *err)
+/* Until the container's end; *ret_code is its exit code then. */
+static int keep(int state_fd, int *ret_code, struct err *err)
 {
 	struct keeper *k = keeper_new(state_fd, err);
 	int result;
@@ -438,6 +439,7 @@ static int keep(int state_fd, struct err *err)
 		keeper_settle(k);
 		result = loop_run(k->loop, err);
 	}
+	*ret_code = k->exit_code;
 	keeper_free(k);
 	return result;
 }
@@ -456,6 +458,7 @@ int keeper_main(int argc, char *argv[])
 {
 	struct err err = ERR_INIT;
 	uint64_t fd;
+	int code;
 
 	if (argc == 2 && str_eq(argv[1], "--version")) {
 		printf("insula-keeper %s, protocol %d\n", INSULA_VERSION, keeper_protocol());
@@ -466,8 +469,8 @@ int keeper_main(int argc, char *argv[])
 	if (argc < 3 || argc > 4 || !str_eq(argv[1], "--state"))
 		return usage(stderr, err_exit_code(&(struct err){.kind = ERR_USAGE}));
 	if (str_to_u64(argv[2], 3, INT32_MAX, "state descriptor", &fd, &err) == 0 &&
-	    keep((int)fd, &err) == 0)
-		return 0;
+	    keep((int)fd, &code, &err) == 0)
+		return code; /* for a service manager whose main process we are */
 	fprintf(stderr, "insula-keeper: %s\n", err.message);
 	return err_exit_code(&err);
 }

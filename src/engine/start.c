@@ -14,11 +14,13 @@
  * is debris, and known as its by the id), the state is written once the command runs, and only then is
  * anybody told.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,6 +31,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/notify.h"
 #include "base/own.h"
 #include "base/proc.h"
 #include "engine/event.h"
@@ -43,6 +46,7 @@
 #include "runtime/rootless.h"
 
 #define START_TIMEOUT_MS 150000
+#define KEEPER_END_MS 10000
 #define PATH_SIZE 4096
 
 /* What the keeper-to-be holds until it is one. */
@@ -473,6 +477,77 @@ static pid_t clone_keeper(struct container *ct, struct proc *ret, struct err *er
 	return proc_clone(ret, own_pids ? CLONE_NEWPID : 0, -1, err);
 }
 
+struct made {
+	pid_t pid; /* -1: it could not be */
+	struct err err;
+};
+
+/* In the keeper 0; elsewhere it ends. It is there until it was looked at, so that the number stays the keeper's. */
+static pid_t make_and_end(struct container *ct, int tell_fd, int wait_fd)
+{
+	struct proc keeper = PROC_INIT;
+	struct made made = {.err = ERR_INIT};
+	struct err ignored = ERR_INIT;
+	char none;
+
+	made.pid = clone_keeper(ct, &keeper, &made.err);
+	if (made.pid == 0)
+		return 0;
+	fd_write_all(tell_fd, &made, sizeof made, "what was made", &ignored);
+	while (read(wait_fd, &none, 1) < 0 && errno == EINTR)
+		;
+	_exit(0);
+}
+
+/*
+ * A service manager sees the end of its own children alone. The keeper, which is to be the service's main process,
+ * becomes its child before it hears of it, if who made it has ended by then.
+ */
+static pid_t clone_apart(struct container *ct, struct proc *ret, struct err *err)
+{
+	own_fd int told_fd = -1, tell_fd = -1, wait_fd = -1, go_fd = -1;
+	own(proc) struct proc between = PROC_INIT;
+	struct err ignored = ERR_INIT;
+	struct made made;
+
+	if (fd_pipe(&told_fd, &tell_fd, err) < 0 || fd_pipe(&wait_fd, &go_fd, err) < 0)
+		return -1;
+	pid_t pid = proc_clone(&between, 0, -1, err);
+	if (pid == 0) {
+		fd_close(take_fd(told_fd));
+		fd_close(take_fd(go_fd));
+		return make_and_end(ct, tell_fd, wait_fd);
+	}
+	fd_close(take_fd(tell_fd));
+	if (pid < 0)
+		return -1;
+	if (read(told_fd, &made, sizeof made) != sizeof made)
+		return err_set(err, ERR_IO, 0, "the process that makes it was killed");
+	if (made.pid > 0)
+		proc_open(ret, made.pid, 0, &ignored); /* one that has ended has said why */
+	else
+		*err = made.err;
+	fd_close(take_fd(go_fd));
+	proc_wait_end(&between, KEEPER_END_MS, &ignored);
+	return made.pid;
+}
+
+/* With it goes whatever it has made so far and not undone. */
+static void end_keeper(struct proc *keeper)
+{
+	struct err ignored = ERR_INIT;
+
+	if (keeper->pidfd >= 0 && pidfd_send_signal(keeper->pidfd, SIGKILL, NULL, 0) == 0)
+		proc_wait_end(keeper, KEEPER_END_MS, &ignored);
+	proc_done(keeper); /* where it is our child */
+}
+
+/* What the manager is told names it. */
+static bool is_main_process(const struct container *ct, bool attach)
+{
+	return !attach && notify_socket() && ct->record.sdnotify;
+}
+
 int engine_start(struct container *ct, const struct image *image, bool attach, int *ret_client_fd,
 		 struct err *err)
 {
@@ -483,7 +558,8 @@ int engine_start(struct container *ct, const struct image *image, bool attach, i
 		return err_errno(err, "cannot make a socket pair");
 	own_fd int mine = pair[0];
 	own_fd int theirs = pair[1];
-	pid_t pid = clone_keeper(ct, &keeper, err);
+	pid_t pid = is_main_process(ct, attach) ? clone_apart(ct, &keeper, err)
+						: clone_keeper(ct, &keeper, err);
 	if (pid < 0)
 		return err_wrap(err, "cannot make a keeper");
 	if (pid == 0) {
@@ -492,7 +568,7 @@ int engine_start(struct container *ct, const struct image *image, bool attach, i
 	}
 	fd_close(take_fd(theirs));
 	if (await_start(mine, err) < 0) {
-		proc_done(&keeper); /* with it goes whatever it has made so far and not undone */
+		end_keeper(&keeper);
 		return -1;
 	}
 	proc_forget(&keeper);

@@ -48,7 +48,7 @@ planted() {
 		unshare --mount sh -c "read -r _ <$1/go; mount -t tmpfs elsewhere $1; echo done >$1/../done; exec sleep 60" &
 		other=$!
 		trap "kill $other" EXIT
-		sleep 0.3
+		sleep "${INSULA_TEST_SLOW:-0.3}"
 		"$snapshot" >"$before"
 		echo >"$1/go"
 		while [ ! -e "$1/../done" ]; do sleep 0.1; done
@@ -100,7 +100,7 @@ planted() {
 	"$snapshot" >"$before"
 	env -i PATH="$PATH" unshare --pid --fork --kill-child sleep 60 3>&- &
 	left=$!
-	sleep 0.3
+	sleep "${INSULA_TEST_SLOW:-0.3}"
 	run "$snapshot" --compare "$before"
 	kill -KILL "$left" # unshare(1) holds the milder signals back
 	planted processes "sleep ("

@@ -32,7 +32,7 @@ static int run(const struct kept_options *options, struct str *out, struct str *
 
 	kept_start(&k, options);
 	end = kept_until(k.client_fd, KEEPER_EXIT, out, errors);
-	CHECK_INT(kept_join(&k), 0);
+	CHECK_INT(kept_join(&k), end.value);
 	if (ret_log)
 		*ret_log = kept_log(&k, BOTH);
 	return (int)end.value;
@@ -82,7 +82,7 @@ TEST(the_end_is_recorded)
 	struct err err = ERR_INIT;
 
 	kept_start(&k, &(struct kept_options){.script = "exit 3"});
-	CHECK_INT(kept_join(&k), 0);
+	CHECK_INT(kept_join(&k), 3);
 	CHECK_OK(store_read_exit(k.dir_fd, &record, &err));
 	CHECK_INT(record.code, 3);
 	CHECK_INT(record.signal, 0);
@@ -178,7 +178,7 @@ TEST(sigterm_to_the_keeper_stops_the_container)
 	kill(k.pid, SIGHUP);
 	kill(k.pid, SIGTERM);
 	CHECK_INT(kept_until(k.client_fd, KEEPER_EXIT, NULL, NULL).value, 9);
-	CHECK_INT(kept_join(&k), 0);
+	CHECK_INT(kept_join(&k), 9);
 }
 
 TEST(input_arrives_and_ends)
@@ -382,7 +382,7 @@ TEST(a_stuck_client_does_not_hold_up_the_end)
 	/* And the client, when it reads at last, gets what was written, to the end. */
 	kept_until(k.client_fd, KEEPER_EXIT, &out, NULL);
 	CHECK(out.len > 65536);
-	CHECK_INT(kept_join(&k), 0);
+	CHECK_INT(kept_join(&k), 128 + SIGKILL);
 }
 
 /* Blocked output, a dead container, a silent one: no reason to do anything. */
@@ -404,7 +404,7 @@ TEST(a_keeper_that_waits_does_not_spin)
 	CHECK(kept_cpu_ticks(k.pid) - before <= 5);
 	/* And one that only waits for a client goes when it is told to. */
 	kill(k.pid, SIGTERM);
-	CHECK_INT(kept_join(&k), 0);
+	CHECK_INT(kept_join(&k), 128 + SIGKILL);
 }
 
 TEST(the_death_of_a_stuck_client_frees_the_output)
@@ -452,7 +452,7 @@ TEST(replacement_loses_nothing)
 	}
 	CHECK_INT(kept_until(k.client_fd, KEEPER_EXIT, &out, NULL).value, 11);
 	CHECK_INT(kept_until(waiting_fd, KEEPER_EXIT, NULL, NULL).value, 11);
-	CHECK_INT(kept_join(&k), 0);
+	CHECK_INT(kept_join(&k), 11);
 	log = kept_log(&k, BOTH);
 	check_numbers(out.data, 20000);
 	check_numbers(log, 20000);
@@ -513,7 +513,7 @@ TEST(a_stop_goes_on_after_a_replacement)
 	fd = kept_connect(&k);
 	kept_send(fd, KEEPER_STOP, 0, 700, NULL, 0);
 	CHECK_OK(keeper_replace(k.run_fd, getenv("INSULA_KEEPER"), KEPT_WAIT_MS, &err));
-	CHECK_INT(kept_join(&k), 0);
+	CHECK_INT(kept_join(&k), 128 + SIGKILL);
 }
 
 static bool has_run_directory(const struct kept *k)
@@ -580,7 +580,7 @@ TEST(a_step_that_fails_is_skipped)
 					      .attached = true,
 					      .fail = "keeper.exit.record=error:EIO"});
 	CHECK_INT(kept_until(k.client_fd, KEEPER_EXIT, NULL, NULL).value, 3);
-	CHECK_INT(kept_join(&k), 0);
+	CHECK_INT(kept_join(&k), 3);
 	CHECK(faccessat(k.dir_fd, "exit.json", F_OK, 0) < 0);
 	CHECK(faccessat(k.run_fd, "ctl", F_OK, 0) < 0);
 	CHECK_INT(file_lock_held(k.run_fd, "alive", &err), 0);

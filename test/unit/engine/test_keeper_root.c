@@ -188,7 +188,7 @@ TEST(what_is_left_in_the_background_ends_with_init)
 					      .namespaces = true});
 	CHECK_INT(kept_until(k.client_fd, KEEPER_EXIT, &out, NULL).value, 6);
 	CHECK_STR(out.data, "said\n");
-	CHECK_INT(kept_join(&k), 0);
+	CHECK_INT(kept_join(&k), 6);
 	CHECK(clock_boot_ms() - began_ms < 5000);
 }
 
@@ -312,7 +312,7 @@ TEST(a_container_killed_for_memory_is_recorded_as_such)
 	end = kept_until(k.client_fd, KEEPER_EXIT, NULL, NULL);
 	CHECK_INT(end.value, 128 + SIGKILL);
 	CHECK_INT(end.value2, SIGKILL | 1 << 8);
-	CHECK_INT(kept_join(&k), 0);
+	CHECK_INT(kept_join(&k), 128 + SIGKILL);
 	CHECK_OK(store_read_exit(k.dir_fd, &record, &err));
 	CHECK(record.oom_killed);
 	CHECK_STR(record.reason, "out of memory");
