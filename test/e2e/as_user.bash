@@ -22,6 +22,7 @@ user_file_setup() {
 	PROGRAMS=$BATS_FILE_TMPDIR/bin # where others may read them
 	mkdir -p "$PROGRAMS"
 	cp "$INSULA_BIN"/{insula,insula-keeper,insula-init} "$PROGRAMS"
+	[ ! -e "$INSULA_BIN/insula-systemd" ] || cp "$INSULA_BIN/insula-systemd" "$PROGRAMS"
 	cp -a "$E2E_ROOT" "$BATS_FILE_TMPDIR/image"
 	chown -R $USER_ID:$USER_ID "$BATS_FILE_TMPDIR/image"
 	IMAGE=dir:$BATS_FILE_TMPDIR/image
