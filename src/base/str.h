@@ -100,6 +100,8 @@ const char *str_printable(const char *text, char *buf, size_t size);
 
 /* Edit distance, bounded at `limit` (returns limit + 1 beyond), for did-you-mean. */
 unsigned int str_distance(const char *a, const char *b, unsigned int limit);
+/* How far from it what was meant may be: a third of its letters, one at the least, and three at most. */
+unsigned int str_near_limit(const char *name);
 
 /* Lower-case hex of `size` random bytes from getrandom(2); buf has 2 * size + 1 bytes. */
 int str_random_hex(char *buf, size_t size, struct err *err);

@@ -122,6 +122,15 @@ unsigned int str_distance(const char *a, const char *b, unsigned int limit)
 	return result <= limit ? result : limit + 1;
 }
 
+unsigned int str_near_limit(const char *name)
+{
+	size_t length = strlen(name);
+
+	if (length < 2)
+		return 0;
+	return length < 6 ? 1 : length < 9 ? 2 : 3;
+}
+
 int str_random_hex(char *buf, size_t size, struct err *err)
 {
 	static const char digits[] = "0123456789abcdef";

@@ -31,6 +31,16 @@ static int check(const struct verb *verb, const struct choice *c, size_t operand
 	return err_hint(err, "give names or ids, --latest, --filter or --all");
 }
 
+const char *cli_action_name(const char *word, bool whole)
+{
+	static const char *const words[][2] = {{"ls", "list"}, {"rm", "remove"}};
+
+	for (size_t i = 0; i < 2; i++)
+		if (str_eq(word, words[i][!whole]))
+			return words[i][whole];
+	return word;
+}
+
 int cli_check_choice(const struct verb *verb, const void *options, size_t *operands,
 		     struct err *err)
 {

@@ -113,6 +113,9 @@ int cli_choose(struct cli *cli, const struct verb *verb, void *options, struct s
 /* The name of a container that a verb is done with, on the standard output. Returns 0. */
 int cli_said(const struct container *ct);
 
+/* `secret`, `mounts` and `devices`: "ls" is "list" and "rm" is "remove", whichever of them the verb has. */
+const char *cli_action_name(const char *word, bool whole);
+
 /* Call fn for each operand as a container; every failure is printed, the first error's kind decides the
  * exit code. Returns 0 if all went well. */
 #define CLI_NOTHING 1 /* of fn: there was nothing to do with this one */

@@ -15,6 +15,7 @@
 struct copy_command {
 	struct choice choice; /* first */
 	struct copy_options how;
+	bool quiet;
 };
 
 #define CP_USAGE "CONTAINER:PATH PATH|- | PATH|- CONTAINER:PATH"
@@ -63,9 +64,11 @@ static int run_cp(struct cli *cli, void *data, const struct strv *operands, stru
 	if (!from || !to)
 		return -1;
 	struct progress progress;
-	progress_watch(&progress, copied_text, NULL);
+	if (!options->quiet)
+		progress_watch(&progress, copied_text, NULL);
 	int status = engine_copy(&cli->store, &options->how, from, to, &left_out, err);
-	progress_end(&progress);
+	if (!options->quiet)
+		progress_end(&progress);
 
 	for (size_t i = 0; i < left_out.count; i++)
 		warn_emit("%s", left_out.items[i]);
@@ -77,6 +80,8 @@ static const struct opt cp_table[] = {
 	 .help = "keep owners and extended attributes, too"},
 	{"follow-link", 'L', OPT_BOOL, COPY(follow_link),
 	 .help = "copy what a symbolic link leads to"},
+	{"quiet", 'q', OPT_BOOL, offsetof(struct copy_command, quiet),
+	 .help = "do not show how far it is"},
 	CHOICE_LATEST,
 	{0},
 };

@@ -30,13 +30,16 @@ static int check(struct cli *cli, const char *ref, int init_fd, int *ret_code, s
 static int run_healthcheck(struct cli *cli, void *data, const struct strv *operands,
 			   struct err *err)
 {
+	const struct choice *choice = data;
+	/* The latest is the first operand. */
+	const char *what = operands->items[choice->latest], *ref = operands->items[!choice->latest];
 	int code;
 
-	if (strcmp(operands->items[0], "run") != 0) {
-		err_set(err, ERR_USAGE, 0, "healthcheck: there is no '%s'", operands->items[0]);
+	if (strcmp(what, "run") != 0) {
+		err_set(err, ERR_USAGE, 0, "healthcheck: there is no '%s'", what);
 		return err_hint(err, "insula healthcheck run CONTAINER");
 	}
-	if (check(cli, operands->items[1], -1, &code, err) < 0)
+	if (check(cli, ref, -1, &code, err) < 0)
 		return -1;
 	puts(code == 0 ? "healthy" : "unhealthy");
 	cli->exit_code = code == 0 ? 0 : 1;
@@ -45,12 +48,15 @@ static int run_healthcheck(struct cli *cli, void *data, const struct strv *opera
 
 static const struct opt no_table[] = {{0}};
 
+static const struct opt healthcheck_table[] = {CHOICE_LATEST, {0}};
+
 const struct verb cli_verb_healthcheck = {
 	.name = "healthcheck",
 	.usage = "run CONTAINER",
 	.help = "run the health check of a container now",
-	.table = no_table,
-	.flags = VERB_STORE,
+	.table = healthcheck_table,
+	.options_size = sizeof(struct choice),
+	.flags = VERB_STORE | VERB_LATEST,
 	.min_operands = 2,
 	.max_operands = 2,
 	.run = run_healthcheck,

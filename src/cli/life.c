@@ -13,7 +13,7 @@
 struct life_options {
 	struct choice choice; /* first */
 	uint64_t timeout_ms;
-	bool timeout_given, force, depend;
+	bool timeout_given, force, depend, ignore;
 	char *signal;
 	struct strv condition_names;
 	unsigned int conditions; /* enum wait_condition */
@@ -57,12 +57,16 @@ static int stop_one(struct cli *cli, struct container *ct, void *data, struct er
 
 static int run_stop(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
+	const struct life_options *options = data;
+
+	cli->missing_ok |= options->ignore;
 	return each_backwards(cli, data, operands, stop_one, err);
 }
 
 static const struct opt stop_table[] = {
 	{"time", 't', OPT_MS, LIFE(timeout_ms), LIFE(timeout_given), .value_name = "SECONDS",
 	 .help = "wait so long before it is killed (default: the container's)"},
+	{"ignore", 'i', OPT_BOOL, LIFE(ignore), .help = "one that is not there is no error"},
 	CHOICE_ALL('a', "stop every running container"),
 	CHOICE_FILTER('f'),
 	CHOICE_LATEST,
@@ -211,7 +215,8 @@ static int find_condition(const char *name, struct err *err)
 	err_set(err, ERR_USAGE, 0, "--condition: '%s' is no condition of a container", name);
 	return err_hint(
 		err,
-		"stopped, exited, created, running, paused, healthy, unhealthy, ready or removed");
+		"stopped, exited, created, running, paused, healthy, unhealthy, ready or removed; "
+		"given several times, any of them will do");
 }
 
 static int wait_one(struct cli *cli, struct container *ct, void *data, struct err *err)
@@ -304,7 +309,7 @@ static int run_rm(struct cli *cli, void *data, const struct strv *operands, stru
 		return err_hint(err, "give both, or 'insula stop' first");
 	}
 	cli->damaged = options->force;
-	cli->missing_ok |= options->force;
+	cli->missing_ok |= options->force || options->ignore;
 	if (strv_copy(&refs, operands, err) < 0 ||
 	    (options->depend && requires_add_dependents(&cli->store, &refs, err) < 0) ||
 	    each_backwards(cli, options, &refs, remove_one, err) < 0)
@@ -318,6 +323,11 @@ static const struct opt rm_table[] = {
 	{"time", 't', OPT_MS, LIFE(timeout_ms), LIFE(timeout_given), .value_name = "SECONDS",
 	 .help = "with --force: stop them first, wait so long before they are killed (default: 0)"},
 	{"depend", 0, OPT_BOOL, LIFE(depend), .help = "and the containers that require them"},
+	{"ignore", 'i', OPT_BOOL, LIFE(ignore), .help = "one that is not there is no error"},
+	{"volumes", 'v', OPT_REFUSED,
+	 .help = "there are no anonymous volumes: what it wrote goes with it, directories of the "
+		 "host "
+		 "stay"},
 	CHOICE_ALL('a', "remove every container that does not run"),
 	CHOICE_FILTER(0),
 	CHOICE_LATEST,

@@ -477,9 +477,8 @@ static const struct opt ps_table[] = {
 	{"quiet", 'q', OPT_BOOL, PS(quiet), .help = "ids only"},
 	{"no-trunc", 0, OPT_BOOL, PS(no_trunc), .help = "whole ids and commands"},
 	{"filter", 'f', OPT_STRINGS, PS(filters), .value_name = "KEY=VALUE",
-	 .help = "only those of which id, name, label, status, exited, ancestor, before, since, "
-		 "until, "
-		 "volume or network is VALUE"},
+	 .help = "only those of which id, name, label, status, exited, health, ancestor, before, "
+		 "since, until, volume or network is VALUE"},
 	{"format", 0, OPT_STRING, PS(format), .value_name = "FORMAT",
 	 .help = "table, json, or a template: {{.ID}} {{.Names}} {{.Status}}"},
 	{"last", 'n', OPT_I64, PS(last), PS(last_given), .value_name = "N",
@@ -504,9 +503,7 @@ const struct verb cli_verb_ps = {
 struct log_options {
 	struct choice choice; /* first */
 	bool follow, timestamps, only_out, only_err;
-	char *since, *until;
-	int64_t tail;
-	bool tail_given;
+	char *since, *until, *tail;
 };
 
 #define LOGS(field) offsetof(struct log_options, field)
@@ -529,15 +526,31 @@ static int read_log(const struct container *ct, const struct log_read_options *h
 	return log_read(ct->root_fd, run_fd, how, stdout, stderr, err);
 }
 
+/* "all", or so many lines; -1: all. */
+static int parse_tail(const char *text, int64_t *ret, struct err *err)
+{
+	uint64_t lines;
+
+	if (!text || str_eq(text, "all") || str_eq(text, "-1")) {
+		*ret = -1;
+		return 0;
+	}
+	if (str_to_u64(text, 0, INT32_MAX, "--tail", &lines, err) < 0)
+		return err_hint(err, "a number of lines, or all");
+	*ret = (int64_t)lines;
+	return 0;
+}
+
 static int run_logs(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
 	struct log_options *options = data;
 	struct log_read_options how = {.follow = options->follow,
 				       .timestamps = options->timestamps,
-				       .tail = options->tail_given ? options->tail : -1,
 				       .streams = streams_of(options)};
 	struct container ct;
 
+	if (parse_tail(options->tail, &how.tail, err) < 0)
+		return -1;
 	if (options->since && parse_moment("--since", options->since, &how.since_ns, err) < 0)
 		return -1;
 	if (options->until && parse_moment("--until", options->until, &how.until_ns, err) < 0)
@@ -558,8 +571,8 @@ static int run_logs(struct cli *cli, void *data, const struct strv *operands, st
 static const struct opt logs_table[] = {
 	{"follow", 'f', OPT_BOOL, LOGS(follow), .help = "go on until the container ends"},
 	{"timestamps", 't', OPT_BOOL, LOGS(timestamps), .help = "put the time before each line"},
-	{"tail", 'n', OPT_I64, LOGS(tail), LOGS(tail_given), .value_name = "N",
-	 .help = "the last N lines only", .min = 0, .max = INT32_MAX},
+	{"tail", 'n', OPT_STRING, LOGS(tail), .value_name = "N",
+	 .help = "the last N lines only (default: all)", .complete = "none"},
 	{"since", 0, OPT_STRING, LOGS(since), .value_name = "TIME",
 	 .help = "what was printed from then on: a time, or how long ago"},
 	{"until", 0, OPT_STRING, LOGS(until), .value_name = "TIME",

@@ -109,7 +109,7 @@ static int run_change(struct cli *cli, const struct live_verb *verb, bool add,
 	if (operands->count >= 3)
 		return change_each(cli, verb, add, options, operands, err);
 	err_set(err, ERR_USAGE, 0, "%s %s: an argument is missing", verb->name, operands->items[0]);
-	return err_hint(err, "insula %s %s CONTAINER %s...", verb->name, operands->items[0],
+	return err_hint(err, "insula %s %s CONTAINER %s...", verb->name, add ? "add" : "remove",
 			!add				? "PATH"
 			: verb->add == engine_mount_add ? "SOURCE:DESTINATION[:OPTIONS]"
 							: "DEVICE[:PATH][:ACCESS]");
@@ -170,7 +170,7 @@ static int run_list(struct cli *cli, const struct live_verb *verb,
 static int run(struct cli *cli, const struct live_verb *verb, void *data,
 	       const struct strv *operands, struct err *err)
 {
-	const char *what = operands->items[0];
+	const char *what = cli_action_name(operands->items[0], true);
 
 	if (str_eq(what, "list"))
 		return run_list(cli, verb, data, operands, err);

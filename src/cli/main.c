@@ -90,20 +90,45 @@ static void print_verb_help(const struct verb *verb, FILE *out)
 	opt_print_help(verb->table, out, 80);
 }
 
+#define NO_REGISTRIES "images of registries are not there yet; run and create take host or dir:PATH"
+
+/* What other engines call it, and no distance between letters tells. */
+static const struct {
+	const char *name, *hint;
+} habits[] = {
+	{"list", "insula ps lists containers"},
+	{"ls", "insula ps lists containers"},
+	{"container", "its verbs stand alone: insula ps, insula run, insula rm"},
+	{"delete", "insula rm removes containers"},
+	{"remove", "insula rm removes containers"},
+	{"shell", "insula exec -it CONTAINER sh"},
+	{"enter", "insula exec -it CONTAINER sh"},
+	{"export", "insula cp CONTAINER:/ - writes its files as a tar stream"},
+	{"volume", "directories of the host are mounted by --volume of insula run"},
+	{"network", "insula run --network takes none, host, container:NAME or ns:PATH"},
+	{"image", NO_REGISTRIES},
+	{"images", NO_REGISTRIES},
+	{"pull", NO_REGISTRIES},
+	{"build", NO_REGISTRIES},
+};
+
 static int unknown_verb(const char *name, struct err *err)
 {
 	const char *closest = NULL;
-	unsigned int best = 3;
+	unsigned int best = str_near_limit(name) + 1;
 
+	err_set(err, ERR_USAGE, 0, "there is no verb '%s'", name);
+	for (size_t i = 0; i < sizeof habits / sizeof *habits; i++)
+		if (strcmp(name, habits[i].name) == 0)
+			return err_hint(err, "%s", habits[i].hint);
 	for (size_t i = 0; cli_verbs[i]; i++) {
-		unsigned int d = str_distance(name, cli_verbs[i]->name, 3);
+		unsigned int d = str_distance(name, cli_verbs[i]->name, best);
 
 		if (d < best && !(cli_verbs[i]->flags & VERB_HIDDEN)) {
 			best = d;
 			closest = cli_verbs[i]->name;
 		}
 	}
-	err_set(err, ERR_USAGE, 0, "there is no verb '%s'", name);
 	return closest ? err_hint(err, "did you mean '%s'?", closest)
 		       : err_hint(err, "insula --help lists the verbs");
 }
@@ -204,7 +229,8 @@ static int dispatch(struct cli *cli, int argc, char *argv[], struct err *err)
 	}
 	if (opt_parse(cli_global_table, OPT_STOP_AT_OPERAND, argc - 1, argv + 1, cli, &words, &help,
 		      err) < 0)
-		return -1;
+		return err_hint(err,
+				"insula --help lists the options; a verb's come after the verb");
 	if (help || !words.count || !strcmp(words.items[0], "help")) {
 		const struct verb *about = words.count > 1 ? find_verb(words.items[1]) : NULL;
 

@@ -20,7 +20,7 @@
 
 struct top_options {
 	struct choice choice; /* first */
-	char *format;
+	char *format, *columns;
 };
 
 /* What a descriptor of top is called, and what stands above its column: as podman-top(1) has them. */
@@ -53,8 +53,25 @@ static const struct template_field top_fields[] = {
 	"{{.user}}\\t{{.pid}}\\t{{.ppid}}\\t{{.pcpu}}\\t{{.etime}}\\t{{.tty}}\\t{{.time}}\\t{{." \
 	"args}}"
 
+/* What ps(1) calls some of them. */
+static const struct {
+	const char *name, *is;
+} top_aliases[] = {
+	{"%cpu", "pcpu"},    {"cmd", "args"},	  {"command", "args"},	  {"euser", "user"},
+	{"uname", "user"},   {"egroup", "group"}, {"s", "state"},	  {"stat", "state"},
+	{"ni", "nice"},	     {"nlwp", "threads"}, {"thcount", "threads"}, {"tt", "tty"},
+	{"cputime", "time"}, {"vsize", "vsz"},	  {"rssize", "rss"},	  {"ucmd", "comm"},
+};
+
 static const struct template_field *find_descriptor(const char *name, size_t size)
 {
+	for (size_t i = 0; i < sizeof top_aliases / sizeof *top_aliases; i++)
+		if (strlen(top_aliases[i].name) == size &&
+		    strncmp(top_aliases[i].name, name, size) == 0) {
+			name = top_aliases[i].is;
+			size = strlen(name);
+			break;
+		}
 	for (const struct template_field *f = top_fields; f->name; f++)
 		if (strlen(f->name) == size && strncmp(f->name, name, size) == 0)
 			return f;
@@ -72,26 +89,32 @@ static int unknown_descriptor(const char *name, size_t size, struct err *err)
 }
 
 /* "pid,user", "%cpu" is pcpu. */
-static int make_format(const struct strv *operands, struct str *format, struct err *err)
+static int add_columns(const char *text, struct str *format, struct err *err)
 {
-	str_add(format, "table ");
-	for (size_t i = 1; i < operands->count; i++) {
-		const char *text = operands->items[i];
+	while (*text) {
+		size_t size = strcspn(text, ", ");
+		const struct template_field *f = find_descriptor(text, size);
 
-		while (*text) {
-			size_t size = strcspn(text, ",");
-			const struct template_field *f = find_descriptor(text, size);
-
-			if (size == 4 && strncmp(text, "%cpu", 4) == 0)
-				f = find_descriptor("pcpu", 4);
-			if (!f)
-				return unknown_descriptor(text, size, err);
-			str_addf(format, "%s{{.%s}}", str_ends(format->data, "}}") ? "\\t" : "",
-				 f->name);
-			text += size + (text[size] == ',');
-		}
+		if (!f)
+			return unknown_descriptor(text, size, err);
+		str_addf(format, "%s{{.%s}}", str_ends(format->data, "}}") ? "\\t" : "", f->name);
+		text += size + (text[size] != '\0');
 	}
-	if (operands->count > 1 && !str_ends(format->data, "}}"))
+	return 0;
+}
+
+/* -o and words say the same. *ret_given: there are any. */
+static int make_format(const struct top_options *options, const struct strv *operands,
+		       struct str *format, bool *ret_given, struct err *err)
+{
+	*ret_given = options->columns || operands->count > 1;
+	str_add(format, "table ");
+	if (options->columns && add_columns(options->columns, format, err) < 0)
+		return -1;
+	for (size_t i = 1; i < operands->count; i++)
+		if (add_columns(operands->items[i], format, err) < 0)
+			return -1;
+	if (*ret_given && !str_ends(format->data, "}}"))
 		return unknown_descriptor("", 0, err);
 	return str_check(format, "the columns", err);
 }
@@ -102,24 +125,29 @@ static int run_top(struct cli *cli, void *data, const struct strv *operands, str
 	own(container) struct container ct = CONTAINER_INIT;
 	own(str) struct str text = STR_INIT(DOCUMENT_MAX), format = STR_INIT(4096);
 	struct json_writer w;
+	bool given;
 
 	if (template_check(options->format, top_fields, err) < 0 ||
-	    make_format(operands, &format, err) < 0)
+	    make_format(options, operands, &format, &given, err) < 0)
 		return -1;
-	if (options->format && operands->count > 1)
+	if (options->format && given)
 		return err_set(err, ERR_USAGE, 0, "top: columns and --format exclude each other");
 	if (store_find(&cli->store, operands->items[0], &ct, err) < 0)
 		return -1;
 	json_writer_init(&w, &text, 2);
 	if (engine_top(&ct, &w, err) < 0 || str_check(&text, "the list", err) < 0)
 		return -1;
-	return print_rows(options->format, operands->count > 1 ? format.data : TOP_DEFAULT,
-			  top_fields, &text, err);
+	return print_rows(options->format, given ? format.data : TOP_DEFAULT, top_fields, &text,
+			  err);
 }
 
 static const struct opt top_table[] = {
 	{"format", 0, OPT_STRING, offsetof(struct top_options, format), .value_name = "FORMAT",
 	 .help = "json, or a template: {{.pid}} {{.user}} {{.args}}"},
+	{"columns", 'o', OPT_STRING, offsetof(struct top_options, columns), .value_name = "COLUMNS",
+	 .help = "as the words after the container: pid,user,args", .complete = "none"},
+	{"every", 'e', OPT_REFUSED, .help = "every process is listed; columns are given by -o"},
+	{"full", 'f', OPT_REFUSED, .help = "the columns are given by -o, or as words"},
 	CHOICE_LATEST,
 	{0},
 };
@@ -274,20 +302,27 @@ static int add_watched(struct watching *w, struct container *ct, struct err *err
 	return 0;
 }
 
+static int watch_one(struct cli *cli, struct container *ct, void *data, struct err *err)
+{
+	if (ct->status == CT_STARTING && engine_settle(ct, err) < 0)
+		return -1;
+	if (ct->status != CT_RUNNING)
+		return engine_not_running(ct, err);
+	return add_watched(data, ct, err);
+}
+
+/* What is wrong with one is told at the end, beside the others' numbers. */
 static int find_named(struct cli *cli, const struct strv *refs, struct watching *w, struct err *err)
 {
-	for (size_t i = 0; i < refs->count; i++) {
-		own(container) struct container ct = CONTAINER_INIT;
+	struct err one = ERR_INIT;
 
-		if (store_find(&cli->store, refs->items[i], &ct, err) < 0)
-			return -1;
-		if (ct.status == CT_STARTING && engine_settle(&ct, err) < 0)
-			return -1;
-		if (ct.status != CT_RUNNING)
-			return engine_not_running(&ct, err);
-		if (add_watched(w, &ct, err) < 0)
-			return -1;
+	if (cli_each_container(cli, refs, w, watch_one, &one) == 0)
+		return 0;
+	if (!w->count) {
+		*err = one;
+		return -1;
 	}
+	cli->passed_over = one;
 	return 0;
 }
 

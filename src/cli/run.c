@@ -129,11 +129,16 @@ static const struct opt exec_table[] = {
 	{"detach", 'd', OPT_BOOL, EXEC(detach), .help = "do not wait for the command"},
 	{"env", 'e', OPT_STRINGS, EXEC(env), .value_name = "NAME[=VALUE]",
 	 .help = "set an environment variable, or pass ours on"},
+	{"env-file", 0, OPT_STRINGS, EXEC(env_files), .value_name = "FILE",
+	 .help = "set the variables of a file, NAME=VALUE or NAME a line", .complete = "file"},
 	{"workdir", 'w', OPT_STRING, EXEC(workdir), .value_name = "DIR",
 	 .help = "working directory inside (default: the container's)"},
 	{"user", 'u', OPT_STRING, EXEC(user), .value_name = "USER[:GROUP]",
 	 .help = "run as this user (default: the container's)"},
 	{"privileged", 0, OPT_REFUSED, .help = "a command has at most what its container has"},
+	{"detach-keys", 0, OPT_REFUSED, .value_name = "KEYS",
+	 .help = "its terminal is this process's and ends with it; --detach leaves a command "
+		 "running"},
 	CHOICE_LATEST,
 	{0},
 };

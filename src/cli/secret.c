@@ -147,12 +147,19 @@ static void list_one(struct cli *cli, const struct secret_options *o, const char
 	}
 }
 
+static const char *without_heading(const struct secret_options *o, const char *format)
+{
+	bool cut = o->no_heading && format && str_starts(format, "table ");
+
+	return cut ? format + strlen("table ") : format;
+}
+
 static int run_ls(struct cli *cli, const struct secret_options *o, const struct strv *operands,
 		  struct err *err)
 {
 	own(str) struct str text = STR_INIT(DOCUMENT_MAX);
 	own(strv) struct strv names = STRV_INIT;
-	const char *fallback = o->no_heading ? &LIST_DEFAULT[strlen("table ")] : LIST_DEFAULT;
+	const char *fallback = without_heading(o, LIST_DEFAULT);
 	struct json_writer w;
 
 	if (o->quiet && o->format)
@@ -170,7 +177,8 @@ static int run_ls(struct cli *cli, const struct secret_options *o, const struct 
 	json_write_end(&w, ']');
 	if (o->quiet)
 		return 0;
-	return print_rows(o->format, fallback, list_fields, &text, err);
+	return print_rows(str_eq(o->format, "table") ? NULL : without_heading(o, o->format),
+			  fallback, list_fields, &text, err);
 }
 
 /* ---- inspect ---- */
@@ -238,12 +246,24 @@ static int write_secret(struct cli *cli, const struct secret_options *o, const s
 	return 0;
 }
 
+static int inspect_one(struct cli *cli, const struct secret_options *o, const char *ref,
+		       struct json_writer *w, struct err *err)
+{
+	own(secret) struct secret s = {0};
+
+	return secret_find(&cli->store, ref, &s, err) < 0 ? -1 : write_secret(cli, o, &s, w, err);
+}
+
+/* Each is tried, whatever became of the others. */
 static int run_inspect(struct cli *cli, const struct secret_options *o, const struct strv *operands,
 		       struct err *err)
 {
 	own(str) struct str text = STR_INIT(DOCUMENT_MAX);
+	static const char *const sometimes[] = {"Spec.Labels.*", "SecretData", NULL};
 	const char *format = o->format ? o->format : "json";
+	struct err last = ERR_INIT;
 	struct json_writer w;
+	bool found = false;
 
 	if (o->pretty && o->format)
 		return err_set(err, ERR_USAGE, 0, "--pretty and --format exclude each other");
@@ -257,14 +277,27 @@ static int run_inspect(struct cli *cli, const struct secret_options *o, const st
 	json_writer_init(&w, &text, 4);
 	json_write_array(&w);
 	for (size_t i = 1; i < operands->count; i++) {
-		own(secret) struct secret s = {0};
+		struct json_writer before = w;
+		size_t length = text.len;
+		struct err looking = ERR_INIT;
 
-		if (secret_find(&cli->store, operands->items[i], &s, err) < 0 ||
-		    write_secret(cli, o, &s, &w, err) < 0)
-			return -1;
+		if (inspect_one(cli, o, operands->items[i], &w, &looking) == 0) {
+			found = true;
+			continue;
+		}
+		/* No half of one that could not be read. */
+		w = before;
+		text.len = length;
+		text.data[length] = '\0';
+		if (last.kind != ERR_NONE)
+			cli_print_error(&last);
+		last = looking;
 	}
 	json_write_end(&w, ']');
-	return print_rows(format, NULL, NULL, &text, err);
+	if (found && print_document_rows(format, sometimes, &text, err) < 0)
+		return -1;
+	*err = last;
+	return last.kind == ERR_NONE ? 0 : -1;
 }
 
 /* ---- rm, exists ---- */
@@ -360,16 +393,19 @@ static int check_options(const struct secret_options *o, const char *name,
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		if (rows[i].given && !(rows[i].of & action))
-			return err_set(err, ERR_USAGE, 0, "secret %s has no --%s", name,
-				       rows[i].option);
+		if (rows[i].given && !(rows[i].of & action)) {
+			err_set(err, ERR_USAGE, 0, "secret %s has no --%s", name, rows[i].option);
+			return err_hint(err, "insula secret --help says of what each option is");
+		}
 	return 0;
 }
 
 static int run_secret(struct cli *cli, void *data, const struct strv *operands, struct err *err)
 {
+	const char *name = cli_action_name(operands->items[0], false);
+
 	for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
-		if (!str_eq(operands->items[0], actions[i].name))
+		if (!str_eq(name, actions[i].name))
 			continue;
 		if (check_options(data, actions[i].name, actions[i].action, err) < 0)
 			return -1;

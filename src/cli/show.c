@@ -23,6 +23,27 @@ struct inspect_options {
 	char *format;
 };
 
+/* See print_document_rows(). */
+static const char *const inspect_sometimes[] = {
+	"State.Health",
+	"State.Signal",
+	"State.Reason",
+	"State.Ready",
+	"State.StatusText",
+	"Config.Healthcheck",
+	"Config.Labels.*",
+	"Config.Annotations.*",
+	"HostConfig.Tmpfs.*",
+	"HostConfig.PortBindings.*",
+	"NetworkSettings.Ports.*",
+	"NetworkSettings.Networks.*",
+	"ImageChanged",
+	"IdMap",
+	"Spec.*",
+	"Security.*",
+	NULL,
+};
+
 struct inspection {
 	bool security;
 	struct str text;
@@ -70,10 +91,10 @@ static int run_inspect(struct cli *cli, void *data, const struct strv *operands,
 		return -1;
 	if (!i.count)
 		return status;
-	return print_rows(options->format ? options->format : "json", NULL, NULL, &i.text,
-			  status < 0 ? &ignored : err) < 0
-		       ? -1
-		       : status;
+	if (print_document_rows(options->format ? options->format : "json", inspect_sometimes,
+				&i.text, status < 0 ? &ignored : err) < 0)
+		return -1;
+	return status;
 }
 
 #define INSPECT(field) offsetof(struct inspect_options, field)
@@ -158,30 +179,48 @@ static void print_members(const struct json *doc, json_node container, int depth
 	}
 }
 
-static const char *const formats[] = {"text", "json", NULL};
-
-static int print_document(const struct str *text, int format, struct err *err)
+static bool is_outline(const char *format)
 {
+	return !format || str_eq(format, "text");
+}
+
+/* Nothing is found out for a format that is none. */
+static int check_format(const char *format, struct err *err)
+{
+	return is_outline(format) ? 0 : template_check(format, NULL, err);
+}
+
+static int print_document(const struct str *text, const char *format, struct err *err)
+{
+	own(str) struct str line = STR_INIT(DOCUMENT_MAX);
+	own_template struct template *t = NULL;
 	own_json struct json *doc = NULL;
 
-	if (format == 1) {
+	if (str_eq(format, "json")) {
 		puts(text->data);
 		return 0;
 	}
 	doc = json_parse(text->data, text->len, "the document", err);
 	if (!doc)
 		return -1;
-	print_members(doc, 0, 0);
+	if (is_outline(format)) {
+		print_members(doc, 0, 0);
+		return 0;
+	}
+	t = template_parse(format, NULL, err);
+	if (!t || template_render(t, doc, 0, &line, err) < 0)
+		return -1;
+	puts(line.data);
 	return 0;
 }
 
 struct show_options {
-	int format;
+	char *format;
 };
 
 static const struct opt show_table[] = {
-	{"format", 0, OPT_CHOICE, offsetof(struct show_options, format), .value_name = "FORMAT",
-	 .help = "output, text by default", .choices = formats},
+	{"format", 0, OPT_STRING, offsetof(struct show_options, format), .value_name = "FORMAT",
+	 .help = "text, the default, json, or a template: {{.version}}", .complete = "none"},
 	{0},
 };
 
@@ -195,7 +234,8 @@ static int run_info(struct cli *cli, void *data, const struct strv *operands, st
 	const struct show_options *options = data;
 	own(str) struct str text = STR_INIT(DOCUMENT_MAX);
 
-	if (engine_info(&cli->store, add_settings, cli, &text, err) < 0)
+	if (check_format(options->format, err) < 0 ||
+	    engine_info(&cli->store, add_settings, cli, &text, err) < 0)
 		return -1;
 	return print_document(&text, options->format, err);
 }
@@ -215,7 +255,7 @@ static int run_version(struct cli *cli, void *data, const struct strv *operands,
 	const struct show_options *options = data;
 	own(str) struct str text = STR_INIT(DOCUMENT_MAX);
 
-	if (engine_version(&text, err) < 0)
+	if (check_format(options->format, err) < 0 || engine_version(&text, err) < 0)
 		return -1;
 	return print_document(&text, options->format, err);
 }

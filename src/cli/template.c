@@ -31,6 +31,7 @@ struct part {
 struct template
 {
 	bool is_table;
+	const char *const *sometimes; /* see print_document_rows() */
 	size_t count;
 	struct part parts[PARTS_MAX];
 };
@@ -364,17 +365,53 @@ static void add_part_of(const struct part *part, const struct json *doc, json_no
 	}
 }
 
-/* Without a table of fields only the document tells whether there is such a thing. */
-static int check_field(const struct part *part, const struct json *doc, json_node row,
-		       struct err *err)
+/* Does the beginning of `path` of that size fit "State.Health", or "Config.Labels.*", below which any name
+ * does? */
+static bool fits(const char *path, size_t size, const char *pattern)
 {
-	size_t size = strcspn(part->text, ".");
+	size_t length = strlen(pattern);
 
-	if (part->head || !size || json_type(doc, row) != JSON_OBJECT ||
-	    member(doc, row, part->text, size) != JSON_NONE)
-		return 0;
-	err_set(err, ERR_USAGE, 0, "--format: there is no field '%.60s'", part->text);
+	if (str_ends(pattern, "*"))
+		return size >= length && strncasecmp(path, pattern, length - 1) == 0;
+	return size == length && strncasecmp(path, pattern, size) == 0;
+}
+
+/* Is it one that such documents only have sometimes, or one of names that are not ours? */
+static bool may_be_absent(const struct template *t, const char *path, size_t size)
+{
+	for (size_t i = 0; t->sometimes && t->sometimes[i]; i++)
+		if (fits(path, size, t->sometimes[i]))
+			return true;
+	return false;
+}
+
+static int no_field(const char *path, const char *why, struct err *err)
+{
+	err_set(err, ERR_USAGE, 0, "--format: there is no field '%.60s'%s", path, why);
 	return err_hint(err, "--format json shows all of them");
+}
+
+/* Without a table of fields only the document tells whether there is such a thing. */
+static int check_field(const struct template *t, const struct part *part, const struct json *doc,
+		       json_node row, struct err *err)
+{
+	const char *path = part->text;
+	json_node n = row;
+
+	if (part->head || json_type(doc, row) != JSON_OBJECT)
+		return 0;
+	for (size_t at = 0; path[at];) {
+		size_t size = strcspn(path + at, ".");
+		json_node next = member(doc, n, path + at, size);
+
+		if (json_type(doc, n) == JSON_ARRAY)
+			return no_field(path, ", as that is a list", err);
+		if (next == JSON_NONE)
+			return may_be_absent(t, path, at + size) ? 0 : no_field(path, "", err);
+		n = next;
+		at += size + (path[at + size] == '.');
+	}
+	return 0;
 }
 
 int template_render(const struct template *t, const struct json *doc, json_node n, struct str *out,
@@ -387,7 +424,7 @@ int template_render(const struct template *t, const struct json *doc, json_node 
 			str_add(out, part->text);
 			continue;
 		}
-		if (check_field(part, doc, n, err) < 0)
+		if (check_field(t, part, doc, n, err) < 0)
 			return -1;
 		add_part_of(part, doc, n, out);
 	}
@@ -494,11 +531,19 @@ int template_check(const char *format, const struct template_field *fields, stru
 	return t ? 0 : -1;
 }
 
+static int print_with(struct template *t, const char *const *sometimes, const struct str *text,
+		      struct err *err)
+{
+	own_json struct json *doc = json_parse(text->data, text->len, "the list", err);
+
+	t->sometimes = sometimes;
+	return doc ? template_print(t, doc, 0, stdout, err) : -1;
+}
+
 int print_rows(const char *format, const char *fallback, const struct template_field *fields,
 	       const struct str *text, struct err *err)
 {
 	own_template struct template *t = NULL;
-	own_json struct json *doc = NULL;
 
 	if (str_eq(format, "json")) {
 		puts(text->data);
@@ -506,6 +551,18 @@ int print_rows(const char *format, const char *fallback, const struct template_f
 	}
 	t = template_parse(!fallback || (format && !str_eq(format, "table")) ? format : fallback,
 			   fields, err);
-	doc = t ? json_parse(text->data, text->len, "the list", err) : NULL;
-	return doc ? template_print(t, doc, 0, stdout, err) : -1;
+	return t ? print_with(t, NULL, text, err) : -1;
+}
+
+int print_document_rows(const char *format, const char *const *sometimes, const struct str *text,
+			struct err *err)
+{
+	own_template struct template *t = NULL;
+
+	if (str_eq(format, "json")) {
+		puts(text->data);
+		return 0;
+	}
+	t = template_parse(format, NULL, err);
+	return t ? print_with(t, sometimes, text, err) : -1;
 }

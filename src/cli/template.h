@@ -59,5 +59,10 @@ int template_check(const char *format, const struct template_field *fields, stru
  * of rows. */
 int print_rows(const char *format, const char *fallback, const struct template_field *fields,
 	       const struct str *text, struct err *err);
+/* The same of documents, by the names of their members. What a document does not have is an error, but for
+ * `sometimes`: members that it has only in some states, as "State.Health", and objects whose members are named
+ * by others, as "Config.Labels.*". NULL ends. */
+int print_document_rows(const char *format, const char *const *sometimes, const struct str *text,
+			struct err *err);
 
 #endif

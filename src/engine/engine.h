@@ -111,7 +111,6 @@ int engine_create(struct store *store, const struct run_options *options, const 
  * 1: it runs, and *ret_client_fd is as of engine_start; 0: it was running already, and *ret_client_fd is
  * untouched. On failure it is what it was before. */
 int engine_begin(struct container *ct, bool attach, int *ret_client_fd, struct err *err);
-/* Stop it as engine_stop does where it runs, then start it. One with --rm keeps its files meanwhile. */
 /* In the process of a keeper whose container has ended, and which has executed us to start it again: by the
  * state at state_fd. It becomes the next keeper; where that fails, the reason is recorded as the container's
  * end, the clients are told, and -1 is returned. `seal` is called before anything is done where
@@ -119,6 +118,7 @@ int engine_begin(struct container *ct, bool attach, int *ret_client_fd, struct e
 typedef int engine_seal_fn(void *data, bool init, struct err *err);
 int engine_again(struct store *store, int state_fd, engine_seal_fn *seal, void *data,
 		 struct err *err);
+/* Stop it as engine_stop does where it runs, then start it. One with --rm keeps its files meanwhile. */
 int engine_restart(struct container *ct, int64_t timeout_ms, struct err *err);
 
 /* Run the health check of a running container now, and tell its keeper. *ret_code: 0 where it is well. init_fd as
@@ -127,13 +127,16 @@ int engine_check_health(struct container *ct, int init_fd, int *ret_code, struct
 
 /* A terminal of the container begins with the size of ours, so that no program sees it change. */
 void engine_set_console(struct spec_process *process);
+/* Set what files say (--env-file) and then what the command line does. */
+int engine_add_envs(const struct strv *files, const struct strv *items, struct strv *env,
+		    struct err *err);
 /* Set NAME=VALUE in env; NAME alone takes our own value, where we have one. */
 int engine_add_env(struct strv *env, const char *item, struct err *err);
 
 struct exec_options {
 	bool interactive, tty, detach;
 	char *user, *workdir;
-	struct strv env;
+	struct strv env, env_files;
 };
 
 int engine_exec(struct container *ct, const struct exec_options *options,

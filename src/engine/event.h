@@ -30,6 +30,9 @@ struct event {
 	struct strv labels;	/* KEY=VALUE */
 };
 
+/* Every name that an event can have; NULL ends. */
+extern const char *const event_names[];
+
 void event_done(struct event *e);
 
 /* Write an event of a container with one attribute; key NULL: none. The record of *ct needs name, image and

@@ -43,6 +43,12 @@ const struct json_field event_fields[] = {
 	{0},
 };
 
+const char *const event_names[] = {
+	"create",     "start",	       "exec",		"exec_died", "pause",  "unpause", "kill",
+	"oom",	      "die",	       "stop",		"rename",    "update", "mount",	  "unmount",
+	"device_add", "device_remove", "health_status", "ready",     "remove", NULL,
+};
+
 void event_done(struct event *e)
 {
 	json_bind_done(event_fields, e);

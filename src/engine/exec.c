@@ -78,10 +78,7 @@ static int make_process(const struct container *ct, const struct exec_options *o
 	if (options->tty && !strv_env_get(&p->env, "TERM") &&
 	    strv_env_set(&p->env, "TERM", "xterm", err) < 0)
 		return -1;
-	for (size_t i = 0; i < options->env.count; i++)
-		if (engine_add_env(&p->env, options->env.items[i], err) < 0)
-			return -1;
-	return 0;
+	return engine_add_envs(&options->env_files, &options->env, &p->env, err);
 }
 
 static int check_running(const struct container *ct, int init_fd, struct proc *init,
@@ -195,8 +192,10 @@ int engine_exec(struct container *ct, const struct exec_options *options,
 		err_set(err, ERR_USAGE, 0, "exec wants a command");
 		return err_hint(err, "insula exec CONTAINER COMMAND [ARGUMENT...]");
 	}
-	if (options->tty && options->interactive && !isatty(STDIN_FILENO))
-		return err_set(err, ERR_USAGE, 0, "-i -t: the standard input is not a terminal");
+	if (options->tty && options->interactive && !isatty(STDIN_FILENO)) {
+		err_set(err, ERR_USAGE, 0, "-i -t: the standard input is not a terminal");
+		return err_hint(err, "leave out -t to feed a command from a file or pipe");
+	}
 	if (ct->status == CT_STARTING && engine_settle(ct, err) < 0)
 		return -1;
 	say_if_upgraded(ct);

@@ -130,8 +130,34 @@ static bool by_type(const void *row, const char *value)
 	return str_eq(e->type, value);
 }
 
+int filter_check_among(const char *value, const char *const *names, const char *what,
+		       struct err *err)
+{
+	own(str) struct str all = STR_INIT(300);
+
+	for (size_t i = 0; names[i]; i++) {
+		if (str_eq(names[i], value))
+			return 0;
+		str_addf(&all, "%s%s", i ? ", " : "", names[i]);
+	}
+	err_set(err, ERR_USAGE, 0, "%s '%.40s'", what, value);
+	return err_hint(err, "one of: %s", all.data);
+}
+
+static int check_event(const char *value, struct err *err)
+{
+	return filter_check_among(value, event_names, "there is no event", err);
+}
+
+static int check_type(const char *value, struct err *err)
+{
+	static const char *const types[] = {"container", NULL};
+
+	return filter_check_among(value, types, "there are no events of type", err);
+}
+
 const struct filter_key event_filter_keys[] = {
-	{"container", by_container, .all = false}, {"event", by_event, .all = false},
-	{"image", by_image, .all = false},	   {"label", by_event_label, .all = true},
-	{"type", by_type, .all = false},	   {0},
+	{"container", by_container, NULL, false}, {"event", by_event, check_event, false},
+	{"image", by_image, NULL, false},	  {"label", by_event_label, NULL, true},
+	{"type", by_type, check_type, false},	  {0},
 };

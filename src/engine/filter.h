@@ -28,6 +28,9 @@ struct filter_key {
 int filters_check(const struct filter_key *keys, const struct strv *filters, struct err *err);
 bool filters_match(const struct filter_key *keys, const struct strv *filters, const void *row);
 
+/* One of these, NULL ends; or ERR_USAGE: `what` 'value', with the names in its hint. */
+int filter_check_among(const char *value, const char *const *names, const char *what,
+		       struct err *err);
 bool filter_label(const struct strv *labels, const char *value);
 
 struct event;

@@ -3,6 +3,7 @@
  * What containers can be filtered by. `before`, `since` and `until` are compared with the time at which a
  * container was made; who gives a container's name there means its time, which is looked up once.
  */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,12 +20,40 @@ static bool by_id(const void *row, const char *value)
 	return str_starts(ct->id, value);
 }
 
-/* Part of it is enough, as in podman and docker. */
+/* Part of it is enough, as in podman and docker, but for '^' and '$' at the ends. docker's names begin with a
+ * slash, which is passed over after a '^'. */
 static bool by_name(const void *row, const char *value)
 {
 	const struct container *ct = row;
+	const char *name = ct->record.name;
+	bool first = *value == '^', last = str_ends(value, "$");
+	const char *part = value + first + (first && value[1] == '/');
+	size_t size = strlen(part) - last, length = strlen(name);
 
-	return strstr(ct->record.name, value) != NULL;
+	if (size > length || (first && last && size != length))
+		return false;
+	for (size_t at = last ? length - size : 0; at + size <= length; at++) {
+		if (strncmp(name + at, part, size) == 0)
+			return true;
+		if (first)
+			return false;
+	}
+	return false;
+}
+
+static int check_name(const char *value, struct err *err)
+{
+	const char *part = value + (*value == '^') + str_starts(value, "^/");
+	size_t size = strlen(part) - str_ends(part, "$");
+
+	for (size_t i = 0; i < size; i++) {
+		if (isalnum((unsigned char)part[i]) || strchr("_.-", part[i]))
+			continue;
+		err_set(err, ERR_USAGE, 0, "no container's name has '%c' in it, as '%.40s' has",
+			part[i], value);
+		return err_hint(err, "a part of the name; ^ and $ are its beginning and its end");
+	}
+	return 0;
 }
 
 static bool by_label(const void *row, const char *value)
@@ -99,11 +128,28 @@ static bool by_network(const void *row, const char *value)
 	return str_eq(net->given ? net->path ? "container" : "none" : "host", value);
 }
 
+static int check_network(const char *value, struct err *err)
+{
+	static const char *const modes[] = {"none", "host", "container", NULL};
+
+	return filter_check_among(value, modes, "there is no network", err);
+}
+
+/* "none": it has no health check. */
 static bool by_health(const void *row, const char *value)
 {
 	const struct container *ct = row;
 
+	if (str_eq(value, "none"))
+		return !ct->record.health.command.count;
 	return ct->status == CT_RUNNING && str_eq(health_status_names[ct->health], value);
+}
+
+static int check_health(const char *value, struct err *err)
+{
+	static const char *const words[] = {"none", "starting", "healthy", "unhealthy", NULL};
+
+	return filter_check_among(value, words, "no container's health is", err);
 }
 
 /* Where it comes from, or where it is in the container. */
@@ -121,18 +167,18 @@ static bool by_volume(const void *row, const char *value)
 
 const struct filter_key container_filter_keys[] = {
 	{"id", by_id, NULL, false},
-	{"name", by_name, NULL, false},
+	{"name", by_name, check_name, false},
 	{"label", by_label, NULL, true},
 	{"status", by_status, check_status, false},
 	{"exited", by_exit, check_exit, false},
-	{"health", by_health, NULL, false},
+	{"health", by_health, check_health, false},
 	{"ancestor", by_image, NULL, false},
 	{"image", by_image, NULL, false},
 	{"before", by_before, NULL, true},
 	{"since", by_since, NULL, true},
 	{"until", by_before, NULL, true},
 	{"volume", by_volume, NULL, false},
-	{"network", by_network, NULL, false},
+	{"network", by_network, check_network, false},
 	{0},
 };
 

@@ -37,8 +37,13 @@
 
 int engine_not_running(const struct container *ct, struct err *err)
 {
-	err_set(err, ERR_STATE, 0, "container '%s' is not running", ct->record.name);
-	return err_hint(err, "it is %s", container_status_name(ct->status));
+	const char *status = container_status_name(ct->status), *name = ct->record.name;
+	bool comes = ct->status == CT_STARTING || ct->status == CT_RESTARTING;
+
+	err_set(err, ERR_STATE, 0, "container '%s' is not running", name);
+	return comes ? err_hint(err, "it is %s: 'insula wait --condition running %s' waits for it",
+				status, name)
+		     : err_hint(err, "it is %s: 'insula start %s' starts it", status, name);
 }
 
 /* Does anybody make, keep or change it? 1, 0, -1. */

@@ -47,12 +47,13 @@
 struct log_reader {
 	int dir_fd, run_fd;
 	const struct log_read_options *options;
-	FILE *out[2];	 /* by stream */
-	bool inside[2];	 /* a line that was begun by a partial entry */
-	bool shown[2];	 /* and something of it was printed */
-	int64_t line[2]; /* which one it is */
-	int64_t lines;	 /* begun in this pass */
-	int64_t skip;	 /* lines before the tail */
+	FILE *out[2];	      /* by stream */
+	enum log_stream last; /* stream of the entry before */
+	bool inside[2];	      /* a line that was begun by a partial entry */
+	bool shown[2];	      /* and something of it was printed */
+	int64_t line[2];      /* which one it is */
+	int64_t lines;	      /* begun in this pass */
+	int64_t skip;	      /* lines before the tail */
 	bool counting;
 	int fds[FILES_MAX];    /* newest first, as the names have them; -1: none has this name */
 	off_t ends[FILES_MAX]; /* their sizes, when they were opened */
@@ -176,6 +177,10 @@ static void handle_line(struct log_reader *r, const char *line, size_t size)
 
 	if (!log_parse(line, size, &entry) || !is_wanted(r, &entry))
 		return;
+	/* Where both are one file, a terminal, they come as they were written. */
+	if (entry.stream != r->last)
+		fflush(r->out[r->last]);
+	r->last = entry.stream;
 	out = r->out[entry.stream];
 	if (r->options->timestamps && !r->shown[entry.stream]) {
 		fwrite(entry.time, 1, LOG_TIME_SIZE, out);

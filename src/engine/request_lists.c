@@ -69,15 +69,21 @@ static int env_entry(const char *entry, void *data, struct err *err)
 	return engine_add_env(data, entry, err);
 }
 
-int request_env(const struct run_options *options, struct strv *env, struct err *err)
+int engine_add_envs(const struct strv *files, const struct strv *items, struct strv *env,
+		    struct err *err)
 {
-	for (size_t i = 0; i < options->env_files.count; i++)
-		if (each_entry(options->env_files.items[i], "--env-file", env_entry, env, err) < 0)
+	for (size_t i = 0; i < files->count; i++)
+		if (each_entry(files->items[i], "--env-file", env_entry, env, err) < 0)
 			return -1;
-	for (size_t i = 0; i < options->env.count; i++)
-		if (engine_add_env(env, options->env.items[i], err) < 0)
+	for (size_t i = 0; i < items->count; i++)
+		if (engine_add_env(env, items->items[i], err) < 0)
 			return -1;
 	return 0;
+}
+
+int request_env(const struct run_options *options, struct strv *env, struct err *err)
+{
+	return engine_add_envs(&options->env_files, &options->env, env, err);
 }
 
 /* ---- labels, annotations ---- */

@@ -561,7 +561,7 @@ static int hint_names(struct store *store, const char *ref, struct err *err)
 	struct err ignored = ERR_INIT;
 	own_fd int names_fd = store_open_names(store, &ignored);
 	own_dir DIR *dir = names_fd < 0 ? NULL : fdopendir(names_fd);
-	unsigned int best = 3;
+	unsigned int best = str_near_limit(ref) + 1;
 
 	if (!dir)
 		return -1;
@@ -569,7 +569,7 @@ static int hint_names(struct store *store, const char *ref, struct err *err)
 	err_set(err, ERR_NOT_FOUND, 0, "no container '%s'", ref);
 	char closest[STORE_NAME_MAX + 1] = "";
 	for (struct dirent *e; (e = readdir(dir));) {
-		unsigned int d = str_distance(ref, e->d_name, 3);
+		unsigned int d = str_distance(ref, e->d_name, best);
 
 		if (e->d_name[0] != '.' && d < best && strlen(e->d_name) < sizeof closest) {
 			best = d;

@@ -80,6 +80,32 @@ is() {
 	[ -z "$(known_ids)" ] || fail
 }
 
+@test "--latest: healthcheck, and of a container that has no check" {
+	runs first
+	exits 125 insula healthcheck run --latest
+	[[ $stderr == *"container 'first' has no health check"* ]] || fail
+	runs last --health-cmd true --health-interval disable
+	ok insula healthcheck run -l
+	shows healthy
+	ok insula healthcheck -l run
+	refused 125 "too many arguments" insula healthcheck run -l last
+	refused 125 "an argument is missing" insula healthcheck -l
+	refused 125 "there is no 'walk'" insula healthcheck walk last
+}
+
+@test "--ignore: one that is not there is no error to stop and rm" {
+	runs one
+	exits 125 insula stop -t 0 nosuch one
+	shows one
+	ok insula start one
+	ok insula stop --ignore -t 0 nosuch one
+	shows one
+	exits 125 insula rm nosuch
+	ok insula rm -i nosuch one
+	shows one
+	refused 125 "there are no anonymous volumes" insula rm -fv nosuch
+}
+
 @test "--latest without a container, or beside a name, is one clear error" {
 	for verb in start stop restart kill pause unpause wait rm logs attach inspect diff top stats; do
 		refused 125 "there is no container" insula "$verb" --latest
@@ -261,6 +287,16 @@ is() {
 	[[ $stderr == *"did you mean 'pause'?"* ]] || fail
 	exits 125 insula stop webservr
 	[[ $stderr == *"did you mean 'webserver'?"* ]] || fail
+	exits 125 insula stop nobody
+	[[ $stderr == *"insula ps -a lists what there is"* ]] || fail
+	exits 125 insula tag
+	[[ $stderr == *"insula --help lists the verbs"* ]] || fail
+	exits 125 insula list
+	[[ $stderr == *"hint: insula ps lists containers"* ]] || fail
+	exits 125 insula pull alpine
+	[[ $stderr == *"hint: images of registries are not there yet"* ]] || fail
+	exits 125 insula --log-level debug ps
+	[[ $stderr == *"hint: insula --help lists the options"* ]] || fail
 	exits 125 insula stop --lates
 	[[ $stderr == *"did you mean '--latest'?"* || $stderr == *"--latest"* ]] || fail
 	ok insula

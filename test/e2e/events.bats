@@ -86,11 +86,26 @@ remove"
 @test "bad requests have one clear error" {
 	refused 125 "there is no 'colour=red' to filter by" insula events -f colour=red
 	refused 125 "wants event=VALUE" insula events -f event
+	refused 125 "there is no event 'destroy'" insula events -f event=destroy
+	refused 125 "there are no events of type 'image'" insula events -f type=image
 	refused 125 "neither a time nor a duration" insula events --since whenever
 	refused 125 "there is no field 'Nosuch'" insula events --format '{{.Nosuch}}'
 	refused 125 "there is no table" insula events --format 'table {{.ID}}'
 	refused 125 "exclude each other" insula events --stream --no-stream
 	refused 125 "too many arguments" insula events web
+}
+
+@test "every event that is written can be asked for, and is in the manual" {
+	local name sources=$E2E_DIR/../../src
+	[ -d "$sources" ] || skip "there are no sources here"
+	for name in $(cat "$sources"/engine/*.c | tr -d '\n' |
+		grep -oE '(event_note|event_note_number|keeper_note_event)\([^"();]*("[a-z_]+"( : "[a-z_]+")?)' |
+		grep -oE '"[a-z_]+"' | tr -d '"' | sort -u); do
+		ok insula events --no-stream -f "event=$name"
+		man -l -Tascii "$E2E_DIR/../../man/insula-events.1" | col -b | grep -qw -- "$name" || fail "$name"
+		echo "$name"
+	done | tee "$BATS_TEST_TMPDIR/names"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/names")" -ge 19 ]
 }
 
 @test "an event that cannot be written fails nobody" {

@@ -255,4 +255,11 @@ keys() {
 	[ "$(jq -r .version <<<"$output")" = "$(insula --version | cut -d' ' -f2)" ] || fail
 	[ "$(jq .keeper_protocol <<<"$output")" -ge 1 ] || fail
 	[[ $(jq -r .oci_runtime_spec <<<"$output") == 1.* ]] || fail
+	ok insula version --format '{{.Version}} {{json .keeper_protocol}}'
+	[[ $output =~ ^[0-9.]+\ [0-9]+$ ]] || fail
+	refused 125 "there is no field 'Server.Version'" insula version --format '{{.Server.Version}}'
+	refused 125 "not a format" insula version --format yaml
+	ok insula info --format '{{.store.root}}|{{.host.kernel}}|{{index .defaults "network"}}'
+	shows "$INSULA_ROOT|$(uname -r)|none"
+	refused 125 "there is no field 'host.krnel'" insula info --format '{{.host.krnel}}'
 }

@@ -89,6 +89,22 @@ has_ended() {
 	shows 'container here user /tmp'
 }
 
+@test "exec --env-file: as of run; what cannot be is said" {
+	box one -e FROM=container
+	printf '# a comment\nA=1\nFROM=file\nOURS\nB=2\n' >"$BATS_TEST_TMPDIR/env"
+	ok env OURS=mine "$INSULA_BIN/insula" exec --env-file "$BATS_TEST_TMPDIR/env" -e B=3 one sh -c 'echo $A $B $FROM $OURS'
+	shows '1 3 file mine'
+	refused 125 "--env-file: cannot open" insula exec --env-file /nonexistent one true
+	printf 'bad name=1\n' >"$BATS_TEST_TMPDIR/env"
+	refused 125 "env:1" insula exec --env-file "$BATS_TEST_TMPDIR/env" one true
+	refused 125 "ends with it; --detach leaves a command running" insula exec --detach-keys ctrl-x one true
+	exits 125 insula exec -it one true </dev/null
+	[[ $stderr == *"hint: leave out -t"* ]] || fail
+	ok insula stop -t 0 one
+	exits 125 insula exec one true
+	[[ $stderr == *"hint: it is exited: 'insula start one' starts it"* ]] || fail
+}
+
 @test "exec -i: input reaches the command" {
 	box one
 	[ "$(echo hello | insula exec -i one cat)" = hello ]

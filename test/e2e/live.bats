@@ -254,6 +254,9 @@ there() {
 	[[ ${lines[0]} == CONTAINER*DESTINATION*MOUNTED ]]
 	[[ ${lines[1]} == one*/a*bind*"$DATA"*rbind,rro*"at the next start" ]]
 	[ "${#lines[@]}" -eq 2 ]
+	[ "$(insula mounts ls one two)" = "$output" ]
+	ok insula mounts rm one /a
+	refused 125 "no such mount" insula mounts remove one /a
 	ok insula devices list --all --format json
 	[ "$(jq -c '.[] | [.container, .path, .type, .major, .minor, .access]' <<<"$output")" = '["two","/dev/z","c",1,5,"r"]' ]
 }

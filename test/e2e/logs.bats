@@ -42,6 +42,16 @@ err2" ]
 	[ -n "$output" ] && [ -n "$stderr" ]
 }
 
+@test "where both streams are one file, lines come in their order" {
+	ok insula run --name web "$E2E_IMAGE" sh -c 'for i in 1 2 3; do echo out$i; sleep 0.1; echo err$i >&2; sleep 0.1; done'
+	[ "$(insula logs web 2>&1 | tr '\n' ' ')" = "out1 err1 out2 err2 out3 err3 " ] || fail "$(insula logs web 2>&1)"
+	[ "$(insula logs --tail 3 web 2>&1 | tr '\n' ' ')" = "err2 out3 err3 " ]
+	[ "$(insula logs --tail all web 2>&1 | wc -l)" -eq 6 ]
+	[ "$(insula logs --tail -1 web 2>&1 | wc -l)" -eq 6 ]
+	[ -z "$(insula logs --tail 0 web 2>&1)" ]
+	refused 125 "--tail must be a whole number" insula logs --tail some web
+}
+
 @test "since and until, as a time and as how long ago" {
 	ok insula run -d --name web --network none "$E2E_IMAGE" sh -c 'echo one; sleep 1.5; echo two'
 	ok insula wait web

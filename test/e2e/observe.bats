@@ -31,6 +31,30 @@ teardown() { e2e_teardown; }
 	lacks " root"
 }
 
+@test "top takes columns by -o and by names of ps(1), and says what it does not take" {
+	ok insula run -d --name web --network none "$E2E_IMAGE" sleep 300
+	ok insula top web -o pid,stat,ni
+	[ "${lines[0]}" = "PID  STATE  NI" ] || fail
+	ok insula top -o pid web cmd
+	shows "PID  COMMAND
+1    sleep 300"
+	ok insula top web %cpu,uname,tt,cputime,vsize,rssize,nlwp,ucmd
+	[[ ${lines[0]} == %CPU*USER*TTY*TIME*VSZ*RSS*THREADS*COMMAND ]] || fail
+	refused 125 "every process is listed" insula top web -ef
+	refused 125 "every process is listed" insula top web -eo pid
+	refused 125 "there is no column 'aux'" insula top web aux
+	refused 125 "there is no column ''" insula top -o '' web
+	refused 125 "exclude each other" insula top -o pid --format json web
+}
+
+@test "stats: of several, what does not run is said beside the others" {
+	ok insula run -d --name web --network none "$E2E_IMAGE" sleep 300
+	ok insula create --name made "$E2E_IMAGE" true
+	exits 125 insula stats --no-stream --format '{{.Name}}' made web nosuch
+	shows web
+	[[ $stderr == *"container 'made' is not running"*"no container 'nosuch'"* ]] || fail
+}
+
 @test "top: a process cannot write to the terminal by its name" {
 	ok insula run -d --name web --network none "$E2E_IMAGE" sh -c "sh -c 'sleep 300; :' \$(printf 'a\\033[2Jb')"
 	eventually 10 sh -c '"$INSULA_BIN/insula" top web args | grep -q "a?\[2Jb"'

@@ -51,6 +51,22 @@ lists() {
 	lists "web " -f volume=/data
 	lists "web " -f "volume=$BATS_TEST_TMPDIR"
 	lists "web " -f name=web -f status=running
+	lists "host web " -f health=none
+}
+
+@test "a name is matched as a part, or from its beginning, to its end" {
+	insula create --name web-2 "$E2E_IMAGE" true >/dev/null
+	insula create --name my.web "$E2E_IMAGE" true >/dev/null
+	lists "my.web web-2 web " -a -f name=web
+	lists "web-2 web " -a -f name=^web
+	lists "web-2 web " -a -f name=^/web
+	lists "my.web web " -a -f 'name=web$'
+	lists "web " -a -f 'name=^web$'
+	lists "" -a -f 'name=^eb$'
+	lists "" -a -f 'name=^website$'
+	lists "my.web web-2 host web old " -a -f 'name=$'
+	refused 125 "no container's name has '*' in it" insula ps -f 'name=we*'
+	refused 125 "no container's name has '|' in it" insula ps -f 'name=web|old'
 }
 
 @test "the newest, the last ones, and in another order" {
@@ -88,6 +104,8 @@ web    running"
 	refused 125 "there is no 'colour=red' to filter by" insula ps -f colour=red
 	refused 125 "no container ever is 'asleep'" insula ps -f status=asleep
 	refused 125 "exit code" insula ps -f exited=999
+	refused 125 "no container's health is 'bad'" insula ps -f health=bad
+	refused 125 "there is no network 'bridge'" insula ps -f network=bridge
 	refused 125 "no container 'nosuch'" insula ps -f before=nosuch
 	refused 125 "neither a time nor a duration" insula ps -f until=whenever
 	refused 125 "wants name=VALUE" insula ps -f name=
@@ -104,4 +122,12 @@ web    running"
 old exited red ["sh","-c","exit 3"]'
 	refused 125 "there is no field 'Colour'" insula inspect -f '{{.Colour}}' web
 	refused 125 "not a format" insula inspect -f table web
+	refused 125 "there is no field 'State.Sttus'" insula inspect -f '{{.State.Sttus}}' web
+	refused 125 "there is no field 'HostConfig.Memry'" insula inspect -f '{{json .HostConfig.Memry}}' web
+	refused 125 "'Mounts.Source', as that is a list" insula inspect -f '{{.Mounts.Source}}' web
+	refused 125 "there is no field 'Name.First'" insula inspect -f '{{.Name.First}}' web
+	insula create --name made "$E2E_IMAGE" true >/dev/null
+	# What it has only at times, and names that are others'.
+	ok insula inspect -f '[{{.State.Health.Status}}{{.State.Reason}}{{.Config.Labels.nope}}{{.IdMap.HostId}}]' made
+	shows '[]'
 }

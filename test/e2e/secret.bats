@@ -57,6 +57,15 @@ $VALUE"
 	shows "$VALUE"
 	ok insula secret inspect --pretty db
 	contains 'Name:	db'
+	exits 125 insula secret inspect --format '{{.Spec.Name}}' nope db gone
+	shows db
+	[[ $stderr == *"'nope'"*"'gone'"* ]] || fail
+	exits 125 insula secret inspect --format '{{.Spec.Title}}' db
+	[[ $stderr == *"there is no field 'Spec.Title'"* ]] || fail
+	ok insula secret list --noheading
+	[[ ${lines[0]} == *db*file* ]] || fail
+	ok insula secret ls -n --format 'table {{.Name}}\t{{.Size}}'
+	[ "${lines[0]}" = "db	${#VALUE}" ] || fail
 	ok insula secret exists db
 	exits 1 insula secret exists nope
 	[ -z "$output$stderr" ] || fail
@@ -78,7 +87,7 @@ $VALUE"
 	refused 125 'there is no secret' insula secret inspect nope
 	refused 125 'no --showsecret' insula secret ls --showsecret
 	refused 125 'no text' insula secret inspect --showsecret most
-	refused 125 "there is no 'list'" insula secret list
+	refused 125 "there is no 'show'" insula secret show
 	[ "$(insula secret ls -q | wc -l)" = 1 ]
 }
 
