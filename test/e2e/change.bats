@@ -108,8 +108,11 @@ limits() {
 	ok insula update --memory -1 --pids-limit -1 web
 	[ "$(group_value web pids/pids.max pids.max)" = max ]
 	[ "$(detail web .Spec.linux.resources.memory.limit)" = -1 ]
+	ok insula update --pids-limit 60 web
+	ok insula update --pids-limit 0 web
+	[ "$(group_value web pids/pids.max pids.max)" = max ]
 	ok insula events --no-stream -f event=update -f container=web
-	[ "$(wc -l <<<"$output")" -eq 2 ]
+	[ "$(wc -l <<<"$output")" -eq 4 ]
 }
 
 @test "--cpus is a quota and as many CPUs, and none of both with 0" {

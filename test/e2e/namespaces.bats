@@ -151,6 +151,11 @@ sleep 600 "
 	eventually 5 guard_of web
 	local guard
 	guard=$(guard_of web)
+	# Who ends a service sends these to all that is in its group: the guard waits for its keeper.
+	kill -TERM "$guard"
+	kill -HUP "$guard"
+	sleep 0.2
+	[ "$(guard_of web)" = "$guard" ] || fail
 	kill -KILL "$guard"
 	eventually 5 sh -c 'g=$(pgrep -P "$0" -x insula-guard) && [ "$g" != "$1" ]' "$(keeper_of web)" "$guard"
 	ok insula system upgrade web
@@ -291,7 +296,7 @@ sleep 602 "
 	kill -KILL "$(keeper_of first)"
 	ok insula rm -f first
 	[ -n "$(parents)" ] || fail 'the second one has lost its parent'
-	[ -z "$(find /sys/fs/cgroup -maxdepth 4 -path "*/$PARENT/deep")" ]
+	[ -z "$(find /sys/fs/cgroup -maxdepth 4 -path "*/$PARENT/deep*")" ]
 	ok insula stop -t 0 second
 	[ -z "$(parents)" ]
 	ok insula start second
@@ -392,15 +397,15 @@ end_below_new_parent() { in_store "$1" rm -f "box$1"; }
 
 @test "--cgroup-parent: a directory above a group that its container has left is found by the note" {
 	local notes=$INSULA_RUNROOT/parents id hierarchy name
-	ok insula run -d --name gone --cgroup-parent "$PARENT/deep" "$E2E_IMAGE" sleep 600
+	ok insula run -d --name gone --cgroup-parent "$PARENT/deep%2fer" "$E2E_IMAGE" sleep 600
 	ok insula run -d --name live --cgroup-parent "$PARENT" "$E2E_IMAGE" sleep 600
 	id=$(field gone id)
 	cp -a "$notes" "$E2E_STATE/notes"
 	ok insula rm -f gone
 	touch "$BATS_TEST_TMPDIR/group"
-	for name in "$E2E_STATE/notes"/*%2fdeep; do
+	for name in "$E2E_STATE/notes"/*%2fdeep*; do
 		hierarchy=/sys/fs/cgroup/$(basename "$name" | cut -d: -f1)
-		[ ! -d "$hierarchy/$PARENT" ] || mkdir "$hierarchy/$PARENT/deep"
+		[ ! -d "$hierarchy/$PARENT" ] || mkdir "$hierarchy/$PARENT/deep%2fer"
 		cp -a "$name" "$notes"
 	done
 	exits 1 insula doctor --format json

@@ -82,6 +82,7 @@ is_ready() {
 	say web -q 'STATUS=warming up'
 	eventually 20 is_ready web 'false warming up'
 	say web -q $'STATUS=serving\nREADY=1'
+	say web -q READY=1
 	ok insula wait --condition ready web
 	shows -1
 	[ "$(ready web)" = 'true serving' ]
@@ -97,6 +98,20 @@ is_ready() {
 	ok insula wait --condition ready one two three
 	ok insula exec one sh -c '! touch /run/notify/x && ! rm /run/notify/notify.sock; env'
 	lacks NOTIFY_SOCKET
+}
+
+@test "what one says just before its end is heard" {
+	box web -- sh -c 'until [ -e /go ]; do sleep 0.05; done; notify -q READY=1'
+	local keeper first
+	keeper=$(detail web .State.KeeperPid)
+	first=$(detail web .State.Pid)
+	kill -STOP "$keeper"
+	ok insula exec web touch /go
+	eventually 20 grep -q '^State:.*Z' "/proc/$first/status"
+	kill -CONT "$keeper"
+	ok insula wait web
+	shows 0
+	[ "$(insula events --no-stream -f event=ready -f container=web | grep -c .)" = 1 ] || fail
 }
 
 @test "one that ends before it is ready, or never says it" {
@@ -120,10 +135,18 @@ is_ready() {
 	say web -q READY=2 READY "READY=1 " "$(printf 'x%.0s' {1..5000})" MAINPID=1 BUSERROR=x \
 		EXTEND_TIMEOUT_USEC=-1 =READY=1 $'STATUS=a\001\033[31mb' FDSTORE=1 WATCHDOG_USEC=1
 	eventually 20 is_ready web 'false a??[31mb'
+	# One that is cut short could have lost the half that counts.
+	say web -q "$(printf 'READY=1\n%5000s=1' x)"
+	say web -q EXTEND_TIMEOUT_USEC=9223372036854775807
+	eventually 20 grep -q '"extended_ms":[1-9]' "$INSULA_RUNROOT/containers/$(field web id)/ready.json"
+	# At most a day, from now on.
+	[ "$(grep -o '"extended_ms":[0-9]*' "$INSULA_RUNROOT/containers/$(field web id)/ready.json" | cut -d: -f2)" -le \
+		$((($(cut -d. -f1 /proc/uptime) + 86400 + 10) * 1000)) ] || fail
+	is_ready web 'false a??[31mb'
 	say web -q $'MAINPID=1\nREADY=1\nUSER=0'
 	eventually 20 heard '[0-9]* READY=1'
 	eventually 20 heard '[0-9]* STATUS=a??\[31mb'
-	[ "$(grep -c . "$E2E_STATE/heard")" = 3 ] || fail "$(cat "$E2E_STATE/heard")"
+	[ "$(grep -c . "$E2E_STATE/heard")" = 4 ] || fail "$(cat "$E2E_STATE/heard")"
 	[ "$(sed -n 1p "$E2E_STATE/heard" | cut -d' ' -f2)" = "MAINPID=$(detail web .State.KeeperPid)" ]
 }
 
