@@ -170,9 +170,11 @@ limits() {
 
 @test "a record that cannot be written takes the limits back" {
 	ok insula run -d --name web --network none --memory 64m --pids-limit 50 "$E2E_IMAGE" sleep 300
+	shares=$(group_value web cpu/cpu.shares cpu.weight)
 	for point in update.applied record.hidden file.written; do
-		INSULA_FAIL=$point=error:ENOSPC exits 125 insula update --memory 48m --pids-limit 77 web
+		INSULA_FAIL=$point=error:ENOSPC exits 125 insula update --memory 48m --pids-limit 77 --cpu-shares 77 web
 		[ "$(group_value web pids/pids.max pids.max)" = 50 ] || fail "$point"
+		[ "$(group_value web cpu/cpu.shares cpu.weight)" = "$shares" ] || fail "$point"
 		[ "$(group_value web memory/memory.limit_in_bytes memory.max)" = 67108864 ] || fail "$point"
 		[ "$(detail web .Spec.linux.resources.pids.limit)" = 50 ] || fail "$point"
 	done
