@@ -44,9 +44,12 @@ const struct json_field event_fields[] = {
 };
 
 const char *const event_names[] = {
-	"create",     "start",	       "exec",		"exec_died", "pause",  "unpause", "kill",
-	"oom",	      "die",	       "stop",		"rename",    "update", "mount",	  "unmount",
-	"device_add", "device_remove", "health_status", "ready",     "remove", NULL,
+	"create",	 "start",   "exec",	  "exec_died",
+	"pause",	 "unpause", "kill",	  "oom",
+	"die",		 "stop",    "rename",	  "update",
+	"mount",	 "unmount", "device_add", "device_remove",
+	"health_status", "ready",   "unguarded",  "guarded",
+	"remove",	 NULL,
 };
 
 void event_done(struct event *e)

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What a running container does and uses: top and stats.
 
+# shellcheck disable=SC2154  # stderr is set by run --separate-stderr
+
 load helpers
 
 setup_file() { file_setup; }
