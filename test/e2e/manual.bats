@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The examples of the manual pages do what they say: every command of EXAMPLES (a line that begins with "# ")
-# is run as it stands, page by page, in an empty directory, where 'web' is a container that runs. And every
-# option of every verb is in the page of that verb.
+# is run as it stands, page by page, in an empty directory, where 'web' is a container that runs. (That every
+# option is in its page is a unit test, cli/test_man.c.)
 
 load helpers
 
@@ -88,28 +88,4 @@ try_page() {
 		done < <(examples "$page")
 	done
 	[ "$tried" -ge 25 ] && [ "$left" -le 6 ] || fail "$tried tried, $left left"
-}
-
-# Options as --help lists them: "  -a, --all" and "      --all", one a line.
-options_of() {
-	insula "$1" --help | sed -n 's/^ *\(-[a-zA-Z], \)\{0,1\}\(--[a-z-]*\).*/\1\2/p'
-}
-
-@test "every option of every verb, long and short, is in its page" {
-	local verb text long letter count=0
-	for verb in $(insula --help | sed -n '/^Verbs:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
-		[ -e "$PAGES/insula-$verb.1" ] || fail "no page of $verb"
-		# That of create names those of run.
-		[ "$verb" != create ] || continue
-		text=$(cat "$PAGES/insula-$verb.1")
-		while read -r long; do
-			letter=${long%%, *}
-			long=${long##* --}
-			long=${long#--}
-			grep -qE "Fl Fl $long( |$)" <<<"$text" || fail "$verb: --$long"
-			[[ $letter == --* ]] || grep -qE "It Fl ${letter#-} , Fl Fl $long( |$)" <<<"$text" || fail "$verb: $letter"
-			count=$((count + 1))
-		done < <(options_of "$verb")
-	done
-	[ "$count" -gt 200 ] || fail "$count"
 }
