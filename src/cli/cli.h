@@ -67,14 +67,16 @@ struct choice {
 
 struct verb {
 	const char *name;
-	const char *usage; /* operands, for the help */
-	const char *help;  /* one line, lower case, no full stop */
+	const char *
+		usage; /* operands, for the help; "add|remove ..." is what the first one may be, for completion */
+	const char *help; /* one line, lower case, no full stop */
 	const struct opt *table;
 	size_t options_size;
 	unsigned int flags;
 	size_t min_operands, max_operands; /* max 0: none; SIZE_MAX: any number */
 	int (*run)(struct cli *cli, void *options, const struct strv *operands, struct err *err);
-	const char *complete; /* of its operands: "container", "image", "shell", NULL */
+	const char *
+		complete; /* of its operands: "container", "secret", "image", NULL; after such a first one */
 };
 
 extern const struct verb *const cli_verbs[]; /* NULL ends */

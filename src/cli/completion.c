@@ -48,6 +48,17 @@ static void add_words(struct str *out, const struct opt *row)
 		str_add(out, "host dir:");
 }
 
+/* The words that its first operand is one of, as its usage has them ("add|remove|list ..."); none. */
+static void add_actions(struct str *out, const struct verb *verb)
+{
+	size_t length = verb->usage ? strcspn(verb->usage, " ") : 0;
+
+	if (!length || !memchr(verb->usage, '|', length))
+		return;
+	for (size_t i = 0; i < length; i++)
+		str_add_char(out, verb->usage[i] == '|' ? ' ' : verb->usage[i]);
+}
+
 /* Text between single quotes: each character of `special` is escaped. */
 static void add_escaped(struct str *out, const char *text, const char *special, const char *quote)
 {
@@ -94,6 +105,8 @@ static void bash_verb_data(struct str *out, const struct verb *verb)
 	bash_option_names(out, verb->table, false);
 	str_add(out, "'\n\t\tvalued='");
 	bash_option_names(out, verb->table, true);
+	str_add(out, "'\n\t\tactions='");
+	add_actions(out, verb);
 	str_addf(out, "'\n\t\toperand=%s\n", verb->complete ? verb->complete : "none");
 	str_addf(out, "\t\tstop=%s\n\t\t;;\n", verb->flags & VERB_STOP_PARSE ? "yes" : "no");
 }
@@ -146,7 +159,6 @@ static const char bash_frame[] =
 	"	secret) mapfile -t COMPREPLY < <(compgen -W \"$(insula " CLI_SECRETS_VERB
 	" 2>/dev/null)\" -- \"$cur\") ;;\n"
 	"	image) mapfile -t COMPREPLY < <(compgen -W 'host dir:' -- \"$cur\") ;;\n"
-	"	shell) mapfile -t COMPREPLY < <(compgen -W 'bash zsh fish' -- \"$cur\") ;;\n"
 	"	dir) mapfile -t COMPREPLY < <(compgen -d -- \"$cur\") ;;\n"
 	"	file) mapfile -t COMPREPLY < <(compgen -f -- \"$cur\") ;;\n"
 	"	esac\n"
@@ -154,7 +166,8 @@ static const char bash_frame[] =
 	"\n"
 	"_insula() {\n"
 	"	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
-	"	local verb='' options valued operand stop value=none i word operands=0 before=\n"
+	"	local verb='' options valued actions operand stop value=none i word operands=0 "
+	"before=\n"
 	"	COMPREPLY=()\n"
 	"	# The shell takes --name=value apart at the equals sign.\n"
 	"	if [[ $cur == = ]]; then\n"
@@ -198,6 +211,8 @@ static const char bash_frame[] =
 	"		_insula_reply words \"$cur\" \"$options\"\n"
 	"	elif [[ -z $verb ]]; then\n"
 	"		_insula_reply words \"$cur\" \"$verbs\"\n"
+	"	elif ((operands == 0)) && [[ -n $actions ]]; then\n"
+	"		_insula_reply words \"$cur\" \"$actions\"\n"
 	"	else\n"
 	"		_insula_reply \"$operand\" \"$cur\"\n"
 	"	fi\n"
@@ -218,7 +233,7 @@ static void emit_bash(struct str *out)
 	bash_option_names(out, cli_global_table, false);
 	str_add(out, "'\n\t\tvalued='");
 	bash_option_names(out, cli_global_table, true);
-	str_add(out, "'\n\t\toperand=none\n\t\tstop=no\n\t\t;;\n");
+	str_add(out, "'\n\t\tactions=''\n\t\toperand=none\n\t\tstop=no\n\t\t;;\n");
 	each_verb(out, bash_verb_data);
 	str_add(out, "\t*) return 1 ;;\n\tesac\n}\n\n"
 		     "# How the value of an option is completed.\n"
@@ -293,9 +308,15 @@ static void zsh_operands(struct str *out, const struct verb *verb)
 	const char *action = str_eq(verb->complete, "container") ? "_insula_containers"
 			     : str_eq(verb->complete, "secret")	 ? "_insula_secrets"
 			     : str_eq(verb->complete, "image")	 ? "(host dir\\:)"
-			     : str_eq(verb->complete, "shell")	 ? "(bash zsh fish)"
 								 : NULL;
+	own(str) struct str actions = STR_INIT(256);
 
+	add_actions(&actions, verb);
+	if (actions.len)
+		str_addf(out, "\t\t\t'1:action:(%s)'%s\n", actions.data,
+			 action ? " \\" : " && return");
+	if (!action && actions.len)
+		return;
 	if (!action)
 		str_add(out, "\t\t\t&& return\n");
 	else if (verb->flags & VERB_STOP_PARSE)
@@ -389,9 +410,25 @@ static void fish_option(struct str *out, const char *condition, const struct opt
 	str_add(out, "'\n");
 }
 
+static void fish_operands(struct str *out, const struct verb *verb, const char *condition)
+{
+	static const struct {
+		const char *complete, *what;
+	} rows[] = {
+		{"container", "-a '(insula " CONTAINERS_VERB " 2>/dev/null)'"},
+		{"secret", "-a '(insula " CLI_SECRETS_VERB " 2>/dev/null)'"},
+		{"image", "-F -a 'host dir:'"},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (str_eq(verb->complete, rows[i].complete))
+			str_addf(out, "complete -c insula -n '%s' %s\n", condition, rows[i].what);
+}
+
 static void fish_verb(struct str *out, const struct verb *verb)
 {
-	own(str) struct str condition = STR_INIT(128);
+	own(str) struct str condition = STR_INIT(512);
+	own(str) struct str actions = STR_INIT(256);
 
 	str_addf(out, "complete -c insula -n __fish_use_subcommand -a %s -d '", verb->name);
 	fish_text(out, verb->help);
@@ -401,20 +438,15 @@ static void fish_verb(struct str *out, const struct verb *verb)
 		if (is_shown(row))
 			fish_option(out, condition.data, row);
 	str_addf(out, "complete -c insula -n '%s' -l help -d 'explain the verb'\n", condition.data);
-	if (str_eq(verb->complete, "container"))
+	add_actions(&actions, verb);
+	if (actions.len) {
 		str_addf(out,
-			 "complete -c insula -n '%s' -a '(insula " CONTAINERS_VERB
-			 " 2>/dev/null)'\n",
-			 condition.data);
-	else if (str_eq(verb->complete, "secret"))
-		str_addf(out,
-			 "complete -c insula -n '%s' -a '(insula " CLI_SECRETS_VERB
-			 " 2>/dev/null)'\n",
-			 condition.data);
-	else if (str_eq(verb->complete, "image"))
-		str_addf(out, "complete -c insula -n '%s' -F -a 'host dir:'\n", condition.data);
-	else if (str_eq(verb->complete, "shell"))
-		str_addf(out, "complete -c insula -n '%s' -a 'bash zsh fish'\n", condition.data);
+			 "complete -c insula -n '%s; and not __fish_seen_subcommand_from %s' -a "
+			 "'%s'\n",
+			 condition.data, actions.data, actions.data);
+		str_addf(&condition, "; and __fish_seen_subcommand_from %s", actions.data);
+	}
+	fish_operands(out, verb, condition.data);
 }
 
 static void emit_fish(struct str *out)
@@ -460,7 +492,6 @@ const struct verb cli_verb_completion = {
 	.min_operands = 1,
 	.max_operands = 1,
 	.run = run_completion,
-	.complete = "shell",
 };
 
 /* Names, one a line, for the scripts above. */

@@ -403,4 +403,5 @@ const struct verb cli_verb_system = {
 	.min_operands = 1,
 	.max_operands = SIZE_MAX,
 	.run = run_system,
+	.complete = "container",
 };

@@ -24,7 +24,7 @@ offers() {
 	shift
 	got=$(bash -c '
 		source "$0"
-		insula() { [ "$1" = __containers ] && printf "%s\n" alpha beta; }
+		insula() { case $1 in __containers) printf "%s\n" alpha beta ;; __secrets) printf "%s\n" key token ;; esac; }
 		COMP_WORDS=("$@")
 		COMP_CWORD=$(($# - 1))
 		_insula
@@ -61,6 +61,46 @@ offers() {
 	offers 'host' insula run --pid container : alpha ho
 }
 
+@test "bash: what a verb is to do, and then with what, is completed" {
+	made_for bash
+	offers 'create ls inspect rm exists' insula secret ''
+	offers 'rm' insula secret r
+	offers 'key token' insula secret rm ''
+	offers 'token' insula secret inspect --showsecret key t
+	offers 'key token' insula run --secret ''
+	offers 'add remove list' insula mounts ''
+	offers 'beta' insula devices list b
+	offers 'upgrade' insula system u
+	offers 'alpha beta' insula system upgrade ''
+	offers 'bash zsh fish' insula completion ''
+	offers '' insula completion bash ''
+}
+
+@test "zsh and fish: what a verb is to do, and then with what, is completed" {
+	made_for zsh
+	grep -A30 '^	secret)' "$script" | grep -q -F "'1:action:(create ls inspect rm exists)' \\"
+	grep -A40 '^	secret)' "$script" | grep -q -F "'*:secret:_insula_secrets' && return"
+	grep -A9 '^	completion)' "$script" | grep -q -F "'1:action:(bash zsh fish)' && return"
+	needs fish
+	made_for fish
+	fish -n "$script"
+	fish_offers $'create\nexists\ninspect\nls\nrm' 'insula secret '
+	fish_offers $'key\ntoken' 'insula secret rm '
+	fish_offers $'add\nlist\nremove' 'insula mounts '
+	fish_offers $'key\ntoken' 'insula devices list '
+	fish_offers '' 'insula secret ls --filter '
+}
+
+# fish_offers WORDS LINE: each on a line, by name; what is asked for is key and token.
+fish_offers() {
+	got=$(env HOME="$BATS_TEST_TMPDIR" fish -c "function insula; echo key; echo token; end; source $script; complete -C '$2'" | cut -f1 | sort)
+	[ "$got" = "$1" ] || {
+		echo "wanted: $1"
+		echo "got:    $got"
+		return 1
+	}
+}
+
 @test "bash: after the image the command is the container's, not ours" {
 	made_for bash
 	offers '' insula run host --user
@@ -83,7 +123,7 @@ offers() {
 @test "every option of every verb is in each script, by its help" {
 	for shell in bash zsh fish; do
 		made_for "$shell"
-		for verb in run create start exec attach ps logs stop restart kill pause unpause rm wait healthcheck inspect info version doctor cp diff events top stats update rename prune system up generate; do
+		for verb in run create start exec attach ps logs stop restart kill pause unpause rm wait healthcheck inspect info version doctor cp diff events top stats update rename prune system up generate secret mounts devices; do
 			"$INSULA_BIN/insula" "$verb" --help | grep -o -- '--[a-z][a-z-]*' | sort -u |
 				while read -r option; do
 					case $shell in
