@@ -2,9 +2,7 @@
 /*
  * The store of secrets: a file for each below ROOT/secrets, 0600 in directories of 0700, named as the secret is.
  *
- * A file has two lines, as records have, each with its checksum: what may be shown, and the value, as hex digits,
- * since a value is bytes and JSON is text. A list reads no further than the first. It is written beside and
- * renamed, so that whoever reads it has the old one or the new one, whole. It is not encrypted: whoever can read
+ * What a file has is in secret_format.c. It is written beside and renamed, so that whoever reads it has the old one or the new one, whole. It is not encrypted: whoever can read
  * it is root, or the user whose containers these are, and either could ask a container for it; a key beside it
  * would be a decoration.
  *
@@ -24,66 +22,13 @@
 
 #include "base/loop.h"
 #include "base/own.h"
+#include "engine/secret_format.h"
 #include "engine/store_private.h"
 
 #define NAME_MAX_LENGTH 200 /* a file's name, with what is around it while it is written */
 #define ID_LENGTH 25	    /* as podman has it */
-#define HEAD_MAX (256u << 10)
-#define DOCUMENT_MAX (HEAD_MAX + 2 * SECRET_SIZE_MAX + 128)
 #define USERS_SHOWN 4
 #define TEMPORARY_S 60 /* of a writer that was killed */
-
-struct secret_part {
-	char *value;
-};
-
-static const struct json_field head_fields[] = {
-	{.key = "version",
-	 .kind = JSON_F_INT,
-	 .offset = offsetof(struct secret, version),
-	 .required = true,
-	 .min = 1,
-	 .max = 1},
-	{.key = "id",
-	 .kind = JSON_F_STRING,
-	 .offset = offsetof(struct secret, id),
-	 .required = true},
-	{.key = "name",
-	 .kind = JSON_F_STRING,
-	 .offset = offsetof(struct secret, name),
-	 .required = true},
-	{.key = "created_ns", .kind = JSON_F_I64, .offset = offsetof(struct secret, created_ns)},
-	{.key = "updated_ns", .kind = JSON_F_I64, .offset = offsetof(struct secret, updated_ns)},
-	{.key = "labels", .kind = JSON_F_STRINGS, .offset = offsetof(struct secret, labels)},
-	{.key = "size", .kind = JSON_F_U64, .offset = offsetof(struct secret, size)},
-	{0},
-};
-
-static const struct json_field value_fields[] = {
-	{.key = "value",
-	 .kind = JSON_F_STRING,
-	 .offset = offsetof(struct secret_part, value),
-	 .required = true},
-	{0},
-};
-
-void secret_done(struct secret *s)
-{
-	json_bind_done(head_fields, s);
-}
-
-static void forget(char *data, size_t size)
-{
-	if (data)
-		explicit_bzero(data, size);
-	free(data);
-}
-
-void secret_value_done(struct secret_value *v)
-{
-	forget(v->data, v->size);
-	*v = (struct secret_value){0};
-}
 
 int secret_check_name(const char *name, struct err *err)
 {
@@ -145,67 +90,11 @@ static int open_directory(const struct store *store, struct err *err)
 	return store_open_below(store->root_fd, SECRETS_DIRECTORY, SECRETS_DIRECTORY, err);
 }
 
-static char *to_hex(const struct secret_value *value, struct err *err)
-{
-	static const char digits[] = "0123456789abcdef";
-	char *text = malloc(2 * value->size + 1);
-
-	if (!text) {
-		err_set(err, ERR_LIMIT, ENOMEM, "cannot keep the secret");
-		return NULL;
-	}
-	for (size_t i = 0; i < value->size; i++) {
-		text[2 * i] = digits[(unsigned char)value->data[i] >> 4];
-		text[2 * i + 1] = digits[value->data[i] & 15];
-	}
-	text[2 * value->size] = '\0';
-	return text;
-}
-
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static int from_hex(const char *text, struct secret_value *ret, struct err *err)
-{
-	size_t size = strlen(text) / 2;
-	struct secret_value value = {.data = malloc(size + 1), .size = size};
-
-	for (size_t i = 0; value.data && i < size; i++) {
-		int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
-
-		if (high < 0 || low < 0) {
-			secret_value_done(&value);
-			return err_set(err, ERR_CORRUPT, 0, "its value is no sequence of bytes");
-		}
-		value.data[i] = (char)(high << 4 | low);
-	}
-	if (!value.data)
-		return err_set(err, ERR_LIMIT, ENOMEM, "cannot read the secret");
-	value.data[size] = '\0';
-	*ret = value;
-	return 0;
-}
-
-static int compose(const struct secret *s, const struct secret_value *value, struct str *text,
-		   struct err *err)
-{
-	struct secret_part part = {.value = to_hex(value, err)};
-	const struct store_part parts[] = {{head_fields, (void *)s}, {value_fields, &part}};
-	int status = part.value ? store_compose("the secret", parts, 2, text, err) : -1;
-
-	forget(part.value, 2 * value->size);
-	return status;
-}
-
 static int write_secret(int dir_fd, const struct secret *s, const struct secret_value *value,
 			bool fresh, struct err *err)
 {
-	struct str text = STR_INIT(DOCUMENT_MAX);
-	int status = compose(s, value, &text, err);
+	struct str text = STR_INIT(SECRET_DOCUMENT_MAX);
+	int status = secret_compose(s, value, &text, err);
 
 	if (status == 0)
 		status = fresh ? file_create_excl(dir_fd, s->name, text.data, text.len, 0600, true,
@@ -218,36 +107,26 @@ static int write_secret(int dir_fd, const struct secret *s, const struct secret_
 	return status;
 }
 
-static int read_head(int dir_fd, const char *name, struct secret *ret, struct err *err)
+static int explain_reading(const char *name, struct err *err)
 {
-	struct secret s = {0};
-	const struct store_part part = {head_fields, &s};
-
-	if (store_read_document(dir_fd, name, 0, &part, 1, HEAD_MAX, err) == 0) {
-		*ret = s;
-		return 0;
-	}
-	secret_done(&s);
 	if (err->kind != ERR_NOT_FOUND)
 		return err_wrap(err, "secret '%s'", name);
 	err_set(err, ERR_NOT_FOUND, 0, "there is no secret '%.64s'", name);
 	return err_hint(err, "insula secret ls lists them");
 }
 
+static int read_head(int dir_fd, const char *name, struct secret *ret, struct err *err)
+{
+	return secret_read_head(dir_fd, name, ret, err) < 0 ? explain_reading(name, err) : 0;
+}
+
 int secret_load(struct store *store, const char *name, struct secret_value *ret, struct err *err)
 {
 	own_fd int dir_fd = open_directory(store, err);
-	struct secret_part read = {0};
-	const struct store_part part = {value_fields, &read};
-	own(secret) struct secret head = {0};
 
-	if (dir_fd < 0 || read_head(dir_fd, name, &head, err) < 0)
+	if (dir_fd < 0)
 		return -1;
-	int status = store_read_document(dir_fd, name, 1, &part, 1, DOCUMENT_MAX, err);
-	if (status == 0)
-		status = from_hex(read.value, ret, err);
-	forget(read.value, read.value ? strlen(read.value) : 0);
-	return status < 0 ? err_wrap(err, "secret '%s'", name) : 0;
+	return secret_read_value(dir_fd, name, ret, err) < 0 ? explain_reading(name, err) : 0;
 }
 
 int secret_list(struct store *store, struct strv *ret_names, struct err *err)
