@@ -321,3 +321,46 @@ UNTIL_TOLD='rm -f /end; echo run; while [ ! -e /end ]; do sleep 0.05; done; exit
 	refused 125 "restart" insula update --restart sometimes one
 	ok insula update --restart no gone
 }
+
+# namespace_of NAME KIND: of its first process.
+namespace_of() {
+	readlink "/proc/$(detail "$1" .State.Pid)/ns/$2"
+}
+
+# restarted NAME COUNT: so often by its policy, and it runs.
+restarted() {
+	[ "$(count "$1")" -ge "$2" ] && is "$1" running
+}
+
+@test "one that shares a namespace of another comes back into it, and without the other says why not" {
+	local row option kind from
+	from=$(date +%s)
+	for row in 'network|net' 'userns|user'; do
+		option=${row%|*} kind=${row#*|}
+		ok insula run -d --name first "$E2E_IMAGE" sleep 600
+		kept second always "--$option" container:first 'echo run; exec sleep 600'
+		for times in 1 2; do
+			eventually 20 ran second "$times"
+			kill -KILL "$(detail second .State.Pid)"
+			eventually 20 restarted second "$times"
+			[ "$(namespace_of second "$kind")" = "$(namespace_of first "$kind")" ] || fail "$option: another namespace"
+		done
+		eventually 20 ran second 3
+		# What it shares is there as long as it is; but it cannot come back to it.
+		ok insula stop -t 0 first
+		is second running
+		kill -KILL "$(detail second .State.Pid)"
+		eventually 20 is second exited
+		[[ $(detail second .State.Error) == *"failed to start again"*"container 'first' is not running"* ]] || fail "$option: $(detail second .State)"
+		[ "$(runs second)" -eq 3 ]
+		ok insula start first
+		ok insula start second
+		eventually 20 ran second 4
+		[ "$(namespace_of second "$kind")" = "$(namespace_of first "$kind")" ] || fail "$option: started by hand"
+		ok insula rm -f second first
+	done
+	# Each of both was started, came back twice, did not a third time, and was started by hand.
+	[ "$(insula events --no-stream --since "$from" --filter event=start --filter container=second | grep -c .)" -eq 8 ]
+	[ "$(insula events --no-stream --since "$from" --filter event=die --filter container=second | grep -c .)" -eq 8 ]
+	ok insula doctor
+}

@@ -99,6 +99,8 @@ $VALUE"
 	refused 125 "there is a secret 'db' already" insula secret create db /etc/hostname
 	[ "$(echo -n two | insula secret create --ignore db -)" = "$id" ]
 	[ "$(insula secret inspect --showsecret --format '{{.SecretData}}' db)" = one ]
+	[ "$(insula secret inspect --showsecret --format json db | jq -r '.[0].SecretData')" = one ]
+	[ "$(insula secret inspect --format json db | jq '.[0] | has("SecretData")')" = false ]
 	[ "$(echo -n two | insula secret create --replace db -)" = "$id" ]
 	ok insula secret inspect --showsecret --format '{{.SecretData}} {{.CreatedAt}}' db
 	shows "two $created"

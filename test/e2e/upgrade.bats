@@ -147,3 +147,60 @@ counts() {
 	ok insula system upgrade
 	shows ''
 }
+
+# as_written_by VERSION FILE: its lines as an older or a newer program would have written them, with right sums. What
+# the first one did not know is absent, or there is more than we know.
+as_written_by() {
+	python3 - "$@" <<-'REWRITE'
+	import json, struct, sys
+	LATER = """health requires cgroup_parent secrets log_driver log_tag log_fields log_max_size log_max_files sdnotify restart
+	    user groups init userns given operands layers_in_run pidfile hosts resolv timezone strict_limits host_names
+	    restarts reason oom_killed stopped""".split()
+
+	def checksum(text):
+	    low = high = 0
+	    text += b"\0" * (4 - len(text) % 4)
+	    for word, in struct.iter_unpack("<I", text):
+	        low += word
+	        high += low
+	    return high % 0xffffffff << 32 | low % 0xffffffff
+
+	lines = []
+	for line in open(sys.argv[2]).read().splitlines():
+	    known = json.loads(line)
+	    del known["sum"]
+	    if sys.argv[1] == "older":
+	        known = {k: v for k, v in known.items() if k not in LATER}
+	    else:
+	        known.update(color="blue", parts=[{"a": [1, None]}], deep={"b": {"c": -1.5}})
+	    text = json.dumps(known, separators=(",", ":"))[:-1].encode() + b","
+	    lines.append(text + b'"sum":"%016x"}\n' % checksum(text))
+	open(sys.argv[2], "wb").write(b"".join(lines))
+	REWRITE
+}
+
+@test "a container that an older program made, or a newer one, is shown, started, restarted and removed" {
+	local version directory
+	for version in older newer; do
+		ok insula run --name one --label a=b -e WORD=hello "$E2E_IMAGE" sh -c 'echo "$WORD"; echo x >>/w; wc -l </w'
+		directory=$INSULA_ROOT/containers/$(detail one .Id)
+		as_written_by "$version" "$directory/record.json"
+		as_written_by "$version" "$directory/exit.json"
+		! grep -q '"secrets"' "$directory/record.json" || [ "$version" = newer ]
+		[ "$(detail one '.Name + " " + .Config.Labels.a + " " + .State.Status')" = 'one b exited' ] || fail "$version: $(insula inspect one)"
+		ok insula ps -a
+		contains one
+		ok insula start --attach one
+		shows $'hello\n2'
+		ok insula restart one
+		eventually 20 eval '[ "$(insula logs --tail 1 one)" = 3 ]'
+		ok insula update --memory 64m one
+		ok insula rename one two
+		ok insula start --attach two
+		shows $'hello\n4'
+		ok insula system check
+		ok insula generate systemd two
+		ok insula rm two
+	done
+	ok insula doctor
+}
