@@ -44,6 +44,8 @@ enum cgroup_write_flags {
 int cgroup_planner_write(struct cgroup_planner *p, int hierarchy, unsigned int flags,
 			 const char *file, struct err *err, const char *format, ...)
 	__attribute__((format(printf, 6, 7)));
+/* Of which the file is the same in v1 and v2; hierarchy -1: none. */
+int cgroup_planner_rdma(struct cgroup_planner *p, int hierarchy, struct err *err);
 /* What this host cannot do: an error where strict, else a line in plan->missing. */
 int cgroup_planner_missing(struct cgroup_planner *p, struct err *err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -87,8 +89,6 @@ bool cgroup_pause(unsigned int *pause_us, int64_t deadline_ms);
 /* A sub-directory, any one: 1 with its name, 0 there is none, -1 with errno. */
 int cgroup_first_child(int dir_fd, char ret[static 256]);
 
-/* Remove every sub-group, waiting for processes that end. */
-int cgroup_remove_below(int dir_fd, int timeout_ms, struct err *err);
 /* Call fn for the directory and every one below it, at most 64 deep; -1 with errno stops. */
 typedef int cgroup_walk_fn(int dir_fd, void *data);
 int cgroup_walk(int dir_fd, cgroup_walk_fn *fn, void *data);

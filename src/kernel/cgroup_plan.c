@@ -144,6 +144,15 @@ int cgroup_planner_write(struct cgroup_planner *p, int hierarchy, unsigned int f
 	return 0;
 }
 
+int cgroup_planner_rdma(struct cgroup_planner *p, int hierarchy, struct err *err)
+{
+	for (size_t i = 0; hierarchy >= 0 && i < p->r->rdma.count; i++)
+		if (cgroup_planner_write(p, hierarchy, CGW_REQUIRED, "rdma.max", err, "%s",
+					 p->r->rdma.items[i]) < 0)
+			return -1;
+	return 0;
+}
+
 int cgroup_planner_missing(struct cgroup_planner *p, struct err *err, const char *format, ...)
 {
 	own(str) struct str text = STR_INIT(512);

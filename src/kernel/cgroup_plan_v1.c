@@ -174,17 +174,6 @@ static int plan_network(struct cgroup_planner *p, struct err *err)
 	return 0;
 }
 
-static int plan_rdma(struct cgroup_planner *p, struct err *err)
-{
-	int h = v1_hierarchy(p, CG_RDMA);
-
-	for (size_t i = 0; h >= 0 && i < p->r->rdma.count; i++)
-		if (cgroup_planner_write(p, h, CGW_REQUIRED, "rdma.max", err, "%s",
-					 p->r->rdma.items[i]) < 0)
-			return -1;
-	return 0;
-}
-
 int cgroup_plan_v1(struct cgroup_planner *p, struct err *err)
 {
 	int memory = v1_hierarchy(p, CG_MEMORY);
@@ -196,7 +185,7 @@ int cgroup_plan_v1(struct cgroup_planner *p, struct err *err)
 	    cgroup_planner_write(p, memory, CGW_REQUIRED, "memory.oom_control", err, "1") < 0)
 		return -1;
 	if (plan_throttles(p, err) < 0 || plan_hugetlb(p, err) < 0 || plan_network(p, err) < 0 ||
-	    plan_rdma(p, err) < 0)
+	    cgroup_planner_rdma(p, v1_hierarchy(p, CG_RDMA), err) < 0)
 		return -1;
 	if (devices >= 0 && p->r->device_count)
 		return cgroup_device_plan_v1(p, devices, err);

@@ -291,17 +291,6 @@ static int plan_hugetlb(struct cgroup_planner *p, struct err *err)
 	return 0;
 }
 
-static int plan_rdma(struct cgroup_planner *p, struct err *err)
-{
-	int h = v2_hierarchy(p, CG_RDMA);
-
-	for (size_t i = 0; h >= 0 && i < p->r->rdma.count; i++)
-		if (cgroup_planner_write(p, h, CGW_REQUIRED, "rdma.max", err, "%s",
-					 p->r->rdma.items[i]) < 0)
-			return -1;
-	return 0;
-}
-
 /* ---- linux.resources.unified ---- */
 
 static int check_unified_file(const struct cgroup_planner *p, int h, const char *file, size_t len,
@@ -380,7 +369,7 @@ int cgroup_plan_v2(struct cgroup_planner *p, struct err *err)
 	p->plan->device_bpf = p->r->device_count && v2_hierarchy(p, CG_DEVICES) >= 0;
 	if (report_absent(p, err) < 0 || plan_cpuset(p, err) < 0 || plan_numbers(p, err) < 0 ||
 	    plan_swap(p, err) < 0 || plan_cpu_max(p, err) < 0 || plan_io(p, err) < 0 ||
-	    plan_hugetlb(p, err) < 0 || plan_rdma(p, err) < 0)
+	    plan_hugetlb(p, err) < 0 || cgroup_planner_rdma(p, v2_hierarchy(p, CG_RDMA), err) < 0)
 		return -1;
 	return plan_unified(p, err);
 }

@@ -106,11 +106,6 @@ static int remove_below(int dir_fd, int64_t deadline_ms, struct err *err)
 	return err_errno(err, "cannot remove a sub-group");
 }
 
-int cgroup_remove_below(int dir_fd, int timeout_ms, struct err *err)
-{
-	return remove_below(dir_fd, clock_boot_ms() + timeout_ms, err);
-}
-
 /* Try, clear what is below, and try again until the deadline. */
 static int remove_member(const struct cgroup *cg, const struct cgroup_member *member,
 			 int64_t deadline_ms, struct err *err)
@@ -121,7 +116,8 @@ static int remove_member(const struct cgroup *cg, const struct cgroup_member *me
 		if (unlinkat(member->parent_fd, cgroup_leaf(cg), AT_REMOVEDIR) == 0 ||
 		    errno == ENOENT)
 			return 0;
-		if (errno != EBUSY)
+		if (errno != EBUSY &&
+		    errno != ENOTEMPTY) /* as a recorded tree of plain directories says */
 			return err_errno(err, "cannot remove cgroup '%s'", cg->name);
 		if (remove_below(member->dir_fd, deadline_ms, err) < 0)
 			return err_wrap(err, "cannot remove cgroup '%s'", cg->name);

@@ -373,12 +373,29 @@ int spec_bind_no_flags(const struct json *doc, json_node n, void *slot, struct e
 	return 0;
 }
 
-/* ---- linux.netDevices ---- */
+/* ---- lists of strings, each made of an item ---- */
 
 void spec_strv_done(void *slot)
 {
 	strv_done(slot);
 }
+
+int spec_bind_list(const struct json *doc, json_node n, enum json_type type, spec_item_fn *add,
+		   void *slot, struct err *err)
+{
+	own(strv) struct strv list = STRV_INIT;
+
+	if (spec_want(doc, n, type, err) < 0)
+		return -1;
+	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i))
+		if (add(doc, i, &list, err) < 0 && json_note(doc, err) < 0)
+			return -1;
+	*(struct strv *)slot = list;
+	list = STRV_INIT;
+	return 0;
+}
+
+/* ---- linux.netDevices ---- */
 
 static int net_device(const struct json *doc, json_node n, struct strv *list, struct err *err)
 {
@@ -401,16 +418,7 @@ static int net_device(const struct json *doc, json_node n, struct strv *list, st
 
 int spec_bind_net_devices(const struct json *doc, json_node n, void *slot, struct err *err)
 {
-	own(strv) struct strv list = STRV_INIT;
-
-	if (spec_want(doc, n, JSON_OBJECT, err) < 0)
-		return -1;
-	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i))
-		if (net_device(doc, i, &list, err) < 0 && json_note(doc, err) < 0)
-			return -1;
-	*(struct strv *)slot = list;
-	list = STRV_INIT;
-	return 0;
+	return spec_bind_list(doc, n, JSON_OBJECT, net_device, slot, err);
 }
 
 void spec_write_net_devices(struct json_writer *w, const char *key, const void *slot)

@@ -136,16 +136,7 @@ static int net_priority_add(const struct json *doc, json_node n, struct strv *li
 
 int spec_bind_net_priorities(const struct json *doc, json_node n, void *slot, struct err *err)
 {
-	own(strv) struct strv list = STRV_INIT;
-
-	if (spec_want(doc, n, JSON_ARRAY, err) < 0)
-		return -1;
-	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i))
-		if (net_priority_add(doc, i, &list, err) < 0 && json_note(doc, err) < 0)
-			return -1;
-	*(struct strv *)slot = list;
-	list = STRV_INIT;
-	return 0;
+	return spec_bind_list(doc, n, JSON_ARRAY, net_priority_add, slot, err);
 }
 
 void spec_write_net_priorities(struct json_writer *w, const char *key, const void *slot)
@@ -206,16 +197,7 @@ static int rdma_line(const struct json *doc, json_node n, struct strv *list, str
 
 int spec_bind_rdma(const struct json *doc, json_node n, void *slot, struct err *err)
 {
-	own(strv) struct strv list = STRV_INIT;
-
-	if (spec_want(doc, n, JSON_OBJECT, err) < 0)
-		return -1;
-	for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i))
-		if (rdma_line(doc, i, &list, err) < 0 && json_note(doc, err) < 0)
-			return -1;
-	*(struct strv *)slot = list;
-	list = STRV_INIT;
-	return 0;
+	return spec_bind_list(doc, n, JSON_OBJECT, rdma_line, slot, err);
 }
 
 static void write_rdma_value(struct json_writer *w, const char *key, const char *line,

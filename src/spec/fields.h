@@ -91,5 +91,9 @@ extern const struct json_field spec_seccomp_arg_fields[]; /* struct seccomp_arg 
 const char *spec_want_string(const struct json *doc, json_node n, struct err *err);
 /* Is n an array, or an object? Else json_error. */
 int spec_want(const struct json *doc, json_node n, enum json_type type, struct err *err);
+/* A struct strv from an array or an object, item by item. */
+typedef int spec_item_fn(const struct json *doc, json_node n, struct strv *list, struct err *err);
+int spec_bind_list(const struct json *doc, json_node n, enum json_type type, spec_item_fn *add,
+		   void *slot, struct err *err);
 
 #endif
