@@ -30,6 +30,7 @@ struct run {
 	char *const *argv;
 	int argc;
 	int next; /* the first argument that was not looked at */
+	unsigned int flags;
 	bool help;
 };
 
@@ -63,14 +64,16 @@ static const struct opt *find_letter(const struct opt *table, char letter)
 
 static int store_bool(const struct opt *row, bool *slot, const char *text, struct err *err)
 {
-	if (!text || str_eq(text, "true"))
-		*slot = true;
-	else if (str_eq(text, "false"))
-		*slot = false;
-	else
-		return err_set(err, ERR_USAGE, 0, "--%s must be true or false, not '%s'", row->name,
-			       text);
-	return 0;
+	/* As Go's strconv.ParseBool, which is behind the options of docker, podman and runc. */
+	static const char *const words[][6] = {{"true", "1", "t", "T", "True", "TRUE"},
+					       {"false", "0", "f", "F", "False", "FALSE"}};
+
+	for (size_t i = 0; i < 6; i++)
+		if (!text || str_eq(text, words[0][i]) || str_eq(text, words[1][i])) {
+			*slot = !text || str_eq(text, words[0][i]);
+			return 0;
+		}
+	return err_set(err, ERR_USAGE, 0, "--%s must be true or false, not '%s'", row->name, text);
 }
 
 static int store_string(char **slot, const char *text, struct err *err)
@@ -284,7 +287,7 @@ static int parse_long(struct run *run, const char *arg, struct err *err)
 	if (row)
 		return arg[2 + len] ? store(run, row, arg + 2 + len + 1, err)
 				    : store_next(run, row, err);
-	if (str_eq(arg, "--help")) {
+	if (str_eq(arg, "--help") || (run->flags & OPT_HELP_OF_ARGP && str_eq(arg, "--usage"))) {
 		run->help = true;
 		return 0;
 	}
@@ -298,7 +301,7 @@ static int parse_bundle(struct run *run, const char *arg, struct err *err)
 	for (const char *at = arg + 1; *at && !run->help; at++) {
 		const struct opt *row = find_letter(run->table, *at);
 
-		if (!row && *at == 'h')
+		if (!row && (*at == 'h' || (run->flags & OPT_HELP_OF_ARGP && *at == '?')))
 			run->help = true;
 		else if (!row)
 			return unknown_letter(run, arg, *at, err);
@@ -323,7 +326,8 @@ static int take_operands(struct run *run, struct strv *operands, struct err *err
 int opt_parse(const struct opt *table, unsigned int flags, int argc, char *const argv[],
 	      void *values, struct strv *operands, bool *ret_help, struct err *err)
 {
-	struct run run = {.table = table, .values = values, .argv = argv, .argc = argc};
+	struct run run = {
+		.table = table, .values = values, .argv = argv, .argc = argc, .flags = flags};
 
 	while (run.next < argc && !run.help) {
 		const char *arg = argv[run.next++];
@@ -368,6 +372,11 @@ void opt_values_done(const struct opt *table, void *values)
 #define HELP_LEFT_LIMIT 34    /* a longer left side has its text on the next line */
 #define HELP_TEXT_AT_LEAST 24 /* columns for the text, however narrow the terminal */
 
+static bool is_shown(const struct opt *row)
+{
+	return row->type != OPT_REFUSED && !row->other_name;
+}
+
 /* "  -m, --memory BYTES" */
 static void help_left(const struct opt *row, struct str *out)
 {
@@ -400,7 +409,7 @@ static unsigned int help_column(const struct opt *table)
 		own(str) struct str left = STR_INIT(HELP_TEXT_MAX);
 
 		help_left(row, &left);
-		if (row->type != OPT_REFUSED && left.len <= HELP_LEFT_LIMIT && left.len > column)
+		if (is_shown(row) && left.len <= HELP_LEFT_LIMIT && left.len > column)
 			column = (unsigned int)left.len;
 	}
 	return column + 2;
@@ -450,6 +459,6 @@ void opt_print_help(const struct opt *table, FILE *out, unsigned int width)
 
 	fputs("Options:\n", out);
 	for (const struct opt *row = table; row->name; row++)
-		if (row->type != OPT_REFUSED)
+		if (is_shown(row))
 			help_row(row, out, column, width);
 }

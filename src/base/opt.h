@@ -4,7 +4,7 @@
  * completion, the man page check and the refusal. GNU conventions: --name VALUE, --name=VALUE,
  * -n VALUE, -nVALUE, -n=VALUE, bundled short flags (-it), "--" ends options; with
  * OPT_STOP_AT_OPERAND parsing ends at the first operand (run IMAGE CMD --flags-of-cmd). Booleans
- * accept --flag=true|false.
+ * accept --flag=true|false, and the other spellings that docker, podman and runc do (1, t, True, 0 ...).
  * An unknown option is ERR_USAGE with a did-you-mean hint from the same table. Prefix abbreviations
  * are not accepted. A repeated single-valued option: the last one wins, as docker and podman do.
  */
@@ -45,9 +45,13 @@ struct opt {
 	const char *
 		complete; /* "file", "dir", "container", "image", "secret", "signal", "none", NULL; "mode A B": these,
 			       * and container:NAME */
+	bool other_name; /* of an option that has a row already: not in the help */
 };
 
-enum opt_flags { OPT_STOP_AT_OPERAND = 1 };
+enum opt_flags {
+	OPT_STOP_AT_OPERAND = 1,
+	OPT_HELP_OF_ARGP = 2, /* -? and --usage ask for the help, too */
+};
 
 /* argv without the verb itself. Operands are appended to *operands. --help and -h (where the table
  * has no such letter) are not errors: *ret_help is set and parsing stops. */

@@ -37,11 +37,21 @@ static int connect_to(int fd, const char *path, int timeout_s, struct err *err)
 	return 0;
 }
 
-int unix_connect(const char *path, int timeout_s, struct err *err)
+static int connect_as(int type, const char *path, int timeout_s, struct err *err)
 {
-	own_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	own_fd int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return err_errno(err, "cannot make a socket");
 	return connect_to(fd, path, timeout_s, err) < 0 ? -1 : take_fd(fd);
+}
+
+int unix_connect(const char *path, int timeout_s, struct err *err)
+{
+	return connect_as(SOCK_STREAM, path, timeout_s, err);
+}
+
+int unix_connect_datagram(const char *path, int timeout_s, struct err *err)
+{
+	return connect_as(SOCK_DGRAM, path, timeout_s, err);
 }

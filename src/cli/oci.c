@@ -32,7 +32,8 @@ const struct opt oci_global_table[] = {
 	{"runroot", 0, OPT_STRING, offsetof(struct oci, run_root), .value_name = "DIR",
 	 .help = "directory of the launch pad (default: /run/insula)", .complete = "dir"},
 	{"log", 0, OPT_STRING, offsetof(struct oci, log), .value_name = "FILE",
-	 .help = "append errors and warnings to a file", .complete = "file"},
+	 .help = "append errors and warnings to a file, to journald:NAME or to syslog:NAME",
+	 .complete = "file"},
 	{"log-format", 0, OPT_CHOICE, offsetof(struct oci, log_format), .value_name = "FORMAT",
 	 .help = "format of the log: text or json", .choices = formats},
 	{"log-level", 0, OPT_CHOICE, offsetof(struct oci, log_level), .value_name = "LEVEL",
@@ -48,41 +49,38 @@ const struct opt oci_global_table[] = {
 	{"rootless", 0, OPT_CHOICE, offsetof(struct oci, rootless), .value_name = "WHETHER",
 	 .help = "whether limits that cannot be set are left out: auto, true or false",
 	 .choices = rootless},
+	{"criu", 0, OPT_STRING, offsetof(struct oci, criu), .value_name = "FILE",
+	 .help = "where criu is, for checkpoint and restore, which are not here: nobody asks",
+	 .complete = "file"},
 	{"version", 'v', OPT_BOOL, offsetof(struct oci, version), .help = "print the version"},
+	{"version", 'V', OPT_BOOL, offsetof(struct oci, version),
+	 .help = "the same, as crun has it", .other_name = true},
 	{0},
 };
 
 const struct oci_verb *const oci_verbs[] = {
-	&oci_verb_create,
-	&oci_verb_start,
-	&oci_verb_run,
-	&oci_verb_exec,
-	&oci_verb_state,
-	&oci_verb_list,
-	&oci_verb_ps,
-	&oci_verb_kill,
-	&oci_verb_delete,
-	&oci_verb_pause,
-	&oci_verb_resume,
-	&oci_verb_update,
-	&oci_verb_events,
-	&oci_verb_spec,
-	&oci_verb_validate,
-	&oci_verb_features,
-	NULL,
+	&oci_verb_create,   &oci_verb_start,  &oci_verb_run,
+	&oci_verb_exec,	    &oci_verb_state,  &oci_verb_list,
+	&oci_verb_ps,	    &oci_verb_kill,   &oci_verb_delete,
+	&oci_verb_pause,    &oci_verb_resume, &oci_verb_update,
+	&oci_verb_events,   &oci_verb_spec,   &oci_verb_validate,
+	&oci_verb_features, &oci_verb_help,   NULL,
 };
 
 static const struct oci_verb *find_verb(const char *name)
 {
+	if (str_eq(name, "h")) /* runc's */
+		return &oci_verb_help;
 	for (size_t i = 0; oci_verbs[i]; i++)
 		if (!strcmp(oci_verbs[i]->name, name))
 			return oci_verbs[i];
 	return NULL;
 }
 
-static void print_usage(FILE *out)
+static void print_usage(const struct oci *oci, FILE *out)
 {
-	fputs("Usage: insula-runtime [OPTION...] VERB [OPTION...] [ARGUMENT...]\n\nVerbs:\n", out);
+	fprintf(out, "Usage: %s [OPTION...] VERB [OPTION...] [ARGUMENT...]\n\nVerbs:\n",
+		oci->program);
 	for (size_t i = 0; oci_verbs[i]; i++)
 		fprintf(out, "  %-10s %-28s %s\n", oci_verbs[i]->name, oci_verbs[i]->usage,
 			oci_verbs[i]->help);
@@ -91,9 +89,9 @@ static void print_usage(FILE *out)
 	fputs("\n--help prints this text or that of a verb.\n", out);
 }
 
-static void print_verb_help(const struct oci_verb *verb)
+static void print_verb_help(const struct oci *oci, const struct oci_verb *verb)
 {
-	printf("Usage: insula-runtime %s%s%s\n\n%s\n", verb->name, *verb->usage ? " " : "",
+	printf("Usage: %s %s%s%s\n\n%s\n", oci->program, verb->name, *verb->usage ? " " : "",
 	       verb->usage, verb->help);
 	if (!verb->table[0].name)
 		return;
@@ -124,6 +122,30 @@ static int unknown_verb(const char *name, struct err *err)
 		       : err_hint(err, "insula-runtime --help lists them");
 }
 
+static const struct opt no_options[] = {{0}};
+
+static int run_help(struct oci *oci, void *options, const struct strv *operands, struct err *err)
+{
+	const struct oci_verb *verb = operands->count ? find_verb(operands->items[0]) : NULL;
+
+	if (operands->count && !verb)
+		return unknown_verb(operands->items[0], err);
+	if (verb)
+		print_verb_help(oci, verb);
+	else
+		print_usage(oci, stdout);
+	return 0;
+}
+
+const struct oci_verb oci_verb_help = {
+	.name = "help",
+	.usage = "[VERB]",
+	.help = "print what --help prints, of all or of one verb",
+	.table = no_options,
+	.max_operands = 1,
+	.run = run_help,
+};
+
 static int check_operands(const struct oci_verb *verb, size_t count, struct err *err)
 {
 	if (count >= verb->min_operands && count <= verb->max_operands)
@@ -144,12 +166,13 @@ static int run_verb(struct oci *oci, const struct oci_verb *verb, int argc, char
 
 	if (!options)
 		return err_set(err, ERR_LIMIT, ENOMEM, "cannot start");
-	status = opt_parse(verb->table, verb->stop_at_operand ? OPT_STOP_AT_OPERAND : 0, argc, argv,
-			   options, &operands, &help, err);
+	status = opt_parse(verb->table,
+			   OPT_HELP_OF_ARGP | (verb->stop_at_operand ? OPT_STOP_AT_OPERAND : 0),
+			   argc, argv, options, &operands, &help, err);
 	if (status < 0)
 		err_wrap(err, "%s", verb->name);
 	else if (help)
-		print_verb_help(verb);
+		print_verb_help(oci, verb);
 	else if ((status = check_operands(verb, operands.count, err)) == 0)
 		status = verb->run(oci, options, &operands, err);
 	opt_values_done(verb->table, options);
@@ -173,8 +196,8 @@ static int dispatch(struct oci *oci, int argc, char *argv[], struct err *err)
 	own(strv) struct strv words = STRV_INIT;
 	bool help = false;
 
-	if (opt_parse(oci_global_table, OPT_STOP_AT_OPERAND, argc - 1, argv + 1, oci, &words, &help,
-		      err) < 0)
+	if (opt_parse(oci_global_table, OPT_STOP_AT_OPERAND | OPT_HELP_OF_ARGP, argc - 1, argv + 1,
+		      oci, &words, &help, err) < 0)
 		return -1;
 	if (oci->version) {
 		print_version(oci);
@@ -183,7 +206,7 @@ static int dispatch(struct oci *oci, int argc, char *argv[], struct err *err)
 	if (oci->systemd_cgroup)
 		oci->cgroup_manager = CGROUP_MANAGER_SYSTEMD;
 	if (help || !words.count) {
-		print_usage(help ? stdout : stderr);
+		print_usage(oci, help ? stdout : stderr);
 		return help ? 0 : err_set(err, ERR_USAGE, 0, "a verb is missing");
 	}
 	const struct oci_verb *verb = find_verb(words.items[0]);

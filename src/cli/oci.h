@@ -20,6 +20,7 @@
 #include "runtime/runtime.h"
 
 enum oci_persona { OCI_INSULA, OCI_RUNC, OCI_CRUN };
+enum oci_log_kind { OCI_LOG_FILE, OCI_LOG_JOURNALD, OCI_LOG_SYSLOG };
 enum oci_log_format { OCI_LOG_TEXT, OCI_LOG_JSON };
 enum oci_log_level { OCI_LOG_ERROR, OCI_LOG_WARNING, OCI_LOG_INFO, OCI_LOG_DEBUG };
 enum oci_rootless { OCI_ROOTLESS_AUTO, OCI_ROOTLESS_YES, OCI_ROOTLESS_NO };
@@ -29,6 +30,7 @@ struct oci {
 	char *root;	/* --root: what is known of containers; NULL: the default */
 	char *run_root; /* --runroot: the launch pad; NULL: the default */
 	char *log;
+	char *criu;
 	int log_format, log_level;
 	bool version;
 	bool debug, log_level_given;
@@ -41,8 +43,10 @@ struct oci {
 	char *const *argv;	/* the whole command line, for a sealed second start */
 	unsigned int inherited; /* descriptors from 3 on that we were started with, in a row */
 	int log_fd;		/* of --log, or -1 */
-	int peers_error;	/* exit code of an error under the name of runc or crun */
-	int exit_code;		/* what a verb that succeeded ends with */
+	enum oci_log_kind log_kind;
+	const char *log_name; /* of what is written to the journal or to syslog */
+	int peers_error;      /* exit code of an error under the name of runc or crun */
+	int exit_code;	      /* what a verb that succeeded ends with */
 };
 
 struct oci_verb {
@@ -86,6 +90,7 @@ extern const struct oci_verb oci_verb_create, oci_verb_run, oci_verb_start, oci_
 	oci_verb_kill, oci_verb_delete, oci_verb_list, oci_verb_ps, oci_verb_pause, oci_verb_resume,
 	oci_verb_exec;
 extern const struct oci_verb oci_verb_update, oci_verb_events;
+extern const struct oci_verb oci_verb_help;
 extern const struct oci_verb oci_verb_spec, oci_verb_validate, oci_verb_features;
 
 #endif

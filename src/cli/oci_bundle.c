@@ -46,13 +46,15 @@ static int locate(struct bundle *bundle, const char *path, struct err *err)
 	return bundle->path ? 0 : err_errno(err, "cannot open bundle '%s'", path);
 }
 
-static int read_config(struct bundle *bundle, int bundle_fd, const char *name, int config_fd,
+/* A name that was given begins where the caller is, as of any other option. */
+static int read_config(struct bundle *bundle, int bundle_fd, const char *given, int config_fd,
 		       struct err *err)
 {
+	const char *name = given ? given : "config.json";
 	ssize_t size = config_fd >= 0
 			       ? fd_read_all(config_fd, SPEC_MAX_SIZE, name, &bundle->text, err)
-			       : file_read(name[0] == '/' ? AT_FDCWD : bundle_fd, name,
-					   SPEC_MAX_SIZE, &bundle->text, err);
+			       : file_read(given ? AT_FDCWD : bundle_fd, name, SPEC_MAX_SIZE,
+					   &bundle->text, err);
 
 	if (size < 0)
 		return err_wrap(err, "bundle '%s'", bundle->path);
@@ -69,7 +71,7 @@ int bundle_load(struct bundle *ret, const char *path, const char *config, int co
 	own_fd int bundle_fd = open(ret->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (bundle_fd < 0)
 		return err_errno(err, "cannot open bundle '%s'", path);
-	if (read_config(ret, bundle_fd, config ? config : "config.json", config_fd, err) < 0 ||
+	if (read_config(ret, bundle_fd, config, config_fd, err) < 0 ||
 	    spec_validate(&ret->spec, err) < 0)
 		return -1;
 	ret->root = ret->spec.root_path[0] == '/'

@@ -41,8 +41,9 @@ struct create_options {
 	uint64_t preserve_fds;
 	bool no_pivot, no_new_keyring;
 	bool strict, dry_run;
+	bool no_subreaper;
 	/* run */
-	bool detach, keep, no_subreaper;
+	bool detach, keep;
 };
 
 #define OPTION(name_, letter_, type_, field_, ...) \
@@ -75,7 +76,12 @@ struct create_options {
 		OPTION("dry-run", 0, OPT_BOOL, dry_run, \
 		       .help = "print the plan of the start, make nothing")
 
-static const struct opt create_table[] = {CREATE_ROWS, {0}};
+static const struct opt create_table[] = {
+	CREATE_ROWS,
+	OPTION("no-subreaper", 0, OPT_BOOL, no_subreaper,
+	       .help = "leave orphans of the container to others, as create always does"),
+	{0},
+};
 
 static const struct opt run_table[] = {
 	CREATE_ROWS,

@@ -4,16 +4,23 @@
  * line, in the formats that runc has (docs: libcontainer's logrus): `time="..." level=error msg="..."`,
  * or an object with level, msg and time. An error goes to both, because conmon and the shims read one or
  * the other. Called as runc and without --log, standard error has that format, too.
+ *
+ * As crun does, --log also takes journald:NAME and syslog:NAME: a datagram for each line, with its priority and
+ * without our own time, as whoever takes it writes the time down. One that cannot be sent within a second is lost.
  */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/own.h"
+#include "base/unix.h"
 #include "cli/oci.h"
 #include "json/json.h"
 
@@ -45,12 +52,46 @@ static void format_text(struct str *out, enum oci_log_level level, const char *t
 	str_add_char(out, '\n');
 }
 
+/* syslog(3)'s numbers, by our levels. */
+static const int priorities[] = {3, 4, 6, 7};
+
+/* systemd.io/JOURNAL_NATIVE_PROTOCOL: a field that could have a newline is its name, its length and itself. */
+static void format_journald(struct str *out, const char *name, enum oci_log_level level,
+			    const char *text)
+{
+	uint64_t size = htole64(strlen(text));
+
+	str_addf(out, "PRIORITY=%d\nSYSLOG_IDENTIFIER=%s\nID=%s\nMESSAGE\n", priorities[level],
+		 name, name);
+	str_add_len(out, (const char *)&size, sizeof size);
+	str_addf(out, "%s\n", text);
+}
+
+#define FACILITY_DAEMON (3 << 3)
+
+static void send_line(const struct oci *oci, enum oci_log_level level, const char *text)
+{
+	own(str) struct str line = STR_INIT(16384);
+
+	if (oci->log_kind == OCI_LOG_JOURNALD)
+		format_journald(&line, oci->log_name, level, text);
+	else
+		str_addf(&line, "<%d>%s[%d]: %s", FACILITY_DAEMON | priorities[level],
+			 oci->log_name, (int)getpid(), text);
+	while (send(oci->log_fd, line.data, line.len, MSG_NOSIGNAL) < 0 && errno == EINTR)
+		;
+}
+
 static void write_line(const struct oci *oci, int fd, enum oci_log_level level, const char *text)
 {
 	own(str) struct str line = STR_INIT(16384);
 	struct err ignored = ERR_INIT;
 	char time[CLOCK_TEXT_SIZE];
 
+	if (fd == oci->log_fd && oci->log_kind != OCI_LOG_FILE) {
+		send_line(oci, level, text);
+		return;
+	}
 	clock_text(clock_real_ns(), time);
 	(oci->log_format == OCI_LOG_JSON ? format_json : format_text)(&line, level, text, time);
 	fd_write_all(fd, line.data, line.len, "the log", &ignored);
@@ -117,22 +158,64 @@ static void take_debug(void *data, const char *text)
 	oci_log_line(data, OCI_LOG_DEBUG, text);
 }
 
-/* crun takes "file:PATH", too. */
+/* ---- where it goes ---- */
+
+/* Where datagrams are taken; a build with failpoints can have them elsewhere. */
+static const char *socket_of(enum oci_log_kind kind)
+{
+#ifdef INSULA_FAILPOINTS
+	const char *other = getenv(kind == OCI_LOG_JOURNALD ? "INSULA_JOURNAL_SOCKET"
+							    : "INSULA_SYSLOG_SOCKET");
+
+	if (other)
+		return other;
+#endif
+	return kind == OCI_LOG_JOURNALD ? "/run/systemd/journal/socket" : "/dev/log";
+}
+
+#define PATIENCE_S 1
+
+static int open_datagrams(struct oci *oci, enum oci_log_kind kind, const char *name,
+			  struct err *err)
+{
+	char shown[64];
+
+	if (!str_eq(str_printable(name, shown, sizeof shown), name) || !*name)
+		return err_set(err, ERR_USAGE, 0, "--log: '%s' is no name", shown);
+	oci->log_name = name;
+	oci->log_kind = kind;
+	oci->log_fd = unix_connect_datagram(socket_of(kind), PATIENCE_S, err);
+	return oci->log_fd < 0 ? err_wrap(err, "--log") : 0;
+}
+
+/* crun's, and one without a kind is a file. */
+static const struct {
+	const char *prefix;
+	enum oci_log_kind kind;
+} kinds[] = {
+	{"journald:", OCI_LOG_JOURNALD},
+	{"syslog:", OCI_LOG_SYSLOG},
+	{"file:", OCI_LOG_FILE},
+};
+
+static int open_log(struct oci *oci, const char *path, struct err *err)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		if (!str_starts(path, kinds[i].prefix))
+			continue;
+		path += strlen(kinds[i].prefix);
+		if (kinds[i].kind != OCI_LOG_FILE)
+			return open_datagrams(oci, kinds[i].kind, path, err);
+		break;
+	}
+	oci->log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+	return oci->log_fd < 0 ? err_errno(err, "cannot open the log '%s'", path) : 0;
+}
+
 int oci_log_open(struct oci *oci, struct err *err)
 {
-	const char *path = oci->log;
-
 	warn_set_sink(take_warning, oci);
 	if (threshold(oci) == OCI_LOG_DEBUG)
 		debug_set_sink(take_debug, oci);
-	if (!path || !*path)
-		return 0;
-	if (str_starts(path, "journald:") || str_starts(path, "syslog:")) {
-		err_set(err, ERR_UNSUPPORTED, 0, "--log: '%s' is not a file", path);
-		return err_hint(err, "give a path, or file:PATH");
-	}
-	if (str_starts(path, "file:"))
-		path += strlen("file:");
-	oci->log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
-	return oci->log_fd < 0 ? err_errno(err, "cannot open the log '%s'", path) : 0;
+	return oci->log && *oci->log ? open_log(oci, oci->log, err) : 0;
 }

@@ -26,6 +26,8 @@ static const struct opt spec_table[] = {
 	 .help = "for who is not root: a user namespace, no limits, the host's network"},
 	{"output", 'o', OPT_STRING, offsetof(struct spec_options, output), .value_name = "FILE",
 	 .help = "another file; - for the standard output", .complete = "file"},
+	{"file", 'f', OPT_STRING, offsetof(struct spec_options, output), .value_name = "FILE",
+	 .help = "the same as --output, as crun has it", .complete = "file", .other_name = true},
 	{0},
 };
 

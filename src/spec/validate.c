@@ -181,6 +181,35 @@ static int check_annotation(const char *entry, struct err *err)
 		       (int)(key < 128 ? key : 128), entry);
 }
 
+/* Of crun's: to start without what they ask for would be another container. */
+static const struct {
+	const char *key, *reason, *hint;
+} refused_annotations[] = {
+	{"run.oci.handler",
+	 "this runtime executes programs of the machine, and has no other handler",
+	 "crun, built with that handler, runs it"},
+	{"run.oci.seccomp.plugins", "no code is loaded into this runtime",
+	 "an agent that listens at linux.seccomp.listenerPath does it"},
+	{"run.oci.systemd.force_cgroup_v1", "no hierarchy is mounted that the host does not have",
+	 "what the host has mounted is in a mount of type cgroup, v1 beside v2"},
+	{"run.oci.timens_offset", "the specification has a member for it",
+	 "linux.timeOffsets, with a namespace of type time"},
+};
+
+static int check_refused_annotations(const struct spec *s, struct problems *found, struct err *err)
+{
+	for (size_t i = 0; i < sizeof refused_annotations / sizeof *refused_annotations; i++) {
+		if (!strv_env_get(&s->annotations, refused_annotations[i].key))
+			continue;
+		err_set(err, ERR_UNSUPPORTED, 0, "annotations[\"%s\"]: %s",
+			refused_annotations[i].key, refused_annotations[i].reason);
+		err_hint(err, "%s", refused_annotations[i].hint);
+		if (problems_add(found, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int check_annotations(const struct spec *s, struct problems *found, struct err *err)
 {
 	for (size_t i = 0; i < s->annotations.count; i++)
@@ -202,17 +231,9 @@ int spec_check_rules(spec_rule_fn *const *rules, const struct spec *s, struct pr
 int spec_validate_all(const struct spec *s, struct problems *found, struct err *err)
 {
 	static spec_rule_fn *const rules[] = {
-		check_oci_version,
-		spec_validate_userns,
-		spec_validate_process,
-		check_root,
-		check_hostname,
-		check_domainname,
-		spec_validate_mounts,
-		check_hooks,
-		check_annotations,
-		spec_validate_linux,
-		NULL,
+		check_oci_version, spec_validate_userns,      spec_validate_process, check_root,
+		check_hostname,	   check_domainname,	      spec_validate_mounts,  check_hooks,
+		check_annotations, check_refused_annotations, spec_validate_linux,   NULL,
 	};
 
 	return spec_check_rules(rules, s, found, err);

@@ -224,17 +224,11 @@ static int check_seccomp_rule(const struct spec *s, size_t i, struct err *err)
 	return err_hint(err, "nobody would answer: the call would wait for ever");
 }
 
-/* What crun knows: an agent, and code to be loaded in place of one. */
+/* What crun knows beside listenerPath. */
 static int check_seccomp_annotations(const struct spec *s, struct problems *found, struct err *err)
 {
 	const char *receiver = strv_env_get(&s->annotations, "run.oci.seccomp.receiver");
 
-	if (strv_env_get(&s->annotations, "run.oci.seccomp.plugins")) {
-		err_set(err, ERR_UNSUPPORTED, 0,
-			"annotations[\"run.oci.seccomp.plugins\"]: no code is loaded into this "
-			"runtime");
-		return err_hint(err, "an agent that listens at linux.seccomp.listenerPath does it");
-	}
 	if (receiver && spec_check_path(receiver, err) < 0)
 		return err_wrap(err, "annotations[\"run.oci.seccomp.receiver\"]");
 	bool given = receiver || (s->linux_.seccomp && s->linux_.seccomp->listener_path);

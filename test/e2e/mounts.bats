@@ -1150,7 +1150,7 @@ canary() {
 			      {destination: "/vol/target/file", type: "bind", source: "/etc/hostname", options: ["bind"]}]' \
 		<"$B/config.json" >"$B/victim.json"
 	for i in $(seq 30); do
-		! bounded --config victim.json "victim$i" >/dev/null 2>&1 || started=$((started + 1))
+		! bounded --config "$B/victim.json" "victim$i" >/dev/null 2>&1 || started=$((started + 1))
 		[ "$(canary)" = "$before" ] || break
 	done
 	insula-runtime delete --force attacker

@@ -135,8 +135,29 @@ TEST(booleans)
 	CHECK_STR(operands.items[0], "false");
 	CHECK_OK(PARSE("-i"));
 	CHECK(!v.rm_given);
+	for (size_t i = 0; i < 6; i++) {
+		static const char *const words[][6] = {
+			{"--rm=true", "--rm=1", "--rm=t", "--rm=T", "--rm=True", "--rm=TRUE"},
+			{"--rm=false", "--rm=0", "--rm=f", "--rm=F", "--rm=False", "--rm=FALSE"}};
+
+		CHECK_OK(PARSE(words[0][i]));
+		CHECK(v.rm);
+		CHECK_OK(PARSE(words[1][i]));
+		CHECK(!v.rm);
+	}
 	CHECK_ERR(PARSE("--rm=yes"), ERR_USAGE, "--rm must be true or false, not 'yes'");
 	CHECK_ERR(PARSE("--rm="), ERR_USAGE, "--rm must be true or false, not ''");
+	done();
+}
+
+TEST(help_is_asked_for_in_two_ways_more_where_that_is_wanted)
+{
+	CHECK_ERR(PARSE("-?"), ERR_USAGE, "unknown option -?");
+	CHECK_ERR(PARSE("--usage"), ERR_USAGE, "unknown option --usage");
+	CHECK_OK(PARSE_WITH(OPT_HELP_OF_ARGP, "-?"));
+	CHECK(help);
+	CHECK_OK(PARSE_WITH(OPT_HELP_OF_ARGP, "--usage"));
+	CHECK(help);
 	done();
 }
 

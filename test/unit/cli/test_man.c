@@ -76,7 +76,7 @@ static void lines_of(const struct subject *s, const char *name, struct strv *lin
 		BAD("man/%s has no part '.Ss %s'", name, s->part);
 }
 
-/* A refused option is named, so that one who looks for it finds it, and is no item. */
+/* A refused option is named, so that one who looks for it finds it, and is no item; another name as well. */
 static void find_mention(const struct strv *lines, const struct opt *row)
 {
 	char mention[80];
@@ -89,7 +89,7 @@ static void find_mention(const struct strv *lines, const struct opt *row)
 		    found[strlen(mention)] != '-')
 			return;
 	}
-	BAD("the man page does not say that it is refused");
+	BAD("the man page does not mention it");
 }
 
 static void find_in_page(const struct subject *s, const struct opt *row)
@@ -98,7 +98,7 @@ static void find_in_page(const struct subject *s, const struct opt *row)
 	struct documented item;
 
 	lines_of(s, s->options_page, &lines);
-	if (row->type == OPT_REFUSED) {
+	if (row->type == OPT_REFUSED || row->other_name) {
 		find_mention(&lines, row);
 		return;
 	}

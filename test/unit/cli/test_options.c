@@ -278,7 +278,8 @@ static void well_formed(const struct subject *s, const struct opt *row)
 	if (row->letter && !isalpha((unsigned char)row->letter))
 		BAD("'%c' is no letter", row->letter);
 	for (const struct opt *other = s->table; other < row; other++)
-		if (str_eq(other->name, row->name) || (row->letter && row->letter == other->letter))
+		if ((str_eq(other->name, row->name) && !row->other_name) ||
+		    (row->letter && row->letter == other->letter))
 			BAD("its name or letter is that of --%s as well", other->name);
 	if (!row->help || strchr(row->help, '\n') ||
 	    (str_ends(row->help, ".") && !str_ends(row->help, "...")) ||
@@ -344,7 +345,8 @@ static void show_in_help(const struct subject *s, const struct opt *row)
 {
 	own_free char *text = help_of(s);
 
-	find_in_help(text, row);
+	if (!row->other_name)
+		find_in_help(text, row);
 }
 
 TEST(every_option_is_in_the_help)
