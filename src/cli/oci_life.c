@@ -131,9 +131,9 @@ static int kill_init(struct state_dir *dir, struct err *err)
 }
 
 /* Its process is gone, or an error that says what it hangs in. */
-static int await_end(struct state_dir *dir, struct err *err)
+static int await_end(struct state_dir *dir, int within_ms, struct err *err)
 {
-	int ended = dir->init.pidfd < 0 ? 1 : proc_wait_end(&dir->init, LIFE_KILL_MS, err);
+	int ended = dir->init.pidfd < 0 ? 1 : proc_wait_end(&dir->init, within_ms, err);
 
 	if (ended)
 		return ended < 0 ? -1 : 0;
@@ -226,10 +226,10 @@ int life_destroy(struct state_dir *dir, struct err *err)
 	if (kill_init(dir, err) < 0 || fail_point("delete.killed", err) < 0)
 		return -1;
 	/* A frozen process dies when its group is killed, not before. */
-	if (remove_group(dir, err) < 0)
-		return await_end(dir, err) < 0 ? -1
-					       : err_wrap(err, "container '%s'", dir->state.id);
-	if (await_end(dir, err) < 0 || fail_point("delete.group", err) < 0)
+	if (remove_group(dir, err) < 0) /* which has waited */
+		return await_end(dir, 0, err) < 0 ? -1
+						  : err_wrap(err, "container '%s'", dir->state.id);
+	if (await_end(dir, LIFE_KILL_MS, err) < 0 || fail_point("delete.group", err) < 0)
 		return -1;
 	end_by_spec(dir);
 	return fail_point("delete.hooks", err) < 0 ? -1 : state_remove(dir, err);
@@ -289,6 +289,9 @@ static int start_it(struct state_dir *dir, struct err *err)
 			dir, LIFE_START_MS + hooks_timeout_ms(&spec, SPEC_HOOK_START_CONTAINER),
 			err);
 	bool kill = status < 0 && err->kind == ERR_TIMEOUT;
+	if (kill)
+		err_hint(err, "process %d is in state %c; it is killed now", dir->init.pid,
+			 process_state(dir->init.pid));
 	if (status == 0 && run_hooks(dir, &spec, SPEC_HOOK_POSTSTART, STATE_RUNNING, err) < 0)
 		kill = true;
 	if (kill) {

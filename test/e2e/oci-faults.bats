@@ -10,7 +10,10 @@
 load helpers
 load oci
 
-setup_file() { file_setup; }
+setup_file() {
+	file_setup
+	static_program "$E2E_DIR/stuck.c" "$BATS_FILE_TMPDIR/stuck"
+}
 teardown_file() { file_teardown; }
 setup() { oci_setup; }
 teardown() { oci_teardown; }
@@ -545,4 +548,126 @@ inside_works() {
 	[ "$status" -eq 125 ] || fail
 	ok runtime delete one
 	gone "another boot"
+}
+
+# ---- processes that cannot be killed ----
+
+# apart SCRIPT: with a file server that does not answer on $STUCK, in a mount namespace of its own. Whatever hangs
+# there is free again at the end.
+apart() {
+	[ -c /dev/fuse ] || skip "no FUSE here"
+	export -f runtime within status_of is_stopped eventually fail
+	export E2E_STATE STUCK=$E2E_STATE/stuck RUNTIME INSULA_RUNROOT=$E2E_STATE/apart PROGRAM=$BATS_FILE_TMPDIR/stuck
+	mkdir -p "$STUCK" "$INSULA_RUNROOT"
+	# shellcheck disable=SC2016  # expanded by that shell
+	run unshare --mount --propagation private bash -euc '
+		mount -t tmpfs run "$INSULA_RUNROOT"
+		"$PROGRAM" "$STUCK" >"$STUCK.out" 2>&1 </dev/null 3>&- & server=$!
+		trap "kill \$server" EXIT
+		eventually 10 grep -q -x ready "$STUCK.out" || fail "$(cat "$STUCK.out")"
+		state() { sed -n "s/^State:\t\(.\).*/\1/p" "/proc/$1/status"; }
+		hangs() { [ "$(state "$1")" = D ]; }
+		ended() { ! [ -e "/proc/$1" ] || [ "$(state "$1")" = Z ]; }
+		# refused TEXT SECONDS VERB...: an error with that text, not later
+		refused() {
+			local text=$1 limit=$2 begin=$SECONDS
+			shift 2
+			within 60 "$@"
+			[ "$status" -ne 0 ] && [[ $stderr == *"$text"* ]] || fail "$*: $stderr"
+			[ $((SECONDS - begin)) -le "$limit" ] || fail "$*: took $((SECONDS - begin)) s"
+		}
+		quick() {
+			local begin=$SECONDS
+			within 60 "$@"
+			[ "$status" -eq 0 ] && [ $((SECONDS - begin)) -le 20 ] || fail "$*: $((SECONDS - begin)) s, $stderr"
+		}
+		'"$1"
+	echo "$output"
+	[ "$status" -eq 0 ]
+}
+
+@test "oci faults: a process that hangs in the kernel: every verb ends and says so, and it can be deleted afterwards" {
+	bundle '.process.args = ["sh", "-c", "stat /stuck/anything"]
+		| .mounts += [{destination: "/stuck", type: "bind", source: "'"$E2E_STATE/stuck"'", options: ["bind"]}]'
+	jq --arg group "/insula-$UNIQUE-one" '.linux.cgroupsPath = $group' "$BUNDLE/config.json" >"$BUNDLE/one.json"
+	apart '
+		quick create --bundle "$BUNDLE" --config "$BUNDLE/one.json" one
+		quick start one
+		pid=$(runtime state one | jq .pid)
+		# Its shell waits for the one that hangs, unless it has become that one.
+		for child in $(pgrep -P "$pid") "$pid"; do break; done
+		sleep 0.5
+		kill -KILL "$child" # it is in vain, as is what the runtime does
+		quick kill one KILL
+		eventually 10 hangs "$child" || fail "state $(state "$child")"
+		quick list
+		quick state one
+		quick ps one
+		if [ -n "${INSULA_FULL:-}" ]; then # ten seconds each
+			refused "within 10000 ms" 30 pause one
+			refused "process $child" 30 kill --all one KILL
+		fi
+		refused "not stopped" 20 delete one
+		refused "already exists" 20 create --bundle "$BUNDLE" --config "$BUNDLE/one.json" one
+		refused "process $child of " 30 delete --force one
+		[ "$(runtime list -q)" = one ] || fail "it is not known any more"
+		kill "$server"
+		wait "$server" || :
+		eventually 10 ended "$child" || fail "still in state $(state "$child")"
+		quick delete --force one
+		[ -z "$(runtime list -q)" ] || fail "it is still known"
+		trap - EXIT
+	'
+	gone "after it hung"
+}
+
+@test "oci faults: a command whose execution hangs in the kernel" {
+	bundle '.process.args = ["/stuck/program"]
+		| .mounts += [{destination: "/stuck", type: "bind", source: "'"$E2E_STATE/stuck"'", options: ["bind"]}]'
+	jq --arg group "/insula-$UNIQUE-one" '.linux.cgroupsPath = $group' "$BUNDLE/config.json" >"$BUNDLE/one.json"
+	apart '
+		quick create --bundle "$BUNDLE" --config "$BUNDLE/one.json" one
+		pid=$(runtime state one | jq .pid)
+		if [ -n "${INSULA_FULL:-}" ]; then # it waits for two minutes
+			code=0
+			timeout 150 "$RUNTIME" --root "$OCI_ROOT" start one 2>"$OUT.start" >&2 || code=$?
+			[ $code -eq 125 ] && grep -q "not executed within" "$OUT.start" || fail "$code: $(cat "$OUT.start")"
+		else
+			"$RUNTIME" --root "$OCI_ROOT" start one >"$OUT.start" 2>&1 </dev/null 3>&- & starter=$!
+			sleep 1
+			[ "$(status_of one)" = created ] || fail "$(cat "$OUT.start")"
+			kill -KILL "$starter"
+			wait "$starter" || :
+		fi
+		refused "process $pid of container '"'one'"' cannot be killed (state D)" 30 delete --force one
+		quick list
+		kill "$server"
+		wait "$server" || :
+		eventually 10 ended "$pid" || fail "still in state $(state "$pid")"
+		quick delete --force one
+		trap - EXIT
+	'
+	gone "after it hung"
+}
+
+@test "oci faults: who creates hangs in the kernel: the others say who it is, and go on" {
+	bundle '.process.args = ["true"]
+		| .mounts += [{destination: "/stuck", type: "bind", source: "'"$E2E_STATE/stuck/anything"'", options: ["bind"]}]'
+	jq --arg group "/insula-$UNIQUE-one" '.linux.cgroupsPath = $group' "$BUNDLE/config.json" >"$BUNDLE/one.json"
+	apart '
+		"$RUNTIME" --root "$OCI_ROOT" create --bundle "$BUNDLE" --config "$BUNDLE/one.json" one >"$OUT.create" 2>&1 </dev/null 3>&- &
+		creator=$!
+		eventually 10 test -n "$(sleep 1; runtime list -q)" || fail "$(cat "$OUT.create")"
+		kill -KILL "$creator"
+		eventually 10 hangs "$creator" || fail "state $(state "$creator")"
+		quick list
+		[ "$(status_of one)" = creating ] || fail "$(status_of one)"
+		refused "held by process $creator" 30 delete --force one
+		kill "$server"
+		wait "$server" || :
+		eventually 10 ended "$creator" || fail "still in state $(state "$creator")"
+		quick delete --force one
+		trap - EXIT
+	'
+	gone "after it hung"
 }
