@@ -18,6 +18,7 @@
 
 #ifdef INSULA_FAILPOINTS
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -158,15 +159,30 @@ int fail_log_fd(void)
 	return log_fd;
 }
 
+static void load(void)
+{
+	if (loaded)
+		return;
+	loaded = true;
+	load_rules(getenv("INSULA_FAIL"));
+	open_log(getenv("INSULA_FAIL_LOG"));
+}
+
+bool fail_alloc(void)
+{
+	load();
+	if (!visit("alloc"))
+		return false;
+	write_log("alloc", "error");
+	errno = ENOMEM;
+	return true;
+}
+
 int fail_point(const char *name, struct err *err)
 {
 	const char *action;
 
-	if (!loaded) {
-		loaded = true;
-		load_rules(getenv("INSULA_FAIL"));
-		open_log(getenv("INSULA_FAIL_LOG"));
-	}
+	load();
 	action = visit(name);
 	write_log(name, action ? action : "seen");
 	if (!action)

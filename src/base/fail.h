@@ -8,15 +8,21 @@
  *   stop	  SIGSTOP to itself		 log	only count
  * @N: at the N-th visit only (default 1). INSULA_FAIL_LOG=FILE appends "NAME ACTION|seen" for every
  * visit, so that a sweep knows which points exist and that the armed one was reached.
+ *
+ * "alloc" is each allocation of a program, those of libc too where it is static: fail_alloc.c.
  */
 #ifndef INSULA_BASE_FAIL_H
 #define INSULA_BASE_FAIL_H
+
+#include <stdbool.h>
 
 #include "base/err.h"
 
 #ifdef INSULA_FAILPOINTS
 /* 0: go on. -1: *err was filled as "failpoint NAME". */
 int fail_point(const char *name, struct err *err);
+/* Whether this allocation fails: a visit of the point "alloc", which alone is not logged until then. */
+bool fail_alloc(void);
 /* Of the log, or -1: for who closes all that he does not know. */
 int fail_log_fd(void);
 #else
