@@ -72,8 +72,8 @@ WAITING='until [ -e /go ]; do sleep 0.2; done; notify -q "STATUS=serving 3" READ
 	# The file is there now.
 	systemctl start "$SERVICE"
 	[ "$(field web status) $(field web ready)" = 'running true' ] || fail
-	insula rm --force web
-	eventually 30 is_shown ActiveState inactive
+	systemctl stop "$SERVICE"
+	insula rm web
 }
 
 running() {
