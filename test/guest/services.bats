@@ -146,19 +146,21 @@ is_another() {
 }
 
 @test "a slice of one's own: the containers in it share its limit, and go by it" {
-	printf '[Slice]\nMemoryMax=200M\nTasksMax=50\n' >"$UNITS/insulatest$UNIQUE.slice"
+	local slice=insulatest${UNIQUE//-/}.slice place # a dash would be a slice in a slice
+	printf '[Slice]\nMemoryMax=200M\nTasksMax=50\n' >"$UNITS/$slice"
 	systemctl daemon-reload
 	for name in one two; do
-		ok insula run -d --name "$name" --memory 64m --cgroup-parent "insulatest$UNIQUE.slice" "$E2E_IMAGE" sleep 1000
-		[ "$(detail "$name" .CgroupName)" = "insulatest$UNIQUE.slice/insula-$(field "$name" id).scope/container" ] || fail
+		ok insula run -d --name "$name" --memory 64m --cgroup-parent "$slice" "$E2E_IMAGE" sleep 1000
+		[ "$(detail "$name" .CgroupName)" = "$slice/insula-$(field "$name" id).scope/container" ] || fail
 	done
-	place=/sys/fs/cgroup/insulatest$UNIQUE.slice
+	place=/sys/fs/cgroup/$slice
 	[ "$(cat "$place/memory.max")" = 209715200 ]
 	[ "$(cat "$place/insula-$(field one id).scope/container/memory.max")" = 67108864 ]
-	systemctl stop "insulatest$UNIQUE.slice"
+	systemctl stop "$slice"
 	[ "$(field one status) $(field two status)" = 'exited exited' ] || fail
 	eventually 30 test ! -e "$place"
 	refused 125 . insula run --cgroup-parent /somewhere "$E2E_IMAGE" true
+	rm "$UNITS/$slice"
 }
 
 @test "an ordinary user's service, with linger, and his containers of the new kinds" {
