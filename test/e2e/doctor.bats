@@ -40,7 +40,10 @@ id_of() {
 }
 
 own_groups() {
-	find /sys/fs/cgroup -maxdepth 3 -type d -name "insula-$1" 2>/dev/null
+	local id
+	for id in $1; do
+		find /sys/fs/cgroup -maxdepth 3 -type d '(' -name "insula-$id" -o -name "insula-$id.scope" ')' 2>/dev/null
+	done
 }
 
 # finds KIND OBJECT: exactly one finding, of this kind, about this object; exit status 1.

@@ -168,7 +168,7 @@ keys() {
 	grep -q said "$(about box .LogPath)"
 	eventually 5 test -s "$(about box .GraphDriver.Data.UpperDir)/file"
 	[ -S "$(about box .Directories.Run)/ctl" ]
-	[ -n "$(find /sys/fs/cgroup -maxdepth 3 -type d -name "$(about box .CgroupName)")" ]
+	[ -n "$(find /sys/fs/cgroup -maxdepth 4 -type d -path "*/$(about box .CgroupName)")" ]
 }
 
 @test "inspect: a running one has a process, one that ended has an end" {
