@@ -182,7 +182,7 @@ takes_groups_away() {
 	[ -d "$INSULA_ROOT/containers/$id" ] || fail
 	cured
 	[ -z "$(known_ids)" ]
-	[ -z "$(own_groups "$id")" ]
+	eventually 10 has_no_group "$id"
 }
 
 @test "a damaged record is told, and left to people" {
@@ -209,7 +209,7 @@ takes_groups_away() {
 	[ -d "/proc/$pid" ]
 	cured
 	[ ! -d "/proc/$pid" ]
-	[ -z "$(own_groups "$id")" ]
+	eventually 10 has_no_group "$id"
 }
 
 @test "a name of no container; those of live ones and other files stay" {
