@@ -462,6 +462,11 @@ end_below_new_parent() { in_store "$1" rm -f "box$1"; }
 		refused 125 'no mode' in_box "$option" shareable -- true
 		refused 125 'no mode' in_box "$option" ns:/proc/self/ns/pid -- true
 	done
+}
+
+@test "--cgroup-parent: words that make no sense are refused, and a create makes nothing" {
+	parents_are_paths
+	ok insula run --name ended "$E2E_IMAGE" true
 	ok insula create --name both --pid host --userns host --cgroup-parent "$PARENT" "$E2E_IMAGE" true
 	[ "$(detail both '.HostConfig | .PidMode + " " + .UsernsMode')" = 'host host' ]
 	[ -z "$(parents)" ] || fail 'made before it is started'
