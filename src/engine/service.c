@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/fail.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/notify.h"
@@ -74,6 +75,8 @@ int service_started(struct store *store, const char *id, bool attached, struct e
 	snprintf(text, sizeof text, "MAINPID=%d%s", ct.state.keeper_pid,
 		 at_once ? "\nREADY=1" : "");
 	service_tell(text);
+	if (fail_point("service.told", err) < 0)
+		return -1;
 	if (at_once || keeper_tell(ct.run_fd, KEEPER_MANAGER, notify_socket(), ASK_MS, err) == 0)
 		return 0;
 	return err->kind == ERR_STATE ? 0 : -1;
