@@ -42,6 +42,7 @@ user_setup() {
 	install -d -o $USER_ID -g $USER_ID "$HOME_DIR" "$E2E_STATE/runtime"
 	INSIDE=()
 	HOLDER=
+	FROZEN= # a process of ours that a test holds
 	GROUPS_OF_HIS=()
 	unset INSULA_ROOT INSULA_RUNROOT
 	RUNTIME=$E2E_STATE/runtime
@@ -50,6 +51,7 @@ user_setup() {
 user_teardown() {
 	heed_skip_file
 	local ids
+	[ -z "$FROZEN" ] || kill -CONT "$FROZEN" 2>/dev/null || true
 	ids=$(mine ps --all --quiet --no-trunc)
 	# shellcheck disable=SC2086  # ids are hex words
 	[ -z "$ids" ] || mine rm --force $ids >/dev/null || true

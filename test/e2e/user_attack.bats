@@ -29,15 +29,8 @@ setup_file() {
 }
 teardown_file() { user_file_teardown; }
 
-setup() {
-	user_setup
-	FROZEN=
-}
-
-teardown() {
-	[ -z "$FROZEN" ] || kill -CONT "$FROZEN" 2>/dev/null || true
-	user_teardown
-}
+setup() { user_setup; }
+teardown() { user_teardown; }
 
 # The programs are in his home from here on.
 programs_of_his() {

@@ -17,15 +17,8 @@ setup_file() {
 }
 teardown_file() { user_file_teardown; }
 
-setup() {
-	user_setup
-	FROZEN=
-}
-
-teardown() {
-	[ -z "$FROZEN" ] || kill -CONT "$FROZEN" 2>/dev/null || true
-	user_teardown
-}
+setup() { user_setup; }
+teardown() { user_teardown; }
 
 detail_of() { mine inspect "$1" | jq -r ".[0] | $2"; }
 
