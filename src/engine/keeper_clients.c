@@ -222,6 +222,7 @@ static void write_queue(struct keeper_client *c)
 			return;
 		queue_pop(c);
 	}
+	keeper_notify_catch_up(c);
 }
 
 static void on_client(void *data, int fd, uint32_t events)

@@ -133,6 +133,7 @@ static int take_client(struct keeper *k, const struct keeper_client_state *state
 	c->waiting = state->waiting;
 	c->starter = state->starter;
 	c->noticing = state->noticing;
+	c->outdated = c->noticing && state->queue_fd >= 0; /* or may be */
 	if (!c->greeted && keeper_client_expect(c, err) < 0)
 		return -1;
 	if (state->queue_fd >= 0 && take_queue(c, state->queue_fd, err) < 0)

@@ -14,7 +14,8 @@
  *
  * A container that floods the socket is heard so often and not more: then nothing is read for a while, and its
  * own writes wait. Whoever wants to know is told: the file that others read, the clients that asked, and the
- * service manager whose socket was handed to us.
+ * service manager whose socket was handed to us. A client that reads nothing, as it was stopped, is told what counts
+ * when it goes on: what it misses would otherwise be kept for as long as the container talks.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +34,7 @@
 #define MESSAGE_MAX 4096u
 #define FDS_MAX 253 /* SCM_MAX_FD */
 #define BURST 32
+#define NOTICES_MAX 64 /* in the queue of a client */
 #define PAUSE_MS 100
 #define RETRY_MS 1000
 #define EXTEND_MOST_US (INT64_C(86400) * 1000000)
@@ -70,12 +72,32 @@ static void tell_manager(struct keeper *k, const char *text)
 		k->retry_timer = loop_add_timer(k->loop, RETRY_MS, on_retry_time, k, &ignored);
 }
 
+static void tell_client(struct keeper_client *c, const char *text)
+{
+	if (c->queue_length >= NOTICES_MAX)
+		c->outdated = true;
+	else
+		keeper_client_send(c, KEEPER_NOTICE, 0, 0, text, strlen(text));
+}
+
 void keeper_notify_tell(struct keeper *k, const char *text)
 {
 	tell_manager(k, text);
 	for (struct keeper_client *c = k->clients; c; c = c->next)
 		if (c->noticing && !c->dead)
-			keeper_client_send(c, KEEPER_NOTICE, 0, 0, text, strlen(text));
+			tell_client(c, text);
+}
+
+void keeper_notify_catch_up(struct keeper_client *c)
+{
+	char now[READY_TEXT_MAX];
+
+	if (!c->outdated || c->dead)
+		return;
+	c->outdated = false;
+	keeper_notify_now(c->keeper, now, sizeof now);
+	if (*now)
+		tell_client(c, now);
 }
 
 void keeper_notify_now(const struct keeper *k, char *buf, size_t size)

@@ -47,6 +47,7 @@ struct keeper_client {
 	size_t input_size, input_done;
 	bool greeted, attached, waiting;
 	bool noticing; /* is told what the container says of itself */
+	bool outdated; /* and was not told of all of it, as it reads nothing */
 	bool starter;  /* the command that started the container */
 	bool dead;     /* released by keeper_settle() */
 };
@@ -192,6 +193,8 @@ void keeper_notify_done(struct keeper *k);
 void keeper_notify_dropped(struct keeper *k);
 /* To everybody who wants to know. */
 void keeper_notify_tell(struct keeper *k, const char *text);
+/* To one who has read all that he was sent: what counts of what he was not told meanwhile. */
+void keeper_notify_catch_up(struct keeper_client *c);
 /* What there is to be told of now; "" for nothing. */
 void keeper_notify_now(const struct keeper *k, char *buf, size_t size);
 /* Its health check says that it is well. */

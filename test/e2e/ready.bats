@@ -183,6 +183,27 @@ is_ready() {
 	ok insula stop --time 0 web
 }
 
+@test "a command that is stopped is told what counts when it goes on, and keeps nobody's words" {
+	local said front
+	said=$(seq -f STATUS=%.0f 900)
+	manager
+	# shellcheck disable=SC2086  # a word each
+	NOTIFY_SOCKET=$MANAGER "$INSULA_BIN/insula" run --name web --sdnotify container "$E2E_IMAGE" \
+		sh -c 'until [ -e /tmp/go ]; do sleep 0.1; done; exec notify "$@"' sh $said READY=1 \
+		>"$E2E_STATE/front" 2>&1 3>&- &
+	front=$!
+	eventually 20 insula exec web true
+	kill -STOP "$front"
+	ok insula exec web touch /tmp/go
+	eventually 60 is_ready web 'true 900'
+	kill -CONT "$front"
+	eventually 20 heard '[0-9]* READY=1|STATUS=900'
+	[ "$(wc -l <"$E2E_STATE/heard")" -lt 700 ] || fail "$(wc -l <"$E2E_STATE/heard")"
+	kill -0 "$front" || fail "$(cat "$E2E_STATE/front")"
+	ok insula stop --time 0 web
+	wait "$front" || true
+}
+
 @test "a barrier is passed, and descriptors are nobody's" {
 	box web -- sleep 600
 	say web -b READY=1
