@@ -138,6 +138,12 @@ static bool is_enabled(int dir_fd, const char *text)
 	return true;
 }
 
+/* ENOENT says that, or that the directory itself is gone. */
+static bool lacks_controllers(int dir_fd)
+{
+	return faccessat(dir_fd, "cgroup.subtree_control", F_OK, 0) == 0;
+}
+
 static int enable(int dir_fd, const char *text, const char *name, struct err *err)
 {
 	static const struct {
@@ -159,10 +165,12 @@ static int enable(int dir_fd, const char *text, const char *name, struct err *er
 	if (is_enabled(dir_fd, text))
 		return 0;
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-		if (reasons[i].errnum != errnum)
+		if (reasons[i].errnum != errnum || (errnum == ENOENT && !lacks_controllers(dir_fd)))
 			continue;
-		err_set(err, errnum == EBUSY ? ERR_BUSY : err_kind_of(errnum), errnum,
-			"cannot enable %sabove cgroup '%s': %s", text, name, reasons[i].reason);
+		/* Not as a directory that is gone, which would be made again. */
+		err_set(err, errnum == EBUSY ? ERR_BUSY : err_kind_of(errnum),
+			errnum == ENOENT ? 0 : errnum, "cannot enable %sabove cgroup '%s': %s",
+			text, name, reasons[i].reason);
 		return err_hint(err, "%s", reasons[i].hint);
 	}
 	errno = errnum;

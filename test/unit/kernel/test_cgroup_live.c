@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -107,6 +109,46 @@ TEST(nested_names_make_and_remove_what_is_above)
 	CHECK_INT(reap(&child).signal, SIGKILL);
 	CHECK_OK(cgroup_remove(&cg, 1000, &err));
 	CHECK(!group_exists());
+	finish();
+}
+
+static int made_directories(int watch_fd, const char *name)
+{
+	char events[65536] __attribute__((aligned(__alignof__(struct inotify_event))));
+	ssize_t size = read(watch_fd, events, sizeof(events));
+	int count = 0;
+
+	for (ssize_t at = 0; at < size;) {
+		const struct inotify_event *event = (const void *)(events + at);
+
+		count += event->mask & IN_CREATE && strcmp(event->name, name) == 0;
+		at += (ssize_t)(sizeof(*event) + event->len);
+	}
+	return count;
+}
+
+/* The kernel says so with the number by which it also says that a directory is gone. */
+TEST(a_controller_that_is_not_there_is_no_directory_that_went)
+{
+	own_fd int watch_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	struct cgroup_write write = {.file = "pids.max", .value = (char *)"5", .required = true};
+	struct cgroup_plan asked = {.writes = &write, .count = 1};
+	struct cgroup_host only = {.mode = CGROUP_V2, .count = 1};
+
+	begin();
+	for (size_t i = 0; i < host.count; i++)
+		if (host.hierarchies[i].v2 && !(host.hierarchies[i].controllers & CG_PIDS))
+			only.hierarchies[0] = host.hierarchies[i];
+	if (!only.hierarchies[0].v2)
+		SKIP("needs a v2 hierarchy without the controller pids");
+	/* Both, as one event that follows another of its kind is none. */
+	CHECK(inotify_add_watch(watch_fd, only.hierarchies[0].mount, IN_CREATE | IN_DELETE) >= 0);
+	snprintf(asked.name, sizeof(asked.name), "%s/a/box", group_name);
+	/* Of the top itself nothing is asked, as of a directory that was delegated. */
+	asked.foreign = 1;
+	CHECK_ERR(cgroup_create(&only, &asked, &cg, &err), ERR_NOT_FOUND, "cannot enable +pids");
+	CHECK_STR(err.hint, "see cgroup.controllers there");
+	CHECK_INT(made_directories(watch_fd, group_name), 1);
 	finish();
 }
 
