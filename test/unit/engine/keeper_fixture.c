@@ -257,13 +257,15 @@ void kept_memory(pid_t pid, unsigned long *ret_pss, unsigned long *ret_alone)
 #ifdef __SANITIZE_ADDRESS__
 	SKIP("the memory of a sanitizer is not the keeper's");
 #endif
-	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
+	/* A user may not look into his keeper, as it cannot be dumped: all that is resident is at least that. */
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid,
+		 geteuid() == 0 ? "smaps_rollup" : "status");
 	in = fopen(path, "re");
 	CHECK(in);
 	*ret_pss = *ret_alone = 0;
 	while (fgets(line, sizeof(line), in)) {
-		sscanf(line, "Pss: %lu", ret_pss);
-		sscanf(line, "Pss_Anon: %lu", ret_alone);
+		sscanf(line, geteuid() == 0 ? "Pss: %lu" : "VmRSS: %lu", ret_pss);
+		sscanf(line, geteuid() == 0 ? "Pss_Anon: %lu" : "RssAnon: %lu", ret_alone);
 	}
 	fclose(in);
 }

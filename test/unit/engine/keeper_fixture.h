@@ -62,7 +62,7 @@ struct keeper_header kept_until(int fd, enum keeper_message type, struct str *ou
 void kept_until_output(int fd, struct str *out, const char *text);
 /* The whole log as `insula logs` prints it. */
 char *kept_log(struct kept *k, int streams);
-/* In KiB, from smaps_rollup: all, and (ret_alone) what can never be shared with other keepers. (Not the private
+/* In KiB, all, and (ret_alone) what can never be shared with other keepers. (Not the private
  * dirty memory: right after a build, the program's own file counts as that.) Skips the test
  * under a sanitizer, which has memory of its own. */
 void kept_memory(pid_t pid, unsigned long *ret_pss, unsigned long *ret_alone);
