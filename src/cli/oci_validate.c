@@ -2,7 +2,7 @@
 /*
  * insula-runtime validate: everything that is wrong with a bundle, before anything is made. In the
  * document (spec_find), on the disk and on this host (runtime/check.h); and at last, where none of these
- * has found an error, what a plan of the start would refuse.
+ * has found an error, what a plan of the start would refuse, or leave out.
  *
  * Exit code: 0 where it could be started, be it with warnings; 1 where it could not; 125 where the
  * question cannot be answered (no such bundle, memory).
@@ -67,8 +67,11 @@ static int check_plan(const struct oci *oci, struct check *c, struct problems *f
 				request.id, c->spec, c->host, &place, err) < 0)
 		return problems_add(found, err);
 	plan = runtime_plan(&request, c->facts, c->host, err);
+	if (!plan)
+		return problems_add(found, err);
+	int status = runtime_plan_note(plan, found, err);
 	runtime_plan_free(plan);
-	return plan ? 0 : problems_add(found, err);
+	return status;
 }
 
 static int check_all(const struct oci *oci, struct check *c, struct problems *found,

@@ -298,7 +298,7 @@ static int plan_caps(struct plan *plan, const struct facts *facts, struct err *e
 				      "capability %s is not granted: we do not have it", name) < 0)
 			return -1;
 	}
-	return plan_ambient(plan, err);
+	return 0;
 }
 
 static int plan_parent_steps(struct plan *plan, struct err *err)
@@ -441,9 +441,13 @@ void runtime_plan_free(struct plan *plan)
 
 static int plan_fill(struct plan *plan, const struct facts *facts, struct err *err)
 {
-	if (plan_namespaces(plan, facts, err) < 0 || plan_cgroup(plan, err) < 0 ||
-	    plan_caps(plan, facts, err) < 0 || plan_filter(plan, err) < 0 ||
-	    plan_limits(plan, err) < 0)
+	if (plan_namespaces(plan, facts, err) < 0 || plan_cgroup(plan, err) < 0)
+		return -1;
+	plan->granted_from = plan->warnings.count;
+	if (plan_caps(plan, facts, err) < 0 || plan_limits(plan, err) < 0)
+		return -1;
+	plan->granted_to = plan->warnings.count;
+	if (plan_ambient(plan, err) < 0 || plan_filter(plan, err) < 0)
 		return -1;
 	if (plan_parent_steps(plan, err) < 0)
 		return -1;
@@ -493,4 +497,16 @@ bool runtime_plan_left_group(const struct plan *plan)
 const struct strv *runtime_plan_warnings(const struct plan *plan)
 {
 	return &plan->warnings;
+}
+
+int runtime_plan_note(const struct plan *plan, struct problems *found, struct err *err)
+{
+	for (size_t i = 0; i < plan->warnings.count; i++) {
+		if (i >= plan->granted_from && i < plan->granted_to)
+			continue;
+		err_set(err, ERR_UNSUPPORTED, 0, "%s", plan->warnings.items[i]);
+		if (problems_add_warning(found, err) < 0)
+			return -1;
+	}
+	return 0;
 }

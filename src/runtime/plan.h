@@ -134,6 +134,7 @@ struct plan {
 	size_t rlimit_count;
 	int oom_score_adj;
 	struct strv warnings;
+	size_t granted_from, granted_to; /* which of them are of capabilities and limits */
 	struct caps caps;
 	bool own[NS_COUNT]; /* a new namespace of that kind */
 	bool late_network;  /* C makes its network namespace after its birth: plan_mounts.c */

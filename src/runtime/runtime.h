@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/problems.h"
 #include "base/proc.h"
 #include "base/str.h"
 #include "kernel/cgroup.h"
@@ -117,6 +118,8 @@ uint64_t runtime_plan_keyring(const struct plan *plan);
 /* What was clamped or left out, one line each; empty when nothing was. runtime_create() adds what only
  * shows when it is done. */
 const struct strv *runtime_plan_warnings(const struct plan *plan);
+/* The same as problems, without those of capabilities and limits, of which check_host() names the member. */
+int runtime_plan_note(const struct plan *plan, struct problems *found, struct err *err);
 
 /* Mounts of layers that are written back when they are unmounted. Whoever holds them does that; else it is the
  * last process of the container, at the pace that its limits on disks allow. */

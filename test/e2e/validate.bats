@@ -334,6 +334,17 @@ elf_with_interpreter() {
 	grep -qF "run.oci.systemd.subgroup" <<<"$output" || fail "not named"
 }
 
+@test "what a start would pass over with a warning" {
+	told 0 '.mounts += [{destination: "/mnt", type: "bind", source: "/etc", options: ["bind", "size=1m"]}]' <<-'EOF'
+		config.json: warning: mount on '/mnt': 'size=1m' is not an option of a bind mount, and has no effect
+	EOF
+	exits 1 validate --strict "$B"
+	grep -qF "'size=1m' is not an option of a bind mount" <<<"$output" || fail "not named"
+	told 0 '.process.user.uid = 1 | .process.capabilities = {bounding: ["CAP_CHOWN"], permitted: ["CAP_CHOWN"], ambient: ["CAP_CHOWN"]}' <<-'EOF'
+		config.json: warning: 1 ambient capabilities are not granted: CAP_CHOWN is not in inheritable
+	EOF
+}
+
 @test "limits that this host does not have" {
 	configure '.linux.resources.hugepageLimits = [{pageSize: "3MB", limit: 1}]'
 	exits 1 validate "$B"
