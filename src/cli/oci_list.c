@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * insula-runtime state, list and ps: what there is, as documents that engines parse and as tables for
- * people. `state` prints the members of config.md "State" and three more that runc has: rootfs, created,
+ * people. `state` prints the members of runtime.md "State" and three more that runc has: rootfs, created,
  * owner.
  */
 #include <fcntl.h>

@@ -16,8 +16,8 @@
  *
  * - cgroupfs: path is linux.cgroupsPath below every hierarchy's top, or "insula-ID" where there is none.
  *   We make and remove the directories.
- * - systemd: linux.cgroupsPath is "SLICE:PREFIX:NAME" and stands for the scope PREFIX-NAME.scope (NAME
- *   alone where it ends in ".slice" or PREFIX is empty), made by the service manager over D-Bus. An empty
+ * - systemd: linux.cgroupsPath is "SLICE:PREFIX:NAME" and stands for the scope PREFIX-NAME.scope
+ *   (NAME.scope where PREFIX is empty), made by the service manager over D-Bus. An empty
  *   SLICE is system.slice, or the user manager's own user.slice where we are not root ("user"). The
  *   helper insula-systemd speaks D-Bus (there is no static libsystemd); it is started for one request.
  *   Limits that systemd has a property for are set there too, so that `systemctl show` tells them and a

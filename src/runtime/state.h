@@ -53,7 +53,7 @@ struct state {
 void state_init(struct state *s);
 void state_done(struct state *s);
 
-/* config.md "State", and paused, as engines know it. */
+/* runtime.md "State", and paused, as engines know it. */
 enum state_status { STATE_CREATING, STATE_CREATED, STATE_RUNNING, STATE_PAUSED, STATE_STOPPED };
 const char *state_status_name(enum state_status status);
 
@@ -99,7 +99,7 @@ int state_make_fifos(const struct state_dir *dir, int *ret_start_fd, int *ret_an
 /* Let it execute its command. 0: it has; an error: the one that it met, or that it died. */
 int state_start(struct state_dir *dir, int timeout_ms, struct err *err);
 
-/* The document of config.md "State": what `state` prints and hooks get. */
+/* The document of runtime.md "State": what `state` prints and hooks get. */
 void state_write_document(const struct state *state, enum state_status status, int32_t pid,
 			  struct json_writer *w);
 int state_document(const struct state *state, enum state_status status, int32_t pid,
