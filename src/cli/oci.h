@@ -43,6 +43,7 @@ struct oci {
 	char *const *argv;	/* the whole command line, for a sealed second start */
 	unsigned int inherited; /* descriptors from 3 on that we were started with, in a row */
 	int log_fd;		/* of --log, or -1 */
+	bool log_stuck;		/* it took nothing last time */
 	enum oci_log_kind log_kind;
 	const char *log_name; /* of what is written to the journal or to syslog */
 	int peers_error;      /* exit code of an error under the name of runc or crun */

@@ -6,7 +6,8 @@
  * the other. Called as runc and without --log, standard error has that format, too.
  *
  * As crun does, --log also takes journald:NAME and syslog:NAME: a datagram for each line, with its priority and
- * without our own time, as whoever takes it writes the time down. One that cannot be sent within a second is lost.
+ * without our own time, as whoever takes it writes the time down. One that cannot be sent within a second is lost, and
+ * no further one is waited for until one goes: a log that hangs costs a start a second, and not one a line.
  */
 #include <endian.h>
 #include <errno.h>
@@ -69,20 +70,24 @@ static void format_journald(struct str *out, const char *name, enum oci_log_leve
 
 #define FACILITY_DAEMON (3 << 3)
 
-static void send_line(const struct oci *oci, enum oci_log_level level, const char *text)
+static void send_line(struct oci *oci, enum oci_log_level level, const char *text)
 {
 	own(str) struct str line = STR_INIT(16384);
+	int flags = MSG_NOSIGNAL | (oci->log_stuck ? MSG_DONTWAIT : 0);
+	ssize_t n;
 
 	if (oci->log_kind == OCI_LOG_JOURNALD)
 		format_journald(&line, oci->log_name, level, text);
 	else
 		str_addf(&line, "<%d>%s[%d]: %s", FACILITY_DAEMON | priorities[level],
 			 oci->log_name, (int)getpid(), text);
-	while (send(oci->log_fd, line.data, line.len, MSG_NOSIGNAL) < 0 && errno == EINTR)
-		;
+	do
+		n = send(oci->log_fd, line.data, line.len, flags);
+	while (n < 0 && errno == EINTR);
+	oci->log_stuck = n < 0;
 }
 
-static void write_line(const struct oci *oci, int fd, enum oci_log_level level, const char *text)
+static void write_line(struct oci *oci, int fd, enum oci_log_level level, const char *text)
 {
 	own(str) struct str line = STR_INIT(16384);
 	struct err ignored = ERR_INIT;

@@ -166,6 +166,31 @@ MESSAGE
 	grep -q level=debug "$OUT.file" || fail "nothing was written"
 }
 
+# Every step of a start is a line then.
+@test "oci flags: a journal that takes nothing holds up a start once, and not for each line" {
+	needs_failpoints
+	export INSULA_JOURNAL_SOCKET=$E2E_STATE/full
+	python3 - "$INSULA_JOURNAL_SOCKET" 3>&- <<-'PYTHON' &
+		import socket, sys, time
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		s.bind(sys.argv[1] + ".new")
+		c = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+		c.connect(sys.argv[1] + ".new")
+		c.setblocking(False)
+		try:
+		    while True:
+		        c.send(b"x")
+		except BlockingIOError:
+		    __import__("os").rename(sys.argv[1] + ".new", sys.argv[1])
+		time.sleep(120)
+	PYTHON
+	eventually 20 test -S "$INSULA_JOURNAL_SOCKET"
+	bundle '.process.args = ["echo", "started"]'
+	ok timeout 30 "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" --log journald:web --debug run --bundle "$BUNDLE" one
+	[ "$output" = started ] || fail
+	kill %%
+}
+
 @test "oci flags: annotations of crun's that mean another container are refused" {
 	local key
 	for key in run.oci.handler run.oci.systemd.force_cgroup_v1 run.oci.timens_offset run.oci.seccomp.plugins; do
