@@ -33,6 +33,7 @@ struct keeper_state {
 	char *id, *root, *run; /* container id; store roots */
 	char *name;	       /* for keepers of older versions: what is freed with --rm */
 	char *cgroup_name;     /* NULL: none to remove */
+	bool usual_group;      /* and nothing above it: there is no --cgroup-parent */
 	bool remove, terminal;
 	bool user;     /* an ordinary user's: root here is he */
 	bool replaced; /* handed over by a keeper, not by the command that started it */

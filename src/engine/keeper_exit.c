@@ -141,7 +141,8 @@ static int step_cgroup(struct ending *e, struct err *err)
 			  cgroup_remove(&e->cgroup, CGROUP_WAIT_MS, err) < 0);
 	if (e->group_stays)
 		return -1;
-	if (e->ct.store && e->k->state.cgroup_name)
+	/* For the others there is a lock, which may be held by somebody who was stopped. */
+	if (e->ct.store && e->k->state.cgroup_name && !e->k->state.usual_group)
 		group_parent_drop(e->store.run_fd, &e->host, e->ct.id, e->k->state.cgroup_name);
 	return 0;
 }

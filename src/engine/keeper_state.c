@@ -85,6 +85,7 @@ static const struct json_field state_fields[] = {
 	FIELD(run, JSON_F_STRING),
 	FIELD(name, JSON_F_STRING),
 	FIELD(cgroup_name, JSON_F_STRING),
+	FIELD(usual_group, JSON_F_BOOL),
 	FIELD(remove, JSON_F_BOOL),
 	FIELD(terminal, JSON_F_BOOL),
 	FIELD(user, JSON_F_BOOL),

@@ -240,6 +240,7 @@ static int fill_keeper(struct birth *b, int client_fd, bool attach, struct err *
 	k->run = str_dup(b->ct->store->run, err);
 	k->remove = record->remove;
 	k->user = b->ct->store->user;
+	k->usual_group = !record->cgroup_parent;
 	k->shared_pids = launch_shares_pids(record);
 	k->terminal = record->terminal;
 	if (fill_log(record, k, err) < 0)

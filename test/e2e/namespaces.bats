@@ -309,6 +309,15 @@ parents_are_paths() {
 	[ -n "$(parents)" ]
 }
 
+# They have a lock, which everybody would wait for at a container's end.
+@test "--cgroup-parent: who has none has nothing to do with the notes of others" {
+	ok insula run -d --name box "$E2E_IMAGE" sleep 600
+	ok insula stop --time 0 box
+	ok insula start box
+	ok insula rm -f box
+	[ ! -e "$INSULA_RUNROOT/parents" ] || fail "$(find "$INSULA_RUNROOT/parents")"
+}
+
 @test "--cgroup-parent: an administrator's stays, with its limits in force" {
 	local top
 	for top in /sys/fs/cgroup/memory /sys/fs/cgroup; do
