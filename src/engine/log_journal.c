@@ -5,8 +5,9 @@
  * the bytes. One that does not fit into a datagram goes as a sealed memory file.
  *
  * As in the log files nothing is held back: what has no newline yet is an entry that says that more follows. A
- * journal that takes nothing is waited for once, and then not until it takes something again: it may cost
- * entries, and says how many, but never the container.
+ * journal that takes nothing is waited for once, and then not until it takes something again; one that takes little by
+ * little, as when everybody's queue is full of another's, for some seconds, and then not for a while. It may cost
+ * entries, and says how many, but never the container, nor those who want something of its keeper meanwhile.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,12 +19,15 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/loop.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "engine/log.h"
 
 #define SOCKET "/run/systemd/journal/socket"
 #define PATIENCE_S 1
+#define TOGETHER_MS 3000 /* for what was read at once; a keeper that is to stop has longer */
+#define REST_MS 10000
 #define ENTRY_MAX (1u << 20)
 #define FIELDS_MAX (256u << 10)
 #define PRIORITY_INFO 6
@@ -32,8 +36,9 @@
 struct log_journal {
 	int fd;
 	struct sockaddr_un address;
-	struct str fields; /* of every entry, as they are sent */
-	bool stuck;	   /* it took nothing last time */
+	struct str fields;  /* of every entry, as they are sent */
+	bool stuck;	    /* it took nothing last time */
+	int64_t patient_ms; /* until then it is not waited for, CLOCK_BOOTTIME */
 	unsigned long long lost;
 };
 
@@ -120,6 +125,11 @@ void log_journal_free(struct log_journal *j)
 	free(j);
 }
 
+static bool is_patient(const struct log_journal *j)
+{
+	return !j->stuck && clock_boot_ms() >= j->patient_ms;
+}
+
 static int send_with(const struct log_journal *j, struct iovec *data, void *control, size_t size)
 {
 	struct msghdr message = {.msg_name = (void *)&j->address,
@@ -129,7 +139,8 @@ static int send_with(const struct log_journal *j, struct iovec *data, void *cont
 				 .msg_control = control,
 				 .msg_controllen = size};
 
-	return sendmsg(j->fd, &message, MSG_NOSIGNAL | (j->stuck ? MSG_DONTWAIT : 0)) < 0 ? -1 : 0;
+	return sendmsg(j->fd, &message, MSG_NOSIGNAL | (is_patient(j) ? 0 : MSG_DONTWAIT)) < 0 ? -1
+											       : 0;
 }
 
 static int send_file(const struct log_journal *j, const struct str *text)
@@ -181,11 +192,15 @@ static void put_entry(struct log_journal *j, enum log_stream stream, const char 
 
 void log_journal_put(struct log_journal *j, enum log_stream stream, const char *data, size_t size)
 {
+	int64_t begun_ms = clock_boot_ms();
+
 	while (size) {
 		const char *end = memchr(data, '\n', size);
 		size_t line = end ? (size_t)(end - data) : size;
 
 		put_entry(j, stream, data, line, end != NULL);
+		if (clock_boot_ms() - begun_ms >= TOGETHER_MS && is_patient(j))
+			j->patient_ms = clock_boot_ms() + REST_MS;
 		line += end != NULL;
 		data += line;
 		size -= line;

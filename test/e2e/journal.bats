@@ -308,6 +308,25 @@ follow_in_background() {
 	shows 3
 }
 
+@test "a journal that takes three entries a second keeps the keeper from nobody" {
+	kill -9 "$LISTENER"
+	rm "$INSULA_JOURNAL_SOCKET"
+	python3 - "$INSULA_JOURNAL_SOCKET" >/dev/null 2>&1 3>&- <<-'LISTEN' &
+	import socket, sys, time
+	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+	s.bind(sys.argv[1])
+	while True:
+	    s.recv(1 << 20)
+	    time.sleep(0.3)
+	LISTEN
+	LISTENER=$!
+	eventually 20 test -S "$INSULA_JOURNAL_SOCKET"
+	ok insula run -d --name web --log-driver journald "$E2E_IMAGE" sh -c 'yes | head -n 400; >/printed; sleep 600'
+	eventually 20 insula exec web test -e /printed
+	ok insula stop --time 0 web
+	[ "$(detail web .State.Reason)" != 'keeper died' ] || fail
+}
+
 @test "where there is no journal, and what it has no option for, is refused" {
 	refused 125 'max-size' insula run --log-driver journald --log-opt max-size=1m "$E2E_IMAGE" true
 	refused 125 'plain characters' insula run --log-driver journald --log-opt $'tag=a\nMESSAGE=b' "$E2E_IMAGE" true
