@@ -168,10 +168,11 @@ MESSAGE
 
 # Every step of a start is a line then.
 @test "oci flags: a journal that takes nothing holds up a start once, and not for each line" {
+	local full=$E2E_STATE/full
 	needs_failpoints
-	export INSULA_JOURNAL_SOCKET=$E2E_STATE/full
-	python3 - "$INSULA_JOURNAL_SOCKET" 3>&- <<-'PYTHON' &
-		import socket, sys, time
+	python3 - "$full" 3>&- <<-'PYTHON' &
+		import os, socket, sys, time
+		test = os.getppid()
 		s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 		s.bind(sys.argv[1] + ".new")
 		c = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -181,14 +182,17 @@ MESSAGE
 		    while True:
 		        c.send(b"x")
 		except BlockingIOError:
-		    __import__("os").rename(sys.argv[1] + ".new", sys.argv[1])
-		time.sleep(120)
+		    os.rename(sys.argv[1] + ".new", sys.argv[1])
+		while os.getppid() == test:
+		    time.sleep(0.1)
 	PYTHON
-	eventually 20 test -S "$INSULA_JOURNAL_SOCKET"
+	eventually 20 test -S "$full"
 	bundle '.process.args = ["echo", "started"]'
-	ok timeout 30 "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" --log journald:web --debug run --bundle "$BUNDLE" one
+	ok env INSULA_JOURNAL_SOCKET="$full" timeout 30 "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" \
+		--log journald:web --debug run --bundle "$BUNDLE" one
 	[ "$output" = started ] || fail
-	kill %%
+	kill $!
+	wait $! || true
 }
 
 @test "oci flags: annotations of crun's that mean another container are refused" {
