@@ -177,24 +177,24 @@ static int enable(int dir_fd, const char *text, const char *name, struct err *er
 	return err_errno(err, "cannot enable %sabove cgroup '%s'", text, name);
 }
 
-/* Whatever else a container may want. "cgroup.controllers" is what the directory can give; a write is all or nothing. */
+/* Whatever else a container may want to see or to give on: all that the directory can give, as it is with the
+ * others. A write is all or nothing, so where that fails it is as many of them as can be had. */
 static void enable_more(int dir_fd)
 {
-	static const char *const wanted[] = {"cpu", "cpuset", "io", "memory", "pids"};
-	char have[CGROUP_ENABLE_SIZE], list[CGROUP_ENABLE_SIZE + 2], text[CGROUP_ENABLE_SIZE] = "";
+	char have[CGROUP_ENABLE_SIZE], text[CGROUP_ENABLE_SIZE] = "";
+	char *rest = have;
 
 	if (cgroup_get(dir_fd, "cgroup.controllers", have, sizeof(have)) <= 0)
 		return;
-	snprintf(list, sizeof(list), " %s ", have);
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
-		char word[16];
-
-		snprintf(word, sizeof(word), " %s ", wanted[i]);
-		if (strstr(list, word))
-			add_enable(text, sizeof(text), wanted[i]);
+	for (char *name; (name = strsep(&rest, " "));)
+		if (*name)
+			add_enable(text, sizeof(text), name);
+	if (is_enabled(dir_fd, text) || cgroup_put(dir_fd, "cgroup.subtree_control", text) == 0)
+		return;
+	for (char *word = text, *end; (end = strchr(word, ' ')); word = end + 1) {
+		*end = '\0';
+		cgroup_put(dir_fd, "cgroup.subtree_control", word);
 	}
-	if (*text && !is_enabled(dir_fd, text))
-		cgroup_put(dir_fd, "cgroup.subtree_control", text);
 }
 
 /* In a directory of somebody else's, who is mostly systemd. It never writes about controllers that it does not know, so

@@ -113,6 +113,19 @@ TEST(only_needed_controllers_are_enabled)
 	CHECK_STR(contents("cgroup.subtree_control"), "+memory +pids ");
 }
 
+TEST(a_group_has_whatever_its_directory_can_give)
+{
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+	own_fd int fd = -1;
+
+	use_v2();
+	fd = openat(test_dir(), "cgroup.controllers", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	CHECK(dprintf(fd, "cpuset cpu memory hugetlb pids later\n") > 0);
+	CHECK_OK(create("plain", true, &cg));
+	CHECK_STR(contents("cgroup.subtree_control"),
+		  "+cpuset +cpu +memory +hugetlb +pids +later ");
+}
+
 TEST(a_missing_required_file_undoes_everything)
 {
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
