@@ -24,7 +24,8 @@
 #include "engine/keeper_private.h"
 #include "json/json.h"
 
-#define STATE_MAX 65536u
+/* The fields of the journal are 64 KiB at most (log_fields.c), and JSON may make that six times as long. */
+#define STATE_MAX (1u << 20)
 #define LAYERS_MAX 256
 
 #define CLIENT_FIELD(name, type, ...) \

@@ -285,6 +285,19 @@ follow_in_background() {
 	shows $'one\none'
 }
 
+@test "fields of the largest size there may be go through the start, and to the next keeper" {
+	local long
+	long=$(head -c 65000 /dev/zero | tr '\0' '\1')
+	ok insula run -d --name web --log-driver journald --log-opt env=LONG -e "LONG=$long" "$E2E_IMAGE" \
+		sh -c 'until [ -e /go ]; do sleep 0.1; done; echo "${#LONG}"'
+	ok insula system upgrade web
+	ok insula exec web touch /go
+	ok insula wait web
+	eventually 20 entries '65000\n'
+	refused 125 'more than 64 fields or 65536 bytes' insula run --log-driver journald --log-opt env=LONG \
+		-e "LONG=$long$(head -c 600 /dev/zero | tr '\0' x)" "$E2E_IMAGE" true
+}
+
 @test "a journal that cannot be read is one error" {
 	ok insula run --name web --log-driver journald "$E2E_IMAGE" echo one
 	INSULA_JOURNALCTL=/nonexistent refused 125 'there is no journalctl' insula logs web
