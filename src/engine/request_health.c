@@ -6,8 +6,6 @@
 #include "engine/request.h"
 #include "json/json.h"
 
-#define COMMAND_MAX (1u << 20)
-
 /* A JSON array is a command, and anything else a line for a shell. */
 static int add_command(const char *text, struct strv *ret, struct err *err)
 {

@@ -4,7 +4,7 @@
  * digits, since a value is bytes and JSON is text. A list reads no further than the first; a value is read with it, from
  * the same file, and has the size that it says.
  *
- * What held a value is overwritten before it is released.
+ * What we make of a value is overwritten before it is released; what the parser of the file held is not.
  */
 #include "engine/secret_format.h"
 

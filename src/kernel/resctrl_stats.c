@@ -18,7 +18,6 @@
 #include "kernel/resctrl.h"
 
 #define FILE_MAX 16384
-#define DOMAINS_MAX 1024
 
 /* One file without its last line feed; NULL where it is not there. */
 static char *read_text(int dir_fd, const char *name)

@@ -21,8 +21,6 @@
 #include "spec/fields.h"
 #include "spec/validate.h"
 
-#define PRINT_MAX (16u << 20)
-
 void spec_init(struct spec *s)
 {
 	*s = (struct spec){.process.user.umask = -1};
