@@ -241,6 +241,7 @@ static int plan(struct making *m, const struct oci *oci, const char *id, bool wa
 		.preserve_fds = m->passed.count,
 		.listen = m->passed.listen,
 		.keep_keyring = options->no_new_keyring,
+		.filter_later = !options->dry_run,
 		.wait = wait,
 		.start_fd = m->start_fd,
 		.answer_fd = m->answer_fd,

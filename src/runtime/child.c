@@ -41,7 +41,10 @@ static int init_network(struct job *job, struct err *err)
 {
 	if (unshare(CLONE_NEWNET) < 0)
 		return err_errno(err, "cannot make a network namespace");
-	return ns_raise_loopback(err) < 0 ? -1 : init_report(job, err);
+	/* P's mounts want the namespace, and only a hook could see what is up in it. */
+	if (job->plan->host_tree)
+		return ns_raise_loopback(err) < 0 ? -1 : init_report(job, err);
+	return init_report(job, err) < 0 ? -1 : ns_raise_loopback(err);
 }
 
 /* Whoever started us may be bound to a few CPUs; that is no business of the container's. A cgroup namespace has
@@ -84,7 +87,10 @@ static int init_wait(struct job *job, struct err *err)
 		job->root_fd = fds[taken++];
 	if (taken < count)
 		job->slave_fd = fds[taken++];
-	return 0;
+	if (!job->filter_follows)
+		return 0;
+	job->filter = &job->received;
+	return filter_receive(&job->received, job->sync_fd, err);
 }
 
 /* Nobody with the ids that we come to have may trace us, or look at our memory and descriptors. A change

@@ -49,15 +49,31 @@ static void exec_done(struct exec *x)
 
 #define own_exec __attribute__((cleanup(exec_done)))
 
-/* Namespaces of the container that are not our own already: the kernel refuses to enter one's own user
- * namespace again. */
+/* Those that were made for the container. To enter one's own again changes nothing, should we be in it, and needs no
+ * right that we do not have; but of a user namespace the kernel refuses it. */
+static int made_for_it(const struct spec *spec)
+{
+	int flags = 0;
+
+	for (enum spec_ns i = 0; i < SPEC_NS_COUNT; i++)
+		if (i != SPEC_NS_USER && spec->linux_.namespaces[i].given &&
+		    !spec->linux_.namespaces[i].path)
+			flags |= (int)ns_flag(plan_ns_kind(i));
+	return flags;
+}
+
+/* Namespaces of the container that are not our own already. A look at one costs the kernel two files of procfs and two
+ * of nsfs: at all of them, a twentieth of an exec. */
 static int find_namespaces(struct exec *x, struct err *err)
 {
 	char theirs[48], ours[48];
 
+	x->namespaces = made_for_it(x->request->spec);
 	for (enum ns_kind kind = 0; kind < NS_COUNT; kind++) {
 		struct stat there, here;
 
+		if (x->namespaces & (int)ns_flag(kind))
+			continue;
 		snprintf(theirs, sizeof theirs, "%d/ns/%s", x->init_pid, ns_name(kind));
 		snprintf(ours, sizeof ours, "self/ns/%s", ns_name(kind));
 		if (fstatat(x->proc_fd, ours, &here, 0) < 0 && errno == ENOENT)
@@ -139,7 +155,7 @@ static int prepare_caps(struct exec *x, struct err *err)
 	return 0;
 }
 
-static int prepare_filter(struct exec *x, struct err *err)
+static int make_filter(struct exec *x, struct err *err)
 {
 	return filter_make(x->request->spec, x->caps.bounding, &x->filter, &x->has_filter, err);
 }
@@ -160,15 +176,19 @@ static int resolve_as_root(struct exec *x, struct err *err)
 	return caps_act_as(0, 0, err) < 0 ? -1 : found;
 }
 
-static int resolve_user(struct exec *x, struct err *err)
+static int open_root(struct exec *x, struct err *err)
 {
-	uint32_t uid, gid;
 	char root[32];
 
 	snprintf(root, sizeof root, "%d/root", x->init_pid);
 	x->root_fd = openat(x->proc_fd, root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (x->root_fd < 0)
-		return err_errno(err, "cannot open the container's root");
+	return x->root_fd < 0 ? err_errno(err, "cannot open the container's root") : 0;
+}
+
+static int resolve_user(struct exec *x, struct err *err)
+{
+	uint32_t uid, gid;
+
 	if (resolve_as_root(x, err) < 0)
 		return -1;
 	if (spec_keeps_groups(x->request->spec))
@@ -317,11 +337,23 @@ static int prepare(struct exec *x, const struct cgroup_host *host, struct err *e
 	x->groups_are_fixed = spec_keeps_groups(x->request->spec) ||
 			      groups_are_fixed(x->proc_fd, x->init_pid);
 	if (find_namespaces(x, err) < 0 || find_ids(x, err) < 0 || prepare_limits(x, err) < 0 ||
-	    prepare_caps(x, err) < 0 || find_group(x, host, err) < 0 || resolve_user(x, err) < 0)
+	    prepare_caps(x, err) < 0 || find_group(x, host, err) < 0 || open_root(x, err) < 0)
 		return -1;
 	if (start_check_labels(x->request->process, &x->apparmor, err) < 0)
 		return -1;
-	return prepare_filter(x, err);
+	x->filter_later = x->has_filter = filter_can_wait(x->request->spec);
+	if (!x->filter_later && make_filter(x, err) < 0)
+		return -1;
+	/* Of an ordinary user A wants to know. */
+	return x->ordinary ? resolve_user(x, err) : 0;
+}
+
+/* What only the release wants, while A goes in. */
+static int prepare_release(struct exec *x, struct err *err)
+{
+	if (!x->ordinary && resolve_user(x, err) < 0)
+		return -1;
+	return x->filter_later ? make_filter(x, err) : 0;
 }
 
 static int start_joiner(struct exec *x, struct err *err)
@@ -379,8 +411,10 @@ static int release(struct exec *x, const struct proc *born, int master, int slav
 	    (r->born && r->born(r->born_data, born, master, err) < 0) ||
 	    fail_point("exec.release", err) < 0)
 		return -1;
-	return fd_send(x->sync_fd, &x->identity, sizeof x->identity, &slave, slave >= 0 ? 1 : 0,
-		       err);
+	if (fd_send(x->sync_fd, &x->identity, sizeof x->identity, &slave, slave >= 0 ? 1 : 0, err) <
+	    0)
+		return -1;
+	return x->filter_later ? filter_send(&x->filter, x->sync_fd, err) : 0;
 }
 
 static int tell_agent(const struct exec *x, const struct proc *born, struct err *err)
@@ -399,10 +433,14 @@ static int tell_agent(const struct exec *x, const struct proc *born, struct err 
 static int enter(struct exec *x, struct proc *born, int *ret_master, struct err *err)
 {
 	own_fd int slave = -1;
+	struct err ignored = ERR_INIT;
 
-	if (fail_point("exec.enter", err) < 0 || start_joiner_on(x, err) < 0 ||
-	    receive_newborn(x, born, ret_master, &slave, err) < 0 ||
-	    release(x, born, *ret_master, slave, err) < 0)
+	if (fail_point("exec.enter", err) < 0 || start_joiner_on(x, err) < 0)
+		return -1;
+	int prepared = prepare_release(x, err);
+	/* Also one that is not to be released: it is to end before we do. */
+	if (receive_newborn(x, born, ret_master, &slave, prepared < 0 ? &ignored : err) < 0 ||
+	    prepared < 0 || release(x, born, *ret_master, slave, err) < 0)
 		return -1;
 	fd_close(take_fd(slave));
 	if (x->filter.notify && tell_agent(x, born, err) < 0)

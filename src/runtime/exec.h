@@ -18,6 +18,7 @@ struct exec {
 	struct cgroup cgroup; /* without members: none is joined */
 	struct seccomp_filter filter;
 	bool has_filter;
+	bool filter_later; /* it is made while A goes in */
 	struct caps caps;
 	struct exec_map uids, gids;
 	uint32_t root_uid, root_gid; /* of the container's root, on the host */

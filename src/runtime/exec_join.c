@@ -92,6 +92,7 @@ static _Noreturn void newborn(struct exec *x)
 			  .process = r->process,
 			  .caps = &x->caps,
 			  .filter = x->has_filter ? &x->filter : NULL,
+			  .filter_follows = x->filter_later,
 			  .groups_are_fixed = x->groups_are_fixed,
 			  .apparmor = x->apparmor,
 			  .proc_fd = x->proc_fd,

@@ -3,9 +3,19 @@
  * Which filter a container gets. Annotations of crun are known: a filter that somebody else has compiled
  * (base64 of struct sock_filter), system calls that must be known. What comes compiled is bounded here and
  * verified by the kernel; whether it notifies is seen in its returns.
+ *
+ * A profile takes P a tenth of an exec to compile. So where nothing is to be decided by the result, C is born
+ * before, and P compiles while the kernel is busy with C's namespaces; the program comes with C's release.
  */
 #include "runtime/filter.h"
 
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/seccomp.h>
+
+#include "base/fd.h"
+#include "base/own.h"
 #include "runtime/start.h"
 
 #define RAW_FILTER "run.oci.seccomp_bpf_data"
@@ -58,5 +68,58 @@ int filter_make(const struct spec *spec, uint64_t bounding, struct seccomp_filte
 	}
 	*ret = filter;
 	*ret_has = true;
+	return 0;
+}
+
+bool filter_can_wait(const struct spec *spec)
+{
+	const struct seccomp_profile *profile = spec->linux_.seccomp;
+
+	if (spec->seccomp_default || !profile || strv_env_get(&spec->annotations, RAW_FILTER) ||
+	    profile->default_action == SECCOMP_RET_USER_NOTIF)
+		return false;
+	for (size_t i = 0; i < profile->rule_count; i++)
+		if (profile->rules[i].action == SECCOMP_RET_USER_NOTIF)
+			return false;
+	return true;
+}
+
+/* As much of it as the program is long. */
+struct sent_filter {
+	unsigned int flags;
+	struct sock_filter insns[BPF_MAXINSNS];
+};
+
+static size_t sent_size(size_t count)
+{
+	return offsetof(struct sent_filter, insns) + count * sizeof(struct sock_filter);
+}
+
+int filter_send(const struct seccomp_filter *filter, int sync_fd, struct err *err)
+{
+	struct sent_filter message;
+
+	message.flags = filter->flags;
+	memcpy(message.insns, filter->insns, filter->count * sizeof *filter->insns);
+	return fd_send(sync_fd, &message, sent_size(filter->count), NULL, 0, err);
+}
+
+int filter_receive(struct seccomp_filter *ret, int sync_fd, struct err *err)
+{
+	struct sent_filter message;
+	size_t none;
+	ssize_t size = fd_recv(sync_fd, &message, sizeof message, NULL, 0, &none, err);
+
+	if (size < 0)
+		return -1;
+	if ((size_t)size <= sent_size(0))
+		_exit(EXIT_FAILURE);
+	size_t count = ((size_t)size - sent_size(0)) / sizeof *message.insns;
+	*ret = (struct seccomp_filter){.insns = calloc(count, sizeof *ret->insns),
+				       .count = (unsigned short)count,
+				       .flags = message.flags};
+	if (!ret->insns)
+		return err_set(err, ERR_LIMIT, ENOMEM, "cannot keep the seccomp filter");
+	memcpy(ret->insns, message.insns, count * sizeof *ret->insns);
 	return 0;
 }

@@ -18,6 +18,12 @@
 int filter_make(const struct spec *spec, uint64_t bounding, struct seccomp_filter *ret,
 		bool *ret_has, struct err *err);
 
+/* Can its program be made while another process is busy, and be sent after it? There is one then, and it asks no agent. */
+bool filter_can_wait(const struct spec *spec);
+int filter_send(const struct seccomp_filter *filter, int sync_fd, struct err *err);
+/* Where P died meanwhile, so do we, silently. */
+int filter_receive(struct seccomp_filter *ret, int sync_fd, struct err *err);
+
 /* C: install it; one that notifies only when P has told the agent. sync_fd: C's end. */
 int filter_install(const struct seccomp_filter *filter, int sync_fd, struct err *err);
 

@@ -55,6 +55,11 @@ static const enum ns_kind kind_of[SPEC_NS_COUNT] = {
 	[SPEC_NS_CGROUP] = NS_CGROUP, [SPEC_NS_TIME] = NS_TIME,
 };
 
+enum ns_kind plan_ns_kind(enum spec_ns kind)
+{
+	return kind_of[kind];
+}
+
 /* The host id that container id 0 has, or 0 without a map. */
 static uint32_t root_of(const struct spec_idmaps *maps)
 {
@@ -228,6 +233,13 @@ static int plan_cgroup(struct plan *plan, struct err *err)
 
 static int plan_filter(struct plan *plan, struct err *err)
 {
+	/* Q, who takes P's steps where we are nested, has a memory of its own. */
+	plan->filter_later = plan->request.filter_later && !plan->nested &&
+			     filter_can_wait(plan->spec);
+	if (plan->filter_later) {
+		plan->has_filter = true;
+		return 0;
+	}
 	return filter_make(plan->spec, plan->caps.bounding, &plan->filter, &plan->has_filter, err);
 }
 
@@ -314,6 +326,8 @@ static int plan_parent_steps(struct plan *plan, struct err *err)
 				: ADD_ALL(plan, err, STEP_PAD, STEP_CLONE) < 0)
 		return -1;
 	if (plan->own[NS_USER] && ADD_ALL(plan, err, STEP_MAPS) < 0)
+		return -1;
+	if (plan->filter_later && ADD_ALL(plan, err, STEP_FILTER) < 0)
 		return -1;
 	if (plan->spec->linux_.intel_rdt && ADD_ALL(plan, err, STEP_RESCTRL_JOIN) < 0)
 		return -1;

@@ -29,8 +29,9 @@ enum step_op {
 	STEP_NET_SOURCE,   /* a network device that is to be the container's, looked for */
 	/* P, in a private copy of the launch pad */
 	STEP_PAD,
-	STEP_CLONE, /* C is born, shares P's mount namespace, waits */
-	STEP_MAPS,  /* its id maps are written */
+	STEP_CLONE,  /* C is born, shares P's mount namespace, waits */
+	STEP_MAPS,   /* its id maps are written */
+	STEP_FILTER, /* the seccomp profile is compiled, where that is not done yet */
 	STEP_RESCTRL_JOIN,
 	STEP_COVERS,	     /* the small file system that covers come from */
 	STEP_LAYER,	     /* an overlay of one layer's copies, attached */
@@ -129,6 +130,7 @@ struct plan {
 	struct cgroup_device *device_rules; /* the specification's and the default ones */
 	struct seccomp_filter filter;
 	bool has_filter;
+	bool filter_later;	      /* by STEP_FILTER, and it comes to C with its release */
 	struct planned_mount *mounts; /* one per spec mount */
 	struct rlimit_entry *rlimits;
 	size_t rlimit_count;
@@ -177,6 +179,8 @@ void plan_print_field(const struct plan *plan, const struct step *step, struct s
 /* /dev, /proc, /sys and what is below them: never through a symbolic link of the image. */
 bool plan_is_own_place(const char *destination);
 void plan_mounts_done(struct plan *plan);
+/* The specification's kind of namespace, as the kernel's. */
+enum ns_kind plan_ns_kind(enum spec_ns kind);
 /* Does it ask for a label of a security module? */
 bool plan_has_label(const struct spec_process *process);
 /* Is any mount shared; and is there something about that for C to do? */

@@ -19,6 +19,7 @@ static const char *const names[STEP_COUNT] = {
 	[STEP_PAD] = "enter-pad",
 	[STEP_CLONE] = "clone",
 	[STEP_MAPS] = "map-ids",
+	[STEP_FILTER] = "compile-filter",
 	[STEP_LIMITS] = "set-limits",
 	[STEP_RESCTRL_JOIN] = "resctrl-join",
 	[STEP_COVERS] = "covers",

@@ -88,7 +88,8 @@ struct runtime_request {
 	int preserve_fds;    /* descriptors 3 .. 2+N are passed on */
 	struct runtime_listen listen; /* of them */
 	bool keep_keyring;	      /* the caller's session keyring, instead of a new one */
-	bool entered;		      /* we are in a user namespace by rootless_clone() */
+	bool filter_later; /* a profile is compiled when C has been born: what is wrong with it is said then */
+	bool entered; /* we are in a user namespace by rootless_clone() */
 	/* There is no pid namespace that ends with the container, or with us: its group holds its processes
 	 * together, so it must have one, and its first process dies with us. */
 	bool tied;

@@ -95,6 +95,7 @@ static struct job make_job(struct start *s, int sync_fd)
 		.process = &plan->spec->process,
 		.caps = &plan->caps,
 		.filter = plan->has_filter ? &plan->filter : NULL,
+		.filter_follows = plan->filter_later,
 		.cgroup = &s->cgroup,
 		.must_attach = s->must_attach,
 		.oom_score_adj = plan->oom_score_adj,
@@ -290,6 +291,14 @@ static int step_maps(struct start *s, const struct step *step, struct err *err)
 	return s->userns_fd < 0 ? -1 : 0;
 }
 
+/* C has its own memory by now, and what is left of it is made by the kernel. */
+static int step_filter(struct start *s, const struct step *step, struct err *err)
+{
+	struct plan *plan = s->plan;
+
+	return filter_make(plan->spec, plan->caps.bounding, &plan->filter, &plan->has_filter, err);
+}
+
 static int step_limits(struct start *s, const struct step *step, struct err *err)
 {
 	return rlimits_apply(s->child.pid, s->plan->rlimits, s->plan->rlimit_count, err);
@@ -472,7 +481,8 @@ static int step_release(struct start *s, const struct step *step, struct err *er
 		fds[count++] = s->detached_fd;
 	if (s->slave_fd >= 0)
 		fds[count++] = s->slave_fd;
-	if (fd_send(s->sync_fd, &s->identity, sizeof s->identity, fds, count, err) < 0)
+	if (fd_send(s->sync_fd, &s->identity, sizeof s->identity, fds, count, err) < 0 ||
+	    (s->plan->filter_later && filter_send(&s->plan->filter, s->sync_fd, err) < 0))
 		return -1;
 	fd_close(take_fd(s->detached_fd));
 	fd_close(take_fd(s->slave_fd));
@@ -504,6 +514,7 @@ static const struct {
 	[STEP_PAD] = {step_pad, "start.pad"},
 	[STEP_CLONE] = {step_clone, "start.clone"},
 	[STEP_MAPS] = {step_maps, "start.maps"},
+	[STEP_FILTER] = {step_filter, "start.filter"},
 	[STEP_LIMITS] = {step_limits, "start.limits"},
 	[STEP_RESCTRL_JOIN] = {start_resctrl_join, "start.resctrl-join"},
 	[STEP_COVERS] = {start_covers, "start.covers"},
@@ -572,19 +583,14 @@ static int run_steps(struct start *s, struct err *err)
 
 static int open_joined(struct start *s, struct err *err)
 {
-	static const enum ns_kind kinds[SPEC_NS_COUNT] = {
-		[SPEC_NS_USER] = NS_USER,     [SPEC_NS_MNT] = NS_MNT,	[SPEC_NS_PID] = NS_PID,
-		[SPEC_NS_NET] = NS_NET,	      [SPEC_NS_UTS] = NS_UTS,	[SPEC_NS_IPC] = NS_IPC,
-		[SPEC_NS_CGROUP] = NS_CGROUP, [SPEC_NS_TIME] = NS_TIME,
-	};
-
-	for (int i = 0; i < SPEC_NS_COUNT; i++) {
+	for (enum spec_ns i = 0; i < SPEC_NS_COUNT; i++) {
 		const char *path = s->plan->spec->linux_.namespaces[i].path;
+		enum ns_kind kind = plan_ns_kind(i);
 
 		if (!path)
 			continue;
-		s->joined_ns[kinds[i]] = ns_open_path(path, kinds[i], err);
-		if (s->joined_ns[kinds[i]] < 0)
+		s->joined_ns[kind] = ns_open_path(path, kind, err);
+		if (s->joined_ns[kind] < 0)
 			return err_wrap(err, "linux.namespaces");
 	}
 	return 0;

@@ -137,6 +137,8 @@ struct job {
 	const struct spec_process *process;
 	const struct caps *caps;
 	const struct seccomp_filter *filter; /* NULL: none */
+	bool filter_follows;		     /* its program comes after the release */
+	struct seccomp_filter received;
 	const struct cgroup *cgroup;
 	bool must_attach; /* C is moved into its group by another: nothing of it before */
 	int oom_score_adj;
