@@ -438,9 +438,19 @@ static int leave(struct start *s, struct err *err)
 	return status;
 }
 
+/* Who leaves M as the last one waits until the kernel has taken it down. That would be C when it makes its copy, while P
+ * waits for it; so P holds M until the command runs, or waits to. */
+static int hold_shared_mounts(struct start *s, struct err *err)
+{
+	if (!s->plan->own[NS_USER] || s->plan->nested)
+		return 0;
+	s->shared_mounts_fd = ns_open(s->proc_fd, 0, NS_MNT, err);
+	return s->shared_mounts_fd < 0 ? -1 : 0;
+}
+
 static int step_leave(struct start *s, const struct step *step, struct err *err)
 {
-	return leave(s, err);
+	return hold_shared_mounts(s, err) < 0 ? -1 : leave(s, err);
 }
 
 struct waiting start_waiting(const struct start *s)
@@ -632,9 +642,10 @@ static void start_done(struct start *s)
 		fd_close(s->joined_ns[kind]);
 		fd_close(s->born_ns[kind]);
 	}
-	int fds[] = {s->init_fd,   s->proc_fd,	s->root_source_fd, s->sync_fd,	   s->userns_fd,
-		     s->covers_fd, s->root_fd,	s->detached_fd,	   s->devpts_fd,   s->console_fd,
-		     s->slave_fd,  s->nodes_fd, s->hook_fds[0],	   s->hook_fds[1], s->own_cwd_fd};
+	int fds[] = {s->init_fd,     s->proc_fd,     s->root_source_fd, s->sync_fd,
+		     s->userns_fd,   s->covers_fd,   s->root_fd,	s->detached_fd,
+		     s->devpts_fd,   s->console_fd,  s->slave_fd,	s->nodes_fd,
+		     s->hook_fds[0], s->hook_fds[1], s->own_cwd_fd,	s->shared_mounts_fd};
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		fd_close(fds[i]);
 	proc_done(&s->child);

@@ -98,6 +98,7 @@ struct start {
 	int root_fd;		       /* the container's root */
 	struct mount_place root_place; /* its own, once it has been asked for; mode 0 */
 	int detached_fd;	       /* a copy of it that C enters by chroot(2), or -1 */
+	int shared_mounts_fd;	       /* M, until C is done with its copy: hold_shared_mounts() */
 	int devpts_fd;
 	int console_fd, slave_fd;
 	int init_fd; /* our init program, or -1 */
@@ -124,6 +125,7 @@ struct start {
 			.nodes_fd = -1, \
 			.root_fd = -1, \
 			.detached_fd = -1, \
+			.shared_mounts_fd = -1, \
 			.devpts_fd = -1, \
 			.console_fd = -1, \
 			.slave_fd = -1, \
