@@ -229,7 +229,7 @@ follow_in_background() {
 	follow_in_background
 	ok insula exec web touch /go
 	eventually 20 is_in late "$E2E_STATE/read"
-	ok insula exec web touch /end
+	insula exec web touch /end || true # the container may have ended before the command has
 	wait "$READER"
 	[ "$(cat "$E2E_STATE/read")" = $'early\nlate' ] || fail "$(cat "$E2E_STATE/read")"
 	[ ! -s "$E2E_STATE/errors" ]
@@ -291,7 +291,7 @@ follow_in_background() {
 	ok insula run -d --name web --log-driver journald --log-opt env=LONG -e "LONG=$long" "$E2E_IMAGE" \
 		sh -c 'until [ -e /go ]; do sleep 0.1; done; echo "${#LONG}"'
 	ok insula system upgrade web
-	ok insula exec web touch /go
+	insula exec web touch /go || true # as above
 	ok insula wait web
 	eventually 20 entries '65000\n'
 	refused 125 'more than 64 fields or 65536 bytes' insula run --log-driver journald --log-opt env=LONG \
@@ -316,7 +316,7 @@ follow_in_background() {
 		sh -c 'until [ -e /go ]; do sleep 0.1; done; echo late; exit 3'
 	kill -9 "$LISTENER"
 	rm "$INSULA_JOURNAL_SOCKET"
-	ok insula exec web touch /go
+	insula exec web touch /go || true # as above
 	ok insula wait web
 	shows 3
 }
