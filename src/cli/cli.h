@@ -115,6 +115,10 @@ int cli_choose(struct cli *cli, const struct verb *verb, void *options, struct s
 /* The name of a container that a verb is done with, on the standard output. Returns 0. */
 int cli_said(const struct container *ct);
 
+/* secret.c: a secret as JSON, with its value if that is to be shown. */
+int cli_inspect_secret(struct cli *cli, const char *ref, bool show, struct json_writer *w,
+		       struct err *err);
+
 /* `secret`, `mounts` and `devices`: "ls" is "list" and "rm" is "remove", whichever of them the verb has. */
 const char *cli_action_name(const char *word, bool whole);
 

@@ -16,6 +16,12 @@ static const char *const sequences[] = {
 	[COLOR_BUSY] = "\033[33m", [COLOR_BAD] = "\033[1;31m", [COLOR_HINT] = "\033[36m",
 };
 
+/* Red is for errors. */
+static const char *const apart[] = {"\033[36m", "\033[33m", "\033[32m", "\033[35m", "\033[34m",
+				    "\033[96m", "\033[93m", "\033[92m", "\033[95m", "\033[94m"};
+
+#define END "\033[0m"
+
 bool terminal_can(int fd)
 {
 	const char *term = getenv("TERM");
@@ -37,5 +43,15 @@ const char *color_begin(FILE *out, enum color color)
 
 const char *color_end(FILE *out, enum color color)
 {
-	return color != COLOR_NONE && color_is_on(out) ? "\033[0m" : "";
+	return color != COLOR_NONE && color_is_on(out) ? END : "";
+}
+
+const char *color_of_number(size_t n)
+{
+	return apart[n % (sizeof apart / sizeof *apart)];
+}
+
+const char *color_off(void)
+{
+	return END;
 }

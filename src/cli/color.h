@@ -7,6 +7,7 @@
 #define INSULA_CLI_COLOR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 
 enum color { COLOR_NONE, COLOR_HEAD, COLOR_GOOD, COLOR_BUSY, COLOR_BAD, COLOR_HINT };
@@ -17,5 +18,8 @@ bool color_is_on(FILE *out);
 /* The sequence that begins a colour, and the one that ends it: empty where there is to be none. */
 const char *color_begin(FILE *out, enum color color);
 const char *color_end(FILE *out, enum color color);
+/* The n-th of several things that are to be told apart, and the end of that: for whoever knows that there is to be colour. */
+const char *color_of_number(size_t n);
+const char *color_off(void);
 
 #endif

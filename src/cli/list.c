@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* insula ps and logs: what there is, and what it printed. */
+/* insula ps: what there is. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,6 @@
 #include "cli/template.h"
 #include "engine/filter.h"
 #include "engine/lifecycle.h"
-#include "engine/log.h"
 #include "engine/ready.h"
 #include "engine/space.h"
 #include "json/json.h"
@@ -498,100 +497,4 @@ const struct verb cli_verb_ps = {
 	.options_size = sizeof(struct ps_options),
 	.flags = VERB_STORE,
 	.run = run_ps,
-};
-
-struct log_options {
-	struct choice choice; /* first */
-	bool follow, timestamps, only_out, only_err;
-	char *since, *until, *tail;
-};
-
-#define LOGS(field) offsetof(struct log_options, field)
-
-/* Both, unless one is asked for. */
-static int streams_of(const struct log_options *options)
-{
-	bool both = options->only_out == options->only_err;
-
-	return (both || options->only_out ? 1 << LOG_STDOUT : 0) |
-	       (both || options->only_err ? 1 << LOG_STDERR : 0);
-}
-
-static int read_log(const struct container *ct, const struct log_read_options *how, struct err *err)
-{
-	int run_fd = how->follow ? ct->run_fd : -1;
-
-	if (str_eq(ct->record.log_driver, "journald"))
-		return log_journal_read(ct->id, run_fd, how, stdout, stderr, err);
-	return log_read(ct->root_fd, run_fd, how, stdout, stderr, err);
-}
-
-/* "all", or so many lines; -1: all. */
-static int parse_tail(const char *text, int64_t *ret, struct err *err)
-{
-	uint64_t lines;
-
-	if (!text || str_eq(text, "all") || str_eq(text, "-1")) {
-		*ret = -1;
-		return 0;
-	}
-	if (str_to_u64(text, 0, INT32_MAX, "--tail", &lines, err) < 0)
-		return err_hint(err, "a number of lines, or all");
-	*ret = (int64_t)lines;
-	return 0;
-}
-
-static int run_logs(struct cli *cli, void *data, const struct strv *operands, struct err *err)
-{
-	struct log_options *options = data;
-	struct log_read_options how = {.follow = options->follow,
-				       .timestamps = options->timestamps,
-				       .streams = streams_of(options)};
-	struct container ct;
-
-	if (parse_tail(options->tail, &how.tail, err) < 0)
-		return -1;
-	if (options->since && parse_moment("--since", options->since, &how.since_ns, err) < 0)
-		return -1;
-	if (options->until && parse_moment("--until", options->until, &how.until_ns, err) < 0)
-		return -1;
-	if (store_find(&cli->store, operands->items[0], &ct, err) < 0)
-		return -1;
-	if (str_eq(ct.record.log_driver, "none")) {
-		err_set(err, ERR_STATE, 0, "container '%s' keeps no log", ct.record.name);
-		container_done(&ct);
-		return err_hint(err, "it was made with --log-driver none");
-	}
-	int status = read_log(&ct, &how, err);
-
-	container_done(&ct);
-	return status;
-}
-
-static const struct opt logs_table[] = {
-	{"follow", 'f', OPT_BOOL, LOGS(follow), .help = "go on until the container ends"},
-	{"timestamps", 't', OPT_BOOL, LOGS(timestamps), .help = "put the time before each line"},
-	{"tail", 'n', OPT_STRING, LOGS(tail), .value_name = "N",
-	 .help = "the last N lines only (default: all)", .complete = "none"},
-	{"since", 0, OPT_STRING, LOGS(since), .value_name = "TIME",
-	 .help = "what was printed from then on: a time, or how long ago"},
-	{"until", 0, OPT_STRING, LOGS(until), .value_name = "TIME",
-	 .help = "what was printed before then"},
-	{"stdout", 0, OPT_BOOL, LOGS(only_out), .help = "what went to the standard output only"},
-	{"stderr", 0, OPT_BOOL, LOGS(only_err), .help = "what went to the standard error only"},
-	CHOICE_LATEST,
-	{0},
-};
-
-const struct verb cli_verb_logs = {
-	.name = "logs",
-	.usage = "CONTAINER",
-	.help = "print what a container printed",
-	.table = logs_table,
-	.options_size = sizeof(struct log_options),
-	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES,
-	.min_operands = 1,
-	.max_operands = 1,
-	.run = run_logs,
-	.complete = "container",
 };

@@ -221,8 +221,8 @@ static int write_value(struct cli *cli, const struct secret *s, struct json_writ
 	return 0;
 }
 
-static int write_secret(struct cli *cli, const struct secret_options *o, const struct secret *s,
-			struct json_writer *w, struct err *err)
+static int write_secret(struct cli *cli, const struct secret *s, bool show, struct json_writer *w,
+			struct err *err)
 {
 	char time[CLOCK_TEXT_SIZE];
 
@@ -240,18 +240,19 @@ static int write_secret(struct cli *cli, const struct secret_options *o, const s
 	write_labels(w, &s->labels);
 	json_write_end(w, '}');
 	json_write_member_u64(w, "Size", s->size);
-	if (o->show_secret && write_value(cli, s, w, err) < 0)
+	if (show && write_value(cli, s, w, err) < 0)
 		return -1;
 	json_write_end(w, '}');
 	return 0;
 }
 
-static int inspect_one(struct cli *cli, const struct secret_options *o, const char *ref,
-		       struct json_writer *w, struct err *err)
+int cli_inspect_secret(struct cli *cli, const char *ref, bool show, struct json_writer *w,
+		       struct err *err)
 {
 	own(secret) struct secret s = {0};
 
-	return secret_find(&cli->store, ref, &s, err) < 0 ? -1 : write_secret(cli, o, &s, w, err);
+	return secret_find(&cli->store, ref, &s, err) < 0 ? -1
+							  : write_secret(cli, &s, show, w, err);
 }
 
 /* Each is tried, whatever became of the others. */
@@ -260,6 +261,7 @@ static int run_inspect(struct cli *cli, const struct secret_options *o, const st
 {
 	own(str) struct str text = STR_INIT(DOCUMENT_MAX);
 	static const char *const sometimes[] = {"Spec.Labels.*", "SecretData", NULL};
+	static const struct template_absent absent = {.names = sometimes};
 	const char *format = o->format ? o->format : "json";
 	struct err last = ERR_INIT;
 	struct json_writer w;
@@ -281,7 +283,8 @@ static int run_inspect(struct cli *cli, const struct secret_options *o, const st
 		size_t length = text.len;
 		struct err looking = ERR_INIT;
 
-		if (inspect_one(cli, o, operands->items[i], &w, &looking) == 0) {
+		if (cli_inspect_secret(cli, operands->items[i], o->show_secret, &w, &looking) ==
+		    0) {
 			found = true;
 			continue;
 		}
@@ -294,7 +297,7 @@ static int run_inspect(struct cli *cli, const struct secret_options *o, const st
 		last = looking;
 	}
 	json_write_end(&w, ']');
-	if (found && print_document_rows(format, sometimes, &text, err) < 0)
+	if (found && print_document_rows(format, &absent, &text, err) < 0)
 		return -1;
 	*err = last;
 	return last.kind == ERR_NONE ? 0 : -1;

@@ -12,6 +12,7 @@
 #include "engine/info.h"
 #include "engine/inspect.h"
 #include "json/json.h"
+#include "spec/spec.h"
 
 #define DOCUMENT_MAX ((size_t)64 << 20)
 
@@ -19,9 +20,14 @@
 
 struct inspect_options {
 	struct choice choice; /* first */
-	bool security;
+	bool security, size;
+	int type;
 	char *format;
 };
+
+enum inspect_type { TYPE_ALL, TYPE_CONTAINER, TYPE_SECRET };
+
+static const char *const inspect_types[] = {"all", "container", "secret", NULL};
 
 /* See print_document_rows(). */
 static const char *const inspect_sometimes[] = {
@@ -39,16 +45,27 @@ static const char *const inspect_sometimes[] = {
 	"NetworkSettings.Networks.*",
 	"ImageChanged",
 	"IdMap",
-	"Spec.*",
-	"Security.*",
+	"Security.Namespaces.cgroup",
+	"Security.Namespaces.time",
+	"Security.Namespaces.user",
+	"Security.Cgroup.*",
 	NULL,
 };
 
+static const struct template_absent inspect_absent = {
+	.names = inspect_sometimes, .schema_at = "Spec", .schema = spec_fields};
+
+/* Where there are secrets among them. */
+static const char *const any_sometimes[] = {"Spec.Labels.*", NULL};
+static const struct template_absent any_absent = {
+	.names = any_sometimes, .schema_at = "Spec", .schema = spec_fields};
+
 struct inspection {
-	bool security;
+	enum inspect_type type;
+	unsigned int more;
 	struct str text;
 	struct json_writer w;
-	size_t count;
+	size_t containers, secrets;
 };
 
 static void inspection_done(struct inspection *i)
@@ -56,21 +73,91 @@ static void inspection_done(struct inspection *i)
 	str_done(&i->text);
 }
 
-static int inspect_one(struct cli *cli, struct container *ct, void *data, struct err *err)
+/* 1; 0: there is no such container. */
+static int inspect_container(struct cli *cli, const char *ref, struct inspection *i,
+			     struct err *err)
 {
-	struct inspection *i = data;
+	own(container) struct container ct = CONTAINER_INIT;
+
+	if (store_find(&cli->store, ref, &ct, err) < 0)
+		return err->kind == ERR_NOT_FOUND ? 0 : -1;
+	if (engine_inspect(&ct, i->more, &i->w, err) < 0)
+		return -1;
+	i->containers++;
+	return 1;
+}
+
+/* Of all that has that name a container comes first. */
+static int inspect_any(struct cli *cli, const char *ref, struct inspection *i, struct err *err)
+{
+	struct err none = ERR_INIT;
+	int found = i->type == TYPE_SECRET ? 0 : inspect_container(cli, ref, i, err);
+
+	if (found)
+		return found;
+	if (i->type == TYPE_CONTAINER)
+		return -1;
+	if (cli_inspect_secret(cli, ref, false, &i->w, &none) == 0) {
+		*err = ERR_INIT;
+		i->secrets++;
+		return 0;
+	}
+	if (i->type == TYPE_SECRET || none.kind != ERR_NOT_FOUND)
+		*err = none;
+	return -1;
+}
+
+static int inspect_one(struct cli *cli, const char *ref, struct inspection *i, struct err *err)
+{
 	struct json_writer before = i->w;
 	size_t length = i->text.len;
 
-	if (engine_inspect(ct, i->security, &i->w, err) == 0) {
-		i->count++;
+	if (inspect_any(cli, ref, i, err) >= 0)
 		return 0;
-	}
 	/* No half of one that could not be read. */
 	i->w = before;
 	i->text.len = length;
 	i->text.data[length] = '\0';
 	return -1;
+}
+
+/* Each is tried, whatever became of the others. */
+static int inspect_all(struct cli *cli, const struct strv *refs, struct inspection *i,
+		       struct err *err)
+{
+	struct err last = ERR_INIT;
+
+	json_write_array(&i->w);
+	for (size_t k = 0; k < refs->count; k++) {
+		struct err one = ERR_INIT;
+
+		if (inspect_one(cli, refs->items[k], i, &one) == 0)
+			continue;
+		if (last.kind != ERR_NONE)
+			cli_print_error(&last);
+		last = one;
+	}
+	json_write_end(&i->w, ']');
+	*err = last;
+	return last.kind == ERR_NONE ? 0 : -1;
+}
+
+/* What is asked for by an option, or by name. */
+static int parse_inspect(const struct inspect_options *o, struct inspection *i, struct err *err)
+{
+	bool sizes = template_names(o->format, "SizeRw") || template_names(o->format, "SizeRootFs");
+
+	if (o->type == TYPE_SECRET && (o->security || o->size || o->choice.latest))
+		return err_set(err, ERR_USAGE, 0, "--%s is of containers, not of secrets",
+			       o->security ? "security"
+			       : o->size   ? "size"
+					   : "latest");
+	i->type = (enum inspect_type)o->type;
+	if (o->security || template_names(o->format, "Security"))
+		i->more |= INSPECT_SECURITY;
+	if (o->size || sizes)
+		i->more |= INSPECT_SIZE;
+	return template_check(o->format, NULL, err);
 }
 
 static int run_inspect(struct cli *cli, void *data, const struct strv *operands, struct err *err)
@@ -80,19 +167,17 @@ static int run_inspect(struct cli *cli, void *data, const struct strv *operands,
 	struct err ignored = ERR_INIT;
 	int status;
 
-	if (template_check(options->format, NULL, err) < 0)
+	if (parse_inspect(options, &i, err) < 0)
 		return -1;
-	i.security = options->security || template_names(options->format, "Security");
 	json_writer_init(&i.w, &i.text, 4);
-	json_write_array(&i.w);
-	status = cli_each_container(cli, operands, &i, inspect_one, err);
-	json_write_end(&i.w, ']');
+	status = inspect_all(cli, operands, &i, err);
 	if (str_check(&i.text, "the description", status < 0 ? &ignored : err) < 0)
 		return -1;
-	if (!i.count)
+	if (!i.containers && !i.secrets)
 		return status;
-	if (print_document_rows(options->format ? options->format : "json", inspect_sometimes,
-				&i.text, status < 0 ? &ignored : err) < 0)
+	if (print_document_rows(options->format ? options->format : "json",
+				i.secrets ? &any_absent : &inspect_absent, &i.text,
+				status < 0 ? &ignored : err) < 0)
 		return -1;
 	return status;
 }
@@ -104,14 +189,18 @@ static const struct opt inspect_table[] = {
 	 .help = "add what the kernel enforces on it just now"},
 	{"format", 'f', OPT_STRING, INSPECT(format), .value_name = "FORMAT",
 	 .help = "json, the default, or a template: {{.Name}} {{.State.Pid}}"},
+	{"size", 's', OPT_BOOL, INSPECT(size),
+	 .help = "add what it takes of the disk, alone and with its image"},
+	{"type", 't', OPT_CHOICE, INSPECT(type), .value_name = "TYPE",
+	 .help = "of things of that type only: all, the default", .choices = inspect_types},
 	CHOICE_LATEST,
 	{0},
 };
 
 const struct verb cli_verb_inspect = {
 	.name = "inspect",
-	.usage = "CONTAINER...",
-	.help = "show everything about containers, as JSON",
+	.usage = "NAME...",
+	.help = "show everything about containers and secrets, as JSON",
 	.table = inspect_table,
 	.options_size = sizeof(struct inspect_options),
 	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES,

@@ -1,494 +1,401 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Templates: see template.h. Parsed once into a list of parts, so that a mistake in one is told before
- * anything is looked up or printed. What comes out of a document is shown with its control characters
- * replaced (a label is not to drive a terminal), but for `json`, which escapes them.
+ * Templates, run: see template.h. What is printed is built first, so that a mistake that shows only in the middle
+ * leaves nothing half printed of that row.
+ *
+ * Who hands on a template by another is protected from what it may ask for: so many steps, so many bytes of
+ * values and of output, and no deeper recursion than the parser allowed.
  */
 #include "cli/template.h"
 
-#include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/own.h"
+#include "cli/template_internal.h"
 
-#define PARTS_MAX 256
-#define WORDS_MAX 4
-#define OUTPUT_MAX ((size_t)256 << 20)
 #define VALUE_MAX ((size_t)16 << 20)
 #define COLUMNS_MAX 16
 
-enum part_kind { PART_TEXT, PART_VALUE, PART_JSON, PART_UPPER, PART_LOWER, PART_JOIN, PART_INDEX };
+/* ---- values ---- */
 
-struct part {
-	enum part_kind kind;
-	char *text;	  /* the text; of a value its path without the first dot, "" for the row */
-	char *argument;	  /* of join and index */
-	const char *head; /* of a field from a table */
-};
+static int evaluate(struct template_run *r, int at, const struct value *dot, struct value *ret,
+		    struct err *err);
 
-struct template
+static int count_step(struct template_run *r, struct err *err)
 {
-	bool is_table;
-	const char *const *sometimes; /* see print_document_rows() */
-	size_t count;
-	struct part parts[PARTS_MAX];
-};
-
-static const struct function {
-	const char *name;
-	enum part_kind kind;
-	bool takes_argument;
-} functions[] = {
-	{"json", PART_JSON},	   {"upper", PART_UPPER},	{"lower", PART_LOWER},
-	{"join", PART_JOIN, true}, {"index", PART_INDEX, true},
-};
-
-void template_free(struct template *t)
-{
-	if (!t)
-		return;
-	for (size_t i = 0; i < t->count; i++) {
-		free(t->parts[i].text);
-		free(t->parts[i].argument);
-	}
-	free(t);
+	if (++r->steps > TEMPLATE_STEPS_MAX)
+		return err_set(err, ERR_LIMIT, 0, "--format: more than %d steps for one output",
+			       TEMPLATE_STEPS_MAX);
+	return 0;
 }
 
-/* ---- parsing ---- */
-
-static int refuse(struct err *err, const char *why, const char *at)
+/* The row's members by the names that the verb has for them. */
+static int get_row_field(struct template_run *r, const struct value *row, const struct expr *e,
+			 struct value *ret, struct err *err)
 {
-	err_set(err, ERR_USAGE, 0, "--format: %s: '%.60s'", why, at);
-	return err_hint(err, "json, or a template: {{.ID}} {{json .}} {{upper .Name}} "
-			     "{{join .Labels \",\"}} {{index .Labels \"key\"}}");
-}
+	const struct template_field *f = r->t->fields;
 
-static struct part *add_part(struct template *t, enum part_kind kind, struct err *err)
-{
-	if (t->count == PARTS_MAX) {
-		err_set(err, ERR_LIMIT, 0, "--format: more than %d parts", PARTS_MAX);
-		return NULL;
-	}
-	t->parts[t->count] = (struct part){.kind = kind};
-	return &t->parts[t->count++];
-}
-
-static int add_text(struct template *t, const char *text, size_t size, struct err *err)
-{
-	static const char names[] = "tn\\", bytes[] = "\t\n\\";
-	own(str) struct str out = STR_INIT(VALUE_MAX);
-	struct part *part;
-
-	for (size_t i = 0; i < size; i++) {
-		const char *escape = text[i] == '\\' && i + 1 < size ? strchr(names, text[i + 1])
-								     : NULL;
-
-		str_add_char(&out, escape ? bytes[escape - names] : text[i]);
-		i += escape != NULL;
-	}
-	if (str_check(&out, "--format", err) < 0)
-		return -1;
-	part = size ? add_part(t, PART_TEXT, err) : NULL;
-	if (!part)
-		return size ? -1 : 0;
-	part->text = str_dup(out.data, err);
-	return part->text ? 0 : -1;
-}
-
-/* "a", "a b": words of an action, quoted ones without their quotes. Cuts up `text`. */
-static int split_words(char *text, char *words[WORDS_MAX], struct err *err)
-{
-	int count = 0;
-
-	for (char *p = text; *p;) {
-		p += strspn(p, " \t\n");
-		if (!*p)
-			break;
-		if (count == WORDS_MAX)
-			return refuse(err, "too many words", p);
-		char quote = *p == '"' || *p == '`' ? *p++ : '\0';
-		char *end = quote ? strchr(p, quote) : p + strcspn(p, " \t\n");
-		if (!end)
-			return refuse(err, "a quote is not closed", p);
-		words[count++] = p;
-		p = *end ? end + 1 : end;
-		*end = '\0';
-	}
-	return count;
-}
-
-/* Letters of both without regard to case and '_'. */
-static bool is_same_name(const char *a, size_t size, const char *b)
-{
-	const char *end = a + size;
-
-	for (;; a++, b++) {
-		while (a < end && *a == '_')
-			a++;
-		while (*b == '_')
-			b++;
-		if (a == end || !*b)
-			return a == end && !*b;
-		if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
-			return false;
-	}
-}
-
-static int unknown_field(const struct template_field *fields, const char *name, struct err *err)
-{
-	own(str) struct str all = STR_INIT(300);
-
-	err_set(err, ERR_USAGE, 0, "--format: there is no field '%.60s'", name);
-	for (const struct template_field *f = fields; f->name; f++)
-		str_addf(&all, "%s%s", f == fields ? "" : ", ", f->name);
-	return err_hint(err, "fields: %s", all.data);
-}
-
-/* A name from the table becomes the key that rows have. */
-static int set_path(struct part *part, const char *word, const struct template_field *fields,
-		    struct err *err)
-{
-	size_t size = strcspn(word + 1, ".");
-
-	if (fields && word[1]) {
-		const struct template_field *f = fields;
-
-		while (f->name && !is_same_name(word + 1, size, f->name))
-			f++;
-		if (!f->name)
-			return unknown_field(fields, word + 1, err);
-		part->head = f->head;
-		part->text = str_printf(err, "%s%s", f->key, word + 1 + size);
-	} else {
-		part->text = str_dup(word + 1, err);
-	}
-	return part->text ? 0 : -1;
-}
-
-static int add_action(struct template *t, char *text, const struct template_field *fields,
-		      struct err *err)
-{
-	const struct function *end = functions + sizeof functions / sizeof *functions;
-	const struct function *f = functions;
-	char *words[WORDS_MAX];
-	int count = split_words(text, words, err);
-	struct part *part;
-
-	if (count < 0)
-		return -1;
-	if (count == 1 && *words[0] == '.') {
-		part = add_part(t, PART_VALUE, err);
-		return part ? set_path(part, words[0], fields, err) : -1;
-	}
-	while (count && f < end && strcmp(f->name, words[0]) != 0)
+	while (f->name && !template_is_same_name(e->text, strlen(e->text), f->name))
 		f++;
-	if (!count || f == end)
-		return refuse(err, "neither a field nor a function", count ? words[0] : "{{}}");
-	if (count != (f->takes_argument ? 3 : 2) || *words[1] != '.')
-		return refuse(err, "a function wants a field", words[0]);
-	part = add_part(t, f->kind, err);
-	if (!part)
-		return -1;
-	part->argument = f->takes_argument ? str_dup(words[2], err) : NULL;
-	if (f->takes_argument && !part->argument)
-		return -1;
-	return set_path(part, words[1], fields, err);
+	if (!f->name)
+		return template_unknown_field(r->t->fields, e->text, err);
+	*ret = value_of_node(row->doc, template_member(row->doc, row->node, f->key));
+	return 0;
 }
 
-static int parse(struct template *t, const char *text, const struct template_field *fields,
-		 struct err *err)
+static bool is_row(const struct template_run *r, const struct value *v)
 {
-	while (*text) {
-		const char *open = strstr(text, "{{");
-		size_t before = open ? (size_t)(open - text) : strlen(text);
+	return v->kind == VALUE_NODE && v->doc == r->doc && v->node == r->root;
+}
 
-		if (add_text(t, text, before, err) < 0)
+static int get_field(struct template_run *r, const struct expr *e, const struct value *dot,
+		     struct value *ret, struct err *err)
+{
+	struct value of;
+
+	if (evaluate(r, e->of, dot, &of, err) < 0)
+		return -1;
+	*ret = (struct value){.kind = VALUE_NONE};
+	if (of.kind == VALUE_NONE)
+		return 0;
+	if (r->t->fields && is_row(r, &of))
+		return get_row_field(r, &of, e, ret, err);
+	if (of.kind == VALUE_NODE)
+		*ret = value_of_node(of.doc, template_member(of.doc, of.node, e->text));
+	return ret->kind == VALUE_NONE ? template_no_member(r, &of, e, err) : 0;
+}
+
+static struct template_variable *find_variable(struct template_run *r, const char *name)
+{
+	for (size_t i = r->variable_count; i > 0; i--)
+		if (strcmp(r->variables[i - 1].name, name) == 0)
+			return &r->variables[i - 1];
+	return NULL;
+}
+
+static int get_variable(struct template_run *r, const char *name, struct value *ret,
+			struct err *err)
+{
+	const struct template_variable *v = find_variable(r, name);
+
+	if (!v)
+		return err_set(err, ERR_USAGE, 0, "--format: there is no variable '$%.60s'", name);
+	*ret = v->value;
+	return 0;
+}
+
+/* The first one that decides, or the last one. */
+static int call_and_or(struct template_run *r, const struct expr *e, const struct value *dot,
+		       struct value *ret, struct err *err)
+{
+	bool is_or = *e->function->name == 'o';
+
+	for (int at = e->of; at != NOTHING; at = r->t->exprs[at].next) {
+		if (evaluate(r, at, dot, ret, err) < 0)
 			return -1;
-		if (!open)
-			return 0;
-		const char *close = strstr(open, "}}");
-		if (!close)
-			return refuse(err, "'{{' is not closed", open);
-		own_free char *action = str_dup_len(open + 2, (size_t)(close - open - 2), err);
-		if (!action || add_action(t, action, fields, err) < 0)
-			return -1;
-		text = close + 2;
+		if (value_is_true(ret) == is_or)
+			break;
 	}
 	return 0;
 }
 
-struct template *template_parse(const char *text, const struct template_field *fields,
-				struct err *err)
+static int call(struct template_run *r, const struct expr *e, const struct value *dot,
+		struct value *ret, struct err *err)
 {
-	own_template struct template *t = calloc(1, sizeof *t);
+	struct value arguments[TEMPLATE_ARGUMENTS_MAX];
+	size_t count = 0;
 
-	if (!t) {
-		err_set(err, ERR_LIMIT, ENOMEM, "--format");
-		return NULL;
-	}
-	if (str_starts(text, "table ") || str_starts(text, "table\\t")) {
-		t->is_table = true;
-		text += str_starts(text, "table ") ? 6 : 7;
-	}
-	if (!strstr(text, "{{")) {
-		refuse(err, "not a format", text);
-		return NULL;
-	}
-	return parse(t, text, fields, err) < 0 ? NULL : take(t);
+	if (!e->function->call)
+		return call_and_or(r, e, dot, ret, err);
+	for (int at = e->of; at != NOTHING; at = r->t->exprs[at].next)
+		if (evaluate(r, at, dot, &arguments[count++], err) < 0)
+			return -1;
+	return e->function->call(r, arguments, count, ret, err);
 }
 
-/* ---- rendering ---- */
-
-static json_node member(const struct json *doc, json_node object, const char *name, size_t size)
+static int evaluate(struct template_run *r, int at, const struct value *dot, struct value *ret,
+		    struct err *err)
 {
-	json_node n = json_type(doc, object) == JSON_OBJECT ? json_first(doc, object) : JSON_NONE;
+	const struct expr *e = &r->t->exprs[at];
 
-	while (n != JSON_NONE && !is_same_name(name, size, json_key(doc, n)))
-		n = json_next(doc, n);
-	return n;
-}
-
-static bool is_container_of(const struct json *doc, json_node n)
-{
-	return json_type(doc, n) == JSON_OBJECT || json_type(doc, n) == JSON_ARRAY;
-}
-
-/* JSON_NONE: it has none. */
-static json_node look_up(const struct json *doc, json_node n, const char *path)
-{
-	while (*path && n != JSON_NONE) {
-		size_t size = strcspn(path, ".");
-
-		n = member(doc, n, path, size);
-		path += size + (path[size] == '.');
-	}
-	return n;
-}
-
-static void add_scrubbed(struct str *out, const char *text)
-{
-	size_t before = out->len;
-
-	str_add(out, text);
-	if (!out->failed)
-		str_scrub(out->data + before);
-}
-
-static void add_value(const struct json *doc, json_node n, const char *separator, struct str *out)
-{
-	switch (json_type(doc, n)) {
-	case JSON_NULL:
-		break;
-	case JSON_BOOL:
-		str_add(out, json_bool(doc, n) ? "true" : "false");
-		break;
-	case JSON_NUMBER:
-		str_add(out, json_number(doc, n));
-		break;
-	case JSON_STRING:
-		add_scrubbed(out, json_string(doc, n));
-		break;
-	case JSON_ARRAY:
-	case JSON_OBJECT:
-		for (json_node i = json_first(doc, n); i != JSON_NONE; i = json_next(doc, i)) {
-			str_add(out, i == json_first(doc, n) ? "" : separator);
-			if (json_key(doc, i)) {
-				add_scrubbed(out, json_key(doc, i));
-				str_add_char(out, '=');
-			}
-			add_value(doc, i, ",", out);
-		}
-		break;
-	}
-}
-
-static void add_json(const struct json *doc, json_node n, struct str *out)
-{
-	struct json_writer w;
-
-	json_writer_init(&w, out, 0);
-	json_write_node(&w, doc, n);
-}
-
-/* A member of an object, or what follows KEY= in a list. */
-static void add_index(const struct json *doc, json_node n, const char *key, struct str *out)
-{
-	size_t size = strlen(key);
-
-	for (json_node i = is_container_of(doc, n) ? json_first(doc, n) : JSON_NONE; i != JSON_NONE;
-	     i = json_next(doc, i)) {
-		const char *text = json_type(doc, i) == JSON_STRING ? json_string(doc, i) : "";
-
-		if (json_key(doc, i) && strcmp(json_key(doc, i), key) == 0)
-			add_value(doc, i, ",", out);
-		else if (!json_key(doc, i) && str_starts(text, key) && text[size] == '=')
-			add_scrubbed(out, text + size + 1);
-	}
-}
-
-static void add_in_case(const struct json *doc, json_node n, int (*convert)(int), struct str *out)
-{
-	size_t before = out->len;
-
-	add_value(doc, n, ",", out);
-	for (size_t i = before; !out->failed && i < out->len; i++)
-		out->data[i] = (char)convert((unsigned char)out->data[i]);
-}
-
-static void add_part_of(const struct part *part, const struct json *doc, json_node row,
-			struct str *out)
-{
-	json_node n = look_up(doc, row, part->text);
-
-	if (n == JSON_NONE && part->kind != PART_JSON)
-		return;
-	switch (part->kind) {
-	case PART_JSON:
-		n == JSON_NONE ? str_add(out, "null") : add_json(doc, n, out);
-		break;
-	case PART_UPPER:
-		add_in_case(doc, n, toupper, out);
-		break;
-	case PART_LOWER:
-		add_in_case(doc, n, tolower, out);
-		break;
-	case PART_INDEX:
-		add_index(doc, n, part->argument, out);
-		break;
-	case PART_VALUE:
-	case PART_JOIN:
-	case PART_TEXT:
-		add_value(doc, n, part->argument ? part->argument : ",", out);
-		break;
-	}
-}
-
-/* Does the beginning of `path` of that size fit "State.Health", or "Config.Labels.*", below which any name
- * does? */
-static bool fits(const char *path, size_t size, const char *pattern)
-{
-	size_t length = strlen(pattern);
-
-	if (str_ends(pattern, "*"))
-		return size >= length && strncasecmp(path, pattern, length - 1) == 0;
-	return size == length && strncasecmp(path, pattern, size) == 0;
-}
-
-/* Is it one that such documents only have sometimes, or one of names that are not ours? */
-static bool may_be_absent(const struct template *t, const char *path, size_t size)
-{
-	for (size_t i = 0; t->sometimes && t->sometimes[i]; i++)
-		if (fits(path, size, t->sometimes[i]))
-			return true;
-	return false;
-}
-
-static int no_field(const char *path, const char *why, struct err *err)
-{
-	err_set(err, ERR_USAGE, 0, "--format: there is no field '%.60s'%s", path, why);
-	return err_hint(err, "--format json shows all of them");
-}
-
-/* Without a table of fields only the document tells whether there is such a thing. */
-static int check_field(const struct template *t, const struct part *part, const struct json *doc,
-		       json_node row, struct err *err)
-{
-	const char *path = part->text;
-	json_node n = row;
-
-	if (part->head || json_type(doc, row) != JSON_OBJECT)
+	if (count_step(r, err) < 0)
+		return -1;
+	switch (e->kind) {
+	case EXPR_DOT:
+		*ret = *dot;
 		return 0;
-	for (size_t at = 0; path[at];) {
-		size_t size = strcspn(path + at, ".");
-		json_node next = member(doc, n, path + at, size);
-
-		if (json_type(doc, n) == JSON_ARRAY)
-			return no_field(path, ", as that is a list", err);
-		if (next == JSON_NONE)
-			return may_be_absent(t, path, at + size) ? 0 : no_field(path, "", err);
-		n = next;
-		at += size + (path[at + size] == '.');
+	case EXPR_ROOT:
+		*ret = value_of_node(r->doc, r->root);
+		return 0;
+	case EXPR_VARIABLE:
+		return get_variable(r, e->text, ret, err);
+	case EXPR_FIELD:
+		return get_field(r, e, dot, ret, err);
+	case EXPR_CALL:
+		return call(r, e, dot, ret, err);
+	case EXPR_STRING:
+		*ret = (struct value){.kind = VALUE_TEXT, .text = e->text};
+		return 0;
+	case EXPR_INTEGER:
+		*ret = value_of_integer(e->integer);
+		return 0;
+	case EXPR_REAL:
+		*ret = (struct value){.kind = VALUE_REAL, .real = e->real};
+		return 0;
+	case EXPR_BOOL:
+		*ret = value_of_bool(e->boolean);
+		return 0;
+	case EXPR_NIL:
+		break;
 	}
+	*ret = (struct value){.kind = VALUE_NONE};
+	return 0;
+}
+
+/* ---- parts ---- */
+
+static int run_list(struct template_run *r, int first, const struct value *dot, struct str *out,
+		    struct err *err);
+
+static int set_variable(struct template_run *r, const char *name, const struct value *v,
+			struct err *err)
+{
+	if (!name)
+		return 0;
+	if (r->variable_count == TEMPLATE_VARIABLES_MAX)
+		return err_set(err, ERR_LIMIT, 0, "--format: more than %d variables",
+			       TEMPLATE_VARIABLES_MAX);
+	r->variables[r->variable_count++] = (struct template_variable){.name = name, .value = *v};
+	return 0;
+}
+
+/* With a variable, it prints nothing. */
+static int run_action(struct template_run *r, const struct part *part, const struct value *dot,
+		      struct str *out, struct err *err)
+{
+	struct value v;
+
+	if (evaluate(r, part->expr, dot, &v, err) < 0)
+		return -1;
+	if (part->assigns) {
+		struct template_variable *known = find_variable(r, part->value);
+
+		if (!known)
+			return get_variable(r, part->value, &v, err);
+		known->value = v;
+	} else if (part->value) {
+		return set_variable(r, part->value, &v, err);
+	} else {
+		value_print(&v, ",", out);
+	}
+	return 0;
+}
+
+static int run_if(struct template_run *r, const struct part *part, const struct value *dot,
+		  struct str *out, struct err *err)
+{
+	struct value v;
+
+	if (evaluate(r, part->expr, dot, &v, err) < 0 || set_variable(r, part->value, &v, err) < 0)
+		return -1;
+	if (!value_is_true(&v))
+		return run_list(r, part->otherwise, dot, out, err);
+	return run_list(r, part->body, part->kind == PART_WITH ? &v : dot, out, err);
+}
+
+static int run_item(struct template_run *r, const struct part *part, const struct json *doc,
+		    json_node n, int64_t at, struct str *out, struct err *err)
+{
+	struct value item = value_of_node(doc, n), key = value_of_integer(at);
+	size_t variables = r->variable_count;
+	own(str) struct str name = STR_INIT(VALUE_MAX);
+
+	if (part->key && json_key(doc, n)) {
+		str_add(&name, json_key(doc, n));
+		if (!name.failed)
+			str_scrub(name.data);
+		if (value_take_text(r, &name, &key, err) < 0)
+			return -1;
+	}
+	if (count_step(r, err) < 0 || set_variable(r, part->key, &key, err) < 0 ||
+	    set_variable(r, part->value, &item, err) < 0 ||
+	    run_list(r, part->body, &item, out, err) < 0)
+		return -1;
+	r->variable_count = variables;
+	return str_check(out, "the output", err);
+}
+
+static int run_range(struct template_run *r, const struct part *part, const struct value *dot,
+		     struct str *out, struct err *err)
+{
+	struct value v;
+	int64_t at = 0;
+
+	if (evaluate(r, part->expr, dot, &v, err) < 0)
+		return -1;
+	enum json_type type = value_type(&v);
+	if (type != JSON_NULL && type != JSON_ARRAY && type != JSON_OBJECT)
+		return err_set(err, ERR_USAGE, 0, "--format: range wants a list or an object");
+	json_node n = type == JSON_NULL ? JSON_NONE : json_first(v.doc, v.node);
+	if (n == JSON_NONE)
+		return run_list(r, part->otherwise, dot, out, err);
+	for (; n != JSON_NONE; n = json_next(v.doc, n))
+		if (run_item(r, part, v.doc, n, at++, out, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int run_part(struct template_run *r, const struct part *part, const struct value *dot,
+		    struct str *out, struct err *err)
+{
+	size_t variables = r->variable_count;
+	int status = 0;
+
+	if (count_step(r, err) < 0)
+		return -1;
+	switch (part->kind) {
+	case PART_TEXT:
+		str_add(out, part->text);
+		return 0;
+	case PART_ACTION:
+		return run_action(r, part, dot, out, err);
+	case PART_IF:
+	case PART_WITH:
+		status = run_if(r, part, dot, out, err);
+		break;
+	case PART_RANGE:
+		status = run_range(r, part, dot, out, err);
+		break;
+	}
+	r->variable_count = variables;
+	return status;
+}
+
+/* What it declares is known to its end. */
+static int run_list(struct template_run *r, int first, const struct value *dot, struct str *out,
+		    struct err *err)
+{
+	size_t variables = r->variable_count;
+
+	for (int at = first; at != NOTHING; at = r->t->parts[at].next)
+		if (run_part(r, &r->t->parts[at], dot, out, err) < 0)
+			return -1;
+	r->variable_count = variables;
 	return 0;
 }
 
 int template_render(const struct template *t, const struct json *doc, json_node n, struct str *out,
 		    struct err *err)
 {
-	for (size_t i = 0; i < t->count; i++) {
-		const struct part *part = &t->parts[i];
+	own(template_run) struct template_run r = {.t = t, .doc = doc, .root = n};
+	struct value row = value_of_node(doc, n);
 
-		if (part->kind == PART_TEXT) {
-			str_add(out, part->text);
-			continue;
-		}
-		if (check_field(t, part, doc, n, err) < 0)
-			return -1;
-		add_part_of(part, doc, n, out);
-	}
+	if (run_list(&r, t->first, &row, out, err) < 0)
+		return -1;
 	return str_check(out, "the output", err);
 }
 
 /* ---- printing ---- */
 
-static void render_heads(const struct template *t, struct str *out)
+static void add_head_of(const struct template *t, int at, struct str *out)
 {
-	for (size_t i = 0; i < t->count; i++) {
-		const struct part *part = &t->parts[i];
+	const struct expr *e = &t->exprs[at];
 
-		if (part->kind == PART_TEXT)
-			str_add(out, part->text);
+	if (e->kind == EXPR_FIELD) {
+		add_head_of(t, e->of, out);
+		if (e->field)
+			str_add(out, e->field->head);
 		else
-			add_scrubbed(out, part->head ? part->head : part->text);
+			str_addf(out, "%s%s", t->exprs[e->of].kind == EXPR_FIELD ? "." : "",
+				 e->text);
+		return;
+	}
+	for (int i = e->kind == EXPR_CALL ? e->of : NOTHING; i != NOTHING; i = t->exprs[i].next) {
+		size_t before = out->len;
+
+		add_head_of(t, i, out);
+		if (out->len > before)
+			return;
 	}
 }
 
-static size_t count_columns(const struct template *t)
+/* Of a condition what its first branch has, of a list what it is. */
+static void add_heads(const struct template *t, int first, struct str *out)
 {
-	size_t columns = 1;
+	for (int at = first; at != NOTHING; at = t->parts[at].next) {
+		const struct part *part = &t->parts[at];
 
-	for (size_t i = 0; i < t->count; i++)
-		for (const char *p = t->parts[i].kind == PART_TEXT ? t->parts[i].text : ""; *p; p++)
-			columns += *p == '\t';
-	return columns;
+		if (part->kind == PART_TEXT)
+			str_add(out, part->text);
+		else if (part->kind == PART_IF || part->kind == PART_WITH)
+			add_heads(t, part->body, out);
+		else if (!(part->kind == PART_ACTION && part->value))
+			add_head_of(t, part->expr, out);
+	}
 }
 
-/* Values have no tabs: they were scrubbed. */
-static void add_cells(struct table *table, struct str *line)
+static size_t count_cells(const char *line)
 {
-	char *rest = line->data, *cell;
+	size_t cells = 1;
 
-	while ((cell = strsep(&rest, "\t")))
-		table_add(table, cell);
-	str_reset(line);
+	for (; *line; line++)
+		cells += *line == '\t';
+	return cells;
+}
+
+/* A tab that is no column's end was scrubbed; what an action prints of its own may have some. */
+static void add_cells(struct table *table, char *line)
+{
+	char *rest = line, *cell;
+
+	for (size_t i = 0; i < table->columns; i++) {
+		cell = rest ? strsep(&rest, "\t") : NULL;
+		table_add(table, cell ? cell : "");
+	}
+}
+
+static int render_lines(const struct template *t, const struct json *doc, json_node array,
+			struct strv *lines, struct err *err)
+{
+	own(str) struct str line = STR_INIT(VALUE_MAX);
+
+	add_heads(t, t->first, &line);
+	if (str_check(&line, "the heading", err) < 0 || strv_add(lines, line.data, err) < 0)
+		return -1;
+	for (json_node n = json_first(doc, array); n != JSON_NONE; n = json_next(doc, n)) {
+		str_reset(&line);
+		if (template_render(t, doc, n, &line, err) < 0 ||
+		    strv_add(lines, line.data, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int print_table(const struct template *t, const struct json *doc, json_node array, FILE *out,
 		       struct err *err)
 {
-	own(table) struct table table = TABLE_INIT(count_columns(t));
-	own(str) struct str line = STR_INIT(VALUE_MAX);
+	own(strv) struct strv lines = STRV_INIT;
+	size_t columns = 0;
 
-	if (table.columns > COLUMNS_MAX)
-		return err_set(err, ERR_USAGE, 0, "--format: more than %d columns", COLUMNS_MAX);
-	render_heads(t, &line);
-	if (str_check(&line, "the heading", err) < 0)
+	if (render_lines(t, doc, array, &lines, err) < 0)
 		return -1;
-	add_cells(&table, &line);
-	for (json_node n = json_first(doc, array); n != JSON_NONE; n = json_next(doc, n)) {
-		if (template_render(t, doc, n, &line, err) < 0)
-			return -1;
-		add_cells(&table, &line);
-	}
+	for (size_t i = 0; i < lines.count; i++)
+		if (count_cells(lines.items[i]) > columns)
+			columns = count_cells(lines.items[i]);
+	if (columns > COLUMNS_MAX)
+		return err_set(err, ERR_USAGE, 0, "--format: more than %d columns", COLUMNS_MAX);
+	own(table) struct table table = TABLE_INIT(columns);
+	for (size_t i = 0; i < lines.count; i++)
+		add_cells(&table, lines.items[i]);
 	return table_print(&table, out, err);
 }
 
 int template_print(const struct template *t, const struct json *doc, json_node array, FILE *out,
 		   struct err *err)
 {
-	own(str) struct str line = STR_INIT(OUTPUT_MAX);
+	own(str) struct str line = STR_INIT(TEMPLATE_OUTPUT_MAX);
 
 	if (t->is_table)
 		return print_table(t, doc, array, out, err);
@@ -506,16 +413,17 @@ bool template_is_table(const struct template *t)
 	return t->is_table;
 }
 
+/* Only what is looked for in the row itself counts. */
 bool template_names(const char *format, const char *name)
 {
 	struct err ignored = ERR_INIT;
 	own_template struct template *t = format ? template_parse(format, NULL, &ignored) : NULL;
 
-	for (size_t i = 0; t && i < t->count; i++) {
-		const struct part *part = &t->parts[i];
+	for (size_t i = 0; t && i < t->expr_count; i++) {
+		const struct expr *e = &t->exprs[i];
 
-		if (part->kind != PART_TEXT &&
-		    is_same_name(part->text, strcspn(part->text, "."), name))
+		if (e->kind == EXPR_FIELD && e->of_row &&
+		    template_is_same_name(e->text, strlen(e->text), name))
 			return true;
 	}
 	return false;
@@ -531,12 +439,12 @@ int template_check(const char *format, const struct template_field *fields, stru
 	return t ? 0 : -1;
 }
 
-static int print_with(struct template *t, const char *const *sometimes, const struct str *text,
-		      struct err *err)
+static int print_with(struct template *t, const struct template_absent *absent,
+		      const struct str *text, struct err *err)
 {
 	own_json struct json *doc = json_parse(text->data, text->len, "the list", err);
 
-	t->sometimes = sometimes;
+	t->absent = absent;
 	return doc ? template_print(t, doc, 0, stdout, err) : -1;
 }
 
@@ -554,8 +462,8 @@ int print_rows(const char *format, const char *fallback, const struct template_f
 	return t ? print_with(t, NULL, text, err) : -1;
 }
 
-int print_document_rows(const char *format, const char *const *sometimes, const struct str *text,
-			struct err *err)
+int print_document_rows(const char *format, const struct template_absent *absent,
+			const struct str *text, struct err *err)
 {
 	own_template struct template *t = NULL;
 
@@ -564,5 +472,5 @@ int print_document_rows(const char *format, const char *const *sometimes, const 
 		return 0;
 	}
 	t = template_parse(format, NULL, err);
-	return t ? print_with(t, sometimes, text, err) : -1;
+	return t ? print_with(t, absent, text, err) : -1;
 }

@@ -2,17 +2,21 @@
 /*
  * --format 'TEMPLATE': the part of Go's templates that people type.
  *
- *	{{.Field}} {{.Field.Member}} {{.}}	a value
- *	{{json .Field}}				the value as JSON
- *	{{upper .Field}} {{lower .Field}}
- *	{{join .Field ", "}}			of a list
- *	{{index .Field "key"}}			a member, or an item KEY=VALUE of a list
- *	table TEMPLATE				a heading, and columns where the template has \t
+ *	{{.Field}} {{.Field.Member}} {{.}} {{$}}	values; $ is the row, wherever the dot is
+ *	{{json .Field}} {{.Field | json}}		functions: template_functions.c has them
+ *	{{(index .List 0).Member}}			values of values
+ *	{{if .Field}} {{else if eq .Field "a"}} {{else}} {{end}}
+ *	{{range .List}} {{else}} {{end}}		and with keys: {{range $key, $value := .Object}}
+ *	{{with .Field}} {{else}} {{end}}
+ *	{{$name := .Field}} {{$name = .Field}} {{$name.Member}}
+ *	{{- .Field -}}					without the space around it
+ *	table TEMPLATE					a heading, and columns where the template has \t
  *
  * Outside of braces \t, \n and \\ are what they are in C. What is printed of a row is a value in a JSON
  * document, so whoever lists something fills one kind of row for --format json and for templates.
  * Fields are found by their name in the verb's table, and without a table by the document's own keys, whatever
- * their case and without regard to '_'.
+ * their case and without regard to '_'. Unlike Go's, a list is printed with commas and what is absent as nothing,
+ * and objects keep their order.
  */
 #ifndef INSULA_CLI_TEMPLATE_H
 #define INSULA_CLI_TEMPLATE_H
@@ -26,6 +30,16 @@ struct template_field {
 	const char *name; /* as podman and docker call it: "ID"; NULL ends */
 	const char *key;  /* in the row */
 	const char *head; /* above its column */
+};
+
+/* What a document may be without. */
+struct template_absent {
+	/* Members that it has only in some states, as "State.Health", and objects whose members are named by
+	 * others, as "Config.Labels.*". NULL ends. */
+	const char *const *names;
+	/* Below that member, whatever the tables have by which it is written. */
+	const char *schema_at;
+	const struct json_field *schema;
 };
 
 struct template;
@@ -59,10 +73,9 @@ int template_check(const char *format, const struct template_field *fields, stru
  * of rows. */
 int print_rows(const char *format, const char *fallback, const struct template_field *fields,
 	       const struct str *text, struct err *err);
-/* The same of documents, by the names of their members. What a document does not have is an error, but for
- * `sometimes`: members that it has only in some states, as "State.Health", and objects whose members are named
- * by others, as "Config.Labels.*". NULL ends. */
-int print_document_rows(const char *format, const char *const *sometimes, const struct str *text,
-			struct err *err);
+/* The same of documents, by the names of their members. What a document does not have is an error, but for what
+ * it has only at times. */
+int print_document_rows(const char *format, const struct template_absent *absent,
+			const struct str *text, struct err *err);
 
 #endif

@@ -11,6 +11,7 @@
 #include "engine/live.h"
 #include "engine/ready.h"
 #include "engine/restart_policy.h"
+#include "engine/space.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -359,7 +360,20 @@ static int write_live(struct json_writer *w, struct container *ct, struct err *e
 	return 0;
 }
 
-int engine_inspect(struct container *ct, bool security, struct json_writer *w, struct err *err)
+static int write_size(struct json_writer *w, const struct container *ct, struct err *err)
+{
+	struct container_space space;
+	uint64_t image;
+
+	space_of_container(ct->store, ct->id, &space);
+	if (space_of_image(ct->store, ct->record.image, &image, err) < 0)
+		return err_wrap(err, "container '%s'", ct->record.name);
+	json_write_member_u64(w, "SizeRw", space.writes);
+	json_write_member_u64(w, "SizeRootFs", space.writes + image);
+	return 0;
+}
+
+int engine_inspect(struct container *ct, unsigned int more, struct json_writer *w, struct err *err)
 {
 	own(cgroup_host) struct cgroup_host host = {0};
 	own_free char *cgroup = NULL;
@@ -388,7 +402,8 @@ int engine_inspect(struct container *ct, bool security, struct json_writer *w, s
 	json_write_key(w, "Dependencies");
 	json_write_strings(w, &ct->record.requires);
 	write_ids(w, ct);
-	if (security && inspect_security(ct, w, err) < 0)
+	if ((more & INSPECT_SECURITY && inspect_security(ct, w, err) < 0) ||
+	    (more & INSPECT_SIZE && write_size(w, ct, err) < 0))
 		return -1;
 	if (write_live(w, ct, err) < 0)
 		return -1;

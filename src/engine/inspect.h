@@ -5,10 +5,15 @@
 
 #include "engine/store.h"
 
+enum inspect_more {
+	INSPECT_SECURITY =
+		1, /* what the kernel enforces on it just now; ERR_STATE where it does not run */
+	INSPECT_SIZE = 2, /* what it takes of the disk, alone and with its image: takes a while */
+};
+
 /* One object, written to w. The names of members are those of docker inspect and podman inspect where
- * they mean the same. security: add what the kernel enforces on it just now; ERR_STATE where it does
- * not run. */
-int engine_inspect(struct container *ct, bool security, struct json_writer *w, struct err *err);
+ * they mean the same. more: bits of inspect_more. */
+int engine_inspect(struct container *ct, unsigned int more, struct json_writer *w, struct err *err);
 
 /* "HostConfig" and "NetworkSettings", and what the top has of the process (inspect_host.c). */
 int inspect_host_config(const struct container *ct, struct json_writer *w, struct err *err);

@@ -44,19 +44,46 @@ const char *log_journal_socket(void);
 typedef void log_tail_fn(void *data, enum log_stream stream, const char *text, size_t size);
 int log_tail(int dir_fd, size_t size, log_tail_fn *fn, void *data, struct err *err);
 
-struct log_read_options {
-	bool follow; /* until the container ends */
+/* A piece of a line, as a reader finds it. */
+struct log_piece {
+	enum log_stream stream;
+	int64_t time_ns; /* CLOCK_REALTIME */
+	bool begins;	 /* nothing of the line came before */
+	bool ends;	 /* it is the last of the line */
+	const char *text;
+	size_t size;
+};
+
+/* Where a reader's pieces go. */
+struct log_sink {
+	void (*put)(struct log_sink *sink, const struct log_piece *piece);
+	/* Let it be seen; and was everything taken? */
+	int (*flush)(struct log_sink *sink, struct err *err);
+	/* All that there was in the beginning has come; NULL: who cares. */
+	void (*caught_up)(struct log_sink *sink);
+};
+
+/* Each stream to its file; with the time before each line. Pieces come in their order where both are one. */
+struct log_printer {
+	struct log_sink sink; /* first */
+	FILE *out[2];
 	bool timestamps;
+	enum log_stream last;
+};
+void log_printer_init(struct log_printer *p, FILE *out, FILE *err_out, bool timestamps);
+
+struct log_read_options {
+	bool follow;		    /* until the container ends */
 	int64_t tail;		    /* last N lines; -1: all */
 	int64_t since_ns, until_ns; /* CLOCK_REALTIME; 0: none */
 	int streams;		    /* bits 1 << LOG_STDOUT, 1 << LOG_STDERR */
 };
-/* Oldest first over the rotated files. alive_fd: for follow, the container's run directory to tell
+/* Oldest first over the rotated files. run_fd: for follow, the container's run directory to tell
  * whether the keeper lives (-1: no follow). */
-int log_read(int dir_fd, int run_fd, const struct log_read_options *options, FILE *out,
-	     FILE *err_out, struct err *err);
+int log_read(int dir_fd, int run_fd, const struct log_read_options *options, struct log_sink *sink,
+	     struct err *err);
 /* The same of what the system's journal has of the container, by journalctl(1) (log_journal_read.c). */
-int log_journal_read(const char *id, int run_fd, const struct log_read_options *options, FILE *out,
-		     FILE *err_out, struct err *err);
+int log_journal_read(const char *id, int run_fd, const struct log_read_options *options,
+		     struct log_sink *sink, struct err *err);
 
 #endif

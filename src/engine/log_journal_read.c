@@ -34,8 +34,8 @@
 struct journal_reader {
 	const char *id;
 	const struct log_read_options *options;
-	FILE *out[2];	/* by stream */
-	bool inside[2]; /* a line that an entry has begun */
+	struct log_sink *sink;
+	bool inside[2]; /* by stream: a line that an entry has begun */
 	char before[JOURNAL_CURSOR_SIZE], newest[JOURNAL_CURSOR_SIZE]; /* "": none */
 };
 
@@ -53,50 +53,47 @@ static bool selected(const struct journal_reader *r, const struct journal_entry 
 	       (o->until_ns == 0 || entry->time_ns <= o->until_ns);
 }
 
-static void put_time(FILE *out, const struct journal_reader *r, int64_t time_ns)
+static void put(struct journal_reader *r, const struct log_piece *piece)
 {
-	char text[CLOCK_TEXT_SIZE];
-
-	if (r->options->timestamps)
-		fprintf(out, "%s ", clock_text(time_ns, text));
+	r->sink->put(r->sink, piece);
+	r->inside[piece->stream] = !piece->ends;
 }
 
 static void put_lost(struct journal_reader *r, const struct journal_entry *entry)
 {
-	FILE *out = r->out[LOG_STDERR];
+	struct log_piece piece = {.stream = LOG_STDERR, .time_ns = entry->time_ns, .ends = true};
+	char text[128];
 
 	if (!entry->lost || !(r->options->streams & 1 << LOG_STDERR))
 		return;
+	piece.text = "";
 	if (r->inside[LOG_STDERR])
-		putc('\n', out);
-	r->inside[LOG_STDERR] = false;
-	put_time(out, r, entry->time_ns);
-	fprintf(out, "[insula: %llu pieces of output are missing here: the journal took none]\n",
+		put(r, &piece);
+	piece.begins = true;
+	piece.text = text;
+	piece.size = (size_t)snprintf(
+		text, sizeof text,
+		"[insula: %llu pieces of output are missing here: the journal took none]",
 		entry->lost);
+	put(r, &piece);
 }
 
 static void put_entry(struct journal_reader *r, const struct journal_entry *entry)
 {
-	enum log_stream stream = stream_of(entry);
-	FILE *out = r->out[stream];
-
 	if (!selected(r, entry))
 		return;
 	put_lost(r, entry);
-	if (!r->inside[stream])
-		put_time(out, r, entry->time_ns);
-	fwrite(entry->text, 1, entry->size, out);
-	if (!entry->partial)
-		putc('\n', out);
-	r->inside[stream] = entry->partial;
+	put(r, &(struct log_piece){.stream = stream_of(entry),
+				   .time_ns = entry->time_ns,
+				   .begins = !r->inside[stream_of(entry)],
+				   .ends = !entry->partial,
+				   .text = entry->text,
+				   .size = entry->size});
 }
 
 static int check_output(const struct journal_reader *r, struct err *err)
 {
-	if (fflush(r->out[LOG_STDOUT]) < 0 || fflush(r->out[LOG_STDERR]) < 0 ||
-	    ferror(r->out[LOG_STDOUT]) || ferror(r->out[LOG_STDERR]))
-		return err_errno(err, "cannot write the log");
-	return 0;
+	return r->sink->flush(r->sink, err);
 }
 
 static int add_words(struct strv *arguments, const char *const *words, struct err *err)
@@ -278,14 +275,15 @@ static int follow(struct journal_reader *r, int run_fd, struct err *err)
 	return look_back(r, -1, err) < 0 ? -1 : print_known(r, err);
 }
 
-int log_journal_read(const char *id, int run_fd, const struct log_read_options *options, FILE *out,
-		     FILE *err_out, struct err *err)
+int log_journal_read(const char *id, int run_fd, const struct log_read_options *options,
+		     struct log_sink *sink, struct err *err)
 {
-	struct journal_reader r = {
-		.id = id, .options = options, .out = {[LOG_STDOUT] = out, [LOG_STDERR] = err_out}};
+	struct journal_reader r = {.id = id, .options = options, .sink = sink};
 
 	journalctl_sync();
 	if (look_back(&r, options->tail, err) < 0 || print_known(&r, err) < 0)
 		return -1;
+	if (sink->caught_up)
+		sink->caught_up(sink);
 	return options->follow && run_fd >= 0 ? follow(&r, run_fd, err) : 0;
 }

@@ -47,13 +47,12 @@
 struct log_reader {
 	int dir_fd, run_fd;
 	const struct log_read_options *options;
-	FILE *out[2];	      /* by stream */
-	enum log_stream last; /* stream of the entry before */
-	bool inside[2];	      /* a line that was begun by a partial entry */
-	bool shown[2];	      /* and something of it was printed */
-	int64_t line[2];      /* which one it is */
-	int64_t lines;	      /* begun in this pass */
-	int64_t skip;	      /* lines before the tail */
+	struct log_sink *sink;
+	bool inside[2];	 /* by stream: a line that was begun by a partial entry */
+	bool shown[2];	 /* and something of it was printed */
+	int64_t line[2]; /* which one it is */
+	int64_t lines;	 /* begun in this pass */
+	int64_t skip;	 /* lines before the tail */
 	bool counting;
 	int fds[FILES_MAX];    /* newest first, as the names have them; -1: none has this name */
 	off_t ends[FILES_MAX]; /* their sizes, when they were opened */
@@ -173,22 +172,15 @@ static bool is_wanted(struct log_reader *r, const struct log_entry *entry)
 static void handle_line(struct log_reader *r, const char *line, size_t size)
 {
 	struct log_entry entry;
-	FILE *out;
 
 	if (!log_parse(line, size, &entry) || !is_wanted(r, &entry))
 		return;
-	/* Where both are one file, a terminal, they come as they were written. */
-	if (entry.stream != r->last)
-		fflush(r->out[r->last]);
-	r->last = entry.stream;
-	out = r->out[entry.stream];
-	if (r->options->timestamps && !r->shown[entry.stream]) {
-		fwrite(entry.time, 1, LOG_TIME_SIZE, out);
-		putc(' ', out);
-	}
-	fwrite(entry.text, 1, entry.size, out);
-	if (!entry.partial)
-		putc('\n', out);
+	r->sink->put(r->sink, &(struct log_piece){.stream = entry.stream,
+						  .time_ns = entry.time_ns,
+						  .begins = !r->shown[entry.stream],
+						  .ends = !entry.partial,
+						  .text = entry.text,
+						  .size = entry.size});
 	r->shown[entry.stream] = true;
 }
 
@@ -229,8 +221,6 @@ static int read_file(struct log_reader *r, int fd, int64_t size, struct err *err
 		size -= n;
 		handle_block(r);
 	}
-	if (ferror(r->out[LOG_STDOUT]) || ferror(r->out[LOG_STDERR]))
-		return err_errno(err, "cannot write the log");
 	return 0;
 }
 
@@ -331,13 +321,6 @@ static bool is_over(const struct log_reader *r)
 	return r->options->until_ns && clock_real_ns() > r->options->until_ns;
 }
 
-static int flush_output(struct log_reader *r, struct err *err)
-{
-	if (fflush(r->out[LOG_STDOUT]) < 0 || fflush(r->out[LOG_STDERR]) < 0)
-		return err_errno(err, "cannot write the log");
-	return 0;
-}
-
 static int take_newest(struct log_reader *r)
 {
 	for (int i = 0; i < r->count; i++)
@@ -366,14 +349,14 @@ static int follow(struct log_reader *r, struct err *err)
 				return -1;
 			moved = next_file(r, &fd, err);
 		} while (moved > 0);
-		if (moved < 0 || flush_output(r, err) < 0)
+		if (moved < 0 || r->sink->flush(r->sink, err) < 0)
 			return -1;
 	} while (alive && wait_for_change(watch_fd));
 	return 0;
 }
 
-int log_read(int dir_fd, int run_fd, const struct log_read_options *options, FILE *out,
-	     FILE *err_out, struct err *err)
+int log_read(int dir_fd, int run_fd, const struct log_read_options *options, struct log_sink *sink,
+	     struct err *err)
 {
 	__attribute__((cleanup(log_reader_free))) struct log_reader *r = calloc(1, sizeof(*r));
 
@@ -382,10 +365,11 @@ int log_read(int dir_fd, int run_fd, const struct log_read_options *options, FIL
 	r->dir_fd = dir_fd;
 	r->run_fd = run_fd;
 	r->options = options;
-	r->out[LOG_STDOUT] = out;
-	r->out[LOG_STDERR] = err_out;
+	r->sink = sink;
 	if (open_files(r, err) < 0 || count_for_tail(r, err) < 0 || read_files(r, err) < 0 ||
-	    flush_output(r, err) < 0)
+	    sink->flush(sink, err) < 0)
 		return -1;
+	if (sink->caught_up)
+		sink->caught_up(sink);
 	return options->follow && run_fd >= 0 ? follow(r, err) : 0;
 }

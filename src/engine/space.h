@@ -15,6 +15,8 @@ struct container_space {
 
 /* A container in the store by its id. */
 void space_of_container(const struct store *store, const char *id, struct container_space *ret);
+/* The directories that a container of that image has below its own, as they are now. */
+int space_of_image(const struct store *store, const char *image, uint64_t *ret, struct err *err);
 /* The masks of the host image. */
 uint64_t space_of_images(const struct store *store);
 

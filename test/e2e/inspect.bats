@@ -162,6 +162,85 @@ keys() {
 	[[ $stderr == *'not running'* ]] || fail
 }
 
+@test "inspect: what templates of docker's and podman's users do" {
+	box box -v "$BATS_TEST_TMPDIR:/data:ro" --label tier=front -e COLOUR=red
+	local row format expected
+	while IFS='~' read -r format expected; do
+		ok insula inspect -f "$format" box
+		[ "$output" = "$expected" ] || fail "$format: $output"
+	done <<-ROWS
+		{{range .Mounts}}{{.Type}} {{.Source}} -> {{.Destination}}{{end}}~bind $BATS_TEST_TMPDIR -> /data
+		{{with index .Mounts 0}}{{.Destination}}{{end}}, {{(index .Mounts 0).RW}}~/data, false
+		{{range \$k, \$v := .Config.Labels}}{{\$k}}={{\$v}}{{end}}~tier=front
+		{{if .State.Running}}up{{else}}down{{end}}~up
+		{{if and .State.Running (not .State.Paused)}}{{.Name}}{{end}}~box
+		{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}~
+		{{len .Mounts}} {{index .Config.Labels "tier"}} {{slice .Id 0 12 | len}}~1 front 12
+		{{join .Config.Cmd "+"}} {{printf "%q" .Path}}~sleep+600 "sleep"
+		{{with .State.Health}}{{.Status}}{{else}}none{{end}}~none
+		{{if eq .HostConfig.NetworkMode "none" "host"}}{{.HostConfig.NetworkMode}}{{end}}~none
+		{{range .Config.Env}}{{if eq . "COLOUR=red"}}{{print .}}{{end}}{{end -}} !~COLOUR=red!
+		{{json .Spec.process.args}} {{.Spec.hostname}}~["sleep","600"] $(about box .Config.Hostname)
+	ROWS
+	[[ $(insula ps --format 'table {{.ID}}\t{{if .Labels}}{{join .Labels "+"}}{{end}}' | tail -n 1) == *tier=front ]] || fail
+	[ "$(insula ps --format '{{range .Labels}}{{.}};{{end}}{{$.Names}}')" = 'tier=front;box' ]
+}
+
+@test "inspect: a member that nothing has is an error, wherever" {
+	box box -v "$BATS_TEST_TMPDIR:/data"
+	local format missing
+	while read -r format missing; do
+		refused 125 "there is no field '$missing'" insula inspect -f "$format" box
+	done <<-'ROWS'
+		{{.Spec.x}} Spec.x
+		{{.Spec.process.capability}} Spec.process.capability
+		{{.Security.x}} Security.x
+		{{.Security.Seccomp.Modus}} Security.Seccomp.Modus
+		{{.Security.Namespaces.nett}} Security.Namespaces.nett
+		{{range.Mounts}}{{.Sauce}}{{end}} Mounts.Sauce
+		{{.Mounts.Source}} Mounts.Source
+	ROWS
+	refused 125 'range wants' insula inspect -f '{{range .Name}}{{end}}' box
+	# What such a document may have.
+	ok insula inspect -f '[{{.Spec.linux.intelRdt.closID}}{{.Spec.Process.SelinuxLabel}}{{.Security.Namespaces.time.Inode}}]' box
+}
+
+@test "inspect --size: what it has written, and all of it" {
+	mkdir -p "$E2E_STATE/tree"
+	cp -a "${E2E_IMAGE#dir:}/." "$E2E_STATE/tree/"
+	insula run --name box "dir:$E2E_STATE/tree" sh -c 'head -c 1048576 /dev/urandom >/file'
+	local own whole image
+	image=$(du -s -B1 "$E2E_STATE/tree" | cut -f1)
+	[ "$(insula inspect box | jq -c '.[0] | [has("SizeRw"), has("SizeRootFs")]')" = '[false,false]' ]
+	read -r own whole <<<"$(insula inspect -f '{{.SizeRw}} {{.SizeRootFs}}' box)"
+	[ "$own" -ge 1048576 ] && [ "$own" -lt 1300000 ]
+	[ $((whole - own)) -gt $((image * 95 / 100)) ] && [ $((whole - own)) -lt $((image * 105 / 100 + 65536)) ] || fail "$whole $own $image"
+	ok insula inspect --size box
+	[ "$(jq -r '.[0] | "\(.SizeRw) \(.SizeRootFs)"' <<<"$output")" = "$own $whole" ] || fail
+	[[ $(insula ps -a --size --format '{{.Size}}') == 1*MiB ]] || fail
+}
+
+@test "inspect: a container, or else a secret, or only what is one" {
+	box box --label tier=front
+	box both
+	echo word | insula secret create --label team=blue one - >/dev/null
+	echo word | insula secret create both - >/dev/null
+	ok insula inspect box one both
+	[ "$(jq -c 'map(has("State"))' <<<"$output")" = '[true,false,true]' ] || fail
+	[ "$(jq -r '.[1].Spec.Name' <<<"$output")" = one ] || fail
+	[[ $output != *word* ]] || fail
+	[ "$(insula inspect one)" = "$(insula secret inspect one)" ]
+	ok insula inspect --type secret both one -f '{{.Spec.Name}}{{.Spec.Labels.team}}'
+	shows $'both\noneblue'
+	[ "$(insula inspect -t container both | jq -r '.[0].Name')" = both ]
+	refused 125 "there is no secret 'box'" insula inspect --type secret box
+	refused 125 "'one'" insula inspect --type container one
+	refused 125 "'ghost'" insula inspect ghost
+	[[ $stderr == *container* ]] || fail
+	refused 125 "--type must be one of all, container, secret" insula inspect --type image box
+	refused 125 "--size is of containers" insula inspect --type secret --size one
+}
+
 @test "inspect: paths are where things are" {
 	insula run -d --name box "$E2E_IMAGE" sh -c 'echo said; echo kept >/file; exec sleep 600' >/dev/null
 	eventually 5 test -s "$(about box .LogPath)"

@@ -124,3 +124,94 @@ two"
 		ok insula rm -f web
 	done
 }
+
+# Two that print in turns, and a third one whose output is older.
+in_turns() {
+	insula run --name old "$E2E_IMAGE" sh -c 'echo old' >/dev/null
+	insula run -d --name a "$E2E_IMAGE" sh -c 'echo a1; until [ -e /go ]; do sleep 0.02; done; echo a2 >&2; printf "a3"' >/dev/null
+	eventually 10 eval '[ "$(insula logs a)" = a1 ]'
+	insula run --name b "$E2E_IMAGE" sh -c 'echo b1; echo b2 >&2' >/dev/null 2>&1
+	insula exec a touch /go
+	insula wait a >/dev/null
+}
+
+@test "several: a name before each line, in the order of their times" {
+	in_turns
+	[ "$(insula logs a b old 2>/dev/null)" = $'old old\na a1\nb b1\na a3' ] || fail "$(insula logs a b old)"
+	# Within one stream of one container nothing is turned around.
+	[ "$(insula logs a b old 2>&1 | sort)" = $'a a1\na a2\na a3\nb b1\nb b2\nold old' ]
+	[ "$(insula logs a b old 2>&1 >/dev/null)" = $'b b2\na a2' ]
+	[ "$(insula logs --stdout b a 2>&1)" = $'a a1\nb b1\na a3' ]
+	[ "$(insula logs --tail 1 a b old 2>/dev/null | sort)" = $'a a3\nold old' ]
+	[ "$(insula logs old --names)" = 'old old' ]
+	[ "$(insula logs old)" = old ]
+	[ "$(insula logs a b a "$(detail a .Id)" --stdout)" = $'a a1\nb b1\na a3' ]
+	[[ $(insula logs -t a b --stdout | head -n 1) =~ ^a\ 20[0-9T:.-]+Z\ a1$ ]] || fail
+	[ "$(insula logs --stdout --since "$(detail b .State.StartedAt)" a b old)" = $'b b1\na a3' ]
+}
+
+@test "several: one that is not there, and one that keeps no log, are said and the others printed" {
+	insula run --name a "$E2E_IMAGE" echo a1 >/dev/null
+	insula run --name none --log-driver none "$E2E_IMAGE" echo silent >/dev/null
+	exits 125 insula logs ghost a
+	shows 'a a1'
+	[[ $stderr == *"'ghost'"* ]] || fail
+	exits 125 insula logs none a
+	shows 'a a1'
+	[[ $stderr == *"'none' keeps no log"*"--log-driver none"* ]] || fail
+	exits 125 insula logs ghost1 ghost2
+	[[ $stderr == *"'ghost1'"*"'ghost2'"* ]] || fail
+	[ -z "$output" ]
+}
+
+@test "several: colours on a terminal, or where they are asked for" {
+	insula run --name a "$E2E_IMAGE" echo a1 >/dev/null
+	insula run --name b "$E2E_IMAGE" echo b1 >/dev/null
+	[ "$(insula logs a b)" = $'a a1\nb b1' ]
+	[ "$(insula logs --color a b)" = $'\e[36ma\e[0m a1\n\e[33mb\e[0m b1' ]
+	[ "$(insula logs --color a)" = $'\e[36ma\e[0m a1' ]
+	[ "$(TERM=xterm script -qec "$INSULA_BIN/insula logs a b" /dev/null </dev/null | tr -d '\r')" = $'\e[36ma\e[0m a1\n\e[33mb\e[0m b1' ]
+	[ "$(NO_COLOR=1 TERM=xterm script -qec "$INSULA_BIN/insula logs a b" /dev/null </dev/null | tr -d '\r')" = $'a a1\nb b1' ]
+}
+
+@test "several are followed, each until its end, and a line is never cut by another's" {
+	local reader half='printf half; until [ -e /go ]; do sleep 0.02; done; echo whole'
+	insula run -d --name a "$E2E_IMAGE" sh -c "$half" >/dev/null
+	insula run -d --name b "$E2E_IMAGE" sh -c 'echo b1; sleep 0.3; echo b2' >/dev/null
+	"$INSULA_BIN/insula" logs -f a b >"$E2E_STATE/lines" 3>&- </dev/null &
+	reader=$!
+	eventually 10 grep -q b2 "$E2E_STATE/lines"
+	[ "$(cat "$E2E_STATE/lines")" = $'b b1\nb b2' ]
+	kill -0 "$reader"
+	insula exec a touch /go
+	wait "$reader"
+	[ "$(cat "$E2E_STATE/lines")" = $'b b1\nb b2\na halfwhole' ] || fail "$(cat "$E2E_STATE/lines")"
+}
+
+@test "several: whoever follows leaves no reader behind, however it ends" {
+	local follower readers
+	insula run -d --name a "$E2E_IMAGE" sh -c 'echo a1; exec sleep 300' >/dev/null
+	insula run -d --name b "$E2E_IMAGE" sleep 300 >/dev/null
+	ok timeout 20 sh -c '"$INSULA_BIN/insula" logs -f a b | head -n 1'
+	shows 'a a1'
+	"$INSULA_BIN/insula" logs -f a b >"$E2E_STATE/lines" 3>&- </dev/null &
+	follower=$!
+	eventually 10 grep -q a1 "$E2E_STATE/lines"
+	readers=$(cat "/proc/$follower/task/$follower/children")
+	[ "$(wc -w <<<"$readers")" -eq 2 ] || fail "$readers"
+	kill -9 "$follower"
+	wait "$follower" || true
+	for reader in $readers; do
+		eventually 10 eval '! kill -0 "$reader" 2>/dev/null'
+	done
+}
+
+@test "several: long lines, floods and lines beyond all bounds" {
+	insula run -d --name flood --log-opt max-size=64k "$E2E_IMAGE" sh -c 'while :; do echo flood; done' >/dev/null
+	insula run --name long "$E2E_IMAGE" sh -c 'head -c 100000 /dev/zero | tr "\0" x; echo; head -c 300000 /dev/zero | tr "\0" y; echo end' >/dev/null
+	timeout 60 "$INSULA_BIN/insula" logs flood long >"$E2E_STATE/lines"
+	[ "$(grep -c '^long x*$' "$E2E_STATE/lines")" -eq 1 ]
+	[ "$(grep '^long x*$' "$E2E_STATE/lines" | tr -dc x | wc -c)" -eq 100000 ]
+	[ "$(grep '^long y*\(end\)\?$' "$E2E_STATE/lines" | tr -dc y | wc -c)" -eq 300000 ]
+	[ "$(grep -c -v -e '^flood flood$' -e '^long ' "$E2E_STATE/lines")" -eq 0 ]
+}

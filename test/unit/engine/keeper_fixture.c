@@ -238,13 +238,15 @@ void kept_until_output(int fd, struct str *out, const char *text)
 char *kept_log(struct kept *k, int streams)
 {
 	struct log_read_options options = {.tail = -1, .streams = streams};
+	struct log_printer printer;
 	struct err err = ERR_INIT;
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
 	CHECK(out);
-	CHECK_OK(log_read(k->dir_fd, -1, &options, out, out, &err));
+	log_printer_init(&printer, out, out, false);
+	CHECK_OK(log_read(k->dir_fd, -1, &options, &printer.sink, &err));
 	fclose(out);
 	return text;
 }

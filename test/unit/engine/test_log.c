@@ -42,16 +42,24 @@ static void put(struct log_writer *w, enum log_stream stream, const char *text)
 	log_writer_put(w, stream, text, strlen(text));
 }
 
-static char *read_log(const struct log_read_options *options)
+static void print_log(int run_fd, const struct log_read_options *options, bool timestamps,
+		      FILE *out)
 {
+	struct log_printer printer;
 	struct err err = ERR_INIT;
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
 
 	CHECK(out);
-	CHECK_OK(log_read(test_dir(), -1, options, out, out, &err));
+	log_printer_init(&printer, out, out, timestamps);
+	CHECK_OK(log_read(test_dir(), run_fd, options, &printer.sink, &err));
 	fclose(out);
+}
+
+static char *read_log(const struct log_read_options *options)
+{
+	char *text = NULL;
+	size_t size;
+
+	print_log(-1, options, false, open_memstream(&text, &size));
 	return text;
 }
 
@@ -151,7 +159,6 @@ TEST(binary_output_survives)
 {
 	own_writer struct log_writer *w = open_writer(SMALLEST, 3);
 	struct log_read_options options = {.tail = -1, .streams = BOTH};
-	struct err err = ERR_INIT;
 	own_free char *text = NULL;
 	char all[256];
 	size_t size;
@@ -160,8 +167,7 @@ TEST(binary_output_survives)
 	for (int i = 0; i < 256; i++)
 		all[i] = (char)i;
 	log_writer_put(w, LOG_STDOUT, all, sizeof(all));
-	CHECK_OK(log_read(test_dir(), -1, &options, out, out, &err));
-	fclose(out);
+	print_log(-1, &options, false, out);
 	CHECK_INT(size, 256);
 	CHECK(memcmp(text, all, 256) == 0);
 }
@@ -323,6 +329,7 @@ TEST(since_and_until_select_by_time)
 	own_free char *late = NULL, *early = NULL, *stamped = NULL;
 	char time[CLOCK_TEXT_SIZE];
 	int64_t middle_ns;
+	size_t size;
 
 	put(w, LOG_STDOUT, "early\n");
 	middle_ns = clock_real_ns();
@@ -335,8 +342,8 @@ TEST(since_and_until_select_by_time)
 	CHECK_STR(early, "early\n");
 	put(w, LOG_STDOUT, "in ");
 	put(w, LOG_STDOUT, "pieces\n");
-	stamped = read_log(
-		&(struct log_read_options){.tail = 1, .streams = BOTH, .timestamps = true});
+	print_log(-1, &(struct log_read_options){.tail = 1, .streams = BOTH}, true,
+		  open_memstream(&stamped, &size));
 	clock_text(middle_ns, time);
 	CHECK(strncmp(stamped, time, 11) == 0);
 	CHECK_STR(stamped + LOG_TIME_SIZE, " in pieces\n");
@@ -475,8 +482,7 @@ TEST(following_sees_every_line_until_the_end)
 		write_slowly(20000);
 	while (file_lock_held(test_dir(), "alive", &err) == 0)
 		usleep(1000);
-	CHECK_OK(log_read(test_dir(), test_dir(), &options, out, out, &err));
-	fclose(out);
+	print_log(test_dir(), &options, false, out);
 	CHECK_INT(check_numbers(text, 20000), 1);
 	CHECK(clock_boot_ms() - began_ms < 20000);
 	CHECK(waitpid(pid, NULL, 0) == pid);
@@ -486,14 +492,12 @@ TEST(following_a_container_that_ended_ends)
 {
 	own_writer struct log_writer *w = open_writer(SMALLEST, 3);
 	struct log_read_options options = {.tail = -1, .streams = BOTH, .follow = true};
-	struct err err = ERR_INIT;
 	own_free char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
 	put(w, LOG_STDOUT, "all\n");
-	CHECK_OK(log_read(test_dir(), test_dir(), &options, out, out, &err));
-	fclose(out);
+	print_log(test_dir(), &options, false, out);
 	CHECK_STR(text, "all\n");
 }
 
