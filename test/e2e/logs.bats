@@ -213,5 +213,6 @@ in_turns() {
 	[ "$(grep -c '^long x*$' "$E2E_STATE/lines")" -eq 1 ]
 	[ "$(grep '^long x*$' "$E2E_STATE/lines" | tr -dc x | wc -c)" -eq 100000 ]
 	[ "$(grep '^long y*\(end\)\?$' "$E2E_STATE/lines" | tr -dc y | wc -c)" -eq 300000 ]
-	[ "$(grep -c -v -e '^flood flood$' -e '^long ' "$E2E_STATE/lines")" -eq 0 ]
+	# The oldest line of a log that is rotated may have lost its beginning.
+	[ "$(grep -c -v -e '^flood [flod]*$' -e '^long ' "$E2E_STATE/lines")" -eq 0 ]
 }
