@@ -37,6 +37,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
+#include "base/reach.h"
 #include "base/str.h"
 
 #define AGAIN_MAX 64 /* retries of a walk that a rename disturbed */
@@ -56,8 +57,13 @@ static uint64_t resolve_flags(enum path_how how)
 static int open_how(int root_fd, const char *path, enum path_how how, uint64_t flags, mode_t mode)
 {
 	struct open_how request = {.flags = flags | O_CLOEXEC, .resolve = resolve_flags(how)};
+	struct err unreachable = ERR_INIT;
 	int again = 0, fd;
 
+	if (reach_first(root_fd, *path ? path : ".", request.resolve, &unreachable) < 0) {
+		errno = unreachable.errnum ? unreachable.errnum : EIO;
+		return -1;
+	}
 	if (flags & (O_CREAT | O_TMPFILE) & ~O_DIRECTORY)
 		request.mode = mode & 07777;
 	do
@@ -81,6 +87,9 @@ static int walk_error(struct err *err, const char *verb, const char *path, enum 
 			verb, path);
 	else if (errnum == EXDEV)
 		err_set(err, ERR_DENIED, 0, "cannot %s '%s': it leads out of its tree or mount",
+			verb, path);
+	else if (errnum == ETIMEDOUT)
+		err_set(err, ERR_TIMEOUT, 0, "cannot %s '%s': its file server does not answer",
 			verb, path);
 	else if (errnum == EAGAIN)
 		err_set(err, ERR_BUSY, 0, "cannot %s '%s': the tree keeps changing", verb, path);

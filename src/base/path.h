@@ -66,6 +66,11 @@ void path_use_proc(int proc_fd);
 ssize_t path_read_file(int root_fd, const char *path, enum path_how how, size_t limit,
 		       char **ret_data, struct err *err);
 
+/* Before a path of the host's tree is used that may lead to a file server which does not answer (openat(2)'s way to read
+ * it): ERR_TIMEOUT after half a minute in which it did not, and a hint at who hangs there. Success where it answers,
+ * whatever the answer. See reach.c. */
+int path_reach(int dir_fd, const char *path, struct err *err);
+
 /* rm -rf of `name` in dir_fd, never following a symlink nor crossing a mount point; a missing name
  * is success. Depth is bounded only by PATH_MAX-independent descent with two descriptors. */
 int path_remove_tree(int dir_fd, const char *name, struct err *err);

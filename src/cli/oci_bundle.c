@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/path.h"
 
 #define ID_MAX 255
 
@@ -42,6 +43,8 @@ void bundle_done(struct bundle *bundle)
 
 static int locate(struct bundle *bundle, const char *path, struct err *err)
 {
+	if (path_reach(AT_FDCWD, path, err) < 0)
+		return -1;
 	bundle->path = realpath(path, NULL);
 	return bundle->path ? 0 : err_errno(err, "cannot open bundle '%s'", path);
 }
@@ -71,6 +74,9 @@ int bundle_load(struct bundle *ret, const char *path, const char *config, int co
 	own_fd int bundle_fd = open(ret->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (bundle_fd < 0)
 		return err_errno(err, "cannot open bundle '%s'", path);
+	if (config_fd < 0 &&
+	    path_reach(config ? AT_FDCWD : bundle_fd, config ? config : "config.json", err) < 0)
+		return -1;
 	if (read_config(ret, bundle_fd, config, config_fd, err) < 0 ||
 	    spec_validate(&ret->spec, err) < 0)
 		return -1;

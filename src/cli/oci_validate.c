@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "base/path.h"
 #include "cli/oci_bundle.h"
 #include "runtime/check.h"
 #include "runtime/place.h"
@@ -177,6 +178,8 @@ static int run_validate(struct oci *oci, void *values, const struct strv *operan
 
 	if (operands->count && options->bundle)
 		return err_set(err, ERR_USAGE, 0, "validate: the bundle is given twice");
+	if (path_reach(AT_FDCWD, path, err) < 0)
+		return -1;
 	bundle = realpath(path, NULL);
 	if (!bundle)
 		return err_errno(err, "cannot open bundle '%s'", path);

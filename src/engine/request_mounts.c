@@ -10,6 +10,7 @@
  * container root reads what others may read, and the "idmap" option, which hands it over whole, must be
  * asked for.
  */
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,6 +193,8 @@ static int add_bind(const struct request *request, struct spec *spec, const stru
 	char resolved[PATH_MAX];
 	struct stat st;
 
+	if (path_reach(AT_FDCWD, r->source, err) < 0)
+		return err_wrap(err, "%s", r->flag);
 	if (!realpath(r->source, resolved) || stat(resolved, &st) < 0) {
 		err_errno(err, "%s: source '%s'", r->flag, r->source);
 		return err_hint(err, "it must exist on the host; nothing is created there");

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
+#include "base/path.h"
 #include "image/host.h"
 
 void image_done(struct image *image)
@@ -53,9 +54,12 @@ static char *stamp_host(struct err *err)
 /* The directory's own path, checked. NULL on failure. */
 static char *resolve_dir(const char *path, struct err *err)
 {
-	own_free char *resolved = realpath(path, NULL);
+	own_free char *resolved = NULL;
 	struct stat st;
 
+	if (path_reach(AT_FDCWD, path, err) < 0)
+		return NULL;
+	resolved = realpath(path, NULL);
 	if (!resolved || stat(resolved, &st) < 0) {
 		err_errno(err, "cannot use directory '%s' as an image", path);
 		return NULL;

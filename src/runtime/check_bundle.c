@@ -63,6 +63,10 @@ static int open_root(const struct check *c, struct problems *found, struct err *
 
 	if (!path)
 		return -1;
+	if (path_reach(AT_FDCWD, path, err) < 0) {
+		err_wrap(err, "root.path");
+		return -1;
+	}
 	fd = open(path, O_PATH | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		err_errno(err, "root.path: cannot open '%s'", path);
@@ -148,6 +152,8 @@ static int check_mount(const struct check *c, size_t i, int root_fd, struct err 
 	source = in_bundle(c, m->source, err);
 	if (!source)
 		return -1;
+	if (path_reach(AT_FDCWD, source, err) < 0)
+		return err_wrap(err, "mounts[%zu].source", i);
 	if (stat(source, &st) < 0) {
 		if (errno == EACCES)
 			return 0;

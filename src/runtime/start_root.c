@@ -36,8 +36,9 @@
 /* A host directory as a detached copy. `follow`: the last component may be a symlink of the host's. */
 static int copy_directory(const char *path, bool recursive, uint64_t attrs, struct err *err)
 {
+	if (path_reach(AT_FDCWD, path, err) < 0)
+		return -1;
 	own_fd int dir_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
 	if (dir_fd < 0)
 		return err_errno(err, "cannot open directory '%s'", path);
 	int fd = mount_clone_with(dir_fd, "", recursive, attrs, err);
@@ -70,9 +71,10 @@ int start_layer_source(struct start *s, const struct step *step, struct err *err
  * have arranged. A slave root receives what the host mounts in it later. */
 int start_root_source(struct start *s, const struct step *step, struct err *err)
 {
+	if (path_reach(AT_FDCWD, step->subject, err) < 0)
+		return err_wrap(err, "root file system");
 	own_fd int dir_fd = open(step->subject, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	own_fd int host_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-
 	if (dir_fd < 0)
 		return err_errno(err, "cannot open the root file system '%s'", step->subject);
 	if (mount_same_place(dir_fd, host_fd))

@@ -41,13 +41,15 @@ static int open_source(struct start *s, const char *source, int nofollow, struct
 	const char *bundle = s->plan->request.bundle;
 	own_fd int base_fd = -1;
 
-	if (source[0] == '/' && s->plan->request.canonical_sources)
-		return open_canonical(source, err);
 	if (source[0] != '/') {
 		base_fd = open(bundle ? bundle : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (base_fd < 0)
 			return err_errno(err, "cannot open the bundle");
 	}
+	if (path_reach(base_fd, source, err) < 0)
+		return -1;
+	if (source[0] == '/' && s->plan->request.canonical_sources)
+		return open_canonical(source, err);
 	int fd = openat(base_fd, source, O_PATH | O_CLOEXEC | nofollow);
 	return fd >= 0 ? fd : err_errno(err, "cannot open '%s'", source);
 }
@@ -124,7 +126,7 @@ static int take_bind(struct start *s, unsigned int i, struct err *err)
 	const char *source = s->plan->spec->mounts[i].source;
 	struct mount_state *state = &s->mounts[i];
 	unsigned int flags = m->options.flags;
-	struct stat st;
+	struct mount_place place;
 	int given = take_given(s, i, err);
 
 	if (given)
@@ -141,9 +143,9 @@ static int take_bind(struct start *s, unsigned int i, struct err *err)
 		if (link)
 			return link < 0 ? -1 : 0;
 	}
-	if (fstat(fd, &st) < 0)
-		return err_errno(err, "cannot look at '%s'", source);
-	state->directory = S_ISDIR(st.st_mode);
+	if (mount_place_of(fd, &place, err) < 0)
+		return err_wrap(err, "'%s'", source);
+	state->directory = S_ISDIR(place.mode);
 	if (check_peers(s, i, fd, err) < 0)
 		return -1;
 	state->source_fd = mount_clone(fd, "", flags & MOUNT_OPT_RECURSIVE, copy_propagation(s, m),

@@ -556,7 +556,7 @@ inside_works() {
 # there is free again at the end.
 apart() {
 	[ -c /dev/fuse ] || skip "no FUSE here"
-	export -f runtime within status_of is_stopped eventually fail
+	export -f runtime within status_of is_stopped group_of eventually fail
 	export E2E_STATE STUCK=$E2E_STATE/stuck RUNTIME INSULA_RUNROOT=$E2E_STATE/apart PROGRAM=$BATS_FILE_TMPDIR/stuck
 	mkdir -p "$STUCK" "$INSULA_RUNROOT"
 	# shellcheck disable=SC2016  # expanded by that shell
@@ -645,6 +645,52 @@ apart() {
 		wait "$server" || :
 		eventually 10 ended "$pid" || fail "still in state $(state "$pid")"
 		quick delete --force one
+		trap - EXIT
+	'
+	gone "after it hung"
+}
+
+@test "oci faults: a file server that does not answer: every verb that asks it says so in time, and leaves nothing" {
+	local one=$BUNDLE/one.json
+	bundle '.process.args = ["true"]'
+	mkdir -p "$BUNDLE/rootfs/stuck"
+	# at FILTER: the configuration, changed
+	at() { jq --arg group "/insula-$UNIQUE-one" --arg stuck "$STUCK" ".linux.cgroupsPath = \$group | $1" "$BUNDLE/config.json" >"$BUNDLE/one.json"; }
+	export -f at
+	export INSULA_ANSWER_MS=1000 one
+	apart '
+		unanswered() {
+			refused "has not answered for 1 s" 15 "$@"
+			[[ $stderr == *"which asked it, is in state D"* ]] || fail "no hint: $stderr"
+			[ -z "$(runtime list -q)" ] || fail "it is still known"
+		}
+		bind="{destination: \"/stuck\", type: \"bind\", source: \$stuck, options: [\"bind\"]}"
+		# a name that nobody has looked for yet; afterwards whoever looks for it waits for the first
+		at ".mounts += [$bind | .source += \"/anything\"]"
+		unanswered create --bundle "$BUNDLE" --config "$one" one
+		at ".root.path = (\$stuck + \"/root\")"
+		unanswered create --bundle "$BUNDLE" --config "$one" one
+		unanswered run --bundle "$STUCK/bundle" one
+		unanswered run --bundle "$BUNDLE" --config "$STUCK/config" one
+		at ".mounts += [$bind | .source += \"/another\"]"
+		within 30 validate --config "$one" "$BUNDLE"
+		[ "$status" -eq 1 ] && [[ $output == *"has not answered for 1 s"* ]] || fail "$output $stderr"
+		insula() { timeout 30 "$INSULA_BIN/insula" "$@" 2>&1; }
+		! insula run --rm -v "$STUCK/volume:/v" "$E2E_IMAGE" true >"$OUT.run" || fail
+		! insula run --rm "dir:$STUCK/image" true >>"$OUT.run" || fail
+		[ "$(grep -c "has not answered for 1 s" "$OUT.run")" -eq 2 ] || fail "$(cat "$OUT.run")"
+		# below what was mounted: a walk in the tree of the container
+		at ".mounts += [$bind, ($bind | .destination = \"/stuck/sub/here\" | .source = \"/etc\")]"
+		refused "its file server does not answer" 15 create --bundle "$BUNDLE" --config "$one" one
+		[ -z "$(runtime list -q)$(group_of one)" ] || fail "something is left"
+		# one that answers costs nothing but the question
+		at ".mounts += [$bind]"
+		quick run --bundle "$BUNDLE" --config "$one" one
+		waiting=$(pgrep -f "^$RUNTIME --root $OCI_ROOT " || :)
+		[ -n "$waiting" ] || fail "nobody waits: nothing was tried"
+		kill "$server"
+		wait "$server" || :
+		for pid in $waiting; do eventually 10 ended "$pid" || fail "state $(state "$pid")"; done
 		trap - EXIT
 	'
 	gone "after it hung"

@@ -789,4 +789,28 @@ TEST(a_clean_path_has_a_bound)
 	CHECK_ERR(path_clean(path, &clean, &err), ERR_LIMIT, "4095");
 }
 
+/* What is in memory is not worth a process; what is not is asked for by one, and only that it came back counts. */
+TEST(a_path_is_reached_without_a_process_where_it_is_in_memory)
+{
+	struct err err = ERR_INIT;
+	struct stat st;
+
+	CHECK(fstatat(test_dir(), ".", &st, 0) == 0);
+	test_fail_syscall(SYS_clone3, EAGAIN);
+	CHECK_OK(path_reach(test_dir(), ".", &err));
+	CHECK_OK(path_reach(AT_FDCWD, "/", &err));
+	CHECK_ERR(path_reach(AT_FDCWD, "/proc/self/status", &err), ERR_IO,
+		  "cannot create a process");
+}
+
+TEST(a_path_that_is_not_in_memory_is_reached_whatever_the_answer_is)
+{
+	struct err err = ERR_INIT;
+
+	CHECK_OK(path_reach(AT_FDCWD, "/proc/self/status", &err));
+	CHECK_OK(path_reach(AT_FDCWD, "/proc/self/nothing", &err));
+	CHECK_OK(path_reach(-1, "no/directory", &err));
+	CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+}
+
 TEST_MAIN()
