@@ -267,11 +267,11 @@ static int fill(int root_fd, const struct resctrl *config, const char *id, bool 
 	return make_directory(group_fd, name, "monitoring group", err);
 }
 
-int resctrl_prepare(int root_fd, const struct resctrl *config, const char *id, struct err *err)
+int resctrl_prepare(int root_fd, const struct resctrl *config, const char *id, bool *ret_made,
+		    struct err *err)
 {
 	const char *name = resctrl_group_name(config, id);
 	bool there = faccessat(root_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-	bool made = false;
 
 	if (!config->group && there) {
 		err_set(err, ERR_EXISTS, 0, "the resctrl group '%s' exists already", id);
@@ -283,10 +283,11 @@ int resctrl_prepare(int root_fd, const struct resctrl *config, const char *id, s
 	}
 	if (!there && make_directory(root_fd, name, "group", err) < 0)
 		return -1;
-	made = !there;
-	if (fill(root_fd, config, id, made, err) == 0)
+	if (fill(root_fd, config, id, !there, err) == 0) {
+		*ret_made = !there;
 		return 0;
-	if (made)
+	}
+	if (!there)
 		unlinkat(root_fd, name, AT_REMOVEDIR);
 	return -1;
 }
@@ -329,5 +330,17 @@ int resctrl_remove(int root_fd, const struct resctrl *config, const char *id, st
 		return err_errno(err, "cannot remove the resctrl monitoring group '%s'", id);
 	if (!config->group && unlinkat(root_fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return err_errno(err, "cannot remove the resctrl group '%s'", id);
+	return 0;
+}
+
+int resctrl_undo(int root_fd, const struct resctrl *config, const char *id, bool made,
+		 struct err *err)
+{
+	const char *name = resctrl_group_name(config, id);
+
+	if (resctrl_remove(root_fd, config, id, err) < 0)
+		return -1;
+	if (made && unlinkat(root_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_errno(err, "cannot remove the resctrl group '%s'", name);
 	return 0;
 }

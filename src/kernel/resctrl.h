@@ -34,8 +34,9 @@ int resctrl_check(const struct resctrl *config, struct err *err);
 int resctrl_open(const char *place, bool recorded, struct err *err);
 
 /* Make or check the groups of container `id`, and write the schemata. On failure nothing that was made
- * here stays. */
-int resctrl_prepare(int root_fd, const struct resctrl *config, const char *id, struct err *err);
+ * here stays; *ret_made: the group was absent. */
+int resctrl_prepare(int root_fd, const struct resctrl *config, const char *id, bool *ret_made,
+		    struct err *err);
 /* Put a process, and so all that it will start, into the groups. */
 int resctrl_assign(int root_fd, const struct resctrl *config, const char *id, pid_t pid,
 		   struct err *err);
@@ -50,5 +51,9 @@ void resctrl_write_stats(int root_fd, const struct resctrl *config, const char *
 /* Remove what resctrl_prepare made: the monitoring group, and the group where it has the container's id
  * for a name. Success where they are gone. */
 int resctrl_remove(int root_fd, const struct resctrl *config, const char *id, struct err *err);
+/* After a start that failed: the same, and a group with a name of its own (closID) where that start has made it. Of a
+ * container that ran it stays, as the specification wants it. */
+int resctrl_undo(int root_fd, const struct resctrl *config, const char *id, bool made,
+		 struct err *err);
 
 #endif

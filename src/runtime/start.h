@@ -43,6 +43,7 @@ struct mount_state {
 /* What start_fields.c holds. */
 struct start_fields {
 	int resctrl_fd;	   /* the file system; its groups are ours to remove */
+	bool resctrl_made; /* the group, by this start */
 	int net_fd;	   /* netlink socket of the network namespace that P came from */
 	int inside_net_fd; /* and of the container's */
 	struct netdev *net_devices;

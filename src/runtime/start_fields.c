@@ -31,7 +31,8 @@ int start_resctrl(struct start *s, const struct step *step, struct err *err)
 
 	if (fd < 0)
 		return -1;
-	if (resctrl_prepare(fd, s->plan->spec->linux_.intel_rdt, r->id, err) < 0)
+	if (resctrl_prepare(fd, s->plan->spec->linux_.intel_rdt, r->id, &s->fields.resctrl_made,
+			    err) < 0)
 		return err_wrap(err, "linux.intelRdt");
 	s->fields.resctrl_fd = take_fd(fd);
 	return 0;
@@ -152,8 +153,8 @@ void start_fields_done(struct start *s)
 	fd_close(f->net_fd);
 	fd_close(f->inside_net_fd);
 	if (f->resctrl_fd >= 0)
-		resctrl_remove(f->resctrl_fd, s->plan->spec->linux_.intel_rdt, s->plan->request.id,
-			       &ignored);
+		resctrl_undo(f->resctrl_fd, s->plan->spec->linux_.intel_rdt, s->plan->request.id,
+			     f->resctrl_made, &ignored);
 	fd_close(f->resctrl_fd);
 	*f = START_FIELDS_INIT;
 }

@@ -17,6 +17,7 @@
 
 static char place[64];
 static struct err err;
+static bool made;
 
 static void put(const char *name, const char *text)
 {
@@ -170,12 +171,13 @@ TEST(a_group_of_the_container_is_made_and_removed)
 	struct resctrl config = {0};
 	int fd = use_tree();
 
-	CHECK_OK(resctrl_prepare(fd, &config, "box", &err));
+	CHECK_OK(resctrl_prepare(fd, &config, "box", &made, &err));
 	CHECK(exists("box"));
 	put("box/tasks", "");
 	CHECK_OK(resctrl_assign(fd, &config, "box", 4711, &err));
 	check_content("box/tasks", "4711");
-	CHECK_ERR(resctrl_prepare(fd, &config, "box", &err), ERR_EXISTS, "'box' exists already");
+	CHECK_ERR(resctrl_prepare(fd, &config, "box", &made, &err), ERR_EXISTS,
+		  "'box' exists already");
 	CHECK(unlinkat(fd, "box/tasks", 0) == 0); /* the kernel's rmdir(2) takes the files along */
 	CHECK_OK(resctrl_remove(fd, &config, "box", &err));
 	CHECK(!exists("box"));
@@ -189,7 +191,7 @@ TEST(a_group_whose_schemata_are_refused_does_not_stay)
 	int fd = use_tree();
 
 	put("info/last_cmd_status", "mask f has non-consecutive 1-bits\n");
-	CHECK_ERR(resctrl_prepare(fd, &config, "box", &err), ERR_NOT_FOUND, "schemata");
+	CHECK_ERR(resctrl_prepare(fd, &config, "box", &made, &err), ERR_NOT_FOUND, "schemata");
 	CHECK(!exists("box"));
 	done(fd);
 }
@@ -199,12 +201,12 @@ TEST(a_named_group_without_schemata_must_be_there)
 	struct resctrl config = {.group = (char *)"gold"}, absent = {.group = (char *)"silver"};
 	int fd = use_tree();
 
-	CHECK_OK(resctrl_prepare(fd, &config, "box", &err));
+	CHECK_OK(resctrl_prepare(fd, &config, "box", &made, &err));
 	CHECK_OK(resctrl_assign(fd, &config, "box", 12, &err));
 	check_content("gold/tasks", "12");
 	CHECK_OK(resctrl_remove(fd, &config, "box", &err));
 	CHECK(exists("gold"));
-	CHECK_ERR(resctrl_prepare(fd, &absent, "box", &err), ERR_NOT_FOUND,
+	CHECK_ERR(resctrl_prepare(fd, &absent, "box", &made, &err), ERR_NOT_FOUND,
 		  "there is no resctrl group 'silver'");
 	CHECK(!exists("silver"));
 	done(fd);
@@ -219,13 +221,13 @@ TEST(a_named_group_keeps_what_it_has)
 	struct resctrl more = {.group = (char *)"gold", .mem_bw = (char *)"MB:2=20"};
 	int fd = use_tree();
 
-	CHECK_OK(resctrl_prepare(fd, &same, "box", &err));
+	CHECK_OK(resctrl_prepare(fd, &same, "box", &made, &err));
 	check_content("gold/schemata", "L3:1=1f;0=7f0\nMB:0=20\n");
 	done(fd);
 	fd = use_tree();
-	CHECK_ERR(resctrl_prepare(fd, &other, "box", &err), ERR_INVALID,
+	CHECK_ERR(resctrl_prepare(fd, &other, "box", &made, &err), ERR_INVALID,
 		  "'gold' is there already and has not 'L3:0=7f0;1=1e'");
-	CHECK_ERR(resctrl_prepare(fd, &more, "box", &err), ERR_INVALID, "has not 'MB:2=20'");
+	CHECK_ERR(resctrl_prepare(fd, &more, "box", &made, &err), ERR_INVALID, "has not 'MB:2=20'");
 	done(fd);
 }
 
@@ -238,7 +240,7 @@ TEST(schemata_are_written_in_the_order_that_is_specified)
 				 .lines = {.items = lines, .count = 2}};
 	int fd = use_tree();
 
-	CHECK_OK(resctrl_prepare(fd, &config, "box", &err));
+	CHECK_OK(resctrl_prepare(fd, &config, "box", &made, &err));
 	check_content("schemata", "L3:0=7ff\nMB:0=100\nL2:0=3\nMB:0=50\n");
 	CHECK_OK(resctrl_assign(fd, &config, "box", 3, &err));
 	check_content("tasks", "3");
@@ -252,7 +254,7 @@ TEST(a_monitoring_group_of_the_container)
 	struct resctrl config = {.group = (char *)"gold", .monitoring = true};
 	int fd = use_tree();
 
-	CHECK_OK(resctrl_prepare(fd, &config, "box", &err));
+	CHECK_OK(resctrl_prepare(fd, &config, "box", &made, &err));
 	CHECK(exists("gold/mon_groups/box"));
 	put("gold/mon_groups/box/tasks", "");
 	CHECK_OK(resctrl_assign(fd, &config, "box", 99, &err));
@@ -270,7 +272,7 @@ TEST(a_processor_that_cannot_monitor)
 	int fd = use_tree();
 
 	CHECK(unlinkat(fd, "gold/mon_groups", AT_REMOVEDIR) == 0);
-	CHECK_ERR(resctrl_prepare(fd, &config, "box", &err), ERR_NOT_FOUND,
+	CHECK_ERR(resctrl_prepare(fd, &config, "box", &made, &err), ERR_NOT_FOUND,
 		  "cannot make the resctrl monitoring group");
 	CHECK(strstr(err.hint, "cannot monitor"));
 	done(fd);
@@ -286,6 +288,101 @@ TEST(the_kernel_says_why)
 	CHECK_ERR(resctrl_assign(fd, &config, "box", 1, &err), ERR_IO,
 		  "cannot write '1' to 'tasks'");
 	CHECK_STR(err.hint, "the kernel says: task 1 does not exist");
+	done(fd);
+}
+
+/* The kernel's refusal of the schemata, as a device that is full. */
+TEST(what_a_failed_start_has_made_is_undone_and_nothing_else)
+{
+	char *lines[] = {(char *)"L3:0=1", NULL};
+	struct resctrl named = {.group = (char *)"silver", .lines = {.items = lines, .count = 1}};
+	struct resctrl there = {.group = (char *)"gold", .monitoring = true};
+	int fd = use_tree();
+
+	CHECK_ERR(resctrl_prepare(fd, &named, "box", &made, &err), ERR_NOT_FOUND, "schemata");
+	CHECK(!exists("silver"));
+	make("silver"); /* as the kernel makes it, with its files in it */
+	put("silver/schemata", "");
+	CHECK_OK(resctrl_prepare(fd, &named, "box", &made, &err));
+	CHECK(!made);
+	CHECK(unlinkat(fd, "silver/schemata", 0) == 0);
+	CHECK_OK(resctrl_undo(fd, &named, "box", false, &err));
+	CHECK(exists("silver"));
+	CHECK_OK(resctrl_undo(fd, &named, "box", true, &err));
+	CHECK(!exists("silver"));
+	CHECK_OK(resctrl_prepare(fd, &there, "box", &made, &err));
+	CHECK(!made && exists("gold/mon_groups/box"));
+	/* somebody else's is not taken along by the error of who finds it there */
+	CHECK_ERR(resctrl_prepare(fd, &there, "box", &made, &err), ERR_EXISTS, "monitoring group");
+	CHECK(exists("gold/mon_groups/box"));
+	CHECK_OK(resctrl_undo(fd, &there, "box", made, &err));
+	CHECK(exists("gold") && !exists("gold/mon_groups/box"));
+	done(fd);
+}
+
+TEST(names_and_lines_that_are_none_are_refused)
+{
+	static const struct {
+		const char *group, *why;
+	} groups[] = {
+		{"", "neither the name of a directory"},
+		{".", "'.' is not a group"},
+		{"..", "'..' is not a group"},
+		{"../x", "neither the name of a directory"},
+		{"/x", "neither the name of a directory"},
+		{"a/b", "neither the name of a directory"},
+		{"gold/", "neither the name of a directory"},
+		{"a\nb", "neither the name of a directory"},
+		{"\033[2J", "neither the name of a directory"},
+		{"info", "'info' is not a group"},
+		{"mon_data", "'mon_data' is not a group"},
+		{"mon_groups", "'mon_groups' is not a group"},
+	};
+	const struct {
+		struct resctrl config;
+		const char *why;
+	} lines[] = {
+		{{.l3_cache = (char *)"L2:0=f"}, "l3CacheSchema: 'L2:0=f' does not begin"},
+		{{.l3_cache = (char *)"L3:0=f\nMB:0=10"}, "more than one line"},
+		{{.mem_bw = (char *)"L3:0=f"}, "memBwSchema: 'L3:0=f' does not begin with 'MB:'"},
+		{{.mem_bw = (char *)"MB:0=10\n"}, "more than one line"},
+		{{.mem_bw = (char *)"MB:"}, "is not RESOURCE:ID=VALUE"},
+		{{.lines = {.items = (char *[]){(char *)"L3:0=f", (char *)"x"}, .count = 2}},
+		 "schemata[1]: 'x' is not RESOURCE"},
+		{{.lines = {.items = (char *[]){(char *)"L3:0=f\nMB:0=1"}, .count = 1}},
+		 "schemata[0]: 'L3:0=f?MB:0=1' is more than one line"},
+		{{.lines = {.items = (char *[]){(char *)""}, .count = 1}}, "schemata[0]: ''"},
+	};
+	char name[300];
+	struct resctrl longest = {.group = name};
+
+	for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+		struct resctrl config = {.group = (char *)groups[i].group};
+
+		CHECK_ERR(resctrl_check(&config, &err), ERR_INVALID, groups[i].why);
+		CHECK(strstr(err.message, "closID"));
+	}
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+		CHECK_ERR(resctrl_check(&lines[i].config, &err), ERR_INVALID, lines[i].why);
+	memset(name, 'x', sizeof name);
+	name[256] = '\0';
+	CHECK_ERR(resctrl_check(&longest, &err), ERR_INVALID, "closID");
+	name[255] = '\0';
+	CHECK_OK(resctrl_check(&longest, &err));
+	CHECK_OK(resctrl_check(
+		&(struct resctrl){.group = (char *)"/", .l3_cache = (char *)"L3DATA:0=f"}, &err));
+}
+
+TEST(what_is_no_directory_is_no_group)
+{
+	struct resctrl file = {.group = (char *)"tasks"}, link = {.group = (char *)"link"};
+	int fd = use_tree();
+
+	CHECK(symlinkat("gold", fd, "link") == 0);
+	CHECK_ERR(resctrl_prepare(fd, &file, "box", &made, &err), ERR_IO, "'tasks'");
+	CHECK_ERR(resctrl_prepare(fd, &link, "box", &made, &err), ERR_IO, "'link'");
+	CHECK_ERR(resctrl_assign(fd, &link, "box", 1, &err), ERR_IO, "'link'");
+	CHECK(exists("tasks") && exists("link"));
 	done(fd);
 }
 

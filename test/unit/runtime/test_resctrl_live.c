@@ -106,6 +106,10 @@ TEST(a_start_that_fails_takes_its_group_back)
 	CHECK_ERR(start("/nowhere", "{\"closID\":\"gold\",\"enableMonitoring\":true}", &box),
 		  ERR_NOT_FOUND, "linux.intelRdt: cannot open 'mon_groups/box/tasks'");
 	run("test ! -e $T/resctrl/gold/mon_groups/box && test -d $T/resctrl/gold");
+	/* One with a name of its own, too, where the start has made it. */
+	CHECK_ERR(start("/bin/busybox", "{\"closID\":\"silver\",\"schemata\":[\"L3:0=1\"]}", &box),
+		  ERR_NOT_FOUND, "schemata");
+	run("test ! -e $T/resctrl/silver");
 	done();
 }
 
