@@ -4,7 +4,7 @@
  *
  *	escape masked PATH...	  read something at a path that should be empty
  *	escape readonly PATH...	  open for writing what should not be writable (nothing is written)
- *	escape terminal		  push a character into the terminal
+ *	escape terminal		  push a character into the terminals that can be reached
  *
  * It renames, remounts and unmounts whatever it can reach, so it runs only where the root directory has
  * a file of the name below: in a root file system that a test made, never on the host's own.
@@ -19,12 +19,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -274,6 +276,67 @@ static const char *renamed(const char *dir, const char *rest)
 	return access(WORK "/renamed", F_OK) == 0 ? WORK "/renamed" : NULL;
 }
 
+/* What procfs has besides processes is not there with subset=pid; it must not be another way to it either. */
+static const char *fresh_proc_of_processes(const char *dir, const char *rest)
+{
+	if (strcmp(dir, "/proc") != 0)
+		return NULL;
+	return mount("proc", SIGHT, "proc", 0, "subset=pid,hidepid=0") == 0 ? SIGHT : NULL;
+}
+
+static const char *through_our_root(const char *dir, const char *rest)
+{
+	static char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/proc/self/root%s", dir);
+	return path;
+}
+
+static const char *through_a_descriptor(const char *dir, const char *rest)
+{
+	static char path[64];
+	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return fd < 0 ? NULL : path;
+}
+
+static const char *through_the_working_directory(const char *dir, const char *rest)
+{
+	return chdir(dir) == 0 ? "/proc/self/cwd" : NULL;
+}
+
+static const char *cloned_of_another_root(const char *dir, const char *rest)
+{
+	return cloned(through_our_root(dir, rest), AT_RECURSIVE, rest);
+}
+
+/* Somebody else takes the cover away in namespaces of his own, and we look through his root. */
+static const char *through_a_root_apart(const char *dir, const char *rest)
+{
+	static char path[PATH_MAX + 32];
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return NULL;
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0)
+			unmounted(dir, rest);
+		if (write(ready[1], "", 1) < 0)
+			_exit(1);
+		pause();
+		_exit(0);
+	}
+	if (pid < 0 || read(ready[0], &byte, 1) != 1)
+		return NULL;
+	snprintf(path, sizeof(path), "/proc/%d/root%s", (int)pid, dir);
+	return path;
+}
+
 static const char *through_another_root(const char *dir, const char *rest)
 {
 	static char path[PATH_MAX];
@@ -307,7 +370,13 @@ static const struct road {
 	{"a fresh proc", fresh_proc},
 	{"a fresh sysfs", fresh_sysfs},
 	{"a fresh file system by descriptor", fresh_by_descriptor},
+	{"a fresh proc of processes", fresh_proc_of_processes},
 	{"another root", through_another_root},
+	{"our root", through_our_root},
+	{"a descriptor", through_a_descriptor},
+	{"the working directory", through_the_working_directory},
+	{"a clone of our root", cloned_of_another_root},
+	{"the root of a process apart", through_a_root_apart},
 	{"rename", renamed},
 	{"a mount from beneath", from_beneath},
 	{"remount", remounted},
@@ -448,20 +517,40 @@ static int every_way(const char *path, bool (*reached)(const char *path), const 
 	return found;
 }
 
-static int push_into_terminal(void)
+/* As it is, and after it was made our own, which whoever has its other end would not notice. */
+static int push_into(int fd, const char *name)
 {
 	char subcode = 3; /* paste */
 	int found = 0;
 
-	if (ioctl(0, TIOCSTI, "x") == 0) {
-		printf("TIOCSTI works\n");
-		found = 1;
-	}
-	if (ioctl(0, TIOCLINUX, &subcode) == 0) {
-		printf("TIOCLINUX works\n");
-		found = 1;
+	for (int force = -1; force <= 1; force++) {
+		if (force >= 0)
+			ioctl(fd, TIOCSCTTY, force);
+		if (ioctl(fd, TIOCSTI, "x") == 0)
+			found = printf("TIOCSTI works on %s\n", name);
+		if (ioctl(fd, TIOCLINUX, &subcode) == 0)
+			found = printf("TIOCLINUX works on %s\n", name);
 	}
 	return found;
+}
+
+static int push_into_terminal(void)
+{
+	static const char *const paths[] = {"/dev/tty", "/dev/console", "/dev/tty0", "/dev/pts/0",
+					    "/proc/self/fd/0"};
+	int found = 0, terminals = 0;
+
+	for (int fd = 0; fd <= 2; fd++) {
+		terminals += isatty(fd);
+		found |= push_into(fd, "what was inherited");
+	}
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		int fd = open(paths[i], O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+
+		found |= fd >= 0 ? push_into(fd, paths[i]) : 0;
+	}
+	printf("%d terminals tried\n", terminals);
+	return found ? 1 : 0;
 }
 
 int main(int argc, char **argv)
