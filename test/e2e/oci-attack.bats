@@ -29,8 +29,7 @@ setup() {
 }
 
 teardown() {
-	local swapper
-	for swapper in "${SWAPPERS[@]}"; do kill "$swapper" 2>/dev/null || true; done
+	stop_swapping
 	[ "$(canary)" = "$CANARY_BEFORE" ] || {
 		echo "the canary was touched: $(canary)"
 		return 1
@@ -222,14 +221,24 @@ swaps() {
 		pairs+=("$BUNDLE/rootfs$1" "$BUNDLE/rootfs$1.link")
 		shift 2
 	done
-	"$E2E_ROOT/bin/swapper" "${pairs[@]}" 3>&- &
+	nice "$E2E_ROOT/bin/swapper" "${pairs[@]}" 3>&- &
 	SWAPPERS+=($!)
 }
 
+stop_swapping() {
+	local swapper
+	for swapper in "${SWAPPERS[@]}"; do
+		kill "$swapper"
+		wait "$swapper" 2>/dev/null || true
+	done
+	SWAPPERS=()
+}
+
+# A link at /proc or /sys is refused, so those are exchanged alone: otherwise next to nothing would start.
 @test "oci attack: targets of every kind that are exchanged for links while containers start" {
-	local i started=0 r=$BUNDLE/rootfs
-	mkdir -p "$r"/{d/dir,d/masked,d/readonly,d/cwd}
-	touch "$r"/d/{file,masked-file} "$r"/dev/{null,console}
+	local i group started=0 r=$BUNDLE/rootfs
+	local -a groups=("/d/dir @ /d/file @/file /d/masked @ /d/masked-file @/file /d/readonly @ /d/cwd @"
+		'/dev/null @/file /dev/console @/file' '/dev/pts @ /dev/sub @' '/proc @' '/sys @')
 	echo planted >"$BATS_TEST_TMPDIR/planted"
 	attacker "$ALL" '.mounts |= map(select(.destination | startswith("/dev") | not))
 		| .mounts += [{destination: "/dev/pts", type: "devpts", source: "devpts", options: ["newinstance", "ptmxmode=0666"]},
@@ -239,18 +248,23 @@ swaps() {
 		| .linux.maskedPaths = ["/d/masked", "/d/masked-file", "/proc/kcore"]
 		| .linux.readonlyPaths = ["/d/readonly", "/proc/sys"]
 		| .process.cwd = "/d/cwd" | .process.terminal = true | .process.args = ["sh", "-c", "echo x >/dev/null; pwd"]'
-	swaps /d/dir "$CANARY" /d/file "$CANARY/file" /d/masked "$CANARY" /d/masked-file "$CANARY/file" \
-		/d/readonly "$CANARY" /d/cwd "$CANARY" /dev/null "$CANARY/file" /dev/console "$CANARY/file"
-	# The mount points themselves.
-	swaps /proc "$CANARY" /sys "$CANARY"
-	mkdir -p "$r/dev/pts" "$r/dev/sub"
-	swaps /dev/pts "$CANARY" /dev/sub "$CANARY"
-	for i in $(seq 12); do
-		run timeout 30 "$E2E_DIR/pty" -- "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" run --bundle "$BUNDLE" "box$i"
-		[ "$status" -ne 124 ] || fail "hangs"
-		[ "$status" -ne 0 ] || started=$((started + 1))
+	for group in "${groups[@]}"; do
+		rm -rf "$r"
+		cp -a "$E2E_ROOT" "$r"
+		mkdir -p "$r"/{d/dir,d/masked,d/readonly,d/cwd,dev/pts,dev/sub}
+		touch "$r"/d/{file,masked-file} "$r/dev/console"
+		mknod -m 666 "$r/dev/null" c 1 3
+		# shellcheck disable=SC2086  # words
+		swaps ${group//@/$CANARY}
+		for i in 1 2 3; do
+			run timeout 30 "$E2E_DIR/pty" -- "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" run --bundle "$BUNDLE" "box$i"
+			[ "$status" -ne 124 ] || fail "$group: hangs"
+			[ "$status" -ne 0 ] || started=$((started + 1))
+			[ "$(canary)" = "$CANARY_BEFORE" ] || fail "$group: the canary was touched"
+		done
+		stop_swapping
 	done
-	[ $started -gt 0 ] || fail "none of them ran: nothing was tried"
+	[ $started -gt 0 ] || fail "none of them ran: nothing was tried: $output"
 	[ -z "$(runtime list -q)" ] || fail "something is left"
 }
 
@@ -262,7 +276,7 @@ swaps() {
 	ok runtime start one
 	swaps /d/cwd "$CANARY" /etc/passwd "$CANARY/file" /etc/group "$CANARY/file"
 	for i in $(seq 12); do
-		run --separate-stderr timeout 20 "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" exec --cwd /d/cwd -u 1000 one sh -c 'pwd; ls; touch made'
+		run --separate-stderr timeout 20 "$INSULA_BIN/insula-runtime" --root "$OCI_ROOT" exec --cwd /d/cwd -u 1000 one sh -c 'pwd; ls'
 		[ "$status" -ne 124 ] || fail "hangs"
 		[[ $output != *"$CANARY"* && $output != *file* && $output != *unreachable* ]] || fail "it was there"
 		[ "$status" -ne 0 ] || entered=$((entered + 1))

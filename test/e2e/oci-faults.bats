@@ -696,23 +696,26 @@ apart() {
 	gone "after it hung"
 }
 
-@test "oci faults: who creates hangs in the kernel: the others say who it is, and go on" {
+@test "oci faults: who creates waits for a file server: the others say who it is, and when it is killed all can be cleared up" {
 	bundle '.process.args = ["true"]
 		| .mounts += [{destination: "/stuck", type: "bind", source: "'"$E2E_STATE/stuck/anything"'", options: ["bind"]}]'
 	jq --arg group "/insula-$UNIQUE-one" '.linux.cgroupsPath = $group' "$BUNDLE/config.json" >"$BUNDLE/one.json"
-	apart '
+	INSULA_ANSWER_MS=600000 apart '
 		"$RUNTIME" --root "$OCI_ROOT" create --bundle "$BUNDLE" --config "$BUNDLE/one.json" one >"$OUT.create" 2>&1 </dev/null 3>&- &
 		creator=$!
-		eventually 10 test -n "$(sleep 1; runtime list -q)" || fail "$(cat "$OUT.create")"
-		kill -KILL "$creator"
-		eventually 10 hangs "$creator" || fail "state $(state "$creator")"
+		asks() { asker=$(pgrep -P "$creator") && kill -KILL "$asker" && hangs "$asker"; }
+		eventually 10 asks || fail "nobody hangs: $(cat "$OUT.create")"
 		quick list
 		[ "$(status_of one)" = creating ] || fail "$(status_of one)"
 		refused "held by process $creator" 30 delete --force one
+		kill -KILL "$creator"
+		wait "$creator" || :
+		quick delete --force one
+		[ -z "$(runtime list -q)$(group_of one)" ] || fail "something is left"
+		hangs "$asker" || fail "state $(state "$asker")"
 		kill "$server"
 		wait "$server" || :
-		eventually 10 ended "$creator" || fail "still in state $(state "$creator")"
-		quick delete --force one
+		eventually 10 ended "$asker" || fail "still in state $(state "$asker")"
 		trap - EXIT
 	'
 	gone "after it hung"
