@@ -185,7 +185,7 @@ typed() {
 		[ "$status" -eq 0 ] || fail
 		lacks INTERP
 		! nm "$INSULA_BIN/$program" 2>/dev/null |
-			grep -E ' [TtWw] (_*nss_|getpw|getgr(nam|gid|ent|ouplist)|getaddrinfo|gethostby|getnameinfo|initgroups|iconv_open)' ||
+			grep -E ' [TtWw] (_*nss_|getpw|getgr[gne]|getgrouplist|getaddrinfo|gethostby|getnameinfo|initgroups|iconv_open)' ||
 			fail "$program calls what may load a library"
 	done
 	for place in lib/x86_64-linux-gnu lib64 lib usr/lib; do
