@@ -142,8 +142,8 @@ static int say_unanswered(struct proc *child, const char *path, struct err *err)
 	struct proc_exit how;
 	struct err ignored = ERR_INIT;
 
-	err_set(err, ERR_TIMEOUT, 0, "cannot reach '%s': it has not answered for %d s",
-		path, answer_ms() / 1000);
+	err_set(err, ERR_TIMEOUT, 0, "cannot reach '%s': it has not answered for %d s", path,
+		answer_ms() / 1000);
 	err->errnum = ETIMEDOUT;
 	proc_signal(child, SIGKILL, &ignored);
 	if (proc_wait(child, DEATH_MS, &how, &ignored) == 1)

@@ -18,8 +18,8 @@
 
 static int look(int fd, struct statx *ret)
 {
-	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MODE | STATX_INO | STATX_MNT_ID,
-		     ret);
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+		     STATX_TYPE | STATX_MODE | STATX_INO | STATX_MNT_ID, ret);
 }
 
 bool mount_is_top(int fd)
