@@ -78,6 +78,7 @@ gone() {
 # The verbs of a life, with everything that has steps of its own.
 rich_bundle() {
 	bundle '.process.args = ["sleep", "600"]
+		| .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["swapon"], action: "SCMP_ACT_ERRNO"}]}
 		| .hooks = {createRuntime: [{path: "/bin/true"}], createContainer: [{path: "/bin/true"}],
 			startContainer: [{path: "/bin/true"}], poststart: [{path: "/bin/true"}], poststop: [{path: "/bin/true"}]}'
 	jq --arg group "/insula-$UNIQUE-one" '.linux.cgroupsPath = $group' "$BUNDLE/config.json" >"$OUT.json"
@@ -110,6 +111,19 @@ life() {
 		done
 	done
 	echo "# $(wc -w <<<"$points") points" >&3
+}
+
+@test "oci faults: a profile that cannot be compiled, which is seen when the process is there already" {
+	local args='args: [{index: 0, value: 1, op: "SCMP_CMP_EQ"}]' verb
+	bundle ".linux.seccomp = {defaultAction: \"SCMP_ACT_ALLOW\", syscalls: [{names: [\"mkdir\"], action: \"SCMP_ACT_ERRNO\", $args},
+		{names: [\"mkdir\"], action: \"SCMP_ACT_KILL_PROCESS\", $args}]}"
+	for verb in create run; do
+		within 30 "$verb" --bundle "$BUNDLE" one
+		[ "$status" -eq 125 ]
+		[[ $stderr == *"two actions for the same arguments of call number "* ]] || fail "$verb: $stderr"
+		[ "$(grep -c . <<<"$stderr")" -le 2 ] || fail "$verb: $stderr"
+		gone "$verb"
+	done
 }
 
 @test "oci faults: files that are written half, in every verb" {
