@@ -84,6 +84,10 @@ static bool is_local_kind(uint64_t magic)
 		DEVPTS_SUPER_MAGIC,   HUGETLBFS_MAGIC,
 		0x2fc12fc1 /* zfs */, 0xca451a4e /* bcachefs */,
 		NSFS_MAGIC,	      0x19800202 /* mqueue */,
+		BPF_FS_MAGIC,	      SECURITYFS_MAGIC,
+		DEBUGFS_MAGIC,	      TRACEFS_MAGIC,
+		BINFMTFS_MAGIC,	      EFIVARFS_MAGIC,
+		EROFS_SUPER_MAGIC_V1,
 	};
 
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
