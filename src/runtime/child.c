@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -35,6 +36,18 @@
 #include "runtime/filter.h"
 #include "runtime/start.h"
 
+#define FILES_ENOUGH 1024 /* more than C has, with all that may be passed on to it */
+
+/* Once P has mounted, it sets the limits; to raise the loopback device takes a descriptor. */
+static bool has_few_files(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->rlimit_count; i++)
+		if (plan->rlimits[i].resource == RLIMIT_NOFILE &&
+		    plan->rlimits[i].soft < FILES_ENOUGH)
+			return true;
+	return false;
+}
+
 /* The dearest of the namespaces: P is busy with mounts that do not depend on it meanwhile. It belongs to the user
  * namespace that we are in, as if we had been born with it. */
 static int init_network(struct job *job, struct err *err)
@@ -42,7 +55,7 @@ static int init_network(struct job *job, struct err *err)
 	if (unshare(CLONE_NEWNET) < 0)
 		return err_errno(err, "cannot make a network namespace");
 	/* P's mounts want the namespace, and only a hook could see what is up in it. */
-	if (job->plan->host_tree)
+	if (job->plan->host_tree || has_few_files(job->plan))
 		return ns_raise_loopback(err) < 0 ? -1 : init_report(job, err);
 	return init_report(job, err) < 0 ? -1 : ns_raise_loopback(err);
 }
