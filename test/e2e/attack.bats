@@ -4,6 +4,7 @@
 # and files of the test itself, never at something that the host needs.
 
 # shellcheck disable=SC2154  # stderr is set by run --separate-stderr
+# shellcheck disable=SC2030,SC2031  # output is set by run
 
 load helpers
 
@@ -326,15 +327,52 @@ programs() {
 	[[ $output != *$'\e'* ]] || fail
 }
 
-@test "characters cannot be pushed into the caller's terminal" {
-	run pty -- "$INSULA_BIN/insula" run --rm -it --cap-add all "$E2E_IMAGE" escape terminal
-	[ "$status" -eq 0 ] || fail
+# typed_by COMMAND...: run it on a terminal; then what waits there to be read, as if it had been typed.
+typed_by() {
+	run pty -- sh -c '"$@"; stty -icanon -echo min 0 time 1
+		echo "typed:$(dd bs=100 count=1 2>/dev/null | od -An -c | tr -d " \n")."' sh "$@"
+	[[ $output == *' terminals tried'* ]] || fail "$*"
+}
+
+nothing_typed_by() {
+	typed_by "$@"
+	[[ $output == *'typed:.'* ]] || fail "$*"
+}
+
+@test "characters cannot be pushed into the caller's terminal by run, exec, or who attaches" {
+	local how insula=$INSULA_BIN/insula
+	for how in '' -i -t -it; do
+		# shellcheck disable=SC2086  # no word is one, too
+		nothing_typed_by "$insula" run --rm $how --cap-add all "$E2E_IMAGE" escape terminal
+		[[ $how != -*t ]] || [[ $output == *'3 terminals tried'* ]] || fail "run $how"
+	done
+	ok insula run -d --name box --cap-add all "$E2E_IMAGE" sleep 600
+	for how in '' -i -t -it; do
+		# shellcheck disable=SC2086
+		nothing_typed_by "$insula" exec $how box escape terminal
+		[[ $how != -*t ]] || [[ $output == *'3 terminals tried'* ]] || fail "exec $how"
+	done
+	ok insula create -it --name later --cap-add all "$E2E_IMAGE" escape terminal
+	nothing_typed_by "$insula" start --attach --interactive later
+	[[ $output == *'3 terminals tried'* ]] || fail "attached"
+	# and it would be seen
+	typed_by "$E2E_ROOT/bin/escape" terminal
+	[[ $output == *'typed:x'* ]] || fail "by the host"
 }
 
 # ---- container root against the covers ----
 
 @test "container root with every power uncovers nothing that is masked" {
 	ok all_powers "$E2E_IMAGE" escape masked /proc/interrupts /proc/keys /proc/timer_list /proc/kcore /sys/firmware
+	shows 'nothing uncovered'
+}
+
+@test "what is masked is so for an exec, and after a restart" {
+	ok insula run -d --name box --cap-add all --security-opt seccomp=unconfined "$E2E_IMAGE" sleep 600
+	ok insula exec box escape masked /proc/interrupts /proc/keys /sys/firmware
+	shows 'nothing uncovered'
+	ok insula restart -t 0 box
+	ok insula exec box escape masked /proc/interrupts /proc/keys /sys/firmware
 	shows 'nothing uncovered'
 }
 
