@@ -238,8 +238,9 @@ static int check_name_file(struct checking *c, const char *name)
 
 	c->report->names++;
 	snprintf(object, sizeof object, "name '%.*s'", STORE_NAME_MAX, name);
+	/* If a container has one that was never written, then that was told with it; else it is the doctor's. */
 	if (!owner)
-		return reading.kind == ERR_NOT_FOUND
+		return reading.kind == ERR_NOT_FOUND || store_name_is_unwritten(c->names_fd, name)
 			       ? 0
 			       : found(c, object, false, "%s", reading.message);
 	if (is_left(c, name, owner))

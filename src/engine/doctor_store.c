@@ -222,6 +222,37 @@ static const char *why_nobodys(const struct doctor *d, const char *id)
 								       : NULL;
 }
 
+/* Is there a container with that name, or one that does not say which it has? */
+static bool may_be_had(const struct doctor *d, const char *name)
+{
+	size_t size = strlen(name);
+
+	for (size_t i = 0; i < d->subject_count; i++) {
+		const struct doctor_subject *s = &d->subjects[i];
+
+		if (s->state == SUBJECT_DAMAGED ||
+		    (str_starts(s->label, name) && str_starts(s->label + size, " (")))
+			return true;
+	}
+	return false;
+}
+
+static int judge_name(struct doctor *d, const struct debris_kind *kind, int names_fd,
+		      const char *name, struct err *err)
+{
+	struct err reading = ERR_INIT;
+	own_free char *id = store_name_owner(names_fd, name, &reading);
+	const char *why = id ? why_nobodys(d, id) : NULL;
+
+	if (why)
+		return doctor_found(d, kind, name, NULL, err,
+				    "it is reserved for container %.12s, which %s", id, why);
+	if (!id && store_name_is_unwritten(names_fd, name) && !may_be_had(d, name))
+		return doctor_found(d, kind, name, NULL, err,
+				    "there is nothing in it, and no container has it");
+	return 0;
+}
+
 int find_names(struct doctor *d, const struct debris_kind *kind, struct err *err)
 {
 	own(strv) struct strv names = STRV_INIT;
@@ -230,17 +261,10 @@ int find_names(struct doctor *d, const struct debris_kind *kind, struct err *err
 	if (names_fd < 0 || file_list(names_fd, ".", &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++) {
-		struct err reading = ERR_INIT, checking = ERR_INIT;
-		own_free char *id = NULL;
-		const char *why;
+		struct err checking = ERR_INIT;
 
-		if (store_check_name(names.items[i], &checking) < 0)
-			continue;
-		id = store_name_owner(names_fd, names.items[i], &reading);
-		why = id ? why_nobodys(d, id) : NULL;
-		if (why &&
-		    doctor_found(d, kind, names.items[i], NULL, err,
-				 "it is reserved for container %.12s, which %s", id, why) < 0)
+		if (store_check_name(names.items[i], &checking) == 0 &&
+		    judge_name(d, kind, names_fd, names.items[i], err) < 0)
 			return -1;
 	}
 	return 0;

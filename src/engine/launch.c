@@ -187,9 +187,11 @@ int engine_dry_run(struct store *store, struct record *record, const struct imag
 	return runtime_plan_print(l.plan, out, err);
 }
 
+/* The first one is there with the record: store.c. */
 static int make_pair(int dir_fd, struct err *err)
 {
-	if (mkdirat(dir_fd, "upper", 0755) < 0 || mkdirat(dir_fd, "work", 0755) < 0)
+	if ((mkdirat(dir_fd, "upper", 0755) < 0 && errno != EEXIST) ||
+	    (mkdirat(dir_fd, "work", 0755) < 0 && errno != EEXIST))
 		return err_errno(err, "cannot make the container's writable layer");
 	return 0;
 }
@@ -208,10 +210,8 @@ static int allow_again(int layer_fd, struct err *err)
 
 static int keep_pair(const struct container *ct, int layer_fd, struct err *err)
 {
-	if (mkdirat(layer_fd, "upper", 0755) < 0 && errno != EEXIST)
-		return err_errno(err, "cannot make the container's writable layer");
-	if (mkdirat(layer_fd, "work", 0755) < 0 && errno != EEXIST)
-		return err_errno(err, "cannot make the container's writable layer");
+	if (make_pair(layer_fd, err) < 0)
+		return -1;
 	return ct->record.remove ? allow_again(layer_fd, err) : 0;
 }
 

@@ -238,6 +238,15 @@ int store_mark_ready(struct container *ct, struct err *err)
 	return 0;
 }
 
+/* Before the record, so that what takes that to the disk takes these along: after a host that went down whoever has a
+ * record has a layer. */
+static int make_layer(int dir_fd, struct err *err)
+{
+	if (mkdirat(dir_fd, "upper", 0755) < 0 || mkdirat(dir_fd, "work", 0755) < 0)
+		return err_errno(err, "cannot make the container's writable layer");
+	return 0;
+}
+
 static int fill_container(struct store *store, struct record *record, bool lasting,
 			  struct container *ct, struct err *err)
 {
@@ -250,6 +259,8 @@ static int fill_container(struct store *store, struct record *record, bool lasti
 		return -1;
 	ct->root_fd = make_directory(store->root_fd, record->id, err);
 	if (ct->root_fd < 0 || fail_point("store.create.directory", err) < 0)
+		return -1;
+	if (!record->layers_in_run && make_layer(ct->root_fd, err) < 0)
 		return -1;
 	return store_write_record(keep ? ct->root_fd : ct->run_fd, record, keep, err);
 }

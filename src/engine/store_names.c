@@ -5,9 +5,11 @@
  * given back, so a name whose container has no directory at all belongs to nobody (a host that went
  * down, a container with --rm): it is dropped, and claimed anew.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fail.h"
@@ -36,6 +38,14 @@ char *store_name_owner(int names_fd, const char *name, struct err *err)
 	free(id);
 	err_set(err, ERR_CORRUPT, 0, "name '%s' is damaged", name);
 	return NULL;
+}
+
+bool store_name_is_unwritten(int names_fd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(names_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	       st.st_size == 0;
 }
 
 /* Another's claim may come between our look and our removal: so takers-over, and the doctor, exclude

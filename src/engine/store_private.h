@@ -43,6 +43,9 @@ char *store_slot_owner(int ids_fd, const char *name);
 int store_open_names(const struct store *store, struct err *err);
 /* The id that a name stands for, freed by the caller; NULL with ERR_NOT_FOUND. */
 char *store_name_owner(int names_fd, const char *name, struct err *err);
+/* Is there nothing in it? So is that of a container with --rm, which is not written to the disk at once, where the host
+ * went down. */
+bool store_name_is_unwritten(int names_fd, const char *name);
 int store_claim_name(struct store *store, const char *name, const char *id, bool sync,
 		     struct err *err);
 /* Free those of the names of a rename that did not come to its end which are not the container's. Nothing

@@ -223,6 +223,28 @@ takes_groups_away() {
 	[ "$(about live .State.Running)" = true ]
 }
 
+@test "a name that was never written, as a host that went down leaves one; that of a container stays" {
+	box live
+	: >"$INSULA_ROOT/names/ghost"
+	ok insula system check
+	finds name ghost
+	cured
+	[ ! -e "$INSULA_ROOT/names/ghost" ]
+	: >"$INSULA_ROOT/names/live"
+	ok insula doctor
+	exits 1 insula system check
+	contains "its name 'live' leads nowhere"
+	ok insula system check --repair
+	ok insula system check
+	[ "$(about live .State.Running)" = true ]
+}
+
+@test "a container has its layer as soon as it has a record" {
+	INSULA_FAIL=run.made=kill insula run -d --name half "$E2E_IMAGE" sleep 600 || true
+	[ -e "$INSULA_ROOT/containers/"*/record.json ] || fail
+	[ -d "$INSULA_ROOT/containers/"*/upper ] && [ -d "$INSULA_ROOT/containers/"*/work ] || fail
+}
+
 @test "an id range of no container; what is no range stays" {
 	box live
 	printf %s "$NOBODY" >"$INSULA_RUNROOT/ids/7"

@@ -242,6 +242,17 @@ TEST(names_and_ranges_of_nobody)
 	CHECK(exists(h.store.run_fd, "ids/13"));
 }
 
+TEST(a_name_that_was_never_written)
+{
+	own(host) struct host h;
+
+	host_init(&h);
+	put(h.store.root_fd, "names/unwritten", "");
+	found(&h, "name unwritten");
+	cured(&h);
+	CHECK(!exists(h.store.root_fd, "names/unwritten"));
+}
+
 TEST(notes_of_what_is_above_the_groups_of_nobody)
 {
 	own(host) struct host h;
@@ -278,7 +289,7 @@ TEST(temporary_files_of_dead_writers)
 	host_init(&h);
 	put(h.store.root_fd, "names/.web.01234567", "");
 	put(h.store.root_fd, "names/.web.0123456", "");
-	put(h.store.root_fd, "names/web.01234567", "");
+	put(h.store.root_fd, "names/web.01234567", "mine");
 	CHECK_INT(mkdirat(h.store.root_fd, "names/.dir.01234567", 0700), 0);
 	CHECK_INT(symlinkat("x", h.store.root_fd, "names/.link.01234567"), 0);
 	wanted = str_printf(&err, "temporary-file %s/names/.web.01234567", h.store.root);
