@@ -72,6 +72,11 @@ count() {
 	[ "$(insula logs one | grep -cxF "$(readlink /proc/self/ns/ipc)")" -eq 3 ] || fail "$(insula logs one)"
 }
 
+# On a busy machine one wait may be over before it was looked at twice, and the next one is longer.
+shows_the_wait() {
+	[[ $(insula ps) == *'Restarting (0)'* && $(detail "$1" .State.Restarting) = true ]]
+}
+
 @test "the waits grow" {
 	kept one always 'echo run'
 	eventually 20 ran one 5
@@ -80,10 +85,7 @@ count() {
 	first=$(insula logs -t one | sed -n '1s/ .*//p')
 	last=$(insula logs -t one | sed -n '5s/ .*//p')
 	[ $(($(date -d "$last" +%s%N) - $(date -d "$first" +%s%N))) -ge 1500000000 ] || fail "$first $last"
-	eventually 5 is one restarting
-	ok insula ps
-	contains 'Restarting (0)'
-	[ "$(detail one .State.Restarting)" = true ] || fail
+	eventually 20 shows_the_wait one
 	[ -d "/proc/$(detail one .State.KeeperPid)" ] || fail
 }
 

@@ -29,8 +29,14 @@ known() {
 	insula ps --all --format '{{.Names}}' | sort
 }
 
+# A name is claimed, and on the disk, before its container is made: it may lead nowhere where no command came back.
 @test "every file of the store is what was written" {
-	ok insula system check
+	local gone="': it leads to a container that is gone" name
+	run insula system check
+	while IFS= read -r name; do
+		! grep -q -E -x "done (create|kept|exit) $name( .*)?" "$ACKNOWLEDGED" || grep -q -x "begin rm $name" "$ACKNOWLEDGED" || fail "$name"
+	done < <(sed -n "s/^name '\(.*\)$gone\$/\1/p" <<<"$output")
+	! grep -q -v -e "$gone" -e ' names looked at' <<<"$output" || fail
 }
 
 @test "doctor finds nothing that it would not mend, and nothing after that" {
