@@ -20,11 +20,14 @@ const char *const health_action_names[] = {"none", "restart", "stop", "kill", NU
 
 const struct json_field health_config_fields[] = {
 	FIELD(health_config, command, JSON_F_STRINGS),
-	FIELD(health_config, interval_ms, JSON_F_I64, .min = 0, .max = INT64_MAX / 2),
-	FIELD(health_config, timeout_ms, JSON_F_I64, .min = 0, .max = INT64_MAX / 2),
-	FIELD(health_config, start_period_ms, JSON_F_I64, .min = 0, .max = INT64_MAX / 2),
-	FIELD(health_config, retries, JSON_F_INT, .min = 0, .max = INT32_MAX),
-	FIELD(health_config, action, JSON_F_INT, .min = 0, .max = HEALTH_DO_KILL),
+	FIELD(health_config, interval_ms, JSON_F_I64, JSON_UNLESS_ZERO, .min = 0,
+	      .max = INT64_MAX / 2),
+	FIELD(health_config, timeout_ms, JSON_F_I64, JSON_UNLESS_ZERO, .min = 0,
+	      .max = INT64_MAX / 2),
+	FIELD(health_config, start_period_ms, JSON_F_I64, JSON_UNLESS_ZERO, .min = 0,
+	      .max = INT64_MAX / 2),
+	FIELD(health_config, retries, JSON_F_INT, JSON_UNLESS_ZERO, .min = 0, .max = INT32_MAX),
+	FIELD(health_config, action, JSON_F_INT, JSON_UNLESS_ZERO, .min = 0, .max = HEALTH_DO_KILL),
 	{0},
 };
 

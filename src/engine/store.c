@@ -514,7 +514,7 @@ int store_summarize(struct store *store, const char *id, struct container *ret, 
 	if (running > 0) {
 		ct.status = CT_RUNNING;
 		path[strlen(path) - sizeof STORE_STATE] = '\0'; /* and the slash before it */
-		ct.paused = engine_is_paused(&ct, store->run_fd, path);
+		ct.paused = store->has_pauses && engine_is_paused(&ct, store->run_fd, path);
 		ct.health = read_health(store->run_fd, path, &ct.record);
 		ct.ready = readiness_of(&ct, store->run_fd, path);
 		*ret = ct;
@@ -555,6 +555,7 @@ int store_list(struct store *store, struct strv *ret_ids, struct err *err)
 {
 	own(strv) struct strv all = STRV_INIT;
 
+	store->has_pauses = faccessat(store->run_fd, STORE_PAUSES, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	if (list_directory(store->run_fd, &all, err) < 0 ||
 	    list_directory(store->root_fd, &all, err) < 0)
 		return -1;

@@ -33,6 +33,7 @@
  *	  creators		      locked, shared, by whoever creates a container or takes a range
  *	  names			      locked by whoever drops a name that is nobody's
  *	  pad			      the launch pad
+ *	  pauses		      somebody has paused a container: else a list need not look at each
  *	  events, events.1	      what happened (event.h)
  *
  * ROOT and RUN come from --root and --runroot, INSULA_ROOT and INSULA_RUNROOT, or the defaults. A
@@ -63,7 +64,8 @@
 struct store {
 	char *root, *run; /* absolute paths */
 	int root_fd, run_fd;
-	bool user; /* an ordinary user's */
+	bool user;	 /* an ordinary user's */
+	bool has_pauses; /* at the last list: somebody has paused a container of it since RUN was made */
 	/* As path_remove_tree, where that cannot remove everything; or NULL. */
 	int (*remove_tree)(int dir_fd, const char *name, struct err *err);
 };
@@ -232,7 +234,7 @@ int store_unmark_fresh(struct container *ct, struct err *err);
 /* By name, full id or unique prefix of an id. ERR_NOT_FOUND with a did-you-mean hint. */
 int store_find(struct store *store, const char *ref, struct container *ret, struct err *err);
 int store_load(struct store *store, const char *id, struct container *ret, struct err *err);
-/* The same for a list of many: without descriptors, so that there may be any number, and for one that
+/* The same for a list of many, after store_list: without descriptors, so that there may be any number, and for one that
  * runs from a single file. */
 int store_summarize(struct store *store, const char *id, struct container *ret, struct err *err);
 /* Read its specification too, which few verbs need. Once is enough. */

@@ -84,21 +84,38 @@ int store_claim_name(struct store *store, const char *name, const char *id, bool
 	return -1;
 }
 
-static const char *const adjectives[] = {"brave",  "bright", "calm",  "clever", "eager",  "fair",
-					 "gentle", "glad",   "keen",  "kind",	"lively", "merry",
-					 "noble",  "proud",  "quick", "quiet",	"swift",  "warm"};
-static const char *const places[] = {"aventine",    "capri",	  "caelian",  "esquiline",
-				     "herculaneum", "ostia",	  "palatine", "pompeii",
-				     "puteoli",	    "quirinal",	  "ravenna",  "subura",
-				     "tibur",	    "trastevere", "velia",    "viminal"};
+static const char *const adjectives[] = {
+	"able",	  "agile",  "amber",  "ample",	"avid",	   "azure",   "bold",	"brave",
+	"brief",  "bright", "brisk",  "calm",	"clear",   "clever",  "cosy",	"crisp",
+	"deft",	  "eager",  "early",  "fair",	"fleet",   "fond",    "frank",	"fresh",
+	"gentle", "glad",   "golden", "grand",	"happy",   "hardy",   "honest", "humble",
+	"jolly",  "keen",   "kind",   "lively", "loyal",   "lucid",   "lucky",	"mellow",
+	"merry",  "mild",   "neat",   "nimble", "noble",   "patient", "plucky", "polite",
+	"proud",  "quick",  "quiet",  "rapid",	"ready",   "silver",  "sleek",	"steady",
+	"stout",  "sunny",  "swift",  "tidy",	"valiant", "warm",    "wise",	"witty"};
+static const char *const places[] = {
+	"alba",	     "aniene",	  "antium",	"appia",       "aquileia",  "ariccia",	 "arretium",
+	"assisi",    "astura",	  "aventine",	"baiae",       "bononia",   "brixia",	 "caelian",
+	"caere",     "capena",	  "capri",	"capua",       "circeo",    "clusium",	 "cora",
+	"corfinium", "cosa",	  "cremona",	"cumae",       "elba",	    "esquiline", "faesulae",
+	"formia",    "fregellae", "gabii",	"herculaneum", "lanuvium",  "luca",	 "lucus",
+	"mantua",    "misenum",	  "mutina",	"nemi",	       "nola",	    "ostia",	 "padua",
+	"palatine",  "parma",	  "pincio",	"pisae",       "placentia", "pompeii",	 "puteoli",
+	"quirinal",  "ravenna",	  "regillus",	"segni",       "siena",	    "subura",	 "sutri",
+	"tarquinia", "tibur",	  "trastevere", "tusculum",    "veii",	    "velia",	 "vicenza",
+	"viminal"};
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
-/* The first name that is free: adjective and place by the id's digits, a number if need be. */
+/* The first name that is free: adjective and place by the id's digits, a number if need be. One that is there
+ * already is left to whoever has it, as another one is cheaper than to find out whether that one still lives. */
 int store_generate_name(struct store *store, struct record *record, struct err *err)
 {
+	own_fd int names_fd = store_open_names(store, err);
 	unsigned int seed = 0;
 
+	if (names_fd < 0)
+		return -1;
 	sscanf(record->id, "%8x", &seed);
 	for (unsigned int i = 0; i < NAME_TRIES; i++) {
 		unsigned int n = seed + i * 7919;
@@ -113,6 +130,8 @@ int store_generate_name(struct store *store, struct record *record, struct err *
 		}
 		if (!name)
 			return -1;
+		if (faccessat(names_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			continue;
 		if (store_claim_name(store, name, record->id, !record->remove, err) == 0) {
 			record->name = take(name);
 			return 0;

@@ -17,6 +17,7 @@
 #define STORE_ALIVE "alive"
 #define STORE_FRESH "fresh"
 #define STORE_PAUSED "paused"
+#define STORE_PAUSES "pauses"	 /* in RUN itself; never removed */
 #define STORE_STATE "state.json" /* another name of ALIVE, from when it runs */
 #define STORE_RESTARTING "restarting.json"
 #define STORE_STOPPING "stopping.json" /* what STATE becomes when its command has ended */

@@ -117,6 +117,9 @@ struct json_field {
 	int64_t unset;
 };
 
+/* For a row: 0, or false, stands for absent. What few have need not be read for all the others. */
+#define JSON_UNLESS_ZERO .has_unset = true
+
 enum json_unknown { JSON_UNKNOWN_REFUSE, JSON_UNKNOWN_ALLOW };
 
 /* Fill *target (zeroed or with defaults by the caller). null counts as absent for optional fields.

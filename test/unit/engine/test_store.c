@@ -260,6 +260,27 @@ TEST(names_are_made_up_and_differ)
 	}
 }
 
+/* A number is for when there are many: so that the names of a few hundred do not run out, which costs each start. */
+TEST(four_hundred_names_without_a_number)
+{
+	own(store) struct store store = {.root_fd = -1, .run_fd = -1};
+	int numbered = 0;
+
+	open_store(&store);
+	for (unsigned int i = 0; i < 400; i++) {
+		own(container) struct container ct = CONTAINER_INIT;
+		struct record r;
+		char id[STORE_ID_LENGTH + 1];
+
+		snprintf(id, sizeof id, "%08x%056u", i * 2654435761u, i);
+		fill(&r, id, NULL);
+		CHECK_OK(store_create(&store, &r, false, &ct, &err));
+		record_done(&r);
+		numbered += strpbrk(ct.record.name, "0123456789") != NULL;
+	}
+	CHECK_INT(numbered, 0);
+}
+
 TEST(a_record_is_read_as_it_was_written)
 {
 	own(store) struct store store = {.root_fd = -1, .run_fd = -1};
