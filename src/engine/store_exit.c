@@ -303,7 +303,8 @@ static int remove_run_directory(const struct store *store, const char *id, struc
 	return remove_directory(store, store_fd, id, err);
 }
 
-/* Its files go where they are in nobody's way, and are ours to remove as long as *ret_fd is open. */
+/* Its files go where they are in nobody's way, and are ours to remove as long as *ret_fd is open. 0: they cannot, as
+ * where a directory for them cannot be made; 1: they are there, or are no more. */
 static int move_away(const struct store *store, const char *id, int *ret_fd, struct err *err)
 {
 	int store_fd = store->root_fd;
@@ -314,27 +315,46 @@ static int move_away(const struct store *store, const char *id, int *ret_fd, str
 	snprintf(to, sizeof to, STORE_REMOVED "/%s", id);
 	own_fd int fd = openat(store_fd, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : err_errno(err, "cannot open '%s'", from);
+		return errno == ENOENT ? 1 : err_errno(err, "cannot open '%s'", from);
 	if (file_lock_directory(fd, err) <= 0 ||
 	    (mkdirat(store_fd, STORE_REMOVED, 0700) < 0 && errno != EEXIST) ||
 	    renameat(store_fd, from, store_fd, to) < 0)
-		return remove_directory(store, store_fd, id, err);
+		return 0;
 	*ret_fd = take_fd(fd);
-	return 0;
+	return 1;
+}
+
+/* The name goes after the record: of a container that was removed by half, and whose run directory the end of the host
+ * took, a name without a container may be left, which is nobody's, and no container that its name does not lead to. */
+static int give_back(struct container *ct, int *ret_fd, struct err *err)
+{
+	const struct store *store = ct->store;
+	int moved = fail_point("store.remove.root", err) < 0
+			    ? -1
+			    : move_away(store, ct->id, ret_fd, err);
+
+	if (moved < 0)
+		return -1;
+	if (fail_point("store.remove.name", err) < 0 || remove_name(ct, err) < 0)
+		return err_wrap(err, "cannot free its name");
+	store_release_ids(ct->store, ct->id, ct->state.id_slot);
+	if ((!moved && remove_directory(store, store->root_fd, ct->id, err) < 0) ||
+	    fail_point("store.remove.run", err) < 0)
+		return -1;
+	return remove_run_directory(store, ct->id, err);
 }
 
 /* ret_fd NULL: all of it, now. */
 static int take_away(struct container *ct, int *ret_fd, struct err *err)
 {
-	if (fail_point("store.remove.name", err) < 0 || remove_name(ct, err) < 0)
-		return err_wrap(err, "cannot free the name of container %s", ct->id);
-	store_release_ids(ct->store, ct->id, ct->state.id_slot);
-	if (fail_point("store.remove.root", err) < 0 ||
-	    (ret_fd ? move_away(ct->store, ct->id, ret_fd, err)
-		    : remove_directory(ct->store, ct->store->root_fd, ct->id, err)) < 0 ||
-	    fail_point("store.remove.run", err) < 0 ||
-	    remove_run_directory(ct->store, ct->id, err) < 0)
+	own_fd int files_fd = -1;
+
+	if (give_back(ct, &files_fd, err) < 0 ||
+	    (!ret_fd && files_fd >= 0 &&
+	     store_finish_removal(ct->store, ct->id, files_fd, err) < 0))
 		return err_wrap(err, "cannot remove container %s", ct->id);
+	if (ret_fd && files_fd >= 0)
+		*ret_fd = take_fd(files_fd);
 	return 0;
 }
 

@@ -138,6 +138,29 @@ cured() {
 	[ "$(cat "$INSULA_ROOT/containers/$id/upper/file")" = kept ]
 }
 
+# Before the record is out of sight the container is all there; after it only a name is left, which is nobody's.
+@test "a removal that was cut off, by a kill or by the end of the host: no container without its name is left" {
+	local step end
+	needs_failpoints
+	for end in kill host; do
+		for step in root name run; do
+			insula run --name one "$E2E_IMAGE" true
+			exits 137 env INSULA_FAIL=store.remove.$step=kill "$INSULA_BIN/insula" rm one
+			if [ $end = host ]; then
+				unpin_pad
+				rm -rf "${INSULA_RUNROOT:?}"
+			fi
+			case $end-$step in
+			kill-root | kill-name | host-root) ok insula rm one && ok insula doctor ;;
+			host-name) [ -z "$(known_ids)" ] || fail; cured ;;
+			*) cured ;;
+			esac
+			[ -z "$(known_ids)$(find "$INSULA_ROOT"/{names,containers,removed} -mindepth 1)" ] || fail "$end $step"
+			ok insula system check
+		done
+	done
+}
+
 has_no_group() {
 	[ -z "$(own_groups "$1")" ]
 }

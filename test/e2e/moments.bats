@@ -161,7 +161,7 @@ gone() {
 
 @test "ending: the id of one with --rm, during its removal, step by step" {
 	local id
-	for step in name root run; do
+	for step in root name run; do
 		rm -f "$E2E_STATE/points"
 		INSULA_FAIL=store.remove.$step=stop INSULA_FAIL_LOG=$E2E_STATE/points \
 			insula run -d --rm --name one "$E2E_IMAGE" true >/dev/null

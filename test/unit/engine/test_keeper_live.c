@@ -562,8 +562,8 @@ TEST(a_keeper_killed_while_it_clears_up_leaves_what_can_be_finished)
 	check_killed_at("keeper.exit.remove", false, true, true);
 	check_killed_at("keeper.exit.release", false, true, true);
 	check_killed_at("keeper.exit.remove", true, false, true);
-	check_killed_at("store.remove.name", true, false, true);
 	check_killed_at("store.remove.root", true, false, true);
+	check_killed_at("store.remove.name", true, false, false);
 	check_killed_at("store.remove.run", true, false, false);
 }
 
