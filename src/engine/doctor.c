@@ -36,6 +36,7 @@ static const struct debris_kind kinds[] = {
 	{"keeper-leftovers", "remove the socket and the state of its keeper", find_leftovers,
 	 repair_container},
 	{"control-group", "remove it", find_groups, repair_group},
+	{"scope", "have systemd stop it", find_scopes, repair_scope},
 	{"group-parent", "forget it, and remove its directory if that is empty", find_parents,
 	 repair_parent},
 	{"id-range", "free it", find_ranges, repair_range},

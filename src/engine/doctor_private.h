@@ -57,7 +57,8 @@ debris_find find_dead, find_half_made, find_leftovers, find_damaged, find_names,
 debris_repair repair_container, repair_name, repair_range, repair_temporary;
 
 /* doctor_system.c: what the kernel holds, the pad, the image cache */
-debris_find find_groups, find_parents, find_keepers, find_mounts, find_pad, find_masks;
-debris_repair repair_group, repair_parent, repair_keeper, repair_mount, repair_pad, repair_mask;
+debris_find find_groups, find_scopes, find_parents, find_keepers, find_mounts, find_pad, find_masks;
+debris_repair repair_group, repair_scope, repair_parent, repair_keeper, repair_mount, repair_pad,
+	repair_mask;
 
 #endif

@@ -22,6 +22,7 @@
 #include "base/own.h"
 #include "base/proc.h"
 #include "engine/doctor_private.h"
+#include "engine/group.h"
 #include "engine/group_parent.h"
 #include "engine/store_private.h"
 #include "engine/user.h"
@@ -211,7 +212,7 @@ int find_groups(struct doctor *d, const struct debris_kind *kind, struct err *er
 {
 	own(strv) struct strv names = STRV_INIT;
 
-	if (cgroup_list(d->host, STORE_CGROUP_PREFIX, &names, err) < 0)
+	if (cgroup_list(d->host, ".", STORE_CGROUP_PREFIX, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++)
 		if (store_is_id(names.items[i] + strlen(STORE_CGROUP_PREFIX)) &&
@@ -235,6 +236,43 @@ int repair_group(struct doctor *d, const char *name, struct err *err)
 	if (abandoned <= 0)
 		return abandoned;
 	return cgroup_remove(&cg, GROUP_TIMEOUT_MS, err);
+}
+
+/* ---- scopes of systemd ---- */
+
+static int judge_scope(struct doctor *d, const struct debris_kind *kind, const char *id,
+		       struct err *err)
+{
+	const struct doctor_subject *owner = doctor_subject_of(d, id);
+	own(cgroup) struct cgroup cg = CGROUP_INIT;
+
+	if (owner && owner->state != SUBJECT_ENDED)
+		return 0;
+	if (group_open_empty_scope(d->host, id, NULL, d->store->user, &cg, err) < 0)
+		return -1;
+	if (!cg.count || !is_old(&cg))
+		return 0;
+	own_free char *unit = group_unit(id, err);
+	return !unit ? -1
+		     : doctor_found(d, kind, id, unit, err,
+				    "nothing runs in it, and systemd does not know that");
+}
+
+int find_scopes(struct doctor *d, const struct debris_kind *kind, struct err *err)
+{
+	own(strv) struct strv ids = STRV_INIT;
+
+	if (group_list_scopes(d->host, d->store->user, &ids, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ids.count; i++)
+		if (judge_scope(d, kind, ids.items[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+int repair_scope(struct doctor *d, const char *id, struct err *err)
+{
+	return group_end_scope(d->host, id, NULL, d->store->user, err);
 }
 
 /* ---- directories above groups ---- */

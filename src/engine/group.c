@@ -74,6 +74,30 @@ static char *user_scoped_name(const char *id, const char *parent, unsigned int u
 		     : NULL;
 }
 
+/* As the host knows the user: a keeper of his is root of his namespace. 0: it cannot be told. */
+static unsigned int own_uid(void)
+{
+	struct err ignored = ERR_INIT;
+	struct id_map map[NS_MAP_MAX];
+	uint32_t uid = 0;
+	own_fd int proc_fd = geteuid() == 0 ? procfs_open(&ignored) : -1;
+	ssize_t count = proc_fd < 0 ? 0 : ns_read_map(proc_fd, 0, false, map, &ignored);
+
+	if (geteuid() != 0)
+		return geteuid();
+	return count > 0 && id_map_outer(map, (size_t)count, 0, &uid) ? uid : 0;
+}
+
+char *group_scope(const char *id, const char *parent, bool user, struct err *err)
+{
+	char *name = user ? user_scoped_name(id, parent, own_uid(), err)
+			  : scoped_name(id, parent, err);
+
+	if (name)
+		*strrchr(name, '/') = '\0';
+	return name;
+}
+
 static unsigned int depth_above(const char *name)
 {
 	unsigned int depth = 0;
@@ -245,6 +269,23 @@ static int settle_in(struct scope *scope, const char *path, struct group_place *
 	return host.mode == CGROUP_V2 ? name_in_scope(path, ret, err) : 0;
 }
 
+/* No keeper of this container lives but us, so one of that name is what systemd has not ended yet, or never will. */
+static int ask_for(const struct scope_request *request, const char *id,
+		   const struct group_asker *asker, struct scope *ret,
+		   struct scope_reply *ret_reply, struct err *err)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+	struct err ending = ERR_INIT;
+
+	if (scope_ask(request, ret, ret_reply, err) == 0)
+		return 0;
+	if (err->kind != ERR_EXISTS || cgroup_host_probe_groups(&host, &ending) < 0 ||
+	    group_end_scope(&host, id, asker->parent, asker->user, &ending) < 0)
+		return -1;
+	*err = ERR_INIT;
+	return scope_ask(request, ret, ret_reply, err);
+}
+
 static int make_scope(const char *id, const struct group_asker *asker, struct group_place *ret,
 		      struct err *err)
 {
@@ -254,7 +295,7 @@ static int make_scope(const char *id, const struct group_asker *asker, struct gr
 	int status = fill_request(id, asker, &request, err);
 
 	if (status == 0)
-		status = scope_ask(&request, &scope, &reply, err);
+		status = ask_for(&request, id, asker, &scope, &reply, err);
 	if (status == 0)
 		status = settle_in(&scope, reply.path, ret, err);
 	scope_request_done(&request);
@@ -375,20 +416,6 @@ int group_expect(const char *id, const char *parent, bool user, const struct cgr
 }
 
 /* ---- finding it ---- */
-
-/* As the host knows the user: a keeper of his is root of his namespace. 0: it cannot be told. */
-static unsigned int own_uid(void)
-{
-	struct err ignored = ERR_INIT;
-	struct id_map map[NS_MAP_MAX];
-	uint32_t uid = 0;
-	own_fd int proc_fd = geteuid() == 0 ? procfs_open(&ignored) : -1;
-	ssize_t count = proc_fd < 0 ? 0 : ns_read_map(proc_fd, 0, false, map, &ignored);
-
-	if (geteuid() != 0)
-		return geteuid();
-	return count > 0 && id_map_outer(map, (size_t)count, 0, &uid) ? uid : 0;
-}
 
 /* Of an ordinary user by his manager, or beside the group that we are in, as that of the start was. */
 static int open_users(const struct cgroup_host *host, const char *id, const char *parent,

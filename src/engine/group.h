@@ -63,6 +63,22 @@ int group_expect(const char *id, const char *parent, bool user, const struct cgr
 /* The unit that group_enter_scope() asks for; the caller's to free. */
 char *group_unit(const char *id, struct err *err);
 
+/* The directory of the scope itself, as group_enter_scope() would have it; the caller's to free. */
+char *group_scope(const char *id, const char *parent, bool user, struct err *err);
+
+/* group_end.c.
+ *
+ * Where nobody of the container lives any more: wait a moment for systemd to end the scope, and stop it where that was
+ * never told that the scope is empty. Nothing is done while a process is in it. */
+int group_end_scope(const struct cgroup_host *host, const char *id, const char *parent, bool user,
+		    struct err *err);
+/* Ids of the scopes below the usual slice; none where systemd does not make the groups. For the doctor. */
+int group_list_scopes(const struct cgroup_host *host, bool user, struct strv *ret_ids,
+		      struct err *err);
+/* *ret: that directory; count 0: it is not there, or a process is in it. */
+int group_open_empty_scope(const struct cgroup_host *host, const char *id, const char *parent,
+			   bool user, struct cgroup *ret, struct err *err);
+
 /* The group of a container that runs, or has left one: ERR_NOT_FOUND where there is none. An ordinary user's is
  * where its state says, and without members (count 0) where that says that none was delegated to him; without
  * a state it is looked for by the id, which finds it from the session that it was started in only. */

@@ -259,6 +259,7 @@ static int remove_cgroup(const struct container *ct, struct err *err)
 {
 	own(cgroup_host) struct cgroup_host host = {0};
 	own(cgroup) struct cgroup cg = CGROUP_INIT;
+	struct err ignored = ERR_INIT;
 
 	if (cgroup_host_probe_groups(&host, err) < 0)
 		return -1;
@@ -268,6 +269,8 @@ static int remove_cgroup(const struct container *ct, struct err *err)
 	if (cg.count && (cgroup_kill(&cg, CGROUP_TIMEOUT_MS, err) < 0 ||
 			 cgroup_remove(&cg, CGROUP_TIMEOUT_MS, err) < 0))
 		return -1;
+	/* A scope that stays is the doctor's, and not worth a container that cannot be removed. */
+	group_end_scope(&host, ct->id, ct->record.cgroup_parent, ct->store->user, &ignored);
 	return ct->record.cgroup_parent ? drop_parent(ct, &host, err) : 0;
 }
 

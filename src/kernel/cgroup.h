@@ -301,8 +301,8 @@ int cgroup_values(const struct cgroup_host *host, const struct cgroup *cg, struc
 /* Names of controllers, "cpu memory pids", as v1 or v2 calls them. */
 void cgroup_controllers_text(unsigned int controllers, bool v2, struct str *out);
 
-/* Names of groups at the top of any hierarchy that start with `prefix` (for doctor). */
-int cgroup_list(const struct cgroup_host *host, const char *prefix, struct strv *ret,
-		struct err *err);
+/* Names of groups below `parent` (".": the top) of any hierarchy that start with `prefix` (for doctor). */
+int cgroup_list(const struct cgroup_host *host, const char *parent, const char *prefix,
+		struct strv *ret, struct err *err);
 
 #endif

@@ -155,13 +155,14 @@ ssize_t cgroup_pids(const struct cgroup *cg, int *pids, size_t max, struct err *
 	return (ssize_t)count;
 }
 
-static int list_top(int top_fd, const char *prefix, struct strv *names, struct err *err)
+static int list_below(int top_fd, const char *parent, const char *prefix, struct strv *names,
+		      struct err *err)
 {
-	own_dir DIR *dir = fd_open_list(top_fd, ".");
+	own_dir DIR *dir = fd_open_list(top_fd, parent);
 	const struct dirent *entry;
 
 	if (!dir)
-		return err_errno(err, "cannot list control groups");
+		return errno == ENOENT ? 0 : err_errno(err, "cannot list control groups");
 	while ((entry = readdir(dir)) != NULL)
 		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
 		    str_starts(entry->d_name, prefix) && !strv_contains(names, entry->d_name) &&
@@ -170,13 +171,13 @@ static int list_top(int top_fd, const char *prefix, struct strv *names, struct e
 	return 0;
 }
 
-int cgroup_list(const struct cgroup_host *host, const char *prefix, struct strv *ret,
-		struct err *err)
+int cgroup_list(const struct cgroup_host *host, const char *parent, const char *prefix,
+		struct strv *ret, struct err *err)
 {
 	own(strv) struct strv names = STRV_INIT;
 
 	for (size_t i = 0; i < host->count; i++)
-		if (list_top(host->hierarchies[i].dir_fd, prefix, &names, err) < 0)
+		if (list_below(host->hierarchies[i].dir_fd, parent, prefix, &names, err) < 0)
 			return -1;
 	*ret = names;
 	names = STRV_INIT;

@@ -107,6 +107,7 @@ static int start(struct scope_bus *bus, const struct scope_request *request, str
 	reply.placeholder = (int32_t)placeholder.pid;
 	if (answer(&reply, NULL) == 0 && wait_settled(bus))
 		return 0;
+	scope_bus_renew(bus); /* however long that took */
 	scope_bus_stop(bus, request->unit, &ignored);
 	return 0;
 }

@@ -19,6 +19,7 @@ teardown() {
 	for id in $(runtime list -q); do
 		runtime delete --force "$id" || true
 	done
+	[ -z "${STALE:-}" ] || systemctl stop "$STALE" 2>/dev/null || true
 	systemctl reset-failed >/dev/null 2>&1 || true
 	oci_teardown
 }
@@ -140,6 +141,58 @@ unit_has() {
 		eventually 10 sh -c "[ ! -e $PLACE ]"
 		unit_has LoadState=not-found
 	done
+}
+
+# empty_scope UNIT: as where a keeper was killed while systemd put it there. Of a process that has ended and not been
+# reaped the kernel takes the number, and moves nothing.
+empty_scope() {
+	STALE=$1
+	python3 -c 'import os, time
+pid = os.fork()
+if pid == 0: os._exit(0)
+time.sleep(0.3)
+print(pid, flush=True)
+time.sleep(600)' >"$E2E_STATE/zombie" 3>&- &
+	ZOMBIES=$!
+	eventually 20 test -s "$E2E_STATE/zombie"
+	busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager StartTransientUnit \
+		'ssa(sv)a(sa(sv))' "$1" fail 3 Slice s machine.slice Delegate b true PIDs au 1 "$(cat "$E2E_STATE/zombie")" 0 >/dev/null
+	eventually 20 systemctl is-active --quiet "$1"
+	kill "$ZOMBIES"
+	wait "$ZOMBIES" || true
+	sleep 1
+	systemctl is-active --quiet "$1" || skip "this systemd sees that it is empty"
+	[ -z "$(cat "/sys/fs/cgroup/machine.slice/$1/cgroup.procs")" ] || fail
+}
+
+@test "a scope that systemd holds to be running, with nobody in it, is in no start's way, and goes with its container" {
+	local id unit
+	ok insula create --name one "$E2E_IMAGE" sleep 1000
+	id=$(field one id)
+	unit=insula-$id.scope
+	empty_scope "$unit"
+	ok insula start one
+	[ "$(sed -n 's/^0:://p' "/proc/$(detail one .State.Pid)/cgroup")" = "/machine.slice/$unit/container" ] || fail
+	ok insula stop --time 0 one
+	eventually 10 test ! -e "/sys/fs/cgroup/machine.slice/$unit"
+	empty_scope "$unit"
+	ok insula rm one
+	[ ! -e "/sys/fs/cgroup/machine.slice/$unit" ] || fail
+	[ "$(systemctl show -p LoadState "$unit")" = LoadState=not-found ] || fail
+}
+
+@test "an empty scope of no container is the doctor's" {
+	local id unit
+	id=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
+	unit=insula-$id.scope
+	empty_scope "$unit"
+	sleep 11 # what is young may be somebody's
+	run --separate-stderr insula doctor
+	[ "$status" -eq 1 ] || fail
+	[[ $output == *"found  scope $unit"* ]] || fail
+	ok insula doctor --repair
+	[ ! -e "/sys/fs/cgroup/machine.slice/$unit" ] || fail
+	ok insula doctor
 }
 
 @test "a keeper has a scope of its own, and outlives the service that started it" {

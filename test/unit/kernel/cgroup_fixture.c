@@ -43,7 +43,7 @@ static void remove_leftovers(void)
 	snprintf(prefix, sizeof(prefix), "insula-test-%d-", (int)runner);
 	if (cgroup_host_probe(AT_FDCWD, &host, &ignored) < 0)
 		return;
-	if (cgroup_list(&host, prefix, &names, &ignored) == 0)
+	if (cgroup_list(&host, ".", prefix, &names, &ignored) == 0)
 		for (size_t i = 0; i < names.count; i++)
 			remove_group(names.items[i]);
 	cgroup_host_done(&host);

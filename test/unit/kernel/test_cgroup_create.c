@@ -283,7 +283,7 @@ TEST(names_at_the_top_by_prefix)
 	/* The same directory as a second hierarchy: no name twice. */
 	host.hierarchies[1] = host.hierarchies[0];
 	host.count = 2;
-	CHECK_OK(cgroup_list(&host, "insula-", &names, &err));
+	CHECK_OK(cgroup_list(&host, ".", "insula-", &names, &err));
 	CHECK_INT(names.count, 1);
 	CHECK_STR(names.items[0], "insula-b");
 }

@@ -675,7 +675,7 @@ TEST(groups_of_ours_are_listed)
 
 	begin();
 	CHECK_OK(create());
-	CHECK_OK(cgroup_list(&host, group_name, &names, &err));
+	CHECK_OK(cgroup_list(&host, ".", group_name, &names, &err));
 	CHECK_INT(names.count, 1);
 	CHECK_STR(names.items[0], group_name);
 	CHECK_OK(cgroup_remove(&cg, 1000, &err));
