@@ -296,6 +296,23 @@ int lsm_write_exec_label(int fd, enum lsm_kind kind, const char *label, struct e
 	return 0;
 }
 
+void lsm_own_label(int proc_fd, char *buf, size_t size)
+{
+	static const char *const files[] = {"thread-self/attr/apparmor/current",
+					    "thread-self/attr/current"};
+
+	*buf = '\0';
+	for (size_t i = 0; !*buf && i < sizeof files / sizeof *files; i++) {
+		struct err ignored = ERR_INIT;
+		own_fd int fd = path_open(proc_fd, files[i], PATH_IN_ROOT | PATH_NO_XDEV, O_RDONLY,
+					  0, &ignored);
+
+		if (fd < 0 || fd_read_buf(fd, buf, size, files[i], &ignored) < 0)
+			*buf = '\0';
+		buf[strcspn(buf, "\n")] = '\0';
+	}
+}
+
 bool groups_are_fixed(int proc_fd, pid_t pid)
 {
 	char path[48], text[16];

@@ -62,6 +62,8 @@ int lsm_check_labels(enum lsm_kind active, const char *profile, const char *labe
  * *ret_fd is -1 where nothing is to be written: "" or NULL, or "unconfined" for SELinux. */
 int lsm_open_exec_label(int proc_fd, enum lsm_kind kind, const char *label, int *ret_fd,
 			struct err *err);
+/* Our own label: "insula (unconfined)", "NAME (enforce)", "unconfined"; "" where there is none. */
+void lsm_own_label(int proc_fd, char *buf, size_t size);
 int lsm_write_exec_label(int fd, enum lsm_kind kind, const char *label, struct err *err);
 
 #endif

@@ -203,7 +203,12 @@ static int enter(const struct outer_map *uids, const struct outer_map *gids, str
 		err_errno(err, "cannot make a user namespace");
 		return explain_userns(err);
 	}
-	if ((alone ? map_alone(0, uids, gids, err) : await_maps(&mapper, err)) < 0)
+	/* Where it was made without a right over itself, this is the first thing that is refused. */
+	if (alone && map_alone(0, uids, gids, err) < 0) {
+		err_wrap(err, "cannot map our id in a user namespace");
+		return explain_userns(err);
+	}
+	if (!alone && await_maps(&mapper, err) < 0)
 		return -1;
 	return become_root(err) < 0 ? -1 : rootless_check_rights(err);
 }

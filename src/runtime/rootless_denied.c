@@ -6,11 +6,10 @@
  * versions, made and then without any right: the first thing that its root tries is refused. So that is tried
  * before anything is made in it.
  */
-#include <fcntl.h>
+#include <string.h>
 
 #include "base/fail.h"
 #include "base/own.h"
-#include "base/path.h"
 #include "base/str.h"
 #include "kernel/caps.h"
 #include "kernel/procattr.h"
@@ -18,6 +17,8 @@
 
 #define RESTRICTED "kernel.apparmor_restrict_unprivileged_userns"
 #define CLONE "kernel.unprivileged_userns_clone"
+#define ENFORCED " (enforce)"
+#define LABEL_MAX 256
 #define PROFILE "insula" /* and insula-runtime: apparmor/insula.in */
 
 static bool sysctl_says(int proc_fd, const char *name, const char *value)
@@ -31,13 +32,25 @@ static bool sysctl_says(int proc_fd, const char *name, const char *value)
 /* By a profile of ours, our own name is "insula (unconfined)"; who executed us may have another that lets us. */
 static bool has_profile(int proc_fd)
 {
-	struct err ignored = ERR_INIT;
-	char label[256];
-	own_fd int fd = path_open(proc_fd, "self/attr/current", PATH_BENEATH, O_RDONLY, 0,
-				  &ignored);
+	char label[LABEL_MAX];
 
-	return fd >= 0 && fd_read_buf(fd, label, sizeof label, "our label", &ignored) >= 0 &&
-	       str_starts(label, PROFILE);
+	lsm_own_label(proc_fd, label, sizeof label);
+	return str_starts(label, PROFILE);
+}
+
+/* Linux 6.7 and later ask a profile that confines somebody whether he may, whatever the system's policy. */
+static int explain_label(int proc_fd, struct err *err)
+{
+	char label[LABEL_MAX];
+
+	lsm_own_label(proc_fd, label, sizeof label);
+	if (str_ends(label, ENFORCED))
+		return err_hint(err,
+				"AppArmor's profile '%.*s', by which we run, may forbid user "
+				"namespaces: see insula-rootless(7)",
+				(int)(strlen(label) - strlen(ENFORCED)), label);
+	return err_hint(err, "a security module, or the container that we are in, forbids "
+			     "user namespaces: see insula-rootless(7)");
 }
 
 enum rootless_policy rootless_policy(int proc_fd)
@@ -52,7 +65,8 @@ enum rootless_policy rootless_policy(int proc_fd)
 int rootless_explain(int proc_fd, struct err *err)
 {
 	if (err->errnum == ENOSPC)
-		return err_hint(err, "sysctl user.max_user_namespaces limits user namespaces");
+		return err_hint(err, "sysctl user.max_user_namespaces limits user namespaces: "
+				     "root can raise it");
 	if (err->errnum != EPERM && err->errnum != EACCES)
 		return -1;
 	switch (rootless_policy(proc_fd)) {
@@ -66,8 +80,7 @@ int rootless_explain(int proc_fd, struct err *err)
 			"): root can load Insula's profile, see "
 			"insula-rootless(7)");
 	default:
-		return err_hint(err, "a security module, or the container that we are in, forbids "
-				     "user namespaces: see insula-rootless(7)");
+		return explain_label(proc_fd, err);
 	}
 }
 

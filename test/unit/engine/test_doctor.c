@@ -446,6 +446,16 @@ TEST(a_host_that_has_everything)
 	text_of(&checks, "system call filter", true);
 }
 
+/* It is a link, as the kernel's. */
+static void make_self(int proc_fd)
+{
+	CHECK_INT(mkdirat(proc_fd, "7", 0700), 0);
+	CHECK_INT(mkdirat(proc_fd, "7/task", 0700), 0);
+	CHECK_INT(mkdirat(proc_fd, "7/task/7", 0700), 0);
+	CHECK_INT(mkdirat(proc_fd, "7/task/7/attr", 0700), 0);
+	CHECK_INT(symlinkat("7/task/7", proc_fd, "thread-self"), 0);
+}
+
 /* What Debian, and Ubuntu from 23.10 on, say of ordinary users. */
 TEST(user_namespaces_that_ordinary_users_may_not_make)
 {
@@ -469,8 +479,7 @@ TEST(user_namespaces_that_ordinary_users_may_not_make)
 	CHECK_INT(mkdirat(proc_fd, "sys", 0700), 0);
 	CHECK_INT(mkdirat(proc_fd, "sys/user", 0700), 0);
 	CHECK_INT(mkdirat(proc_fd, "sys/kernel", 0700), 0);
-	CHECK_INT(mkdirat(proc_fd, "self", 0700), 0);
-	CHECK_INT(mkdirat(proc_fd, "self/attr", 0700), 0);
+	make_self(proc_fd);
 	put(proc_fd, "sys/user/max_user_namespaces", "15000\n");
 	for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
 		own(host_checks) struct host_checks checks = {0};
@@ -479,7 +488,7 @@ TEST(user_namespaces_that_ordinary_users_may_not_make)
 		put(proc_fd, "sys/kernel/unprivileged_userns_clone", hosts[i].clone);
 		put(proc_fd, "sys/kernel/apparmor_restrict_unprivileged_userns",
 		    hosts[i].restricted);
-		put(proc_fd, "self/attr/current", hosts[i].label);
+		put(proc_fd, "7/task/7/attr/current", hosts[i].label);
 		CHECK_OK(doctor_check_host(&facts, &groups, proc_fd, &checks, &err));
 		CHECK(strstr(text_of(&checks, "user namespaces", hosts[i].ok), hosts[i].said));
 	}
@@ -490,10 +499,12 @@ TEST(a_refused_user_namespace_is_said_with_its_remedy)
 	static const struct {
 		const char *sysctl, *value;
 		int errnum;
-		const char *said;
+		const char *said, *label;
 	} rows[] = {
 		{"unprivileged_userns_clone", "0\n", EPERM, "unprivileged_userns_clone is 0"},
 		{"unprivileged_userns_clone", "1\n", EPERM, "a security module"},
+		{"unprivileged_userns_clone", "1\n", EACCES, "AppArmor's profile 'users', by which",
+		 .label = "users (enforce)\n"},
 		{"apparmor_restrict_unprivileged_userns", "1\n", EACCES,
 		 "root can load Insula's profile"},
 		{"apparmor_restrict_unprivileged_userns", "1\n", EPERM,
@@ -503,6 +514,7 @@ TEST(a_refused_user_namespace_is_said_with_its_remedy)
 	};
 	own_fd int proc_fd = sub_dir("proc");
 
+	make_self(proc_fd);
 	CHECK_INT(mkdirat(proc_fd, "sys", 0700), 0);
 	CHECK_INT(mkdirat(proc_fd, "sys/kernel", 0700), 0);
 	own_fd int kernel_fd = openat(proc_fd, "sys/kernel", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -510,6 +522,8 @@ TEST(a_refused_user_namespace_is_said_with_its_remedy)
 		struct err refused = ERR_INIT;
 
 		put(kernel_fd, rows[i].sysctl, rows[i].value);
+		put(proc_fd, "7/task/7/attr/current",
+		    rows[i].label ? rows[i].label : "unconfined\n");
 		errno = rows[i].errnum;
 		err_errno(&refused, "refused");
 		CHECK_INT(rootless_explain(proc_fd, &refused), -1);
