@@ -104,7 +104,7 @@ e2e_teardown() {
 known_ids() {
 	local directory
 	for directory in "$INSULA_ROOT"/containers/* "$INSULA_RUNROOT"/containers/*; do
-		[ -d "$directory" ] && basename "$directory"
+		[ -d "$directory" ] && echo "${directory##*/}"
 	done | sort -u
 }
 
@@ -140,10 +140,10 @@ left_behind() {
 }
 
 own_groups() {
-	local id
-	for id in $1; do
-		find /sys/fs/cgroup -maxdepth 3 -type d -name "*insula-$id*"
-	done
+	[ -n "$1" ] || return 0
+	# shellcheck disable=SC2086  # ids are hex words
+	find /sys/fs/cgroup -maxdepth 3 -type d -name '*insula-*' 2>/dev/null |
+		grep -F -f <(printf 'insula-%s\n' $1) || true
 }
 
 # Processes that work in these directories or belong to these containers. The patterns come by
