@@ -348,6 +348,15 @@ pid_t rootless_clone(struct spec_idmaps *uid_maps, struct spec_idmaps *gid_maps,
 	return clone_mapped(&uids, &gids, own_pids, ret, err);
 }
 
+/* Whose number does not come to the one whose child it is would be nobody's: it waits until it is known there. */
+static void await_known(int go_fd)
+{
+	char word;
+
+	if (read(go_fd, &word, 1) != 1)
+		_exit(EXIT_FAILURE);
+}
+
 /* Goes in first, and bears the child, which is our caller's by CLONE_PARENT. Returns in the child. Whoever is in a
  * user namespace below this one may be called the same on the host, but has no right over what is in this
  * one, so neither needs to be opaque; the child could not be, as it is to write maps. */
@@ -361,6 +370,8 @@ static void bear_there(int outer_fd, bool own_pids, int tell_fd)
 		pid = proc_clone(&child, CLONE_PARENT, -1, &err);
 	if (pid == 0)
 		return;
+	if (pid > 0 && fail_point("rootless.born", &err) < 0)
+		pid = -1;
 	if (pid > 0)
 		fd_send(tell_fd, &pid, sizeof pid, &child.pidfd, 1, &ignored);
 	else
@@ -390,26 +401,44 @@ static pid_t hear_of_child(int hear_fd, struct proc *ret, struct err *err)
 		       : err_set(err, ERR_IO, 0, "a process of ours died in a user namespace");
 }
 
+static pid_t adopt(int hear_fd, int go_fd, struct proc *ret, struct err *err)
+{
+	pid_t pid = hear_of_child(hear_fd, ret, err);
+
+	if (pid > 0 && fd_write_all(go_fd, "g", 1, "a process of ours", err) < 0) {
+		proc_done(ret);
+		return -1;
+	}
+	return pid;
+}
+
 pid_t rootless_clone_into(int outer_fd, bool own_pids, struct proc *ret, struct err *err)
 {
 	own(proc) struct proc bearer = PROC_INIT;
 	struct proc_exit how;
 	struct err ignored;
-	int pair[2];
+	int pair[2], go[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, "cannot make a socket pair");
 	own_fd int hear_fd = pair[0];
 	own_fd int tell_fd = pair[1];
+	if (fd_pipe(&go[0], &go[1], err) < 0)
+		return -1;
+	own_fd int await_fd = go[0];
+	own_fd int go_fd = go[1];
 	pid_t pid = fail_point("rootless.join", err) < 0 ? -1 : proc_clone(&bearer, 0, -1, err);
 	if (pid < 0)
 		return -1;
 	if (pid == 0) {
+		fd_close(take_fd(go_fd));
 		bear_there(outer_fd, own_pids, tell_fd);
+		fd_close(take_fd(tell_fd));
+		await_known(await_fd);
 		return 0;
 	}
 	fd_close(take_fd(tell_fd));
-	pid = hear_of_child(hear_fd, ret, err);
+	pid = adopt(hear_fd, go_fd, ret, err);
 	if (proc_wait(&bearer, -1, &how, &ignored) == 1)
 		proc_forget(&bearer);
 	return pid;

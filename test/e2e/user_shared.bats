@@ -254,6 +254,16 @@ inmates() {
 		mine rm -f second 2>/dev/null || true
 		eventually 10 sh -c '! pgrep -u "$0" -f "^sleep 60[45]"' "$USER_ID" || fail "after $point"
 	done
+	# Its number is lost before anybody knows it: it does not begin.
+	for point in kill error:EMFILE; do
+		: >"$E2E_STATE/seen" && chmod 666 "$E2E_STATE/seen"
+		exits 125 as_user env "INSULA_FAIL=rootless.born=$point" INSULA_FAIL_LOG="$E2E_STATE/seen" "$PROGRAMS/insula" run -d \
+			--name second --uts container:first "$IMAGE" sleep 604
+		eventually 10 sh -c '! pgrep -u "$0" -f "^sleep 604|^[^ ]*insula run"' "$USER_ID" || fail "after $point"
+		! mine inspect second || fail
+		grep -q '^rootless.born' "$E2E_STATE/seen" || fail
+		! grep -q '^keeper.claimed' "$E2E_STATE/seen" || fail "it began: $(cat "$E2E_STATE/seen")"
+	done
 	exits 125 as_user env INSULA_FAIL=rootless.join=error:EPERM "$PROGRAMS/insula" run --rm --uts container:first "$IMAGE" true
 	exits 125 as_user env INSULA_FAIL=rootless.rights=error:EPERM "$PROGRAMS/insula" run --rm --uts container:first "$IMAGE" true
 	[[ $stderr == *"insula-rootless(7)"* ]] || fail
