@@ -3,7 +3,13 @@
  * The files that say which machine this is. They are written into the container's own upper layer
  * before anything of it runs: the layer is ours and empty then, so no path of an image is resolved,
  * and whatever the image or the host has in their place is absent.
+ *
+ * They are not synced, which would take longer than all the rest of a start. So after a host that went down
+ * they may be there with nothing in them, or with zeros, or their directory may be missing; each later start
+ * looks, and writes again what nobody has touched and what is not there any more. The layer was the container's
+ * meanwhile: nothing in it is followed, and only a regular file with one name is written to.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -31,21 +37,12 @@ static void mark_untouched(int fd)
 	(void)futimens(fd, times);
 }
 
-static int write_bytes(int dir_fd, const char *name, const char *data, size_t size, struct err *err)
+static int fill(int fd, const char *name, const char *data, size_t size, struct err *err)
 {
-	own_fd int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-
-	if (fd < 0)
-		return err_errno(err, "cannot make '/etc/%s' of the container", name);
 	if (fd_write_all(fd, data, size, name, err) < 0)
 		return -1;
 	mark_untouched(fd);
 	return 0;
-}
-
-static int write_file(int dir_fd, const char *name, const char *text, struct err *err)
-{
-	return write_bytes(dir_fd, name, text, strlen(text), err);
 }
 
 /* A file that is absent on the host has nothing in it. */
@@ -79,7 +76,34 @@ static int base_hosts(const struct record *record, struct str *text, struct err 
 	return 0;
 }
 
-static int write_hosts(int dir_fd, const struct record *record, struct err *err)
+/* Each of these makes what is to be in a file: its size; *ret stays NULL where there is to be no file. */
+static ssize_t give(struct str *text, const char *path, char **ret, struct err *err)
+{
+	size_t size = text->len;
+
+	if (str_check(text, path, err) < 0)
+		return -1;
+	*ret = str_take(text);
+	return (ssize_t)size;
+}
+
+static ssize_t make_hostname(const struct record *record, char **ret, struct err *err)
+{
+	own(str) struct str text = STR_INIT(256);
+
+	str_addf(&text, "%s\n", record_hostname(record));
+	return give(&text, "/etc/hostname", ret, err);
+}
+
+static ssize_t make_machine_id(const struct record *record, char **ret, struct err *err)
+{
+	own(str) struct str text = STR_INIT(256);
+
+	str_addf(&text, "%.32s\n", record->id); /* machine-id(5): 32 hex digits */
+	return give(&text, "/etc/machine-id", ret, err);
+}
+
+static ssize_t make_hosts(const struct record *record, char **ret, struct err *err)
 {
 	own(str) struct str text = STR_INIT(2 * HOST_FILE_MAX);
 
@@ -87,9 +111,7 @@ static int write_hosts(int dir_fd, const struct record *record, struct err *err)
 		return -1;
 	for (size_t i = 0; i < record->hosts.count; i++)
 		str_addf(&text, "%s\n", record->hosts.items[i]);
-	if (str_check(&text, "/etc/hosts", err) < 0)
-		return -1;
-	return write_file(dir_fd, "hosts", text.data, err);
+	return give(&text, "/etc/hosts", ret, err);
 }
 
 /* ---- resolv.conf ---- */
@@ -133,7 +155,7 @@ static void add_host_lines(char *host, const struct strv *given, struct str *tex
 }
 
 /* With the host's network a container resolves names as the host does, but for what was given. */
-static int write_resolv(int dir_fd, const struct record *record, struct err *err)
+static ssize_t make_resolv(const struct record *record, char **ret, struct err *err)
 {
 	own(str) struct str text = STR_INIT(2 * HOST_FILE_MAX);
 	own_free char *host = NULL;
@@ -147,9 +169,7 @@ static int write_resolv(int dir_fd, const struct record *record, struct err *err
 	}
 	for (size_t i = 0; i < record->resolv.count; i++)
 		str_addf(&text, "%s\n", record->resolv.items[i]);
-	if (str_check(&text, "/etc/resolv.conf", err) < 0)
-		return -1;
-	return write_file(dir_fd, "resolv.conf", text.data, err);
+	return give(&text, "/etc/resolv.conf", ret, err);
 }
 
 /* ---- time zone ---- */
@@ -177,29 +197,89 @@ ssize_t launch_read_timezone(const char *name, char **ret, struct err *err)
 	return err_hint(err, "one of those below " ZONES ", such as Europe/Rome; or 'local'");
 }
 
-static int write_timezone(int dir_fd, const char *zone, struct err *err)
+static ssize_t make_timezone(const struct record *record, char **ret, struct err *err)
 {
-	own_free char *data = NULL;
-	ssize_t n;
-
-	if (!zone)
-		return 0;
-	n = launch_read_timezone(zone, &data, err);
-	return n < 0 ? -1 : write_bytes(dir_fd, "localtime", data, (size_t)n, err);
+	return record->timezone ? launch_read_timezone(record->timezone, ret, err) : 0;
 }
+
+/* ---- all of them ---- */
+
+static const struct {
+	const char *name;
+	ssize_t (*make)(const struct record *record, char **ret, struct err *err);
+} files[] = {
+	{"hostname", make_hostname},  {"machine-id", make_machine_id}, {"hosts", make_hosts},
+	{"resolv.conf", make_resolv}, {"localtime", make_timezone},
+};
 
 int launch_write_identity(int etc_fd, const struct record *record, struct err *err)
 {
-	own(str) struct str line = STR_INIT(256);
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		own_free char *data = NULL;
+		ssize_t size = files[i].make(record, &data, err);
 
-	str_addf(&line, "%s\n", record_hostname(record));
-	if (write_file(etc_fd, "hostname", line.data, err) < 0)
+		if (size < 0)
+			return -1;
+		if (!data)
+			continue;
+		own_fd int fd = openat(etc_fd, files[i].name,
+				       O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		if (fd < 0)
+			return err_errno(err, "cannot make '/etc/%s' of the container",
+					 files[i].name);
+		if (fill(fd, files[i].name, data, (size_t)size, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Nothing of what we wrote arrived. Who empties it himself writes to it, and where the file system does not know
+ * when a file was made it is left alone. */
+static bool is_lost(int fd)
+{
+	struct statx st;
+	char first;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME | STATX_MTIME | STATX_NLINK, &st) < 0 ||
+	    !(st.stx_mask & STATX_BTIME) || st.stx_nlink != 1 ||
+	    st.stx_mtime.tv_sec != st.stx_btime.tv_sec ||
+	    st.stx_mtime.tv_nsec != st.stx_btime.tv_nsec)
+		return false;
+	ssize_t n = pread(fd, &first, 1, 0);
+	return n == 0 || (n == 1 && first == '\0');
+}
+
+static int mend(int etc_fd, size_t which, const struct record *record, struct err *err)
+{
+	own_free char *data = NULL;
+	struct err ignored = ERR_INIT;
+	const char *name = files[which].name;
+	own_fd int handle = path_handle(etc_fd, name, PATH_BENEATH, O_NOFOLLOW, &ignored);
+	own_fd int fd = handle < 0 ? -1 : path_reopen(handle, S_IFREG, O_RDWR, &ignored);
+
+	if (fd < 0 || !is_lost(fd))
+		return 0;
+	ssize_t size = files[which].make(record, &data, err);
+	if (size < 0)
 		return -1;
-	str_reset(&line);
-	str_addf(&line, "%.32s\n", record->id); /* machine-id(5): 32 hex digits */
-	if (write_file(etc_fd, "machine-id", line.data, err) < 0)
-		return -1;
-	if (write_hosts(etc_fd, record, err) < 0 || write_resolv(etc_fd, record, err) < 0)
-		return -1;
-	return write_timezone(etc_fd, record->timezone, err);
+	if (ftruncate(fd, 0) < 0)
+		return err_errno(err, "cannot write '/etc/%s' of the container", name);
+	return data ? fill(fd, name, data, (size_t)size, err) : 0;
+}
+
+int launch_mend_identity(int etc_fd, const struct record *record, struct err *err)
+{
+	own_dir DIR *dir = fd_open_list(etc_fd, ".");
+	bool has_any = false;
+
+	if (!dir)
+		return err_errno(err, "cannot read '/etc' of the container");
+	for (struct dirent *e; !has_any && (e = readdir(dir));)
+		has_any = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+	if (!has_any)
+		return launch_write_identity(etc_fd, record, err);
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+		if (mend(etc_fd, i, record, err) < 0)
+			return -1;
+	return 0;
 }

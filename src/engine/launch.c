@@ -215,23 +215,6 @@ static int keep_pair(const struct container *ct, int layer_fd, struct err *err)
 	return ct->record.remove ? allow_again(layer_fd, err) : 0;
 }
 
-int launch_keep_writable(const struct container *ct, const struct image *image, struct err *err)
-{
-	int place_fd = container_layers_fd(ct);
-
-	if (keep_pair(ct, place_fd, err) < 0)
-		return -1;
-	for (size_t i = 1; i < image->count; i++) {
-		char name[32];
-
-		snprintf(name, sizeof name, "layer-%zu", i);
-		own_fd int fd = path_mkdirs(place_fd, name, PATH_BENEATH, 0700, err);
-		if (fd < 0 || keep_pair(ct, fd, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 /* What is to be /etc of the container: a directory of the first layer, or a layer of its own. */
 static int open_etc(int place_fd, size_t layer, struct err *err)
 {
@@ -243,6 +226,46 @@ static int open_etc(int place_fd, size_t layer, struct err *err)
 	}
 	own_fd int fd = path_mkdirs(place_fd, "upper/etc", PATH_BENEATH, 0755, err);
 	return fd < 0 ? -1 : path_reopen(fd, S_IFDIR, O_RDONLY, err);
+}
+
+/* Did the container put something else in the place of its /etc? */
+static bool has_other_etc(int place_fd, size_t layer)
+{
+	struct stat st;
+
+	return !layer && fstatat(place_fd, "upper/etc", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       !S_ISDIR(st.st_mode);
+}
+
+/* What never came to the disk is made again; what the container has made of it since is its own. */
+static int keep_identity(const struct container *ct, int place_fd, size_t layer, struct err *err)
+{
+	if (has_other_etc(place_fd, layer))
+		return 0;
+	own_fd int etc_fd = open_etc(place_fd, layer, err);
+	if (etc_fd < 0)
+		return err_wrap(err, "the container's writable layer");
+	return launch_mend_identity(etc_fd, &ct->record, err);
+}
+
+int launch_keep_writable(const struct container *ct, const struct image *image, struct err *err)
+{
+	int place_fd = container_layers_fd(ct);
+	size_t etc = 0;
+
+	if (keep_pair(ct, place_fd, err) < 0)
+		return -1;
+	for (size_t i = 1; i < image->count; i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "layer-%zu", i);
+		own_fd int fd = path_mkdirs(place_fd, name, PATH_BENEATH, 0700, err);
+		if (fd < 0 || keep_pair(ct, fd, err) < 0)
+			return -1;
+		if (str_eq(image->mounts[i].target, "/etc"))
+			etc = i;
+	}
+	return keep_identity(ct, place_fd, etc, err);
 }
 
 int launch_make_writable(const struct container *ct, const struct image *image, struct err *err)

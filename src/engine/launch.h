@@ -76,7 +76,8 @@ int launch_plan(struct launch *l, struct store *store, struct record *record,
 /* upper and work of every layer, and in upper the files that say who the container is: hostname, hosts,
  * resolv.conf, machine-id (identity_files.c). Once, when the container is made. */
 int launch_make_writable(const struct container *ct, const struct image *image, struct err *err);
-/* The same for one that is started again: what is missing is made, as the image may have more layers now. */
+/* The same for one that is started again: what is missing is made, as the image may have more layers now, or the host
+ * may have gone down before what was made was on the disk. */
 int launch_keep_writable(const struct container *ct, const struct image *image, struct err *err);
 struct keeper_state;
 /* As engine_start, in this process, which was the keeper of the last run and becomes the next: returns only
@@ -96,6 +97,8 @@ int launch_take_files(struct store *store, const struct record *record, bool val
 /* May the caller start containers at all? */
 int launch_check_caller(struct err *err);
 int launch_write_identity(int etc_fd, const struct record *record, struct err *err);
+/* Those that a host which went down left empty, or all where it left none. */
+int launch_mend_identity(int etc_fd, const struct record *record, struct err *err);
 /* The time zone of that name, as tzfile(5) has it; "local" is the host's. Returns its size. */
 ssize_t launch_read_timezone(const char *name, char **ret, struct err *err);
 

@@ -310,3 +310,41 @@ reboot() {
 	[ "$status" -eq 0 ] || fail
 	contains '31 77'
 }
+
+# As a host that went down leaves them: the file is there as it was made, and what was in it is not.
+lose() {
+	: >"$1"
+	[ -z "${2:-}" ] || head -c "$2" /dev/zero >"$1"
+	touch -m -d "$(stat -c %w "$1")" "$1"
+}
+
+@test "files that say who it is, lost with the host's power, are there again; what was changed inside stays" {
+	local etc before
+	ok insula create --name box --hostname lost --network host --add-host other:10.1.2.3 --dns 10.9.9.9 "$E2E_IMAGE" \
+		sh -c 'cat /etc/hostname /etc/hosts /etc/resolv.conf /etc/machine-id'
+	etc=$INSULA_ROOT/containers/$output/upper/etc
+	before=$(cat "$etc"/{hostname,hosts,resolv.conf,machine-id})
+	[[ $before == *10.1.2.3* && $before == *10.9.9.9* ]] || fail
+	lose "$etc/hostname"
+	lose "$etc/hosts" 100
+	lose "$etc/resolv.conf" 1
+	lose "$etc/machine-id"
+	ok insula start -a box
+	shows "$before"
+	ok insula diff box
+	shows ""
+	rm -r "$etc" # which was not on the disk at all
+	ok insula start -a box
+	shows "$before"
+	# By whoever is inside, and by an administrator.
+	ok insula run --name inside "$E2E_IMAGE" sh -c ': >/etc/hosts; rm /etc/hostname; ln -s passwd /etc/hostname; ln /etc/machine-id /etc/x; cat /etc/hosts'
+	shows ""
+	etc=$INSULA_ROOT/containers/$(field inside id)/upper/etc
+	lose "$etc/machine-id"
+	ok insula start -a inside
+	[ "$(readlink "$etc/hostname")" = passwd ] || fail
+	[ ! -s "$etc/machine-id" ] && [ ! -s "$etc/hosts" ] && [ ! -e "$etc/passwd" ] || fail
+	rm -r "$etc" && ln -s / "$etc"
+	ok insula start -a inside
+	[ -L "$etc" ] || fail
+}
