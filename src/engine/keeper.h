@@ -51,6 +51,7 @@ struct keeper_state {
 	struct readiness readiness;
 	bool notify_healthy; /* it is ready when it is healthy */
 	char *notify_to;     /* the service manager is to be told by us: its socket; NULL */
+	bool notify_due;     /* and is still to hear that it is ready, as it was too busy */
 	bool restart_once;   /* it is to be started again, policy or not */
 	bool stopped;	     /* somebody asked for its end */
 	bool ending;	     /* the host did: there is no restart, and nobody's will in it */
@@ -66,6 +67,7 @@ struct keeper_state {
 	bool shared_pids; /* the container has no pid namespace of its own, and the keeper none */
 	int init_pid;	  /* in the keeper's own pid namespace */
 	int guard_pid;	  /* of the last keeper's guard; 0: none */
+	int dropper_pid;  /* who takes a notice with descriptors out of the socket; 0: nobody */
 	/* descriptors, -1: none */
 	int init_fd;	/* pidfd */
 	int alive_fd;	/* the lock */

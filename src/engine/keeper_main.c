@@ -220,6 +220,7 @@ static void replace(struct keeper *k)
 	next.stdout_fd = k->state.terminal ? -1 : k->streams[0].fd;
 	next.stderr_fd = k->streams[1].fd;
 	next.guard_pid = k->guard.pid;
+	next.dropper_pid = k->dropper.pid;
 	if (keeper_clients_pack(k, asker, &next.clients, &err) == 0)
 		keeper_exec(program, &next, &err);
 	keeper_clients_unpack(&next.clients);

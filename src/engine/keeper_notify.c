@@ -22,10 +22,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "base/fd.h"
 #include "base/notify.h"
 #include "base/own.h"
@@ -37,6 +40,7 @@
 #define NOTICES_MAX 64 /* in the queue of a client */
 #define PAUSE_MS 100
 #define RETRY_MS 1000
+#define LAST_MS 200 /* for what comes with the last notices to be dropped */
 #define EXTEND_MOST_US (INT64_C(86400) * 1000000)
 
 /* ---- telling ---- */
@@ -61,10 +65,16 @@ static void on_retry_time(void *data)
 /* One who is too busy for the one thing that must not be lost is told again. */
 static void tell_manager(struct keeper *k, const char *text)
 {
-	struct err ignored;
+	struct err ignored = ERR_INIT;
 
-	if (!k->state.notify_to || notify_send(k->state.notify_to, text, &ignored) == 0 ||
-	    ignored.errnum != EAGAIN || !strstr(text, "READY=1"))
+	if (!k->state.notify_to || !strstr(text, "READY=1")) {
+		if (k->state.notify_to)
+			notify_send(k->state.notify_to, text, &ignored);
+		return;
+	}
+	k->state.notify_due = notify_send(k->state.notify_to, text, &ignored) < 0 &&
+			      ignored.errnum == EAGAIN;
+	if (!k->state.notify_due)
 		return;
 	if (k->retry_timer)
 		loop_timer_set(k->retry_timer, RETRY_MS);
@@ -252,6 +262,7 @@ static _Noreturn void be_dropper(int fd)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fd_close_others(&fd, 1, &ignored);
+	fail_point("notify.drop", &ignored);
 	recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	_exit(0);
 }
@@ -347,12 +358,30 @@ static void on_message(void *data, int fd, uint32_t events)
 
 /* ---- birth and end ---- */
 
+/* The last keeper's: until it is done, the first message in the socket is one that was heard already. */
+static void take_dropper(struct keeper *k)
+{
+	siginfo_t info = {0};
+	pid_t pid = k->state.dropper_pid;
+
+	k->state.dropper_pid = 0;
+	if (pid <= 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG) < 0 || info.si_pid)
+		return;
+	int pidfd = pidfd_open(pid, 0);
+	if (pidfd >= 0)
+		k->dropper = (struct proc){.pid = pid, .pidfd = pidfd};
+}
+
 int keeper_notify_init(struct keeper *k, struct err *err)
 {
+	if (k->state.notify_due)
+		tell_manager(k, "READY=1");
 	if (k->state.notify_fd < 0)
 		return 0;
+	take_dropper(k);
 	publish(k);
-	k->notify_source = loop_add_io(k->loop, k->state.notify_fd, EPOLLIN, on_message, k, err);
+	k->notify_source = loop_add_io(k->loop, k->state.notify_fd, k->dropper.pid ? 0 : EPOLLIN,
+				       on_message, k, err);
 	return k->notify_source ? 0 : -1;
 }
 
@@ -384,13 +413,32 @@ static void close_socket(struct keeper *k)
 	k->state.notify_fd = -1;
 }
 
+/* True: nobody takes anything out of the socket any more, as far as that may be waited for. */
+static bool is_dropped(struct keeper *k, int64_t until_ms)
+{
+	struct err ignored = ERR_INIT;
+	struct proc_exit how;
+	int64_t left_ms = until_ms - clock_boot_ms();
+
+	if (!k->dropper.pid)
+		return true;
+	if (proc_wait(&k->dropper, left_ms < 0 ? 0 : (int)left_ms, &how, &ignored) != 1)
+		return false;
+	proc_forget(&k->dropper);
+	k->dropper = PROC_INIT;
+	return true;
+}
+
 /* What it said last is heard: a short-lived one may have said it just before. */
 void keeper_notify_done(struct keeper *k)
 {
+	int64_t until_ms = clock_boot_ms() + LAST_MS;
 	bool changed = false;
 
-	for (int i = 0; k->notify_source && i < BURST && receive(k, &changed); i++)
+	for (int i = 0;
+	     k->notify_source && i < BURST && is_dropped(k, until_ms) && receive(k, &changed); i++)
 		;
+	k->state.notify_due = false;
 	loop_remove(k->notify_source);
 	loop_remove(k->notify_timer);
 	loop_remove(k->retry_timer);

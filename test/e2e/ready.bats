@@ -223,6 +223,58 @@ is_ready() {
 	[ "$(detail web .State.Reason)" = 'stop timeout' ] || fail "$(detail web .State)"
 }
 
+# Who takes out what has descriptors is held before it does.
+held_dropper() {
+	local pid
+	for pid in $(pgrep -P "$(detail web .State.KeeperPid)"); do
+		! grep -q '^State:.T' "/proc/$pid/status" || echo "$pid"
+	done | grep .
+}
+
+@test "a keeper that is replaced while it drops descriptors hears nothing twice, and drops nothing else" {
+	needs_failpoints
+	local pid
+	INSULA_FAIL=notify.drop=stop box web -- sleep 600
+	say web -b STATUS=one 3>&- &
+	eventually 20 held_dropper
+	pid=$(held_dropper)
+	say web -q STATUS=two
+	is_ready web 'false one' || fail
+	ok insula system upgrade web
+	sleep 0.3
+	[ "$(held_dropper)" = "$pid" ] || fail "$pid, then $(held_dropper)"
+	kill -CONT "$pid"
+	eventually 20 is_ready web 'false two'
+	wait
+}
+
+@test "a manager that is too busy is told by the next keeper, too" {
+	local full=$E2E_STATE/full
+	# Nobody reads, and it takes one datagram at a time.
+	python3 -c "
+import os, socket, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind('$full')
+t = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+t.setblocking(False)
+try:
+	while True: t.sendto(b'full', '$full')
+except BlockingIOError: pass
+print('full', flush=True)
+while not os.path.exists('$E2E_STATE/read'): time.sleep(0.05)
+while True:
+	word = s.recv(4096)
+	if word != b'full': print(word.decode(), flush=True)
+" >"$E2E_STATE/heard" 3>&- &
+	LISTENER=$!
+	eventually 20 grep -q full "$E2E_STATE/heard"
+	NOTIFY_SOCKET=$full box web -- notify READY=1
+	eventually 20 is_ready web 'true '
+	ok insula system upgrade web
+	touch "$E2E_STATE/read"
+	eventually 20 grep -q READY=1 "$E2E_STATE/heard"
+}
+
 @test "in the background the manager hears of the keeper first, then from it" {
 	manager
 	NOTIFY_SOCKET=$MANAGER ok insula run -d --name web "$E2E_IMAGE" \
