@@ -10,6 +10,7 @@
  * A stream socket may take only a part of the data; the descriptors travel with the first byte, so
  * the rest is sent without them. An empty message cannot be told from end of file and is refused.
  */
+#include <errno.h>
 #include <stdalign.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -87,6 +88,13 @@ static size_t collect_fds(struct msghdr *message, int *fds, size_t max_fds)
 	return kept;
 }
 
+/* One who ends with a message of ours unread resets the connection. That is told once, and before what he had sent: why
+ * he ends, for example. */
+static bool was_reset(int *count)
+{
+	return errno == ECONNRESET && ++*count <= 2;
+}
+
 ssize_t fd_recv(int sock, void *data, size_t size, int *fds, size_t max_fds, size_t *ret_nfds,
 		struct err *err)
 {
@@ -97,11 +105,12 @@ ssize_t fd_recv(int sock, void *data, size_t size, int *fds, size_t max_fds, siz
 				 .msg_control = control.data,
 				 .msg_controllen = sizeof(control.data)};
 	size_t kept;
+	int resets = 0;
 	ssize_t n;
 
 	do
 		n = recvmsg(sock, &message, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || was_reset(&resets)));
 	if (n < 0)
 		return err_errno(err, "cannot receive a message");
 

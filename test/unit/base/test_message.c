@@ -199,4 +199,21 @@ TEST(errors_of_sending)
 	CHECK_ERR(fd_send(STDIN_FILENO, "x", 1, NULL, 0, &err), ERR_IO, "not a socket");
 }
 
+TEST(what_was_sent_arrives_though_its_sender_ended_with_something_unread)
+{
+	int ends[2];
+	struct err err = ERR_INIT;
+	size_t count = 99;
+	char data[16];
+
+	pair(SOCK_SEQPACKET, ends);
+	CHECK_OK(fd_send(ends[0], "why", 4, NULL, 0, &err));
+	CHECK_OK(fd_send(ends[1], "unread", 7, NULL, 0, &err));
+	close(ends[0]);
+	CHECK_INT(fd_recv(ends[1], data, sizeof data, NULL, 0, &count, &err), 4);
+	CHECK_STR(data, "why");
+	CHECK_INT(fd_recv(ends[1], data, sizeof data, NULL, 0, &count, &err), 0);
+	close(ends[1]);
+}
+
 TEST_MAIN()
