@@ -588,6 +588,10 @@ static int hint_names(struct store *store, const char *ref, struct err *err)
 			snprintf(closest, sizeof closest, "%s", e->d_name);
 		}
 	}
+	if (str_eq(closest, ref))
+		return err_hint(err,
+				"the file of its name is damaged: insula system check --repair "
+				"mends it, and its id does without");
 	return *closest ? err_hint(err, "did you mean '%s'?", closest)
 			: err_hint(err, "insula ps -a lists what there is");
 }

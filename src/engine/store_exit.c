@@ -324,6 +324,14 @@ static int move_away(const struct store *store, const char *id, int *ret_fd, str
 	return 1;
 }
 
+static int explain_name(struct err *err)
+{
+	err_wrap(err, "cannot free its name");
+	return err->kind == ERR_INVALID || err->kind == ERR_CORRUPT
+		       ? err_hint(err, "insula system check --repair mends names")
+		       : -1;
+}
+
 /* The name goes after the record: of a container that was removed by half, and whose run directory the end of the host
  * took, a name without a container may be left, which is nobody's, and no container that its name does not lead to. */
 static int give_back(struct container *ct, int *ret_fd, struct err *err)
@@ -336,7 +344,7 @@ static int give_back(struct container *ct, int *ret_fd, struct err *err)
 	if (moved < 0)
 		return -1;
 	if (fail_point("store.remove.name", err) < 0 || remove_name(ct, err) < 0)
-		return err_wrap(err, "cannot free its name");
+		return explain_name(err);
 	store_release_ids(ct->store, ct->id, ct->state.id_slot);
 	if ((!moved && remove_directory(store, store->root_fd, ct->id, err) < 0) ||
 	    fail_point("store.remove.run", err) < 0)
