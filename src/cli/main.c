@@ -17,6 +17,7 @@
 #include "base/own.h"
 #include "cli/color.h"
 #include "cli/progress.h"
+#include "engine/interrupt.h"
 
 const struct verb *const cli_verbs[] = {
 	&cli_verb_run,	      &cli_verb_create,	     &cli_verb_start,
@@ -275,5 +276,6 @@ int cli_main(int argc, char *argv[])
 	store_done(&cli.store);
 	settings_done(&cli.settings);
 	opt_values_done(cli_global_table, &cli);
+	interrupt_raise();
 	return status < 0 ? err_exit_code(&err) : cli.exit_code;
 }

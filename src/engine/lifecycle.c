@@ -56,9 +56,12 @@ static int is_busy(const struct container *ct, struct err *err)
 
 static int settles_not(const struct container *ct, struct err *err)
 {
-	if (ct->status == CT_STARTING)
-		return err_set(err, ERR_TIMEOUT, 0, "container '%s' is still being started",
-			       ct->record.name);
+	if (ct->status == CT_STARTING) {
+		err_set(err, ERR_TIMEOUT, 0, "container '%s' is still being started",
+			ct->record.name);
+		return err_hint(err, "insula rm --force %s ends that, and removes it",
+				ct->record.name);
+	}
 	err_set(err, ERR_TIMEOUT, 0, "container '%s' has ended, and its keeper does not clear up",
 		ct->record.name);
 	return err_hint(err, "insula rm --force %s ends it", ct->record.name);
@@ -366,14 +369,18 @@ static int kill_starter(struct container *ct, struct err *err)
 
 	if (found <= 0)
 		return found;
+	pid_t pid = starter.pid;
 	proc_signal(&starter, SIGKILL, &ignored);
 	int ended = proc_wait_end(&starter, KEEPER_GRACE_MS, err);
 	proc_forget(&starter);
 	if (ended)
 		return ended < 0 ? -1 : 0;
-	return err_set(err, ERR_TIMEOUT, 0,
-		       "the start of '%s' cannot be ended: a process of it hangs in the kernel",
-		       ct->record.name);
+	err_set(err, ERR_TIMEOUT, 0,
+		"the start of '%s' (process %d) cannot be ended: it, or a process below it, hangs "
+		"in the kernel",
+		ct->record.name, pid);
+	return err_hint(err, "it ends with what it waits for, a file server that does not "
+			     "answer as a rule; then remove it again");
 }
 
 static int end_before_removal(struct container *ct, int64_t stop_ms, struct err *err)

@@ -36,6 +36,7 @@
 #include "base/proc.h"
 #include "engine/event.h"
 #include "engine/group_parent.h"
+#include "engine/interrupt.h"
 #include "engine/keeper.h"
 #include "engine/launch.h"
 #include "engine/log_fields.h"
@@ -429,7 +430,7 @@ int engine_start_in_place(struct container *ct, const struct image *image,
 }
 
 /* The keeper speaks first: it runs, or why not. */
-static int await_start(int client_fd, struct err *err)
+static int hear_of_start(int client_fd, struct err *err)
 {
 	struct keeper_header header;
 	own_free char *data = malloc(KEEPER_DATA_MAX);
@@ -448,6 +449,17 @@ static int await_start(int client_fd, struct err *err)
 	if (header.type == KEEPER_ERROR)
 		return keeper_error_take(&header, data, err);
 	return err_set(err, ERR_INTERNAL, 0, "the keeper answered with message %u", header.type);
+}
+
+static int await_start(int client_fd, struct err *err)
+{
+	struct interrupt interrupt;
+
+	if (interrupt_begin(&interrupt, err) < 0)
+		return -1;
+	int result = interrupt_wait(&interrupt, client_fd, START_TIMEOUT_MS, err);
+	interrupt_end(&interrupt);
+	return result < 0 ? -1 : hear_of_start(client_fd, err);
 }
 
 /* An ordinary user's is root of a user namespace from the start: of another container's, if it shares something with

@@ -130,6 +130,33 @@ killed'
 	ok insula system check
 }
 
+@test "faults: a damaged name is said with its remedy, its container does what it did, and the name can be mended" {
+	local id file damage
+	insula run -d --name box "$E2E_IMAGE" sleep 600 >/dev/null
+	id=$(field box id) file=$INSULA_ROOT/names/box
+	for damage in ": >'$file'" "tr 0-8 1-9 <'$file' >'$file.x'; mv '$file.x' '$file'" "rm '$file'; mkfifo '$file'" \
+		"rm '$file'; ln -s /etc/passwd '$file'"; do
+		bash -c "$damage"
+		exits 125 timeout 20 "$INSULA_BIN/insula" inspect box
+		[[ $stderr == *"insula system check --repair"* ]] || fail "$damage"
+		ok insula exec "$id" true
+		ok insula ps --format '{{.Names}}'
+		shows box
+		exits 1 insula system check
+		run insula system check --repair
+		run insula system check --repair # the second one has another name that it can see
+		ok insula system check || fail "$damage"
+		ok insula exec box true || fail "$damage"
+	done
+	rm "$file" && mkfifo "$file"
+	run --separate-stderr timeout 20 "$INSULA_BIN/insula" rm --force "$id"
+	[ "$status" -eq 0 ] || [[ $stderr == *"insula system check --repair"* ]] || fail
+	insula system check --repair >/dev/null || true
+	known_ids | xargs -r "$INSULA_BIN/insula" rm --force
+	insula doctor --repair >/dev/null
+	ok insula run --rm --name box "$E2E_IMAGE" true
+}
+
 # In a mount namespace of its own, where the directories become read-only under running containers.
 @test "faults: where the state cannot be written any more, what runs goes on, and each command says so" {
 	cat >"$BATS_TEST_TMPDIR/script" <<-'EOF'
@@ -291,4 +318,45 @@ box
 	INSULA_TEST_CLOCK=315360000 ok timeout 30 "$INSULA_BIN/insula" stop -t 5 box
 	ok insula wait box
 	shows 7
+}
+
+# In a mount namespace of its own, with a file server that does not answer.
+@test "faults: a command whose execution hangs in the kernel: nobody waits for long, each says why, and it can be removed afterwards" {
+	[ -c /dev/fuse ] || skip "no FUSE here"
+	static_program "$E2E_DIR/stuck.c" "$BATS_TEST_TMPDIR/stuck"
+	mkdir -p "$E2E_STATE/server"
+	cat >"$BATS_TEST_TMPDIR/script" <<-'EOF'
+		"$1" "$E2E_STATE/server" >"$E2E_STATE/said" 2>&1 3>&- & server=$!
+		trap "kill $server" EXIT
+		until grep -q ready "$E2E_STATE/said"; do sleep 0.05; done
+		insula() { timeout 50 "$INSULA_BIN/insula" "$@"; }
+		env --default-signal=INT "$INSULA_BIN/insula" run --name box -v "$E2E_STATE/server:/server" "$E2E_IMAGE" /server/program \
+			2>"$E2E_STATE/said-run" >&2 </dev/null 3>&- & command=$!
+		until [ "$(insula ps -a --format '{{.State}}')" = starting ]; do sleep 0.05; done
+		sleep 1
+		insula logs box
+		kill -INT $command
+		insula rm --force box 2>"$E2E_STATE/said-rm" && echo "removed"
+		wait $command
+		echo "run: $?"
+		tail -n 1 "$E2E_STATE/said-run"
+		grep -c '^hint: it .*file server' "$E2E_STATE/said-rm" || cat "$E2E_STATE/said-rm"
+		insula ps -a --format '{{.Names}} {{.State}}'
+		insula run --rm "$E2E_IMAGE" echo another
+		kill $server
+		trap - EXIT
+		until insula rm --force box 2>/dev/null; do sleep 0.2; done
+		insula doctor | grep -c found
+		umount -l "$INSULA_RUNROOT/pad"
+		rm "$INSULA_RUNROOT/pad"
+	EOF
+	export E2E_STATE
+	run --separate-stderr timeout 120 unshare -m --propagation private sh "$BATS_TEST_TMPDIR/script" "$BATS_TEST_TMPDIR/stuck"
+	shows 'run: 130
+insula: interrupted by SIGINT
+1
+box starting
+another
+box
+0'
 }

@@ -298,6 +298,50 @@ starts_at() {
 	gone
 }
 
+# interrupted SIGNAL COMMAND...: which hangs while it starts a container, and gets the signal; its status.
+interrupted() {
+	local signal=$1
+	shift
+	rm -f "$E2E_STATE/points"
+	INSULA_FAIL=$POINT=stop INSULA_FAIL_LOG=$E2E_STATE/points \
+		env --default-signal=INT,TERM,HUP "$INSULA_BIN/insula" "$@" >"$E2E_STATE/out" 2>"$E2E_STATE/err" </dev/null 3>&- &
+	eventually 20 grep -q "^$POINT stop" "$E2E_STATE/points"
+	kill -s "$signal" $!
+	wait $! && status=0 || status=$?
+	grep -q "interrupted by SIG$signal" "$E2E_STATE/err" || fail "$POINT: $(cat "$E2E_STATE/err")"
+}
+
+@test "starting: ctrl-C ends the start at once, wherever it hangs, and takes it back; the exit status is the signal's" {
+	for POINT in keeper.claimed start.cgroup start.clone start.covers start.pivot start.release init.wait keeper.running; do
+		interrupted INT run -d --name one "$E2E_IMAGE" sleep 600
+		[ "$status" -eq 130 ] || fail "$POINT"
+		gone || fail "$POINT"
+	done
+	interrupted TERM run --rm --name one "$E2E_IMAGE" sleep 600
+	[ "$status" -eq 143 ] || fail
+	gone
+	insula run --name one "$E2E_IMAGE" sh -c 'exit 7' || true
+	POINT=start.release interrupted HUP start one
+	[ "$status" -eq 129 ] || fail
+	[ "$(field one exit_code)" = 7 ] || fail
+	[ "$(field one status)" = exited ] || fail
+	insula create --name two "$E2E_IMAGE" true >/dev/null
+	POINT=start.release interrupted INT start one two
+	[ "$status" -eq 130 ] || fail
+	[ "$(grep -c interrupted "$E2E_STATE/err")" -eq 2 ] || fail "$(cat "$E2E_STATE/err")"
+	[ "$(field two status)" = created ] || fail
+	# To whom it is nothing, it is nothing.
+	rm -f "$E2E_STATE/points"
+	INSULA_FAIL=start.release=stop INSULA_FAIL_LOG=$E2E_STATE/points \
+		env --ignore-signal=INT "$INSULA_BIN/insula" run -d --rm --name three "$E2E_IMAGE" sleep 600 >/dev/null 2>&1 </dev/null 3>&- &
+	eventually 20 grep -q "^start.release stop" "$E2E_STATE/points"
+	kill -s INT $!
+	sleep 0.2
+	kill -CONT "$(tr -d ' ' <"/proc/$!/task/$!/children")"
+	wait $! || fail "it was interrupted"
+	[ "$(field three status)" = running ] || fail
+}
+
 @test "starting: one that then fails to start is no more" {
 	INSULA_FAIL=keeper.claimed=stop,keeper.running=error:ENOSPC INSULA_FAIL_LOG=$E2E_STATE/points \
 		"$INSULA_BIN/insula" run -d --name one "$E2E_IMAGE" sleep 60 >/dev/null 2>&1 &
