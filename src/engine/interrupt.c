@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Signals that would end a command while it waits for a start.
+ *
+ * They are blocked meanwhile and seen through a signalfd, from which nothing is read: so one that comes stays
+ * pending, and blocked, while the start is taken back by the code that takes back any start which fails. At its end
+ * the command lets it through, and dies of it: what a shell sees is what it would have seen at once. A signal that the
+ * command was told to ignore is not blocked, as a blocked one would be kept even then. Further starts of the same
+ * command (start A B) find it pending, and are interrupted as well.
+ */
 #include "engine/interrupt.h"
 
 #include <poll.h>
