@@ -21,8 +21,9 @@
 #include "runtime/scope.h"
 
 #define SUFFIX ".scope"
-#define END_MS 500 /* systemd needs a few, once it was told */
-#define END_POLL_US 10000
+#define END_MS \
+	3000 /* systemd needs a few, once it was told; a busy one is not to be asked for more */
+#define END_POLL_US 20000
 #define STOP_MS 5000
 
 int group_open_empty_scope(const struct cgroup_host *host, const char *id, const char *parent,
