@@ -550,9 +550,10 @@ static void end_keeper(struct proc *keeper)
 {
 	struct err ignored = ERR_INIT;
 
-	if (keeper->pidfd >= 0 && pidfd_send_signal(keeper->pidfd, SIGKILL, NULL, 0) == 0)
-		proc_wait_end(keeper, KEEPER_END_MS, &ignored);
-	proc_done(keeper); /* where it is our child */
+	if (keeper->pidfd >= 0 && pidfd_send_signal(keeper->pidfd, SIGKILL, NULL, 0) == 0 &&
+	    proc_wait_end(keeper, KEEPER_END_MS, &ignored) == 0)
+		proc_forget(keeper); /* it hangs in the kernel: no use in waiting once more */
+	proc_done(keeper);	     /* where it is our child */
 }
 
 /* What the manager is told names it. */

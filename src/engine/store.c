@@ -373,11 +373,19 @@ static int read_state(struct container *ct, enum container_status *ret_status, s
 }
 
 /* Of one that has a keeper, and had no state just now. "fresh" goes when the state has come, so without
- * both the state has come since we looked for it, or has gone again. */
+ * both the state has come since we looked for it, or has gone again; or somebody has removed it: then whom to end is
+ * said by the keeper's lock, which is the same file. */
 static int stateless_status(struct container *ct, struct err *err)
 {
+	struct err ignored = ERR_INIT;
+
 	ct->status = is_fresh(ct) ? CT_STARTING : CT_STOPPING;
-	return ct->status == CT_STARTING || read_state(ct, &ct->status, err) >= 0 ? 0 : -1;
+	if (ct->status == CT_STARTING)
+		return 0;
+	int has_state = read_state(ct, &ct->status, err);
+	if (has_state == 0)
+		store_read_state(ct->run_fd, STORE_ALIVE, &ct->state, &ignored);
+	return has_state < 0 ? -1 : 0;
 }
 
 /* How it ended is told of one that is started again, too. */

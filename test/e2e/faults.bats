@@ -157,6 +157,20 @@ killed'
 	ok insula run --rm --name box "$E2E_IMAGE" true
 }
 
+@test "faults: a state that somebody removed: no verb hangs, and rm --force ends the container" {
+	local id
+	insula run -d --name box "$E2E_IMAGE" sleep 600 >/dev/null
+	id=$(field box id)
+	rm "$INSULA_RUNROOT/containers/$id/state.json"
+	ok insula ps -a --format '{{.Names}}'
+	shows box
+	run --separate-stderr timeout 60 "$INSULA_BIN/insula" exec box true
+	[ "$status" -eq 125 ] || fail
+	ok timeout 60 "$INSULA_BIN/insula" rm --force box
+	! known_ids | grep -q "$id" || fail "files are left"
+	[ -z "$(find /sys/fs/cgroup -maxdepth 3 -name "insula-$id")" ] || fail "groups are left"
+}
+
 # In a mount namespace of its own, where the directories become read-only under running containers.
 @test "faults: where the state cannot be written any more, what runs goes on, and each command says so" {
 	cat >"$BATS_TEST_TMPDIR/script" <<-'EOF'
@@ -336,11 +350,13 @@ box
 		sleep 1
 		insula logs box
 		kill -INT $command
-		insula rm --force box 2>"$E2E_STATE/said-rm" && echo "removed"
+		if [ -n "${INSULA_FULL:-}" ]; then # for fifteen seconds more
+			insula rm --force box 2>"$E2E_STATE/said-rm" && echo "removed"
+			grep '^hint: it .*file server' "$E2E_STATE/said-rm" >/dev/null || cat "$E2E_STATE/said-rm"
+		fi
 		wait $command
 		echo "run: $?"
 		tail -n 1 "$E2E_STATE/said-run"
-		grep -c '^hint: it .*file server' "$E2E_STATE/said-rm" || cat "$E2E_STATE/said-rm"
 		insula ps -a --format '{{.Names}} {{.State}}'
 		insula run --rm "$E2E_IMAGE" echo another
 		kill $server
@@ -354,7 +370,6 @@ box
 	run --separate-stderr timeout 120 unshare -m --propagation private sh "$BATS_TEST_TMPDIR/script" "$BATS_TEST_TMPDIR/stuck"
 	shows 'run: 130
 insula: interrupted by SIGINT
-1
 box starting
 another
 box
