@@ -2,7 +2,8 @@
 /*
  * insula exec: a further process in a running container. The keeper has no part in it: the command is
  * the new process's parent, relays its terminal or its pipes, and takes its exit status. The process
- * never has a descriptor of the user's terminal, nor of a file but a regular one it is fed from.
+ * never has a descriptor of the user's terminal, nor of a file that it is fed from: by /proc/self/fd it could
+ * open that anew, to write to it, where it has the user's ids.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -95,26 +96,13 @@ static int check_running(const struct container *ct, int init_fd, struct proc *i
 	return 0;
 }
 
-/* A regular file cannot be waited for (epoll(7)) and needs no waiting: the process reads it itself. */
-static bool is_regular(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-}
-
 static int make_stdio(const struct exec_options *options, struct relay_ends *ours, int theirs[3],
 		      struct err *err)
 {
 	if (options->detach || options->tty)
 		return 0;
-	if (options->interactive && is_regular(STDIN_FILENO)) {
-		theirs[0] = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-		if (theirs[0] < 0)
-			return err_errno(err, "cannot pass on the standard input");
-	} else if (options->interactive && fd_pipe(&theirs[0], &ours->in_fd, err) < 0) {
+	if (options->interactive && fd_pipe(&theirs[0], &ours->in_fd, err) < 0)
 		return -1;
-	}
 	if (fd_pipe(&ours->out_fd, &theirs[1], err) < 0)
 		return -1;
 	return fd_pipe(&ours->err_fd, &theirs[2], err);

@@ -111,6 +111,21 @@ has_ended() {
 	[ -z "$(echo hello | insula exec one cat)" ]
 }
 
+@test "exec -i < FILE: what is in the file reaches the command, and no way to the file" {
+	local file=$BATS_TEST_TMPDIR/file
+	box one --userns host
+	echo canary >"$file"
+	[ "$(insula exec -i one sh -c 'cat; echo more >>/proc/self/fd/0' <"$file")" = canary ]
+	[ "$(insula exec -i one readlink /proc/self/fd/0 <"$file" | tr -d '0-9')" = 'pipe:[]' ]
+	[ "$(cat "$file")" = canary ]
+	head -c 3000000 /dev/urandom >"$file"
+	[ "$(insula exec -i one sha256sum <"$file")" = "$(sha256sum <"$file")" ]
+	[ "$(insula exec -i one head -c 5 <"$file" | wc -c)" -eq 5 ]
+	ok insula exec -i one true <"$file"
+	[ -z "$(insula exec -i one cat </dev/null)" ]
+	exits 3 timeout 20 "$INSULA_BIN/insula" exec -i one sh -c 'exec <&-; sleep 0.2; exit 3' <"$file"
+}
+
 @test "exec -t: a terminal of its own" {
 	box one
 	run pty --size 20x60 -- "$INSULA_BIN/insula" exec -it one sh -c 'tty; stty size'
@@ -218,6 +233,14 @@ has_ended() {
 @test "stop: --stop-signal and --stop-timeout of run" {
 	insula run -d --name one --stop-signal SIGUSR1 --stop-timeout 1 "$E2E_IMAGE" \
 		sh -c 'trap "" TERM; trap "exit 4" USR1; echo ready; while :; do sleep 0.1; done' >/dev/null
+	eventually 5 sh -c '"$INSULA_BIN/insula" logs one | grep -q ready'
+	ok insula stop one
+	[ "$(field one exit_code)" = 4 ]
+}
+
+@test "stop: a timeout that is as good as none is waited for all the same" {
+	insula run -d --name one --stop-timeout 9223372036854775807ms "$E2E_IMAGE" \
+		sh -c 'trap "sleep 0.3; exit 4" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null
 	eventually 5 sh -c '"$INSULA_BIN/insula" logs one | grep -q ready'
 	ok insula stop one
 	[ "$(field one exit_code)" = 4 ]
