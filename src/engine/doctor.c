@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/own.h"
@@ -115,8 +116,13 @@ static int look(struct doctor *d, struct err *err)
 {
 	own_fd int creators_fd = store_lock_creation(d->store, LOCK_EXCLUSIVE, err);
 
+	struct stat st;
+
 	if (creators_fd < 0 || doctor_load_subjects(d, err) < 0)
 		return -1;
+	if (fstat(creators_fd, &st) < 0)
+		return err_errno(err, "cannot look at '%s'", d->store->run);
+	d->run_device = st.st_dev;
 	for (size_t i = 0; i < KIND_COUNT; i++)
 		if (kinds[i].find(d, &kinds[i], err) < 0)
 			return err_wrap(err, "cannot look for debris (%s)", kinds[i].name);

@@ -29,6 +29,7 @@ struct doctor {
 	struct store *store;
 	const struct cgroup_host *host;
 	int proc_fd;	       /* of mounts and processes */
+	dev_t run_device;      /* that files of RUN are on */
 	int64_t look_again_ms; /* between the two looks; 0: one look */
 	struct finding *findings;
 	size_t count;

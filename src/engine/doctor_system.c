@@ -9,7 +9,9 @@
  * the moment a start makes it until a process is in it, it looks just like that.
  *
  * A keeper is ours to kill only where it holds the lock of a container in this store whose directory was
- * removed under it: nobody can reach it any more, and its container would never be listed again.
+ * removed under it: nobody can reach it any more, and its container would never be listed again. Names prove
+ * nothing: a container may call a program and a file as it likes, and have a file by the path of ours removed. But no
+ * file of its own is ours, on the device of RUN.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -68,7 +70,8 @@ static int note_keeper(void *data, const struct process_info *process, struct er
 	    strv_add(search->ids, process->args.items[process->args.count - 1], err) < 0)
 		return -1;
 	for (size_t i = 0; search->kind && i < process->files.count; i++) {
-		if (!lost_lock(search->d, process->files.items[i], id))
+		if (!lost_lock(search->d, process->files.items[i], id) ||
+		    !process_file_is(process, i, search->d->run_device, geteuid()))
 			continue;
 		snprintf(object, sizeof object, "%d %llu", process->pid,
 			 (unsigned long long)process->start_time);

@@ -30,6 +30,8 @@ static void process_info_done(struct process_info *p)
 {
 	strv_done(&p->args);
 	strv_done(&p->files);
+	strv_done(&p->numbers);
+	fd_close(p->files_fd);
 }
 
 static int open_process(int proc_fd, const char *name)
@@ -81,23 +83,25 @@ static int read_args(int pid_fd, struct strv *args, struct err *err)
 	return 0;
 }
 
-static int read_files(int pid_fd, struct strv *files, struct err *err)
+static int read_files(int pid_fd, struct process_info *p, struct err *err)
 {
 	own(strv) struct strv names = STRV_INIT;
-	own_fd int dir_fd = open_process(pid_fd, "fd");
 	char target[PATH_MAX];
 
-	if (dir_fd < 0)
+	p->files_fd = open_process(pid_fd, "fd");
+	if (p->files_fd < 0)
 		return 0;
-	if (file_list(dir_fd, ".", &names, err) < 0)
+	if (file_list(p->files_fd, ".", &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++) {
-		ssize_t length = readlinkat(dir_fd, names.items[i], target, sizeof(target) - 1);
+		ssize_t length = readlinkat(p->files_fd, names.items[i], target,
+					    sizeof(target) - 1);
 
 		if (length <= 0)
 			continue;
 		target[length] = '\0';
-		if (strv_add(files, target, err) < 0)
+		if (strv_add(&p->files, target, err) < 0 ||
+		    strv_add(&p->numbers, names.items[i], err) < 0)
 			return -1;
 	}
 	return 0;
@@ -106,7 +110,8 @@ static int read_files(int pid_fd, struct strv *files, struct err *err)
 static int visit(int proc_fd, const char *name, const char *program, process_fn *fn, void *data,
 		 struct err *err)
 {
-	own(process_info) struct process_info p = {.pid = (pid_t)strtol(name, NULL, 10)};
+	own(process_info) struct process_info p = {.pid = (pid_t)strtol(name, NULL, 10),
+						   .files_fd = -1};
 	own_fd int pid_fd = open_process(proc_fd, name);
 
 	if (pid_fd < 0 || !executes(pid_fd, program))
@@ -114,7 +119,7 @@ static int visit(int proc_fd, const char *name, const char *program, process_fn 
 	p.start_time = start_time(pid_fd);
 	if (!p.start_time)
 		return 0;
-	if (read_args(pid_fd, &p.args, err) < 0 || read_files(pid_fd, &p.files, err) < 0)
+	if (read_args(pid_fd, &p.args, err) < 0 || read_files(pid_fd, &p, err) < 0)
 		return -1;
 	return start_time(pid_fd) == p.start_time ? fn(data, &p, err) : 0;
 }
@@ -193,13 +198,26 @@ ssize_t processes_of_namespace(int proc_fd, pid_t pid, int *ret_pids, size_t max
 }
 
 /* Of a file of the container's own file system (FUSE), which may never answer, what is known is enough. */
+static bool look_at_file(int dir_fd, const char *name, struct statx *ret)
+{
+	return statx(dir_fd, name, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_UID, ret) == 0;
+}
+
 static bool is_device(int dir_fd, const char *name, mode_t type, dev_t number)
 {
 	struct statx st;
 
-	return statx(dir_fd, name, AT_STATX_DONT_SYNC, STATX_TYPE, &st) == 0 &&
-	       (st.stx_mode & S_IFMT) == type &&
+	return look_at_file(dir_fd, name, &st) && (st.stx_mode & S_IFMT) == type &&
 	       makedev(st.stx_rdev_major, st.stx_rdev_minor) == number;
+}
+
+bool process_file_is(const struct process_info *process, size_t i, dev_t device, uid_t owner)
+{
+	struct statx st;
+
+	return look_at_file(process->files_fd, process->numbers.items[i], &st) &&
+	       S_ISREG(st.stx_mode) && st.stx_uid == owner &&
+	       makedev(st.stx_dev_major, st.stx_dev_minor) == device;
 }
 
 bool process_holds_device(int proc_fd, pid_t pid, bool block, dev_t number)

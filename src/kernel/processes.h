@@ -14,9 +14,15 @@ struct process_info {
 	pid_t pid;
 	uint64_t start_time; /* for proc_open */
 	struct strv args;
-	struct strv
-		files; /* what its descriptors stand for: paths, "... (deleted)" where removed */
+	/* What its descriptors stand for: paths, "... (deleted)" where removed. A container's file may be called as
+	 * one of the host's is: process_file_is() tells. */
+	struct strv files;
+	struct strv numbers; /* of these descriptors */
+	int files_fd;	     /* the directory that has them, during the walk */
 };
+
+/* Is files.items[i] a regular file of this owner on this device? False where it cannot be told. */
+bool process_file_is(const struct process_info *process, size_t i, dev_t device, uid_t owner);
 
 /* -1 with *err ends the walk. */
 typedef int process_fn(void *data, const struct process_info *process, struct err *err);

@@ -235,6 +235,16 @@ takes_groups_away() {
 	eventually 10 has_no_group "$id"
 }
 
+@test "a container's process that calls itself a keeper, and has a file of its name removed, is none" {
+	local lock=$INSULA_RUNROOT/containers/$NOBODY pid
+	ok insula run -d --name liar "$E2E_IMAGE" sh -c "mkdir -p $lock; exec 7>$lock/alive; rm $lock/alive; \
+		cp /bin/busybox /tmp/insula-keeper; exec -a sleep /tmp/insula-keeper 1000"
+	pid=$(about liar .State.Pid)
+	eventually 5 test "/proc/$pid/exe" -ef "/proc/$pid/root/tmp/insula-keeper"
+	[[ $(readlink "/proc/$pid/fd/7") == "$lock/alive (deleted)" ]] || fail
+	ok insula doctor
+}
+
 @test "a name of no container; those of live ones and other files stay" {
 	box live
 	echo "$NOBODY" >"$INSULA_ROOT/names/ghost"

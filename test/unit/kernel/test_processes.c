@@ -71,6 +71,35 @@ TEST(only_those_that_execute_the_program)
 	CHECK(strv_contains(&found, "8 800 def /run/y (deleted)"));
 }
 
+static int note_own(void *data, const struct process_info *p, struct err *ignored)
+{
+	struct stat st;
+
+	CHECK_INT(fstat(test_dir(), &st), 0);
+	CHECK_INT(p->files.count, 1);
+	CHECK_STR(p->numbers.items[0], "3");
+	CHECK(!process_file_is(p, 0, st.st_dev + 1, geteuid()));
+	CHECK(!process_file_is(p, 0, st.st_dev, geteuid() + 1));
+	*(bool *)data = process_file_is(p, 0, st.st_dev, geteuid());
+	return 0;
+}
+
+TEST(whose_a_file_is_is_asked_of_the_file)
+{
+	bool own = false;
+
+	put("file", "", 0);
+	add_process(7, "/insula-keeper", "abc", "../../file");
+	CHECK_OK(processes_of_program(test_dir(), "insula-keeper", note_own, &own, &err));
+	CHECK(own);
+	CHECK_INT(unlinkat(test_dir(), "file", 0), 0);
+	CHECK_OK(processes_of_program(test_dir(), "insula-keeper", note_own, &own, &err));
+	CHECK(!own);
+	CHECK_INT(mkdirat(test_dir(), "file", 0700), 0);
+	CHECK_OK(processes_of_program(test_dir(), "insula-keeper", note_own, &own, &err));
+	CHECK(!own);
+}
+
 static int refuse(void *data, const struct process_info *p, struct err *ret)
 {
 	++*(int *)data;
