@@ -127,7 +127,7 @@ int str_to_bytes(const char *text, const char *what, uint64_t *ret, struct err *
 		/* "1.5g" is a size; half a byte is not. */
 		if (shift > 0)
 			bytes += ((wide)fraction << shift) / scale;
-		if (shift >= 0 && (shift > 0 || scale == 1) && bytes <= UINT64_MAX) {
+		if (shift >= 0 && (shift > 0 || scale == 1) && bytes <= INT64_MAX) {
 			*ret = (uint64_t)bytes;
 			return 0;
 		}
@@ -194,7 +194,7 @@ int str_to_ms(const char *text, const char *what, uint64_t *ret, struct err *err
 {
 	uint64_t ms;
 
-	if (!scan_duration(text, &ms))
+	if (!scan_duration(text, &ms) || ms > INT64_MAX)
 		return err_set(err, ERR_INVALID, 0,
 			       "%s must be a duration such as 10, 10s, 1m30s or 500ms, not '%s'",
 			       what, text);

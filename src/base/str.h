@@ -76,11 +76,11 @@ int str_to_u64(const char *text, uint64_t min, uint64_t max, const char *what, u
 int str_to_i64(const char *text, int64_t min, int64_t max, const char *what, int64_t *ret,
 	       struct err *err);
 /* Bytes with an optional suffix b, k, m, g, t (any case, optionally followed by b or ib), powers of
- * 1024, as docker-run(1) takes them. */
+ * 1024, as docker-run(1) takes them; INT64_MAX at the most, as limits have a sign where they go. */
 int str_to_bytes(const char *text, const char *what, uint64_t *ret, struct err *err);
 /* "1.5" in thousandths (1500); at most three decimals. */
 int str_to_milli(const char *text, const char *what, uint64_t *ret, struct err *err);
-/* Duration: "10", "10s", "1m30s", "500ms" in milliseconds. */
+/* Duration: "10", "10s", "1m30s", "500ms" in milliseconds; INT64_MAX of them at the most. */
 int str_to_ms(const char *text, const char *what, uint64_t *ret, struct err *err);
 
 bool str_starts(const char *text, const char *prefix);

@@ -88,8 +88,6 @@ static int take_bytes(const char *text, const char *name, int64_t *ret, struct e
 	}
 	if (str_to_bytes(text, name, &bytes, err) < 0)
 		return -1;
-	if (bytes > INT64_MAX)
-		return err_set(err, ERR_USAGE, 0, "%s is too large", name);
 	*ret = (int64_t)bytes;
 	return 0;
 }

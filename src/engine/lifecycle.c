@@ -191,7 +191,7 @@ int engine_stop(struct container *ct, int64_t timeout_ms, struct err *err)
 	if (!container_is_kept(ct))
 		return 0;
 	engine_thaw(ct);
-	if (wait > INT32_MAX - KEEPER_GRACE_MS)
+	if (wait < 0 || wait > INT32_MAX - KEEPER_GRACE_MS) /* of an older record, without an end */
 		wait = INT32_MAX - KEEPER_GRACE_MS;
 	if (keeper_request(ct->run_fd, KEEPER_STOP, 0, wait, (int)wait + KEEPER_GRACE_MS,
 			   &asking) == 0) {

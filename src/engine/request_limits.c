@@ -109,7 +109,7 @@ int request_cpus(const struct run_options *options, const struct facts *facts, c
 		 struct cgroup_resources *r, struct err *err)
 {
 	struct cpu_set_text picked;
-	unsigned int wanted = (unsigned int)((options->cpus_milli + 999) / 1000);
+	uint64_t wanted = (options->cpus_milli + 999) / 1000;
 	const char *from = options->cpuset_cpus ? options->cpuset_cpus : facts->cpus_allowed.text;
 
 	if (options->cpuset_cpus && !*options->cpuset_cpus)
@@ -139,7 +139,7 @@ int request_cpus(const struct run_options *options, const struct facts *facts, c
 	r->cpu_quota = (int64_t)(options->cpus_milli * CPU_PERIOD_US / 1000);
 	if (cpu_list_count(from, err) <= (int)wanted)
 		return 0;
-	if (cpu_list_pick(from, wanted, spread(id), &picked, err) < 0)
+	if (cpu_list_pick(from, (unsigned int)wanted, spread(id), &picked, err) < 0)
 		return -1;
 	free(r->cpuset_cpus);
 	r->cpuset_cpus = str_dup(picked.text, err);

@@ -50,7 +50,7 @@ static int take_bytes(const char *text, const char *flag, int64_t *ret, struct e
 	}
 	if (str_to_bytes(text, flag, &bytes, err) < 0)
 		return -1;
-	if (bytes == 0 || bytes > INT64_MAX) {
+	if (bytes == 0) {
 		err_set(err, ERR_USAGE, 0, "%s: '%s' is no limit", flag, text);
 		return err_hint(err, "-1 is without a limit");
 	}

@@ -92,10 +92,16 @@ run_refused() {
 	run_refused --memory -m -5
 	run_refused --memory -m 10x
 	run_refused --memory -m 99999999999999999999
+	run_refused --memory -m 18446744073709551615
+	run_refused --memory -m 9223372036854775808
+	run_refused --memory-reservation --memory-reservation 18446744073709551615
+	run_refused --memory-swap -m 64m --memory-swap 18446744073709551615
+	run_refused --shm-size --shm-size 18446744073709551615
 	run_refused --memory-swap -m 64m --memory-swap 32m
 	run_refused --memory-swap --memory-swap 32m
 	run_refused --cpus --cpus -1
 	run_refused --cpus --cpus 100000
+	run_refused --cpus --cpus 4294967297
 	run_refused --cpus --cpus 1.2345
 	run_refused --cpus --cpus many
 	run_refused --cpuset-cpus --cpuset-cpus 0-
@@ -107,6 +113,7 @@ run_refused() {
 	run_refused --ulimit --ulimit coffee=1
 	run_refused --ulimit --ulimit nofile=2:1
 	run_refused --stop-timeout --stop-timeout never
+	run_refused --stop-timeout --stop-timeout 9223372039002259456ms
 	run_refused --stop-signal --stop-signal SIGCOFFEE
 }
 
