@@ -259,6 +259,19 @@ int file_open_dirs(const char *path, mode_t mode, struct err *err)
 	return fd;
 }
 
+int file_check_ours(int dir_fd, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(dir_fd, &st) < 0)
+		return err_errno(err, "cannot look at the state directory '%s'", path);
+	if (st.st_uid == geteuid() && !(st.st_mode & 022))
+		return 0;
+	return err_set(err, ERR_DENIED, 0,
+		       "the state directory '%s' is not ours alone: owner %u, mode %03o", path,
+		       st.st_uid, st.st_mode & 07777);
+}
+
 /* ---- what is there ---- */
 
 int file_list(int dir_fd, const char *name, struct strv *ret, struct err *err)

@@ -29,6 +29,8 @@ int file_unlink(int dir_fd, const char *name, struct err *err);
 /* mkdir -p of an absolute host path of ours (state directories), mode for new ones; symlinks in
  * parents that belong to root are followed. Returns an O_DIRECTORY descriptor usable with *at(). */
 int file_open_dirs(const char *path, mode_t mode, struct err *err);
+/* A state directory is to belong to us, and be nobody else's to write in, as whoever may has prepared it or will. */
+int file_check_ours(int dir_fd, const char *path, struct err *err);
 /* Names of what is in the directory `name` of dir_fd ("." for itself), appended in no order, without
  * "." and "..". An absent directory has none. */
 int file_list(int dir_fd, const char *name, struct strv *ret, struct err *err);

@@ -187,15 +187,6 @@ int engine_dry_run(struct store *store, struct record *record, const struct imag
 	return runtime_plan_print(l.plan, out, err);
 }
 
-/* The first one is there with the record: store.c. */
-static int make_pair(int dir_fd, struct err *err)
-{
-	if ((mkdirat(dir_fd, "upper", 0755) < 0 && errno != EEXIST) ||
-	    (mkdirat(dir_fd, "work", 0755) < 0 && errno != EEXIST))
-		return err_errno(err, "cannot make the container's writable layer");
-	return 0;
-}
-
 /* Volatile overlays refuse what an earlier one wrote, because the host may have gone down in between. One
  * with --rm is removed then, so here it has not. */
 static int allow_again(int layer_fd, struct err *err)
@@ -208,11 +199,19 @@ static int allow_again(int layer_fd, struct err *err)
 	return path_remove_tree(work_fd, "incompat", err);
 }
 
-static int keep_pair(const struct container *ct, int layer_fd, struct err *err)
+static int keep_layer(const struct container *ct, int layer_fd, struct err *err)
 {
-	if (make_pair(layer_fd, err) < 0)
-		return -1;
 	return ct->record.remove ? allow_again(layer_fd, err) : 0;
+}
+
+/* One beyond the first, which is there with the record: made where it is not. */
+static int further_layer(int place_fd, size_t index, struct err *err)
+{
+	char name[32];
+
+	snprintf(name, sizeof name, "layer-%zu", index);
+	own_fd int fd = path_mkdirs(place_fd, name, PATH_BENEATH, 0700, err);
+	return fd < 0 || store_make_layer(fd, err) < 0 ? -1 : take_fd(fd);
 }
 
 /* What is to be /etc of the container: a directory of the first layer, or a layer of its own. */
@@ -253,14 +252,12 @@ int launch_keep_writable(const struct container *ct, const struct image *image, 
 	int place_fd = container_layers_fd(ct);
 	size_t etc = 0;
 
-	if (keep_pair(ct, place_fd, err) < 0)
+	if (store_make_layer(place_fd, err) < 0 || keep_layer(ct, place_fd, err) < 0)
 		return -1;
 	for (size_t i = 1; i < image->count; i++) {
-		char name[32];
+		own_fd int fd = further_layer(place_fd, i, err);
 
-		snprintf(name, sizeof name, "layer-%zu", i);
-		own_fd int fd = path_mkdirs(place_fd, name, PATH_BENEATH, 0700, err);
-		if (fd < 0 || keep_pair(ct, fd, err) < 0)
+		if (fd < 0 || keep_layer(ct, fd, err) < 0)
 			return -1;
 		if (str_eq(image->mounts[i].target, "/etc"))
 			etc = i;
@@ -273,14 +270,12 @@ int launch_make_writable(const struct container *ct, const struct image *image, 
 	int place_fd = container_layers_fd(ct);
 	size_t etc = 0;
 
-	if (make_pair(place_fd, err) < 0)
+	if (store_make_layer(place_fd, err) < 0)
 		return -1;
 	for (size_t i = 1; i < image->count; i++) {
-		char name[32];
+		own_fd int fd = further_layer(place_fd, i, err);
 
-		snprintf(name, sizeof name, "layer-%zu", i);
-		own_fd int fd = path_mkdirs(place_fd, name, PATH_BENEATH, 0700, err);
-		if (fd < 0 || make_pair(fd, err) < 0)
+		if (fd < 0)
 			return -1;
 		if (str_eq(image->mounts[i].target, "/etc"))
 			etc = i;

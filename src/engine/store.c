@@ -74,10 +74,11 @@ static int open_tree_of(const char *path, const char *const *below, size_t count
 {
 	own_fd int fd = file_open_dirs(path, 0700, err);
 
-	if (fd < 0 && err->kind == ERR_DENIED)
-		err_hint(err, "--root and --runroot name other directories");
-	if (fd < 0)
-		return -1;
+	/* Records that somebody else wrote would be ours to carry out. */
+	if (fd < 0 || file_check_ours(fd, path, err) < 0)
+		return err->kind == ERR_DENIED
+			       ? err_hint(err, "--root and --runroot name other directories")
+			       : -1;
 	if (faccessat(fd, below[count - 1], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return take_fd(fd);
 	for (size_t i = 0; i < count; i++) {
@@ -238,11 +239,10 @@ int store_mark_ready(struct container *ct, struct err *err)
 	return 0;
 }
 
-/* Before the record, so that what takes that to the disk takes these along: after a host that went down whoever has a
- * record has a layer. */
-static int make_layer(int dir_fd, struct err *err)
+int store_make_layer(int dir_fd, struct err *err)
 {
-	if (mkdirat(dir_fd, "upper", 0755) < 0 || mkdirat(dir_fd, "work", 0755) < 0)
+	if ((mkdirat(dir_fd, "upper", 0755) < 0 && errno != EEXIST) ||
+	    (mkdirat(dir_fd, "work", 0755) < 0 && errno != EEXIST))
 		return err_errno(err, "cannot make the container's writable layer");
 	return 0;
 }
@@ -260,7 +260,9 @@ static int fill_container(struct store *store, struct record *record, bool lasti
 	ct->root_fd = make_directory(store->root_fd, record->id, err);
 	if (ct->root_fd < 0 || fail_point("store.create.directory", err) < 0)
 		return -1;
-	if (!record->layers_in_run && make_layer(ct->root_fd, err) < 0)
+	/* Before the record, so that what takes that to the disk takes these along: after a host that went down
+	 * whoever has a record has a layer. */
+	if (!record->layers_in_run && store_make_layer(ct->root_fd, err) < 0)
 		return -1;
 	return store_write_record(keep ? ct->root_fd : ct->run_fd, record, keep, err);
 }

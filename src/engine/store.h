@@ -213,6 +213,8 @@ static inline bool container_is_kept(const struct container *ct)
 /* Where its writable layers are: in ROOT, or in RUN where overlay cannot write to ROOT, and then they are gone
  * after a reboot (-1). Its specification was read (store_load_spec). */
 int container_layers_fd(const struct container *ct);
+/* What overlayfs wants in a writable layer's directory: "upper" and "work", where they are not there. */
+int store_make_layer(int dir_fd, struct err *err);
 /* ROOT or RUN, as a path. */
 const char *store_layers_place(const struct store *store, const struct record *record);
 

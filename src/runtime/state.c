@@ -99,22 +99,6 @@ void state_dir_done(struct state_dir *dir)
 	proc_forget(&dir->init);
 }
 
-/* What others may write in they could have prepared: the default of a user without XDG_RUNTIME_DIR is below
- * /tmp. */
-static int check_owner(int fd, const char *path, struct err *err)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return err_errno(err, "cannot look at the state directory '%s'", path);
-	if (st.st_uid == geteuid() && !(st.st_mode & 022))
-		return 0;
-	err_set(err, ERR_DENIED, 0,
-		"the state directory '%s' is not ours alone: owner %u, mode %03o", path, st.st_uid,
-		st.st_mode & 07777);
-	return err_hint(err, "give another with --root");
-}
-
 int state_open_root(const char *root, bool make, struct err *err)
 {
 	own_free char *clean = NULL;
@@ -131,7 +115,10 @@ int state_open_root(const char *root, bool make, struct err *err)
 			     : open(clean, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return make ? -1 : err_errno(err, "cannot open the state directory '%s'", clean);
-	return check_owner(fd, clean, err) < 0 ? -1 : take_fd(fd);
+	/* The default of a user without XDG_RUNTIME_DIR is below /tmp. */
+	if (file_check_ours(fd, clean, err) < 0)
+		return err_hint(err, "give another with --root");
+	return take_fd(fd);
 }
 
 /* ---- what it is by now ---- */

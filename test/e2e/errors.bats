@@ -87,6 +87,20 @@ run_refused() {
 	refused 125 "'$digit'" insula logs "$digit"
 }
 
+@test "a store that is another's, or that others may write to" {
+	mkdir "$E2E_STATE/theirs"
+	chown 65534 "$E2E_STATE/theirs"
+	refused 125 "is not ours alone: owner 65534" insula --root "$E2E_STATE/theirs" ps
+	refused 125 "is not ours alone" insula --runroot "$E2E_STATE/theirs" ps
+	[[ $stderr == *"hint: --root and --runroot name other directories"* ]] || fail
+	[ -z "$(ls -A "$E2E_STATE/theirs")" ]
+	chown 0 "$E2E_STATE/theirs"
+	chmod 0775 "$E2E_STATE/theirs"
+	refused 125 "mode 775" insula --root "$E2E_STATE/theirs" ps
+	chmod 0755 "$E2E_STATE/theirs"
+	ok insula --root "$E2E_STATE/theirs" ps
+}
+
 @test "impossible limits" {
 	run_refused --memory -m 1k
 	run_refused --memory -m -5

@@ -321,6 +321,19 @@ TEST(two_may_make_the_same_directories_at_once)
 
 /* ---- sweeping ---- */
 
+TEST(a_directory_is_ours_alone)
+{
+	struct err err = ERR_INIT;
+
+	CHECK_INT(fchmod(test_dir(), 0755), 0);
+	CHECK_OK(file_check_ours(test_dir(), "/x", &err));
+	CHECK_INT(fchmod(test_dir(), 0720), 0);
+	CHECK_ERR(file_check_ours(test_dir(), "/x", &err), ERR_DENIED, "mode 720");
+	CHECK_INT(fchmod(test_dir(), 0702), 0);
+	CHECK_ERR(file_check_ours(test_dir(), "/x", &err), ERR_DENIED, "'/x' is not ours alone");
+	CHECK_INT(fchmod(test_dir(), 0700), 0);
+}
+
 TEST(a_list_has_every_name_but_dot_and_dot_dot)
 {
 	own(strv) struct strv names = STRV_INIT;
