@@ -21,7 +21,9 @@
 #include <linux/memfd.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -125,6 +127,29 @@ int fd_pipe(int *ret_read, int *ret_write, struct err *err)
 	*ret_read = ends[0];
 	*ret_write = ends[1];
 	return 0;
+}
+
+int fd_socket_pair(int *ret_one, int *ret_other, struct err *err)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_errno(err, "cannot make a socket pair");
+	*ret_one = ends[0];
+	*ret_other = ends[1];
+	return 0;
+}
+
+bool fd_is_on(int fd, const unsigned long *kinds, size_t count, bool unknown)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return unknown;
+	for (size_t i = 0; i < count; i++)
+		if ((unsigned long)fs.f_type == kinds[i])
+			return true;
+	return false;
 }
 
 int fd_set_cloexec(int fd, bool on, struct err *err)

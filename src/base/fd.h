@@ -30,9 +30,14 @@ int fd_sanitize_stdio(struct err *err);
 
 /* pipe2(2), both ends close-on-exec and the caller's. */
 int fd_pipe(int *ret_read, int *ret_write, struct err *err);
+/* The same of socketpair(2): packets, both ways. */
+int fd_socket_pair(int *ret_one, int *ret_other, struct err *err);
 
 int fd_set_cloexec(int fd, bool on, struct err *err);
 int fd_set_nonblock(int fd, bool on, struct err *err);
+
+/* Is it on one of these kinds of file systems (statfs(2))? What cannot be told is `unknown`. */
+bool fd_is_on(int fd, const unsigned long *kinds, size_t count, bool unknown);
 
 /* Read until end of file or `limit` bytes; more than `limit` is ERR_LIMIT. Returns the length;
  * *ret_data is NUL-terminated (one byte more than the length is allocated), freed by the caller.

@@ -430,14 +430,8 @@ static bool is_kernel_interface(int fd)
 		0x62656570 /* configfs */,
 		0x19800202 /* mqueue */,
 	};
-	struct statfs fs;
 
-	if (fstatfs(fd, &fs) < 0)
-		return true;
-	for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
-		if ((unsigned long)fs.f_type == magics[i])
-			return true;
-	return false;
+	return fd_is_on(fd, magics, sizeof(magics) / sizeof(magics[0]), true);
 }
 
 ssize_t path_read_file(int root_fd, const char *path, enum path_how how, size_t limit,

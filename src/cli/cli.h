@@ -42,6 +42,11 @@ enum verb_flags {
 	VERB_ALL = 64,	     /* there are to be some: names, --latest, --all or --filter */
 };
 
+/* Of a verb that does something to every container that is named, or chosen. */
+#define VERB_OF_CONTAINERS \
+	.usage = "CONTAINER...", .flags = VERB_STORE | VERB_LATEST | VERB_NAMES | VERB_ALL, \
+	.max_operands = SIZE_MAX, .complete = "container"
+
 /* Which containers, where none is named. The rows of it that a verb has: */
 struct choice {
 	bool latest;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* insula stop, restart, kill, pause, wait and rm: what is done to containers that exist. */
+/* insula stop, kill, pause, unpause, wait and rm: what is done to containers that exist. */
 #include <signal.h>
 #include <string.h>
 
@@ -75,14 +75,11 @@ static const struct opt stop_table[] = {
 
 const struct verb cli_verb_stop = {
 	.name = "stop",
-	.usage = "CONTAINER...",
 	.help = "ask containers to end, kill them after a while",
 	.table = stop_table,
 	.options_size = sizeof(struct life_options),
-	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES | VERB_ALL,
-	.max_operands = SIZE_MAX,
 	.run = run_stop,
-	.complete = "container",
+	VERB_OF_CONTAINERS,
 };
 
 static int kill_one(struct cli *cli, struct container *ct, void *data, struct err *err)
@@ -115,14 +112,11 @@ static const struct opt kill_table[] = {
 
 const struct verb cli_verb_kill = {
 	.name = "kill",
-	.usage = "CONTAINER...",
 	.help = "send a signal to the first process of containers",
 	.table = kill_table,
 	.options_size = sizeof(struct life_options),
-	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES | VERB_ALL,
-	.max_operands = SIZE_MAX,
 	.run = run_kill,
-	.complete = "container",
+	VERB_OF_CONTAINERS,
 };
 
 /* With --all: of those that can be. */
@@ -167,14 +161,11 @@ static const struct opt pause_table[] = {
 
 const struct verb cli_verb_pause = {
 	.name = "pause",
-	.usage = "CONTAINER...",
 	.help = "freeze every process of containers",
 	.table = pause_table,
 	.options_size = sizeof(struct life_options),
-	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES | VERB_ALL,
-	.max_operands = SIZE_MAX,
 	.run = run_pause,
-	.complete = "container",
+	VERB_OF_CONTAINERS,
 };
 
 static const struct opt unpause_table[] = {
@@ -186,14 +177,11 @@ static const struct opt unpause_table[] = {
 
 const struct verb cli_verb_unpause = {
 	.name = "unpause",
-	.usage = "CONTAINER...",
 	.help = "let paused containers go on",
 	.table = unpause_table,
 	.options_size = sizeof(struct life_options),
-	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES | VERB_ALL,
-	.max_operands = SIZE_MAX,
 	.run = run_unpause,
-	.complete = "container",
+	VERB_OF_CONTAINERS,
 };
 
 #define INTERVAL_MS 250
@@ -336,12 +324,9 @@ static const struct opt rm_table[] = {
 
 const struct verb cli_verb_rm = {
 	.name = "rm",
-	.usage = "CONTAINER...",
 	.help = "remove containers and what they wrote",
 	.table = rm_table,
 	.options_size = sizeof(struct life_options),
-	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES | VERB_ALL,
-	.max_operands = SIZE_MAX,
 	.run = run_rm,
-	.complete = "container",
+	VERB_OF_CONTAINERS,
 };

@@ -372,8 +372,6 @@ static int run_exec(struct oci *oci, void *values, const struct strv *operands, 
 		fd_close(take_fd(console_fd)); /* who got it relays it */
 	if (!o->detach)
 		status = oci_foreground(&process, console_fd, &oci->exit_code, err);
-	if (status < 0)
-		proc_done(&process); /* nobody else would see its end */
 	proc_forget(&process);
 	return status;
 }

@@ -8,7 +8,7 @@
 /* Before the container is made: signals are held, so that none is lost. */
 int oci_foreground_prepare(struct err *err);
 /* Until the process, our child, has ended: signals are handed on to it, and its terminal (console_fd, or
- * -1) is joined to ours. Its exit code, or 128 + the signal. */
+ * -1) is joined to ours. Its exit code, or 128 + the signal. Where they cannot be, it is killed. */
 int oci_foreground(struct proc *process, int console_fd, int *ret_code, struct err *err);
 
 #endif

@@ -216,14 +216,11 @@ static const struct opt start_table[] = {
 
 const struct verb cli_verb_start = {
 	.name = "start",
-	.usage = "CONTAINER...",
 	.help = "start containers that were created, or have ended",
 	.table = start_table,
 	.options_size = sizeof(struct start_options),
-	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES | VERB_ALL,
-	.max_operands = SIZE_MAX,
 	.run = run_start,
-	.complete = "container",
+	VERB_OF_CONTAINERS,
 };
 
 /* ---- restart ---- */
@@ -260,12 +257,9 @@ static const struct opt restart_table[] = {
 
 const struct verb cli_verb_restart = {
 	.name = "restart",
-	.usage = "CONTAINER...",
 	.help = "stop containers and start them again",
 	.table = restart_table,
 	.options_size = sizeof(struct start_options),
-	.flags = VERB_STORE | VERB_LATEST | VERB_NAMES | VERB_ALL,
-	.max_operands = SIZE_MAX,
 	.run = run_restart,
-	.complete = "container",
+	VERB_OF_CONTAINERS,
 };

@@ -24,6 +24,8 @@
 #include "kernel/caps.h"
 #include "runtime/rootless.h"
 
+#define LEFT_OUT_MAX ((size_t)1 << 20) /* a hundred lines */
+
 enum end_kind { END_HOST, END_CONTAINER, END_STREAM };
 
 struct end {
@@ -389,15 +391,14 @@ static int copy_inside(void *data, struct err *err)
 
 static int take_left_out(int fd, struct strv *left_out, struct err *err)
 {
-	struct stat st;
+	own_free char *text = NULL;
 
-	if (fstat(fd, &st) < 0)
+	if (lseek(fd, 0, SEEK_SET) < 0)
 		return err_errno(err, "cannot read what is left out");
-	own_free char *text = malloc((size_t)st.st_size + 1);
-	if (!text || pread(fd, text, (size_t)st.st_size, 0) != st.st_size)
-		return err_set(err, ERR_LIMIT, ENOMEM, "cannot read what is left out");
-	text[st.st_size] = '\0';
-	for (const char *at = text; at < text + st.st_size; at += strlen(at) + 1)
+	ssize_t size = fd_read_all(fd, LEFT_OUT_MAX, "what is left out", &text, err);
+	if (size < 0)
+		return -1;
+	for (const char *at = text; at < text + size; at += strlen(at) + 1)
 		if (strv_add(left_out, at, err) < 0)
 			return -1;
 	return 0;
@@ -410,16 +411,12 @@ static int copy_as_root(struct end *from, struct end *to, const struct copy_opti
 {
 	own_fd int left_out_fd = memfd_create("left-out", MFD_CLOEXEC);
 	struct inside inside = {from, to, options, left_out_fd};
-	struct spec_idmaps uids = {0}, gids = {0};
 
 	if (left_out_fd < 0)
 		return err_errno(err, "cannot note what is left out");
-	int status = rootless_own_ids(&uids, &gids, err);
-	if (status == 0)
-		status = rootless_call(&uids, &gids, copy_inside, &inside, err);
-	free(uids.items);
-	free(gids.items);
-	return status < 0 ? -1 : take_left_out(left_out_fd, left_out, err);
+	if (rootless_call(copy_inside, &inside, err) < 0)
+		return -1;
+	return take_left_out(left_out_fd, left_out, err);
 }
 
 static int copy_ends(struct store *store, struct end *from, struct end *to,

@@ -275,28 +275,19 @@ static int look_as_root(struct diff *d, struct err *err)
 {
 	own_fd int rows_fd = memfd_create("changes", MFD_CLOEXEC);
 	struct inside inside = {d, rows_fd};
-	struct spec_idmaps uids = {0}, gids = {0};
 	own_free char *text = NULL;
-	struct stat st;
 
 	forget_rows(d);
 	d->path[0] = '\0';
 	d->level = 0;
 	if (rows_fd < 0)
 		return err_errno(err, "cannot list the changes");
-	int status = rootless_own_ids(&uids, &gids, err);
-	if (status == 0)
-		status = rootless_call(&uids, &gids, look_inside, &inside, err);
-	free(uids.items);
-	free(gids.items);
-	if (status < 0)
+	if (rootless_call(look_inside, &inside, err) < 0)
 		return -1;
-	if (fstat(rows_fd, &st) < 0)
+	if (lseek(rows_fd, 0, SEEK_SET) < 0)
 		return err_errno(err, "cannot list the changes");
-	text = malloc((size_t)st.st_size + 1);
-	if (!text || pread(rows_fd, text, (size_t)st.st_size, 0) != st.st_size)
-		return err_set(err, ERR_LIMIT, ENOMEM, "cannot list the changes");
-	return take_rows(d, text, (size_t)st.st_size, err);
+	ssize_t size = fd_read_all(rows_fd, ROWS_MAX, "the changes", &text, err);
+	return size < 0 ? -1 : take_rows(d, text, (size_t)size, err);
 }
 
 /* ---- the list ---- */

@@ -199,8 +199,6 @@ int engine_exec(struct container *ct, const struct exec_options *options,
 		status = relay_process(&running, &ours, options->interactive, ret_code, err);
 	if (!options->detach && status == 0)
 		event_note_number(ct, "exec_died", "code", *ret_code);
-	if (status < 0)
-		proc_done(&running); /* nobody else would see its end */
 	proc_forget(&running);
 	return status;
 }

@@ -22,7 +22,6 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -566,12 +565,10 @@ int engine_start(struct container *ct, const struct image *image, bool attach, i
 		 struct err *err)
 {
 	struct proc keeper = PROC_INIT;
-	int pair[2];
+	own_fd int mine = -1, theirs = -1;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_errno(err, "cannot make a socket pair");
-	own_fd int mine = pair[0];
-	own_fd int theirs = pair[1];
+	if (fd_socket_pair(&mine, &theirs, err) < 0)
+		return -1;
 	pid_t pid = is_main_process(ct, attach) ? clone_apart(ct, &keeper, err)
 						: clone_keeper(ct, &keeper, err);
 	if (pid < 0)

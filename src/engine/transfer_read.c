@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -51,14 +50,8 @@ static bool is_data(int fd)
 		PROC_SUPER_MAGIC,   SYSFS_MAGIC,   CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
 		DEVPTS_SUPER_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC,      SECURITYFS_MAGIC,
 		BPF_FS_MAGIC,	    MQUEUE_MAGIC,  BINFMTFS_MAGIC};
-	struct statfs fs;
 
-	if (fstatfs(fd, &fs) < 0)
-		return true;
-	for (size_t i = 0; i < sizeof pseudo / sizeof *pseudo; i++)
-		if ((unsigned long)fs.f_type == pseudo[i])
-			return false;
-	return true;
+	return !fd_is_on(fd, pseudo, sizeof pseudo / sizeof *pseudo, false);
 }
 
 #define NOBODY 65534

@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -103,14 +102,8 @@ static bool can_write_layers(int dir_fd)
 		0x19830326 /* beegfs */,
 		0x7461636f /* ocfs2 */,
 	};
-	struct statfs fs;
 
-	if (fstatfs(dir_fd, &fs) < 0)
-		return true;
-	for (size_t i = 0; i < sizeof cannot / sizeof *cannot; i++)
-		if ((unsigned long)fs.f_type == cannot[i])
-			return false;
-	return true;
+	return !fd_is_on(dir_fd, cannot, sizeof cannot / sizeof *cannot, false);
 }
 
 bool user_layers_in_run(const struct store *store)
@@ -280,16 +273,10 @@ static int remove_inside(void *data, struct err *err)
 int user_remove_tree(int dir_fd, const char *name, struct err *err)
 {
 	struct removal removal = {.dir_fd = dir_fd, .name = name};
-	struct spec_idmaps uids = {0}, gids = {0};
 	int status = path_remove_tree(dir_fd, name, err);
 
 	if (status == 0 || err->kind != ERR_DENIED)
 		return status;
 	*err = ERR_INIT;
-	status = rootless_own_ids(&uids, &gids, err);
-	if (!status)
-		status = rootless_call(&uids, &gids, remove_inside, &removal, err);
-	free(uids.items);
-	free(gids.items);
-	return status;
+	return rootless_call(remove_inside, &removal, err);
 }

@@ -33,7 +33,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -205,14 +204,8 @@ static bool can_compose(int fd)
 		F2FS_SUPER_MAGIC,	   EROFS_SUPER_MAGIC_V1, SQUASHFS_MAGIC,
 		0xca451a4e /* bcachefs */, 0x2fc12fc1 /* zfs */,
 	};
-	struct statfs fs;
 
-	if (fstatfs(fd, &fs) < 0)
-		return false;
-	for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
-		if ((unsigned long)fs.f_type == magics[i])
-			return true;
-	return false;
+	return fd_is_on(fd, magics, sizeof(magics) / sizeof(magics[0]), false);
 }
 
 /* A directory that another file system is mounted on: empty, and noted for composition of its own.

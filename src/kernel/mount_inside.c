@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 #include <linux/magic.h>
@@ -89,12 +88,10 @@ int mount_clone_inside(int there_fd, const char *path, int timeout_ms, struct er
 	struct proc helper = PROC_INIT;
 	struct proc_exit how;
 	struct err ignored = ERR_INIT;
-	int pair[2];
+	own_fd int hear_fd = -1, tell_fd = -1;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_errno(err, "cannot make a socket pair");
-	own_fd int hear_fd = pair[0];
-	own_fd int tell_fd = pair[1];
+	if (fd_socket_pair(&hear_fd, &tell_fd, err) < 0)
+		return -1;
 	pid_t pid = proc_clone(&helper, 0, -1, err);
 	if (pid < 0)
 		return -1;

@@ -21,7 +21,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -358,12 +357,8 @@ static int prepare_release(struct exec *x, struct err *err)
 
 static int start_joiner(struct exec *x, struct err *err)
 {
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_errno(err, "cannot make a socket pair");
-	x->sync_fd = pair[0];
-	x->joiner_fd = pair[1];
+	if (fd_socket_pair(&x->sync_fd, &x->joiner_fd, err) < 0)
+		return -1;
 	debug_emit("exec: the namespaces of process %d are entered", x->init_pid);
 	pid_t pid = bear_joiner(x, err);
 	if (pid == 0)

@@ -24,7 +24,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -160,19 +159,6 @@ static int make_node(struct live *l, struct err *err)
 
 /* ---- the children ---- */
 
-static void open_socket(struct live *l, struct err *err)
-{
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-		err_errno(err, "cannot make a socket pair");
-		return;
-	}
-	fd_close(l->sync_fd);
-	l->sync_fd = pair[0];
-	l->helper_fd = pair[1];
-}
-
 /* Nobody holds the caller's end but he, nor what else he has: the container's lock, say. */
 static int let_go(struct live *l, struct err *err)
 {
@@ -238,8 +224,9 @@ static int receive(const struct live *l, struct live_message *ret, int *ret_fd, 
 static int spawn(struct live *l, live_fn *fn, struct proc *ret, struct err *err)
 {
 	*err = ERR_INIT;
-	open_socket(l, err);
-	if (l->helper_fd < 0)
+	fd_close(l->sync_fd);
+	l->sync_fd = -1;
+	if (fd_socket_pair(&l->sync_fd, &l->helper_fd, err) < 0)
 		return -1;
 	pid_t pid = proc_clone(ret, 0, -1, err);
 	if (pid == 0)

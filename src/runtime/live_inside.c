@@ -20,7 +20,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 #include <linux/magic.h>
 
@@ -70,14 +69,8 @@ static bool is_kernels(int fd)
 {
 	static const unsigned long kinds[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC, DEVPTS_SUPER_MAGIC,
 					      CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC};
-	struct statfs fs;
 
-	if (fstatfs(fd, &fs) < 0)
-		return true;
-	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-		if ((unsigned long)fs.f_type == kinds[i])
-			return true;
-	return false;
+	return fd_is_on(fd, kinds, sizeof kinds / sizeof *kinds, true);
 }
 
 static int check_shared(struct live *l, int fd, struct err *err)

@@ -371,6 +371,8 @@ int relay_process(struct proc *process, struct relay_ends *ends, bool interactiv
 	if (r.loop && add_sources(&r, interactive, err) == 0 && loop_run(r.loop, err) >= 0)
 		status = r.failed ? -1 : 0;
 	relay_done(&r);
+	if (status < 0)
+		proc_done(process); /* nobody else would see its end */
 	*ret_code = r.how.code;
 	if (status < 0 || r.lost.kind == ERR_NONE || r.lost.errnum == EPIPE)
 		return status;

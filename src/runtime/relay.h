@@ -18,7 +18,8 @@ struct relay_ends {
 void relay_ends_done(struct relay_ends *ends);
 
 /* Until the process has ended and its output is drained: its ends and our 0, 1, 2 are joined, signals
- * and window sizes are passed on. Our terminal is as before on return. Takes ends->in_fd. */
+ * and window sizes are passed on. Our terminal is as before on return. Takes ends->in_fd. Where that cannot be done, the
+ * process, our child, is killed. */
 int relay_process(struct proc *process, struct relay_ends *ends, bool interactive, int *ret_code,
 		  struct err *err);
 

@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <linux/capability.h>
 #include <unistd.h>
 
@@ -417,16 +416,10 @@ pid_t rootless_clone_into(int outer_fd, bool own_pids, struct proc *ret, struct 
 	own(proc) struct proc bearer = PROC_INIT;
 	struct proc_exit how;
 	struct err ignored;
-	int pair[2], go[2];
+	own_fd int hear_fd = -1, tell_fd = -1, await_fd = -1, go_fd = -1;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_errno(err, "cannot make a socket pair");
-	own_fd int hear_fd = pair[0];
-	own_fd int tell_fd = pair[1];
-	if (fd_pipe(&go[0], &go[1], err) < 0)
+	if (fd_socket_pair(&hear_fd, &tell_fd, err) < 0 || fd_pipe(&await_fd, &go_fd, err) < 0)
 		return -1;
-	own_fd int await_fd = go[0];
-	own_fd int go_fd = go[1];
 	pid_t pid = fail_point("rootless.join", err) < 0 ? -1 : proc_clone(&bearer, 0, -1, err);
 	if (pid < 0)
 		return -1;
@@ -461,18 +454,27 @@ static _Noreturn void call(rootless_fn *fn, void *data, int result_fd)
 	_exit(EXIT_SUCCESS);
 }
 
-int rootless_call(struct spec_idmaps *uid_maps, struct spec_idmaps *gid_maps, rootless_fn *fn,
-		  void *data, struct err *err)
+static pid_t clone_with_own_ids(struct proc *ret, struct err *err)
+{
+	struct spec_idmaps uids = {0}, gids = {0};
+	pid_t pid = rootless_own_ids(&uids, &gids, err) < 0
+			    ? -1
+			    : rootless_clone(&uids, &gids, true, ret, err);
+
+	free(uids.items);
+	free(gids.items);
+	return pid;
+}
+
+int rootless_call(rootless_fn *fn, void *data, struct err *err)
 {
 	own(proc) struct proc child = PROC_INIT;
 	struct called result;
-	int read_fd, write_fd;
+	own_fd int hear_fd = -1, tell_fd = -1;
 
-	if (fd_pipe(&read_fd, &write_fd, err) < 0)
+	if (fd_pipe(&hear_fd, &tell_fd, err) < 0)
 		return -1;
-	own_fd int hear_fd = read_fd;
-	own_fd int tell_fd = write_fd;
-	pid_t pid = rootless_clone(uid_maps, gid_maps, true, &child, err);
+	pid_t pid = clone_with_own_ids(&child, err);
 	if (pid == 0)
 		call(fn, data, tell_fd);
 	fd_close(take_fd(tell_fd));

@@ -32,11 +32,10 @@ pid_t rootless_clone(struct spec_idmaps *uids, struct spec_idmaps *gids, bool ow
  * mount namespace, and a pid namespace unless it is to share ours, of its own. */
 pid_t rootless_clone_into(int outer_fd, bool own_pids, struct proc *ret, struct err *err);
 
-/* Run fn(data) in a child that is root of such a namespace with these maps, which change likewise, for what
- * belongs to their ids. fn's result and error are the caller's. */
+/* Run fn(data) in a child that is root of such a namespace with all ids that the user has (rootless_own_ids), for what
+ * belongs to them. fn's result and error are the caller's. */
 typedef int rootless_fn(void *data, struct err *err);
-int rootless_call(struct spec_idmaps *uids, struct spec_idmaps *gids, rootless_fn *fn, void *data,
-		  struct err *err);
+int rootless_call(rootless_fn *fn, void *data, struct err *err);
 
 /* For whom rootless_clone() has made its child: has he rights there? Some systems give him none. */
 int rootless_check_rights(struct err *err);

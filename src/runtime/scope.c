@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -62,16 +61,14 @@ static int start_helper(struct scope *scope, struct err *err)
 {
 	own(strv) struct strv environment = STRV_INIT;
 	char program[PATH_MAX];
-	int pair[2];
 
 	if (proc_find_ours("insula-systemd", "INSULA_SYSTEMD", program, sizeof(program), err) < 0)
 		return err_wrap(err, "the systemd manager needs its helper");
 	if (collect_environment(&environment, err) < 0)
 		return -1;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_errno(err, "cannot make a socket pair");
-	scope->sock_fd = pair[0];
-	own_fd int theirs = pair[1];
+	own_fd int theirs = -1;
+	if (fd_socket_pair(&scope->sock_fd, &theirs, err) < 0)
+		return -1;
 	pid_t pid = proc_clone(&scope->helper, 0, -1, err);
 	if (pid == 0)
 		become_helper(program, theirs, environment.items);

@@ -245,14 +245,11 @@ static int leave_joined(struct start *s, struct err *err)
 
 static int step_clone(struct start *s, const struct step *step, struct err *err)
 {
-	int pair[2];
+	own_fd int child_end = -1;
 
-	if (enter_joined(s, err) < 0 || make_time_namespace(s, err) < 0)
+	if (enter_joined(s, err) < 0 || make_time_namespace(s, err) < 0 ||
+	    fd_socket_pair(&s->sync_fd, &child_end, err) < 0)
 		return -1;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_errno(err, "cannot make a socket pair");
-	s->sync_fd = pair[0];
-	own_fd int child_end = pair[1];
 	if (bear_child(s, child_end, err) < 0) {
 		/* No process is made any more in a pid namespace whose first one is about to end. */
 		if (s->joined_ns[NS_PID] >= 0 && err->errnum == ENOMEM)

@@ -18,7 +18,6 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <linux/sched.h>
@@ -194,12 +193,10 @@ int start_clone_inside(struct start *s, uint64_t flags, int child_end, start_chi
 {
 	own(proc) struct proc helper = PROC_INIT;
 	struct proc_exit how;
-	int pair[2];
+	own_fd int hear_fd = -1, tell_fd = -1;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_errno(err, "cannot make a socket pair");
-	own_fd int hear_fd = pair[0];
-	own_fd int tell_fd = pair[1];
+	if (fd_socket_pair(&hear_fd, &tell_fd, err) < 0)
+		return -1;
 	/* Of Q (start_nested.c) neither may be the child: it ends before them. */
 	pid_t pid = proc_clone(&helper, s->is_proxy ? CLONE_PARENT : 0, -1, err);
 	if (pid < 0)

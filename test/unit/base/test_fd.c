@@ -5,6 +5,7 @@
 #include "base/fd.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -296,6 +297,33 @@ TEST(count_open_sees_one_more)
 	CHECK_INT(fd_count_open(), before + 1);
 	close(fd);
 	CHECK_INT(fd_count_open(), before);
+}
+
+TEST(which_file_system_it_is_on)
+{
+	static const unsigned long kinds[] = {TMPFS_MAGIC, PROC_SUPER_MAGIC};
+	own_fd int fd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	CHECK(fd_is_on(fd, kinds, 2, false));
+	CHECK(!fd_is_on(fd, kinds, 1, true));
+	CHECK(fd_is_on(-1, kinds, 2, true));
+	CHECK(!fd_is_on(-1, kinds, 2, false));
+}
+
+TEST(a_pair_of_sockets_keeps_packets_apart)
+{
+	struct err err = ERR_INIT;
+	own_fd int one = -1, other = -1;
+	char got[8];
+
+	CHECK_OK(fd_socket_pair(&one, &other, &err));
+	CHECK(fcntl(one, F_GETFD) == FD_CLOEXEC && fcntl(other, F_GETFD) == FD_CLOEXEC);
+	CHECK_INT(write(one, "ab", 2), 2);
+	CHECK_INT(write(one, "c", 1), 1);
+	CHECK_INT(read(other, got, sizeof(got)), 2);
+	CHECK_INT(read(other, got, sizeof(got)), 1);
+	CHECK_INT(write(other, "d", 1), 1);
+	CHECK_INT(read(one, got, sizeof(got)), 1);
 }
 
 TEST_MAIN()
