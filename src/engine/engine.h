@@ -127,6 +127,8 @@ int engine_check_health(struct container *ct, int init_fd, int *ret_code, struct
 
 /* A terminal of the container begins with the size of ours, so that no program sees it change. */
 void engine_set_console(struct spec_process *process);
+/* Does USER[:GROUP] name the one that capabilities go with? Another name of number 0 does not. */
+bool engine_is_root(const char *user);
 /* Set what files say (--env-file) and then what the command line does. */
 int engine_add_envs(const struct strv *files, const struct strv *items, struct strv *env,
 		    struct err *err);

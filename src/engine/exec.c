@@ -50,9 +50,7 @@ static int set_user(const struct exec_options *options, const struct spec_proces
 	if (!p->user.name)
 		return -1;
 	/* Capabilities go with root, in as in run. */
-	bool root = !strcmp(user, "0") || !strcmp(user, "root") || !strncmp(user, "0:", 2) ||
-		    !strncmp(user, "root:", 5);
-	p->caps.effective = p->caps.permitted = root ? p->caps.bounding : 0;
+	p->caps.effective = p->caps.permitted = engine_is_root(user) ? p->caps.bounding : 0;
 	return 0;
 }
 

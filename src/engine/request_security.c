@@ -33,6 +33,13 @@ static int collect_caps(const struct strv *names, const char *flag, uint64_t *se
 	return 0;
 }
 
+bool engine_is_root(const char *user)
+{
+	size_t size = strcspn(user, ":");
+
+	return (size == 1 && *user == '0') || (size == 4 && str_starts(user, "root"));
+}
+
 /* As the field has it: "all" on either side is applied before single names of the other side. */
 static int set_caps(const struct run_options *options, struct spec *spec, struct err *err)
 {
@@ -45,9 +52,7 @@ static int set_caps(const struct run_options *options, struct spec *spec, struct
 	spec->process.caps_given = true;
 	/* A command that does not run as root starts with none of them, as execve(2) would have it; what
 	 * it may get back by setuid programs is the bounding set. */
-	bool root = !options->user || !*options->user || !strcmp(options->user, "0") ||
-		    !strcmp(options->user, "root") || !strncmp(options->user, "0:", 2) ||
-		    !strncmp(options->user, "root:", 5);
+	bool root = !options->user || !*options->user || engine_is_root(options->user);
 	spec->process.caps = (struct caps){
 		.bounding = set, .effective = root ? set : 0, .permitted = root ? set : 0};
 	return 0;

@@ -61,10 +61,12 @@ TEST(an_entry_without_what_is_asked_for_says_nothing)
 TEST(what_is_no_entry_is_refused)
 {
 	static const char too_long[] = "MESSAGE\n\377\377\377\377\377\377\377\377x\n\n";
+	static const char larger[] = "MESSAGE\n\1\0\100\0\0\0\0\0x\n\n";
 	static const char unended[] = "MESSAGE\n\1\0\0\0\0\0\0\0xy\n\n";
 	struct journal_entry e;
 
 	CHECK_INT(parse(too_long, sizeof too_long - 1, &e), -1);
+	CHECK_INT(parse(larger, sizeof larger - 1, &e), -1);
 	CHECK_INT(parse(unended, sizeof unended - 1, &e), -1);
 }
 

@@ -249,6 +249,43 @@ TEST(the_death_of_the_starting_command_ends_its_input)
 	CHECK_STR(log, "over\n");
 }
 
+/* Also where another keeper has taken it over meanwhile. */
+TEST(a_starting_command_that_dies_after_a_replacement_ends_its_input_too)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own_free char *log = NULL;
+	struct err err = ERR_INIT;
+
+	kept_start(&k, &(struct kept_options){
+			       .script = "cat; echo over", .attached = true, .interactive = true});
+	CHECK_OK(keeper_replace(k.run_fd, getenv("INSULA_KEEPER"), KEPT_WAIT_MS, &err));
+	close(k.client_fd);
+	k.client_fd = -1;
+	CHECK_INT(kept_join(&k), 0);
+	log = kept_log(&k, BOTH);
+	CHECK_STR(log, "over\n");
+}
+
+TEST(what_was_printed_before_is_shown_once_to_a_client)
+{
+	own(kept) struct kept k = KEPT_INIT;
+	own(str) struct str out = STR_INIT(4096);
+	own_fd int fd = -1;
+
+	kept_start(&k, &(struct kept_options){.script = "echo before; read line; echo after",
+					      .attached = true,
+					      .interactive = true});
+	kept_until_output(k.client_fd, &out, "before");
+	str_reset(&out);
+	fd = kept_connect(&k);
+	for (int i = 0; i < 2; i++)
+		kept_send(fd, KEEPER_ATTACH, 4096, 0, NULL, 0);
+	kept_until_output(fd, &out, "before");
+	kept_send(k.client_fd, KEEPER_STDIN, 0, 0, "\n", 1);
+	kept_until(fd, KEEPER_EXIT, &out, NULL);
+	CHECK_STR(out.data, "before\nafter\n");
+}
+
 TEST(a_terminal_has_a_size_and_takes_input)
 {
 	own(kept) struct kept k = KEPT_INIT;

@@ -38,6 +38,22 @@ static void put_header(int fd, char type, const char *name, size_t size)
 	CHECK_INT(write(fd, block, BLOCK), BLOCK);
 }
 
+/* The same with one field as it is. */
+static void put_field(int fd, size_t at, const void *field, size_t size)
+{
+	char block[BLOCK];
+	unsigned int sum = 0;
+
+	CHECK_INT(pread(fd, block, BLOCK, 0), BLOCK);
+	memcpy(block + at, field, size);
+	memset(block + 148, ' ', 8);
+	for (size_t i = 0; i < BLOCK; i++)
+		sum += (unsigned char)block[i];
+	snprintf(block + 148, 8, "%06o", sum);
+	CHECK_INT(pwrite(fd, block, BLOCK, 0), BLOCK);
+	CHECK(lseek(fd, 0, SEEK_SET) == 0);
+}
+
 /* An extended header of these records, and the file that it is of. */
 static int archive_of(const char *records)
 {
@@ -198,6 +214,62 @@ TEST(attributes_that_mean_something_elsewhere_are_kept)
 	CHECK(transfer_keeps_xattr("system.posix_acl_access"));
 	CHECK(!transfer_keeps_xattr("security.selinux"));
 	CHECK(!transfer_keeps_xattr("trusted.overlay.opaque"));
+}
+
+static int note_owner(void *target, const struct transfer_entry *e, struct err *err)
+{
+	((uint32_t *)target)[0] = e->uid;
+	((uint32_t *)target)[1] = e->gid;
+	return 0;
+}
+
+/* GNU's binary numbers: eight bytes of a size, three of an owner, and no more than what they are kept in. */
+TEST(numbers_that_do_not_fit_are_refused)
+{
+	static const unsigned char large[12] = {0x80, 0, 0, 1},
+				   most[8] = {0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff};
+	struct err err = ERR_INIT;
+	uint32_t owner[2] = {0};
+	own_fd int sized_fd = new_archive();
+
+	put_header(sized_fd, '0', "file", 0);
+	put_field(sized_fd, 124, large, sizeof large);
+	CHECK_ERR(transfer_read_tar(sized_fd, note_owner, owner, &err), ERR_INVALID, "too large");
+
+	own_fd int owned_fd = new_archive();
+	put_header(owned_fd, '0', "file", 0);
+	put_field(owned_fd, 108, most, sizeof most);
+	err = ERR_INIT;
+	CHECK_ERR(transfer_read_tar(owned_fd, note_owner, owner, &err), ERR_INVALID, "owner");
+
+	own_fd int record_fd = archive_of("18 uid=4294967295\n");
+	err = ERR_INIT;
+	CHECK_ERR(transfer_read_tar(record_fd, note_owner, owner, &err), ERR_INVALID, "owner");
+	own_fd int last_fd = archive_of("18 uid=4294967294\n");
+	err = ERR_INIT;
+	CHECK_OK(transfer_read_tar(last_fd, note_owner, owner, &err));
+	CHECK_INT(owner[0], 4294967294);
+}
+
+/* In the tree of a container whose range begins there. */
+static void check_owner(uint32_t id_base, uint32_t uid, uint32_t gid)
+{
+	struct transfer_tree tree = {.fd = test_dir(), .name = "", .id_base = id_base};
+	struct err err = ERR_INIT;
+	uint32_t owner[2] = {7, 7};
+
+	CHECK_OK(transfer_read_tree(&tree, note_owner, owner, &err));
+	CHECK_INT(owner[0], uid);
+	CHECK_INT(owner[1], gid);
+}
+
+TEST(owners_are_as_the_container_has_them_and_others_are_nobody)
+{
+	uint32_t uid = geteuid(), gid = getegid();
+
+	check_owner(0, uid, gid);
+	check_owner(uid + 1, 65534, gid - (uid + 1) < 65536 ? gid - (uid + 1) : 65534);
+	check_owner(uid ? uid : 65536, uid ? 0 : 65534, uid && gid >= uid ? gid - uid : 65534);
 }
 
 TEST_MAIN()
