@@ -4,10 +4,6 @@
 #
 #	load helpers
 #	load as_user
-#	setup_file() { user_file_setup; }
-#	teardown_file() { user_file_teardown; }
-#	setup() { user_setup; }
-#	teardown() { user_teardown; }
 #
 # As he is first, he has nothing but his own id (a batch job): with_range gives him others, with_groups a
 # control group.
@@ -62,6 +58,11 @@ user_teardown() {
 	export INSULA_ROOT=$HOME_DIR/.local/share/insula INSULA_RUNROOT=$RUNTIME/insula
 	e2e_teardown
 }
+
+setup_file() { user_file_setup; }
+teardown_file() { user_file_teardown; }
+setup() { user_setup; }
+teardown() { user_teardown; }
 
 # A mount namespace in which there is such a user, and mounts of the test's own can be made.
 with_accounts() {

@@ -6,8 +6,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
 setup() {
 	needs_failpoints
 	e2e_setup

@@ -6,8 +6,6 @@
 # shellcheck disable=SC2015,SC2030,SC2031,SC2154  # output and stderr are set by run, in each test
 
 load helpers
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
 
 SECONDS_MAX=10
 MEMORY_MAX=262144 # KiB of address space
@@ -27,7 +25,6 @@ setup() {
 			{"type": "network"}]}
 	}'
 }
-teardown() { e2e_teardown; }
 
 # bounded COMMAND...: insula-runtime, in little time and memory.
 bounded() {

@@ -7,11 +7,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 # runs NAME FLAG...: a container that ends at SIGTERM.
 runs() {
 	ok insula run -d --name "$1" --network none "${@:2}" "$E2E_IMAGE" sh -c 'trap "exit 0" TERM; echo here; sleep 300 & wait'

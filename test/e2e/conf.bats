@@ -6,9 +6,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-
 setup() {
 	e2e_setup
 	CONF=$E2E_STATE/conf

@@ -5,11 +5,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 # A tree with one of everything, in $tree.
 make_tree() {
 	tree=$BATS_TEST_TMPDIR/tree
@@ -196,6 +191,8 @@ describe() {
 	refused 125 "no such file" insula cp web:/nosuch "$BATS_TEST_TMPDIR"
 	refused 125 "cannot open '/no/such'" insula cp /no/such web:/tmp
 	refused 125 "'cpuinfo' is a file of the kernel's" insula cp web:/proc/cpuinfo "$BATS_TEST_TMPDIR"
+	refused 125 "'etc/passwd' at the target is no directory" insula cp /etc/hostname web:/etc/passwd/
+	refused 125 "at the target is no directory" insula cp web:/etc "$BATS_TEST_FILENAME"
 	refused 125 "an argument is missing" insula cp web:/etc
 	ok insula cp web:/proc "$BATS_TEST_TMPDIR/proc"
 	[ -z "$(ls "$BATS_TEST_TMPDIR/proc")" ]

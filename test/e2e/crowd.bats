@@ -6,11 +6,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 @test "crowd: fifty commands at once, on the same containers and on their own: none hangs, no exit code is lost" {
 	run "$E2E_DIR/crowd" "$E2E_ROOT" 50
 	echo "$output"

@@ -8,9 +8,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-
 setup() {
 	e2e_setup
 	NOBODY=$(printf 'd%.0s' {1..64})

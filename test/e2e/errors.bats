@@ -7,11 +7,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 # run_refused TEXT FLAG...: `run` with these flags.
 run_refused() {
 	local text=$1
@@ -197,7 +192,7 @@ run_refused() {
 
 @test "a full disk: said, and everything is taken back" {
 	mkdir "$E2E_STATE/lib"
-	mount -t tmpfs -o size=16k,nr_inodes=20 full "$E2E_STATE/lib"
+	mount -t tmpfs -o size=16k,nr_inodes=20,mode=700 full "$E2E_STATE/lib"
 	head -c 1m /dev/zero >"$E2E_STATE/lib/filler" 2>/dev/null || true
 	exits 125 insula run "$E2E_IMAGE" true || {
 		umount "$E2E_STATE/lib"

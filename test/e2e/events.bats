@@ -5,11 +5,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 # Names of the events of a container in order.
 told_of() {
 	insula events --no-stream --filter "container=$1" --format '{{.Event}}' | tr '\n' ' '

@@ -8,8 +8,6 @@
 # shellcheck disable=SC2015,SC2030,SC2031,SC2154  # output and stderr are set by run, in each test
 
 load helpers
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
 
 setup() {
 	e2e_setup
@@ -29,7 +27,6 @@ setup() {
 		.linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] |
 		.linux.gidMappings = [{containerID: 0, hostID: 200000, size: 65536}]'
 }
-teardown() { e2e_teardown; }
 
 runtime() {
 	"$INSULA_BIN/insula-runtime" --root "$E2E_STATE/oci" --runroot "$E2E_STATE/run" --log-level error "$@"

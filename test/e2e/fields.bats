@@ -9,11 +9,6 @@
 load helpers
 load oci
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { oci_setup; }
-teardown() { oci_teardown; }
-
 # shows TEXT FILTER: the container of that configuration prints TEXT and ends well.
 shows() {
 	bundle "$2"

@@ -6,11 +6,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 # The value of a key in the unit of the last command.
 value() {
 	sed -n "s/^$1=//p" <<<"$output"

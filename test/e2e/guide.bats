@@ -8,9 +8,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-
 USER_ID=54324 # nobody has it
 
 setup() {

@@ -6,11 +6,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 # checked NAME COMMAND FLAG...: a container that sleeps, checked often.
 checked() {
 	insula run -d --name "$1" --health-cmd "$2" --health-interval 200ms --health-retries 2 "${@:3}" \

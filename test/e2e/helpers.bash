@@ -1,12 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# The frame of every end-to-end file:
-#
-#	load helpers
-#	setup_file() { file_setup; }
-#	teardown_file() { file_teardown; }
-#	setup() { e2e_setup; }
-#	teardown() { e2e_teardown; }
+# The frame of every end-to-end file: `load helpers`, and the four functions of bats are there. A file that wants more has
+# functions of its own, which call file_setup, file_teardown, e2e_setup and e2e_teardown.
 #
 # Each test has state directories of its own, short because sockets live in them. After it every
 # container is removed, and then nothing may be left: no process, mount or control group that belongs
@@ -97,6 +92,11 @@ e2e_teardown() {
 	fi
 	rm -rf "${E2E_STATE:?}"
 }
+
+setup_file() { file_setup; }
+teardown_file() { file_teardown; }
+setup() { e2e_setup; }
+teardown() { e2e_teardown; }
 
 # ---- what is there ----
 

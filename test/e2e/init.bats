@@ -7,11 +7,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 # Ten orphans that end when the shell has become a program that waits for nobody.
 ORPHANS='for i in 0 1 2 3 4 5 6 7 8 9; do (sleep 1 &); done; exec sleep 600'
 COUNT_ZOMBIES='grep -l "^State:.Z" /proc/[0-9]*/status 2>/dev/null | wc -l'

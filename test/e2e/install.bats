@@ -5,10 +5,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-teardown() { e2e_teardown; }
-
 setup() {
 	e2e_setup
 	tools=$E2E_DIR/../../tools

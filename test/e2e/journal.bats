@@ -6,9 +6,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-
 setup() {
 	e2e_setup
 	needs_failpoints # the socket has another name in a test build alone
@@ -346,6 +343,10 @@ follow_in_background() {
 	refused 125 'plain characters' insula run --log-driver journald --log-opt tag= "$E2E_IMAGE" true
 	refused 125 "'.Title' is no field" insula run --log-driver journald --log-opt tag='{{.Title}}' "$E2E_IMAGE" true
 	refused 125 'another meaning' insula run --log-driver journald --log-opt labels=message "$E2E_IMAGE" true
+	for name in container.name syslog-identifier object.pid message-id; do
+		refused 125 'another meaning' insula run --log-driver journald --label "$name=x" \
+			--log-opt "labels=$name" "$E2E_IMAGE" true
+	done
 	refused 125 'cannot be a field' insula run --log-driver journald --log-opt env=1A "$E2E_IMAGE" true
 	refused 125 'a second A_B' insula run --log-driver journald --label a.b=1 --log-opt labels=a.b,a-b "$E2E_IMAGE" true
 	refused 125 "'labels-regex=^a' is not known" insula run --log-driver journald --log-opt labels-regex=^a "$E2E_IMAGE" true

@@ -6,9 +6,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-
 # cells VERSION: "KEY CELL" for each row of the table that has a column of that name.
 cells() {
 	awk -F ' *\\| *' -v version="$1" '

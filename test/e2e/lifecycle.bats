@@ -6,11 +6,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 # box NAME FLAG...: a container that sleeps.
 box() {
 	insula run -d --name "$@" "$E2E_IMAGE" sleep 600 >/dev/null
@@ -146,6 +141,21 @@ has_ended() {
 	inside=$output
 	ok insula exec one grep -E '^(Cap|Seccomp:|NoNewPrivs)' /proc/1/status
 	[ "$output" = "$inside" ] || fail "expected $inside"
+}
+
+@test "exec: capabilities go with root, by whichever name, and with nobody else" {
+	local user all
+	box one
+	all=$(insula exec one grep CapEff /proc/self/status)
+	[[ $all == *[1-9a-f]* ]] || fail "$all"
+	for user in 0 root 0:0 root:user 0:1000; do
+		[ "$(insula exec -u "$user" one grep CapEff /proc/self/status)" = "$all" ] || fail "$user"
+		[ "$(in_box -u "$user" -- grep CapEff /proc/self/status)" = "$all" ] || fail "run: $user"
+	done
+	for user in user 1000 1000:0 user:root; do
+		[[ $(insula exec -u "$user" one grep CapEff /proc/self/status) =~ ^CapEff:.0*$ ]] || fail "$user"
+		[[ $(in_box -u "$user" -- grep CapEff /proc/self/status) =~ ^CapEff:.0*$ ]] || fail "run: $user"
+	done
 }
 
 @test "exec: belongs to the container's group and namespaces" {

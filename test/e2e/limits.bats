@@ -16,10 +16,6 @@ setup_file() {
 	export DISK
 }
 
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 needs_disk() {
 	[ -b "$DISK" ] || skip "this host shows no disk"
 }

@@ -12,7 +12,6 @@ setup_file() {
 	file_setup
 	static_program "$E2E_DIR/swapper.c" "$E2E_ROOT/bin/swapper"
 }
-teardown_file() { file_teardown; }
 
 setup() {
 	e2e_setup
@@ -22,7 +21,6 @@ setup() {
 	chown -R 1000:1000 "$DATA"
 	chmod 755 "$E2E_STATE"
 }
-teardown() { e2e_teardown; }
 
 web() {
 	ok insula run -d --name web --network none "$@" "$E2E_IMAGE" sleep 1000
@@ -280,6 +278,17 @@ there() {
 	[ -z "$(mounted)" ]
 	[ -z "$(inside cat /proc/kcore /proc/keys 2>/dev/null | head -c 1)" ]
 	inside sh -c 'echo x >/dev/null'
+}
+
+@test "nothing is mounted where it would hide a cover, nor below one" {
+	mkdir -p "$E2E_ROOT/opt/kept/from"
+	web --security-opt mask=/opt/kept/from
+	refused 125 "'/opt/kept' is what the container is kept from" insula mounts add web "$DATA:/opt/kept"
+	refused 125 "is what the container is kept from" insula mounts add web "$DATA:/opt"
+	refused 125 "is what the container is kept from" insula mounts add web "$DATA:/opt/kept/from"
+	refused 125 "is what the container is kept from" insula mounts add web "$DATA:/opt/kept/from/it"
+	ok insula mounts add web "$DATA:/opt/kept/beside"
+	rm -r "$E2E_ROOT/opt/kept"
 }
 
 @test "covers are what they were after mounts came and went" {

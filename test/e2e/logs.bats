@@ -4,11 +4,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 @test "logs: of one that prints faster than it is read there is an end, and --tail is exact" {
 	insula run -d --name one --log-opt max-size=200k "$E2E_IMAGE" sh -c 'n=0; while :; do n=$((n + 1)); echo $n; done' >/dev/null
 	eventually 10 eval '[ "$(insula logs one | wc -l)" -gt 1000 ]'

@@ -8,9 +8,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
 teardown() {
 	[ -z "${HELD:-}" ] || kill -CONT "$HELD" 2>/dev/null || true
 	e2e_teardown

@@ -13,7 +13,6 @@ setup_file() {
 	static_program "$E2E_DIR/swap.c" "$BATS_FILE_TMPDIR/swap"
 	static_program "$E2E_DIR/uncover.c" "$BATS_FILE_TMPDIR/uncover"
 }
-teardown_file() { file_teardown; }
 
 setup() {
 	e2e_setup
@@ -31,8 +30,6 @@ setup() {
 		| .process.env = ["PATH=/bin:/sbin:/usr/bin"]
 		| del(.linux.resources)' >"$B/config.json"
 }
-
-teardown() { e2e_teardown; }
 
 insula-runtime() {
 	"$INSULA_BIN/insula-runtime" --root "$E2E_STATE/oci" --runroot "$INSULA_RUNROOT" \

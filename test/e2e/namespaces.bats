@@ -12,7 +12,6 @@ setup_file() {
 	file_setup
 	static_program "$E2E_DIR/intrude.c" "$E2E_ROOT/bin/intrude"
 }
-teardown_file() { file_teardown; }
 setup() {
 	e2e_setup
 	PARENT=insula-test-$$

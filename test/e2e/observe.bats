@@ -6,11 +6,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 @test "top lists the processes with the numbers that they have inside" {
 	ok insula run -d --name web --network none "$E2E_IMAGE" sh -c 'sleep 301 & exec sleep 302'
 	eventually 10 sh -c '"$INSULA_BIN/insula" top web args | grep -q "sleep 301"'

@@ -17,7 +17,6 @@ setup_file() {
 	static_program "$E2E_DIR/swapper.c" "$E2E_ROOT/bin/swapper"
 	touch "$E2E_ROOT/this-root-is-for-escape-tests"
 }
-teardown_file() { file_teardown; }
 
 setup() {
 	oci_setup

@@ -8,11 +8,6 @@
 load helpers
 load oci
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { oci_setup; }
-teardown() { oci_teardown; }
-
 # prints TEXT FILTER: the container of that configuration prints TEXT and ends well.
 prints() {
 	bundle "$2"

@@ -9,11 +9,6 @@
 load helpers
 load oci
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { oci_setup; }
-teardown() { oci_teardown; }
-
 # running FILTER: container "one" of that configuration, in which `sleep` runs.
 running() {
 	bundle '.process.args = ["sleep", "600"] | .process.noNewPrivileges = false

@@ -14,9 +14,6 @@ setup_file() {
 	file_setup
 	static_program "$E2E_DIR/stuck.c" "$BATS_FILE_TMPDIR/stuck"
 }
-teardown_file() { file_teardown; }
-setup() { oci_setup; }
-teardown() { oci_teardown; }
 
 RUNTIME=$INSULA_BIN/insula-runtime
 

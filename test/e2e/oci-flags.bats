@@ -7,11 +7,6 @@
 load helpers
 load oci
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { oci_setup; }
-teardown() { oci_teardown; }
-
 # "VERB FLAG...", "-" for those in front of the verb, with a value where they take one. What is ours alone is
 # walked by the unit tests of the tables.
 flags() {

@@ -12,9 +12,6 @@ setup_file() {
 	file_setup
 	static_program "$E2E_DIR/call.c" "$BATS_FILE_TMPDIR/call"
 }
-teardown_file() { file_teardown; }
-setup() { oci_setup; }
-teardown() { oci_teardown; }
 
 # as_runc COMMAND...: the runtime under that name.
 as_runc() {

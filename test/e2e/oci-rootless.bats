@@ -11,9 +11,6 @@ load oci
 
 USER_ID=54321 # nobody has it
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-
 setup() {
 	oci_setup
 	OCI_ROOT=$E2E_STATE/user/oci

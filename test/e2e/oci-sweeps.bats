@@ -12,9 +12,6 @@ setup_file() {
 	file_setup
 	static_program "$E2E_DIR/refuse.c" "$BATS_FILE_TMPDIR/refuse"
 }
-teardown_file() { file_teardown; }
-setup() { oci_setup; }
-teardown() { oci_teardown; }
 
 sweep() {
 	# With a hook of each kind, a limit and a filter: what a start has steps for.

@@ -38,6 +38,9 @@ oci_teardown() {
 	e2e_teardown && [ -z "$left" ]
 }
 
+setup() { oci_setup; }
+teardown() { oci_teardown; }
+
 # bundle FILTER: a config.json, the default one without a terminal, changed by jq.
 bundle() {
 	"$INSULA_BIN/insula-runtime" spec --output - | jq --arg group "/insula-$UNIQUE-one" "

@@ -8,11 +8,6 @@
 load helpers
 load oci
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { oci_setup; }
-teardown() { oci_teardown; }
-
 USERNS='.linux.namespaces += [{type: "user"}]
 	| .linux.uidMappings = [{containerID: 0, hostID: 300000, size: 65536}]
 	| .linux.gidMappings = .linux.uidMappings'

@@ -17,7 +17,6 @@ setup_file() {
 	[ ! -d /run/systemd/system ] || skip_file "this host has the real one"
 	export FAKE
 }
-teardown_file() { file_teardown; }
 
 setup() {
 	oci_setup

@@ -5,11 +5,6 @@
 load helpers
 load oci
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { oci_setup; }
-teardown() { oci_teardown; }
-
 # waiting FILTER: a container that waits, running as "one".
 waiting() {
 	bundle ".process.args = [\"sleep\", \"1000\"] | ${1:-.}"

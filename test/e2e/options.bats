@@ -5,11 +5,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 # "--name VALUE" of each option; none for those that stand alone.
 good_values() {
 	cat <<-VALUES

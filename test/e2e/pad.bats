@@ -5,11 +5,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 # How often the launch pad is pinned.
 pins() {
 	grep -c "$INSULA_RUNROOT/pad .* nsfs " /proc/self/mountinfo

@@ -4,8 +4,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
 setup() {
 	e2e_setup
 	insula run --name old --label team=red --network none "$E2E_IMAGE" sh -c 'exit 3' || true
@@ -13,7 +11,6 @@ setup() {
 		-v "$BATS_TEST_TMPDIR:/data" "$E2E_IMAGE" sleep 300 >/dev/null
 	insula run -d --name host --label team=blue --network host "$E2E_IMAGE" sleep 300 >/dev/null
 }
-teardown() { e2e_teardown; }
 
 # names ARGUMENT...: of what ps lists with these, in its order.
 names() {

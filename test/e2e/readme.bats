@@ -5,8 +5,6 @@
 load helpers
 
 setup_file() { needs_root; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
 
 @test "every command that the README shows prints what it shows" {
 	PATH=$INSULA_BIN:$PATH run "$E2E_DIR/../../tools/readme-check" "$E2E_DIR/../../README.md"

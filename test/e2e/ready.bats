@@ -10,7 +10,6 @@ setup_file() {
 	file_setup
 	static_program "$E2E_DIR/notify.c" "$E2E_ROOT/bin/notify"
 }
-teardown_file() { file_teardown; }
 
 setup() {
 	e2e_setup

@@ -6,11 +6,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 # chain: top requires mid, mid requires low; made, and not started.
 chain() {
 	ok insula create --name low "$E2E_IMAGE" sleep 600

@@ -6,11 +6,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 # kept NAME POLICY FLAG... SCRIPT: a container with a restart policy.
 kept() {
 	insula run -d --name "$1" --restart "$2" "${@:3:$#-3}" "$E2E_IMAGE" sh -c "${@: -1}" >/dev/null

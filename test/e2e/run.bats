@@ -6,11 +6,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 status_field() {
 	in_box "${@:2}" -- awk "/^$1:/ { print \$2 }" /proc/self/status
 }

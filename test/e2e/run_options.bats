@@ -6,11 +6,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 on_v2() {
 	[ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]
 }

@@ -6,11 +6,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 VALUE=Tr0ub4dor-and-3
 
 # keep NAME [VALUE]
@@ -277,6 +272,7 @@ $VALUE" ] || fail
 	contains '2 problems'
 	exits 0 insula secret ls
 	[[ $output == *' db '* && $stderr == *"secret 'web'"* ]] || fail
+	refused 125 "there is a secret 'web' already" insula secret create --ignore web /etc/hostname
 	ok insula secret create --replace db /etc/hostname
 	ok insula secret rm --force web
 	rm "$INSULA_ROOT/secrets/db"

@@ -14,7 +14,6 @@ setup_file() {
 	file_setup
 	static_program "$E2E_DIR/climb.c" "$BATS_FILE_TMPDIR/climb"
 }
-teardown_file() { file_teardown; }
 
 setup() {
 	oci_setup

@@ -6,11 +6,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 first() {
 	ok insula run -d --name first "$@" "$E2E_IMAGE" sh -c 'echo from first >/dev/shm/note; exec sleep 600'
 	eventually 10 insula exec first test -s /dev/shm/note

@@ -3,15 +3,12 @@
 # insula-runtime spec: the configuration to begin with, which runs as it is.
 
 load helpers
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
 
 setup() {
 	e2e_setup
 	B=$E2E_STATE/bundle
 	mkdir "$B"
 }
-teardown() { e2e_teardown; }
 
 runtime() {
 	"$INSULA_BIN/insula-runtime" --root "$E2E_STATE/oci" --runroot "$E2E_STATE/run" "$@"

@@ -7,11 +7,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 # made NAME FLAG... SCRIPT: a container that was created, to run a script.
 made() {
 	insula create --name "${@:1:$#-1}" "$E2E_IMAGE" sh -c "${@: -1}" >/dev/null

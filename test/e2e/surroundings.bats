@@ -8,11 +8,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 empty() {
 	[ -z "$(known_ids)" ] || fail "there is $(known_ids)" || return
 	[ -z "$(find "$INSULA_ROOT/names" "$INSULA_RUNROOT/ids" -type f 2>/dev/null)" ] || fail "a name or a range is left"

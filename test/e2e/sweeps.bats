@@ -8,11 +8,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 sweeps() {
 	run "$E2E_DIR/sweep" "$1" "$E2E_ROOT"
 	echo "$output"

@@ -6,11 +6,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 names() {
 	find "$INSULA_ROOT/names" -type f -printf '%f\n' | sort | tr '\n' ' '
 }

@@ -4,11 +4,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
-teardown() { e2e_teardown; }
-
 @test "up starts what its policy wants, the oldest first, and nothing else" {
 	ok insula run -d --name always --restart always "$E2E_IMAGE" sleep 600
 	ok insula run -d --name unless --restart unless-stopped "$E2E_IMAGE" sleep 600

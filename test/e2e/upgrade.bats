@@ -7,9 +7,6 @@
 
 load helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-
 setup() {
 	e2e_setup
 	OLD=$(keeper_of old 1) NEW=$(keeper_of new 2)

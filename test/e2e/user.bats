@@ -11,11 +11,6 @@
 load helpers
 load as_user
 
-setup_file() { user_file_setup; }
-teardown_file() { user_file_teardown; }
-setup() { user_setup; }
-teardown() { user_teardown; }
-
 box() {
 	mine run --rm "$IMAGE" "$@"
 }

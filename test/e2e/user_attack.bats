@@ -27,10 +27,6 @@ setup_file() {
 	SH
 	chmod 755 "$BATS_FILE_TMPDIR"/image/bin/{again,grasp}
 }
-teardown_file() { user_file_teardown; }
-
-setup() { user_setup; }
-teardown() { user_teardown; }
 
 # The programs are in his home from here on.
 programs_of_his() {

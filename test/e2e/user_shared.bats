@@ -15,10 +15,6 @@ setup_file() {
 	static_program "$E2E_DIR/intrude.c" "$BATS_FILE_TMPDIR/image/bin/intrude"
 	static_program "$E2E_DIR/unanswering.c" "$BATS_FILE_TMPDIR/image/bin/unanswering"
 }
-teardown_file() { user_file_teardown; }
-
-setup() { user_setup; }
-teardown() { user_teardown; }
 
 detail_of() { mine inspect "$1" | jq -r ".[0] | $2"; }
 

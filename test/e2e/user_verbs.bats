@@ -10,11 +10,6 @@
 load helpers
 load as_user
 
-setup_file() { user_file_setup; }
-teardown_file() { user_file_teardown; }
-setup() { user_setup; }
-teardown() { user_teardown; }
-
 # Rows: VERB AND ARGUMENTS | EXIT STATUS | WHAT IS SAID. In order, about a container "web" that runs and one "made" that is
 # made by the first row. In place of a status, "group": it takes a control group, and is refused without; "ids":
 # it takes a range. IMAGE and HOME are put in; the words are split as a shell does.

@@ -15,9 +15,6 @@ MAN=$E2E_DIR/../../man/insula-rootless.7
 GUIDE=$E2E_DIR/../../docs/guide/users.md
 PORT=811 # below 1024, and nobody's
 
-setup_file() { user_file_setup; }
-teardown_file() { user_file_teardown; }
-
 setup() {
 	user_setup
 	COLUMN=

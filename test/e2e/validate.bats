@@ -4,8 +4,6 @@
 # this host, before anything is made. What each of these bundles is told is written beside it.
 
 load helpers
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
 
 setup() {
 	e2e_setup
@@ -20,7 +18,6 @@ setup() {
 			{"type": "ipc"}, {"type": "network"}]}
 	}'
 }
-teardown() { e2e_teardown; }
 
 validate() {
 	"$INSULA_BIN/insula-runtime" validate "$@"

@@ -7,9 +7,6 @@
 
 load ../e2e/helpers
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-
 setup() {
 	e2e_setup
 	read -r began _ </proc/uptime

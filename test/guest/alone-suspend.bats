@@ -16,8 +16,6 @@ setup_file() {
 	file_setup
 	[ -e $DELAY ] || skip_file "this kernel does not test its suspend (CONFIG_PM_DEBUG)"
 }
-teardown_file() { file_teardown; }
-setup() { e2e_setup; }
 
 teardown() {
 	echo none >$LEVEL

@@ -16,6 +16,11 @@ setup_file() {
 	export E2E_IMAGE=dir:/var/tmp/box
 }
 
+# What there is is looked at, and stays.
+teardown_file() { :; }
+setup() { :; }
+teardown() { :; }
+
 # acknowledged WORD: the containers of which a command of that kind came back.
 acknowledged() {
 	sed -n "s/^done $1 //p" "$ACKNOWLEDGED" 2>/dev/null | sort

@@ -8,8 +8,6 @@ load ../e2e/helpers
 load ../e2e/oci.bash
 load sessions.bash
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
 setup() { sessions_setup; }
 teardown() { sessions_teardown; }
 

@@ -6,9 +6,6 @@
 load ../e2e/helpers
 load ../e2e/oci.bash
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-
 setup() {
 	oci_setup
 	UNIT=insula-$UNIQUE.scope

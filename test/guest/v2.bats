@@ -8,9 +8,6 @@
 load ../e2e/helpers
 load ../e2e/oci.bash
 
-setup_file() { file_setup; }
-teardown_file() { file_teardown; }
-
 setup() { oci_setup; }
 teardown() { oci_teardown; }
 
