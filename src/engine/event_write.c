@@ -67,7 +67,9 @@ static int open_file(int run_fd)
 static void rotate(int run_fd, int fd)
 {
 	struct err ignored = ERR_INIT;
-	own_fd int lock_fd = file_lock(run_fd, EVENT_LOCK, LOCK_EXCLUSIVE, 0, &ignored);
+	own_fd int lock_fd = fail_point("event.full", &ignored) < 0
+				     ? -1
+				     : file_lock(run_fd, EVENT_LOCK, LOCK_EXCLUSIVE, 0, &ignored);
 
 	if (lock_fd >= 0 && file_is_named(fd, run_fd, EVENT_FILE) &&
 	    fail_point("event.rotate", &ignored) == 0)

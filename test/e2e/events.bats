@@ -122,3 +122,20 @@ remove"
 	[ "$(told_of web)" = "create start kill " ] || fail "$(told_of web)"
 	ok insula rm -f web
 }
+
+@test "who finds the file full when another has moved it away moves nothing" {
+	needs_failpoints
+	local late
+	ok insula run -d --name web --network none "$E2E_IMAGE" sleep 300
+	head -c 1100000 /dev/zero | tr '\0' '\n' >>"$INSULA_RUNROOT/events"
+	INSULA_FAIL=event.full=stop "$INSULA_BIN/insula" kill -s WINCH web >/dev/null 3>&- &
+	late=$!
+	eventually 10 grep -q '^State:.*stopped' "/proc/$late/status"
+	ok insula kill -s CONT web
+	[ "$(stat -c %s "$INSULA_RUNROOT/events.1")" -gt 1000000 ]
+	kill -CONT "$late"
+	wait "$late"
+	[ "$(stat -c %s "$INSULA_RUNROOT/events.1")" -gt 1000000 ]
+	[ "$(told_of web)" = "create start kill kill " ] || fail "$(told_of web)"
+	ok insula rm -f web
+}

@@ -199,7 +199,7 @@ waits_long() {
 
 @test "the keeper is killed while it waits: a stop then is an order as well" {
 	local keeper
-	kept one always 'echo run; sleep 0.5'
+	kept one unless-stopped 'echo run; sleep 0.5'
 	keeper=$(detail one .State.KeeperPid)
 	[ "$keeper" -gt 1 ]
 	eventually 60 waits_long one
@@ -208,6 +208,7 @@ waits_long() {
 	ok insula stop one
 	ok insula ps
 	lacks one
+	ok insula up
 	is one exited || fail
 }
 

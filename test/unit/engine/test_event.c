@@ -191,48 +191,6 @@ TEST(many_writers_and_a_bound)
 	str_done(&seen.text);
 }
 
-static _Noreturn void write_when_told(const struct container *ct, int wait_fd)
-{
-	char none;
-
-	if (read(wait_fd, &none, 1) == 0)
-		event_note(ct, "kill", NULL, NULL);
-	_exit(0);
-}
-
-/* Who finds it full when another has moved it away already moves nothing: else the older file would be lost. */
-TEST(of_many_who_find_it_full_one_moves_it)
-{
-	own(store) struct store store;
-	open_store(&store);
-	struct container ct = container(&store, "web");
-	own_free char *full = malloc(EVENT_FILE_MAX + 1);
-
-	memset(full, '\n', EVENT_FILE_MAX);
-	full[EVENT_FILE_MAX] = '\0';
-	for (int round = 0; round < 50; round++) {
-		own_fd int wait_fd = -1, go_fd = -1;
-		int status;
-
-		unlinkat(store.run_fd, EVENT_FILE, 0);
-		append(&store, full);
-		CHECK_OK(fd_pipe(&wait_fd, &go_fd, &err));
-		for (int i = 0; i < 8; i++) {
-			pid_t pid = fork();
-
-			CHECK(pid >= 0);
-			if (pid)
-				continue;
-			close(go_fd);
-			write_when_told(&ct, wait_fd);
-		}
-		fd_close(take_fd(go_fd));
-		for (int i = 0; i < 8; i++)
-			CHECK(wait(&status) > 0 && status == 0);
-		CHECK(size_of(&store, EVENT_OLD_FILE) >= EVENT_FILE_MAX);
-	}
-}
-
 static void *write_more(void *data)
 {
 	struct container *ct = data;
