@@ -268,8 +268,6 @@ static void on_signal(void *data, int signal, int32_t sender)
 	struct relay *r = data;
 	struct err ignored = ERR_INIT;
 
-	if (signal == SIGPIPE)
-		return;
 	if (signal == SIGWINCH)
 		copy_size(r);
 	else if (r->process_ended)
@@ -325,8 +323,7 @@ static int add_input(struct relay *r, struct err *err)
 
 static int add_sources(struct relay *r, bool interactive, struct err *err)
 {
-	static const int passed[] = {SIGINT,  SIGTERM, SIGHUP,	 SIGQUIT,
-				     SIGUSR1, SIGUSR2, SIGWINCH, SIGPIPE};
+	static const int passed[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
 	const struct relay_ends *ends = r->ends;
 	sigset_t set;
 
@@ -360,7 +357,11 @@ int relay_process(struct proc *process, struct relay_ends *ends, bool interactiv
 		  struct err *err)
 {
 	struct relay r = {.process = process, .ends = ends, .err = err, .lost = ERR_INIT};
+	/* Held back, it would be ours as soon as it is let through again. */
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
 	int status = -1;
+
+	sigaction(SIGPIPE, &ignore, &before);
 
 	for (int i = 0; i < CHANNEL_COUNT; i++) {
 		r.channels[i].relay = &r;
@@ -371,6 +372,7 @@ int relay_process(struct proc *process, struct relay_ends *ends, bool interactiv
 	if (r.loop && add_sources(&r, interactive, err) == 0 && loop_run(r.loop, err) >= 0)
 		status = r.failed ? -1 : 0;
 	relay_done(&r);
+	sigaction(SIGPIPE, &before, NULL);
 	if (status < 0)
 		proc_done(process); /* nobody else would see its end */
 	*ret_code = r.how.code;

@@ -116,7 +116,7 @@ has_ended() {
 	head -c 3000000 /dev/urandom >"$file"
 	[ "$(insula exec -i one sha256sum <"$file")" = "$(sha256sum <"$file")" ]
 	[ "$(insula exec -i one head -c 5 <"$file" | wc -c)" -eq 5 ]
-	ok insula exec -i one true <"$file"
+	for _ in 1 2 3 4 5 6 7 8; do ok insula exec -i one true <"$file"; done
 	[ -z "$(insula exec -i one cat </dev/null)" ]
 	exits 3 timeout 20 "$INSULA_BIN/insula" exec -i one sh -c 'exec <&-; sleep 0.2; exit 3' <"$file"
 }
