@@ -192,17 +192,65 @@ int rlimits_clamp(struct rlimit_entry *limits, size_t count, bool strict, struct
 	return 0;
 }
 
+static int apply_one(pid_t pid, const struct rlimit_entry *limit, struct err *err)
+{
+	struct rlimit value = {.rlim_cur = limit->soft, .rlim_max = limit->hard};
+
+	if (prlimit(pid, limit->resource, &value, NULL) < 0)
+		return err_errno(err, "cannot set %s to %llu:%llu", rlimit_name(limit->resource),
+				 (unsigned long long)limit->soft, (unsigned long long)limit->hard);
+	return 0;
+}
+
 int rlimits_apply(pid_t pid, const struct rlimit_entry *limits, size_t count, struct err *err)
 {
-	for (size_t i = 0; i < count; i++) {
-		struct rlimit value = {.rlim_cur = limits[i].soft, .rlim_max = limits[i].hard};
+	for (size_t i = 0; i < count; i++)
+		if (apply_one(pid, &limits[i], err) < 0)
+			return -1;
+	return 0;
+}
 
-		if (prlimit(pid, limits[i].resource, &value, NULL) < 0)
-			return err_errno(err, "cannot set %s to %llu:%llu",
-					 rlimit_name(limits[i].resource),
-					 (unsigned long long)limits[i].soft,
-					 (unsigned long long)limits[i].hard);
+/* More than a child has, with all that may be passed on to it. */
+#define FILES_ENOUGH 1024
+
+static bool leaves_few_files(const struct rlimit_entry *limit)
+{
+	return limit->resource == RLIMIT_NOFILE && limit->soft < FILES_ENOUGH;
+}
+
+/* What it has is not raised above the hard limit: it did with that so far. */
+static int leave_files(pid_t pid, struct rlimit_entry *limit, struct err *err)
+{
+	struct rlimit now;
+
+	if (prlimit(pid, RLIMIT_NOFILE, NULL, &now) < 0)
+		return err_errno(err, "cannot read RLIMIT_NOFILE");
+	uint64_t most = now.rlim_max < FILES_ENOUGH ? now.rlim_max : FILES_ENOUGH;
+	if (limit->soft < most)
+		limit->soft = most;
+	if (limit->hard < limit->soft)
+		limit->hard = limit->soft;
+	return 0;
+}
+
+int rlimits_apply_to_child(pid_t pid, const struct rlimit_entry *limits, size_t count,
+			   struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct rlimit_entry limit = limits[i];
+
+		if ((leaves_few_files(&limit) && leave_files(pid, &limit, err) < 0) ||
+		    apply_one(pid, &limit, err) < 0)
+			return -1;
 	}
+	return 0;
+}
+
+int rlimits_lower_files(const struct rlimit_entry *limits, size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (leaves_few_files(&limits[i]) && apply_one(0, &limits[i], err) < 0)
+			return -1;
 	return 0;
 }
 

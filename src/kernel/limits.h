@@ -29,6 +29,11 @@ int rlimits_clamp(struct rlimit_entry *limits, size_t count, bool strict, struct
 /* prlimit(2) on a process (0: the caller): only the caller's own CAP_SYS_RESOURCE in the initial user
  * namespace can raise a hard limit, so a container's are set from outside. Async-signal-safe. */
 int rlimits_apply(pid_t pid, const struct rlimit_entry *limits, size_t count, struct err *err);
+/* The same for a child that has work to do before it executes a command: however small RLIMIT_NOFILE is to be, as
+ * many descriptors as that takes are left to it, until it lowers the limit itself, for which it needs no right. */
+int rlimits_apply_to_child(pid_t pid, const struct rlimit_entry *limits, size_t count,
+			   struct err *err);
+int rlimits_lower_files(const struct rlimit_entry *limits, size_t count, struct err *err);
 
 /* proc_fd: O_PATH of a trusted procfs. Writes self/oom_score_adj; lowering below the present value
  * needs CAP_SYS_RESOURCE: clamped likewise by oom_score_clamp. */

@@ -7,7 +7,8 @@
  * The order matters: the mount namespace is copied after the ids are those of the new user namespace,
  * because a copy that belongs to a less privileged namespace locks every mount in it; the session
  * keyring and the terminal come before capabilities go; the filter comes last where no_new_privs
- * allows it, so that it need not permit what we still do.
+ * allows it, so that it need not permit what we still do. A limit of open files that would leave too few for all
+ * this is lowered just before the filter.
  */
 #include <fcntl.h>
 #include <grp.h>
@@ -36,18 +37,6 @@
 #include "runtime/filter.h"
 #include "runtime/start.h"
 
-#define FILES_ENOUGH 1024 /* more than C has, with all that may be passed on to it */
-
-/* Once P has mounted, it sets the limits; to raise the loopback device takes a descriptor. */
-static bool has_few_files(const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->rlimit_count; i++)
-		if (plan->rlimits[i].resource == RLIMIT_NOFILE &&
-		    plan->rlimits[i].soft < FILES_ENOUGH)
-			return true;
-	return false;
-}
-
 /* The dearest of the namespaces: P is busy with mounts that do not depend on it meanwhile. It belongs to the user
  * namespace that we are in, as if we had been born with it. */
 static int init_network(struct job *job, struct err *err)
@@ -55,7 +44,7 @@ static int init_network(struct job *job, struct err *err)
 	if (unshare(CLONE_NEWNET) < 0)
 		return err_errno(err, "cannot make a network namespace");
 	/* P's mounts want the namespace, and only a hook could see what is up in it. */
-	if (job->plan->host_tree || has_few_files(job->plan))
+	if (job->plan->host_tree)
 		return ns_raise_loopback(err) < 0 ? -1 : init_report(job, err);
 	return init_report(job, err) < 0 ? -1 : ns_raise_loopback(err);
 }
@@ -273,16 +262,22 @@ static int init_bound(struct job *job, struct err *err)
 	return caps_limit(job->caps, err);
 }
 
-static int install_filter(struct job *job, struct err *err)
+int child_lower_files(struct job *job, struct err *err)
 {
-	job->filtered = true;
-	return job->filter ? filter_install(job->filter, job->sync_fd, err) : 0;
+	if (job->files_lowered)
+		return 0;
+	job->files_lowered = true;
+	return rlimits_lower_files(job->rlimits, job->rlimit_count, err);
 }
 
-/* A profile that knows nothing of close_range(2) refuses it: what must be closed is closed before. */
-static int init_filter_early(struct job *job, struct err *err)
+/* A profile may refuse prlimit64(2), and one that knows nothing of close_range(2) refuses that: what must be
+ * lowered and closed is so before. */
+static int install_filter(struct job *job, struct err *err)
 {
-	return child_let_go(job, err) < 0 ? -1 : install_filter(job, err);
+	if (child_let_go(job, err) < 0 || child_lower_files(job, err) < 0)
+		return -1;
+	job->filtered = true;
+	return job->filter ? filter_install(job->filter, job->sync_fd, err) : 0;
 }
 
 /* Any change of credentials takes it back, so it stands after the last one. Who had died before is told by the
@@ -488,7 +483,7 @@ static int init_ready(struct job *job, struct err *err)
 {
 	if (child_let_go(job, err) < 0 || strv_copy(&job->env, &job->process->env, err) < 0 ||
 	    set_home(job, &job->env, err) < 0 || set_listen(job, &job->env, err) < 0 ||
-	    keep_preserved(job->preserve_fds, err) < 0)
+	    keep_preserved(job->preserve_fds, err) < 0 || child_lower_files(job, err) < 0)
 		return -1;
 	proc_reset_signals_of(job->plan ? job->plan->signals_ignored : UINT64_MAX);
 	return announce(job->answer_fd, err);
@@ -532,7 +527,7 @@ static const struct {
 	[STEP_INIT_PERSONALITY] = {init_personality, "init.personality"},
 	[STEP_INIT_MEMORY_POLICY] = {init_memory_policy, "init.memory-policy"},
 	[STEP_INIT_BOUND] = {init_bound, "init.bound"},
-	[STEP_INIT_FILTER_EARLY] = {init_filter_early, "init.filter"},
+	[STEP_INIT_FILTER_EARLY] = {install_filter, "init.filter"},
 	[STEP_INIT_USER] = {init_user, "init.user"},
 	[STEP_INIT_CWD] = {init_cwd, "init.cwd"},
 	[STEP_INIT_START] = {init_start, "init.start"},

@@ -117,6 +117,8 @@ static int confine(void *data, struct err *err)
 {
 	struct job *job = data;
 
+	if (child_lower_files(job, err) < 0)
+		return -1;
 	return job->filtered || !job->process->no_new_privs ? 0 : child_restrict(job, err);
 }
 

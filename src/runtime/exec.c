@@ -391,7 +391,7 @@ static int set_limits(const struct exec *x, pid_t pid, struct err *err)
 {
 	const struct spec_process *p = x->request->process;
 
-	if (rlimits_apply(pid, x->rlimits, p->rlimit_count, err) < 0)
+	if (rlimits_apply_to_child(pid, x->rlimits, p->rlimit_count, err) < 0)
 		return -1;
 	if (p->affinity_final && affinity_apply(pid, p->affinity_final, err) < 0)
 		return err_wrap(err, "process.execCPUAffinity.final");

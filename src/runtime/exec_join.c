@@ -93,6 +93,8 @@ static _Noreturn void newborn(struct exec *x)
 			  .caps = &x->caps,
 			  .filter = x->has_filter ? &x->filter : NULL,
 			  .filter_follows = x->filter_later,
+			  .rlimits = x->rlimits,
+			  .rlimit_count = r->process->rlimit_count,
 			  .groups_are_fixed = x->groups_are_fixed,
 			  .apparmor = x->apparmor,
 			  .proc_fd = x->proc_fd,

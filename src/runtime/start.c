@@ -96,6 +96,8 @@ static struct job make_job(struct start *s, int sync_fd)
 		.caps = &plan->caps,
 		.filter = plan->has_filter ? &plan->filter : NULL,
 		.filter_follows = plan->filter_later,
+		.rlimits = plan->rlimits,
+		.rlimit_count = plan->rlimit_count,
 		.cgroup = &s->cgroup,
 		.must_attach = s->must_attach,
 		.oom_score_adj = plan->oom_score_adj,
@@ -298,7 +300,7 @@ static int step_filter(struct start *s, const struct step *step, struct err *err
 
 static int step_limits(struct start *s, const struct step *step, struct err *err)
 {
-	return rlimits_apply(s->child.pid, s->plan->rlimits, s->plan->rlimit_count, err);
+	return rlimits_apply_to_child(s->child.pid, s->plan->rlimits, s->plan->rlimit_count, err);
 }
 
 int start_open_born(const struct start *s, enum ns_kind kind, struct err *err)

@@ -142,6 +142,8 @@ struct job {
 	const struct seccomp_filter *filter; /* NULL: none */
 	bool filter_follows;		     /* its program comes after the release */
 	struct seccomp_filter received;
+	const struct rlimit_entry *rlimits;
+	size_t rlimit_count;
 	const struct cgroup *cgroup;
 	bool must_attach; /* C is moved into its group by another: nothing of it before */
 	int oom_score_adj;
@@ -169,6 +171,7 @@ struct job {
 	bool has_let_go;
 	bool cwd_entered; /* before the capabilities went */
 	bool filtered;
+	bool files_lowered;	  /* RLIMIT_NOFILE, to what it is for the command */
 	struct identity identity; /* what C is released with; the terminal's slave comes with it */
 	struct strv env;	  /* made ready */
 };
@@ -310,6 +313,8 @@ int init_start(struct job *job, struct err *err);
 int child_let_go(struct job *job, struct err *err);
 /* no_new_privs and the filter: whoever calls it is bound as the command. */
 int child_restrict(struct job *job, struct err *err);
+/* RLIMIT_NOFILE to what it is for the command, where that is too little for us. */
+int child_lower_files(struct job *job, struct err *err);
 int init_hooks_start(struct job *job, struct err *err);
 /* Become root of the user namespace, or enter the one that is joined first. */
 int init_root(struct job *job, struct err *err);

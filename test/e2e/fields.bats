@@ -76,6 +76,21 @@ stat_of_self() {
 		ok runtime run --bundle "$BUNDLE" one
 		[ "$output" = $hooks ] || fail
 	done
+	# Nor where a profile refuses to lower it, and whoever creates it does not start it.
+	local privileges
+	for privileges in true false; do
+		bundle '.process.args = ["sh", "-c", "ulimit -n"] | .process.noNewPrivileges = '$privileges' |
+			.process.rlimits = [{"type": "RLIMIT_NOFILE", "hard": 5, "soft": 4}] |
+			.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{action: "SCMP_ACT_ERRNO",
+			names: ["setrlimit"]}, {action: "SCMP_ACT_ERRNO", names: ["prlimit64"],
+			args: [{index: 2, value: 0, op: "SCMP_CMP_NE"}]}]}'
+		create one
+		ok runtime start one
+		eventually 5 grep -qx 4 "$OUT"
+		ok runtime delete --force one
+		ok runtime run --bundle "$BUNDLE" one </dev/null
+		[ "$output" = 4 ] || fail
+	done
 	run_refused 125 "process.rlimits, too" '.process.user.uid = 1000 | .process.rlimits = [{"type": "RLIMIT_NPROC",
 		"hard": 0, "soft": 0}] | .hooks.startContainer = [{"path": "/bin/true"}]'
 }

@@ -491,6 +491,18 @@ status_field() {
 	shows $'100\n200\n0'
 }
 
+@test "--ulimit nofile: smaller than what a start and an exec need themselves" {
+	ok insula run -d --name few --ulimit nofile=5:6 "$E2E_IMAGE" sleep 60
+	[ "$(insula exec few sh -c 'ulimit -n; ulimit -Hn')" = $'5\n6' ] || fail
+	ok insula exec --detach few true
+	local flags
+	for flags in '' --init --security-opt=no-new-privileges '--network=container:few --ipc=container:few --pid=container:few'; do
+		# shellcheck disable=SC2086  # words, or none
+		ok in_box $flags --ulimit nofile=4 -- sh -c 'ulimit -n; ulimit -Hn' </dev/null
+		shows $'4\n4'
+	done
+}
+
 @test "--ulimit beyond this host: clamped with a warning, refused with --strict" {
 	[ "$(ulimit -Hn)" != unlimited ] || skip "no limit here"
 	capsh --has-p=cap_sys_resource 2>/dev/null && skip "limits can be raised here"

@@ -104,6 +104,35 @@ TEST(what_is_not_allowed_is_lowered_with_one_warning)
 	CHECK(after.rlim_cur == 10 && after.rlim_max == 40);
 }
 
+/* Of a child, and raised again by nobody: what it was left is above what was asked for, but not above its own. */
+TEST(a_child_keeps_descriptors_until_it_lowers_the_limit_itself)
+{
+	struct rlimit_entry limits[] = {{RLIMIT_NOFILE, 5, 7}, {RLIMIT_CORE, 1, 2}};
+	struct rlimit_entry many = {RLIMIT_NOFILE, 1100, 1200};
+	struct rlimit now = {.rlim_cur = 1500, .rlim_max = 2000}, after;
+	struct err err = ERR_INIT;
+
+	give_up_sys_resource();
+	CHECK(setrlimit(RLIMIT_NOFILE, &now) == 0);
+	CHECK_OK(rlimits_apply_to_child(0, &many, 1, &err));
+	CHECK(getrlimit(RLIMIT_NOFILE, &after) == 0);
+	CHECK(after.rlim_cur == 1100 && after.rlim_max == 1200);
+	CHECK_OK(rlimits_lower_files(&many, 1, &err));
+	CHECK_OK(rlimits_apply_to_child(0, limits, 2, &err));
+	CHECK(getrlimit(RLIMIT_NOFILE, &after) == 0);
+	CHECK(after.rlim_cur == 1024 && after.rlim_max == 1024);
+	CHECK(getrlimit(RLIMIT_CORE, &after) == 0);
+	CHECK(after.rlim_cur == 1 && after.rlim_max == 2);
+	now = (struct rlimit){.rlim_cur = 100, .rlim_max = 200};
+	CHECK(setrlimit(RLIMIT_NOFILE, &now) == 0);
+	CHECK_OK(rlimits_apply_to_child(0, limits, 1, &err));
+	CHECK(getrlimit(RLIMIT_NOFILE, &after) == 0);
+	CHECK(after.rlim_cur == 200 && after.rlim_max == 200);
+	CHECK_OK(rlimits_lower_files(limits, 2, &err));
+	CHECK(getrlimit(RLIMIT_NOFILE, &after) == 0);
+	CHECK(after.rlim_cur == 5 && after.rlim_max == 7);
+}
+
 TEST(strict_refuses_instead)
 {
 	struct rlimit_entry limit = {RLIMIT_NPROC, 100, UINT64_MAX};
