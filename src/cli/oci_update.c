@@ -172,43 +172,66 @@ static int collect(const struct update_options *o, struct cgroup_resources *r, s
 /* ---- resctrl ---- */
 
 static int update_resctrl(const struct update_options *o, const struct state_dir *dir,
-			  struct err *err)
+			  const struct spec *spec, int root_fd, char **ret_before, struct err *err)
 {
 	const struct resctrl wanted = {.l3_cache = o->l3_cache_schema, .mem_bw = o->mem_bw_schema};
-	struct spec spec;
-	int status;
 
-	if (!o->l3_cache_schema && !o->mem_bw_schema)
-		return 0;
-	own_fd int root_fd = resctrl_open(RESCTRL_PLACE, false, err);
-	if (root_fd < 0)
-		return err_wrap(err, "cannot update the schemata");
-	spec_init(&spec);
-	status = life_read_spec(dir, &spec, err);
-	if (status == 0 && !spec.linux_.intel_rdt)
-		status = err_set(err, ERR_STATE, 0,
-				 "container '%s' is in no group of resctrl: its configuration has "
-				 "no linux.intelRdt",
-				 dir->state.id);
-	if (status == 0)
-		status = resctrl_update(root_fd, spec.linux_.intel_rdt, dir->state.id, &wanted,
-					err);
-	spec_done(&spec);
-	return status;
+	if (spec->linux_.intel_rdt)
+		return resctrl_update(root_fd, spec->linux_.intel_rdt, dir->state.id, &wanted,
+				      ret_before, err);
+	return err_set(err, ERR_STATE, 0,
+		       "container '%s' is in no group of resctrl: its configuration has no "
+		       "linux.intelRdt",
+		       dir->state.id);
 }
 
 /* ---- the verb ---- */
 
+static int update_group(const struct state_dir *dir, const struct cgroup_resources *r,
+			struct strv *warnings, struct err *err)
+{
+	own(cgroup_host) struct cgroup_host host = {0};
+
+	if (cgroup_host_probe(AT_FDCWD, &host, err) < 0)
+		return -1;
+	return runtime_update(&dir->state.place, &host, r, true, warnings, err);
+}
+
+/* The schemata first, as they can be written back: half an update is none. */
+static int update_both(const struct update_options *o, const struct state_dir *dir,
+		       const struct cgroup_resources *r, struct strv *warnings, struct err *err)
+{
+	own_fd int root_fd = resctrl_open(RESCTRL_PLACE, false, err);
+	own_free char *before = NULL;
+	struct err undoing = ERR_INIT;
+	struct spec spec;
+
+	if (root_fd < 0)
+		return err_wrap(err, "cannot update the schemata");
+	spec_init(&spec);
+	int status = life_read_spec(dir, &spec, err);
+	if (status == 0)
+		status = update_resctrl(o, dir, &spec, root_fd, &before, err);
+	if (status == 0) {
+		status = update_group(dir, r, warnings, err);
+		if (status < 0 && resctrl_restore(root_fd, spec.linux_.intel_rdt, dir->state.id,
+						  before, &undoing) < 0)
+			err_hint(err, "the schemata are the new ones: %s", undoing.message);
+	}
+	spec_done(&spec);
+	return status;
+}
+
 static int update(struct oci *oci, const struct update_options *o, struct state_dir *dir,
 		  const struct cgroup_resources *r, struct err *err)
 {
-	own(cgroup_host) struct cgroup_host host = {0};
 	own(strv) struct strv warnings = STRV_INIT;
+	bool schemata = o->l3_cache_schema || o->mem_bw_schema;
 
 	if (dir->status != STATE_RUNNING && dir->status != STATE_CREATED)
 		return life_not_running(dir, err);
-	if (update_resctrl(o, dir, err) < 0 || cgroup_host_probe(AT_FDCWD, &host, err) < 0 ||
-	    runtime_update(&dir->state.place, &host, r, true, &warnings, err) < 0)
+	if (schemata ? update_both(o, dir, r, &warnings, err) < 0
+		     : update_group(dir, r, &warnings, err) < 0)
 		return -1;
 	for (size_t i = 0; i < warnings.count; i++)
 		oci_log_line(oci, OCI_LOG_WARNING, warnings.items[i]);

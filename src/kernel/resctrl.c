@@ -179,34 +179,56 @@ static bool same_domains(const char *wanted, const char *found)
 	return true;
 }
 
-/* "L3:0=7ff;1=7ff" against the lines of a schemata file, which are indented to stand under each other. */
-static bool matches(const char *wanted, const char *schemata)
+/* The line of the resource that `wanted` is about. The lines of a schemata file are indented to stand under each
+ * other. */
+static const char *find_line(const char *wanted, const char *schemata)
 {
 	size_t resource = strcspn(wanted, ":") + 1;
 
 	for (const char *line = schemata; *line;
 	     line += strcspn(line, "\n"), line += *line == '\n') {
-		char text[1024];
-
 		line += strspn(line, " ");
-		if (strncmp(line, wanted, resource) != 0)
-			continue;
-		snprintf(text, sizeof text, "%.*s", (int)strcspn(line, "\n"), line);
-		return same_domains(wanted + resource, text + resource);
+		if (strncmp(line, wanted, resource) == 0)
+			return line;
 	}
-	return false;
+	return NULL;
+}
+
+/* "L3:0=7ff;1=7ff" against the lines of a schemata file. */
+static bool matches(const char *wanted, const char *schemata)
+{
+	const char *line = find_line(wanted, schemata);
+	size_t resource = strcspn(wanted, ":") + 1;
+	char text[1024];
+
+	if (!line)
+		return false;
+	snprintf(text, sizeof text, "%.*s", (int)strcspn(line, "\n"), line);
+	return same_domains(wanted + resource, text + resource);
+}
+
+/* The caller's to free. */
+static char *read_schemata(int group_fd, const char *name, struct err *err)
+{
+	own_fd int fd = openat(group_fd, "schemata", O_RDONLY | O_CLOEXEC);
+	own_free char *text = malloc(FILE_MAX);
+
+	if (!text)
+		err_set(err, ERR_LIMIT, ENOMEM, "cannot read the schemata of '%s'", name);
+	else if (fd < 0 || fd_read_buf(fd, text, FILE_MAX, "schemata", err) < 0)
+		err_errno(err, "cannot read the schemata of the resctrl group '%s'", name);
+	else
+		return take(text);
+	return NULL;
 }
 
 static int compare(int group_fd, const struct resctrl *config, const char *name, struct err *err)
 {
 	const char *const wanted[] = {config->l3_cache, config->mem_bw};
-	own_fd int fd = openat(group_fd, "schemata", O_RDONLY | O_CLOEXEC);
-	own_free char *text = malloc(FILE_MAX);
+	own_free char *text = read_schemata(group_fd, name, err);
 
 	if (!text)
-		return err_set(err, ERR_LIMIT, ENOMEM, "cannot read the schemata of '%s'", name);
-	if (fd < 0 || fd_read_buf(fd, text, FILE_MAX, "schemata", err) < 0)
-		return err_errno(err, "cannot read the schemata of the resctrl group '%s'", name);
+		return -1;
 	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
 		if (!wanted[i] || matches(wanted[i], text))
 			continue;
@@ -309,12 +331,47 @@ int resctrl_assign(int root_fd, const struct resctrl *config, const char *id, pi
 	return write_file(root_fd, group_fd, name, number, err);
 }
 
+static char *lines_before(int group_fd, const struct resctrl *wanted, const char *name,
+			  struct err *err)
+{
+	const char *const lines[] = {wanted->l3_cache, wanted->mem_bw};
+	own_free char *text = read_schemata(group_fd, name, err);
+	own(str) struct str before = STR_INIT(FILE_MAX);
+
+	if (!text)
+		return NULL;
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+		const char *line = lines[i] ? find_line(lines[i], text) : NULL;
+
+		if (line)
+			str_addf(&before, "%.*s\n", (int)strcspn(line, "\n"), line);
+	}
+	return str_check(&before, "the schemata", err) < 0 ? NULL : str_dup(before.data, err);
+}
+
 int resctrl_update(int root_fd, const struct resctrl *config, const char *id,
-		   const struct resctrl *wanted, struct err *err)
+		   const struct resctrl *wanted, char **ret_before, struct err *err)
+{
+	own_fd int group_fd = open_group(root_fd, config, id, err);
+	own_free char *before = NULL;
+
+	if (group_fd < 0)
+		return -1;
+	before = lines_before(group_fd, wanted, resctrl_group_name(config, id), err);
+	if (!before || write_schemata(root_fd, group_fd, wanted, err) < 0)
+		return -1;
+	*ret_before = take(before);
+	return 0;
+}
+
+int resctrl_restore(int root_fd, const struct resctrl *config, const char *id, const char *before,
+		    struct err *err)
 {
 	own_fd int group_fd = open_group(root_fd, config, id, err);
 
-	return group_fd < 0 ? -1 : write_schemata(root_fd, group_fd, wanted, err);
+	if (group_fd < 0)
+		return -1;
+	return *before ? write_file(root_fd, group_fd, "schemata", before, err) : 0;
 }
 
 int resctrl_remove(int root_fd, const struct resctrl *config, const char *id, struct err *err)

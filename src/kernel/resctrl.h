@@ -40,9 +40,12 @@ int resctrl_prepare(int root_fd, const struct resctrl *config, const char *id, b
 /* Put a process, and so all that it will start, into the groups. */
 int resctrl_assign(int root_fd, const struct resctrl *config, const char *id, pid_t pid,
 		   struct err *err);
-/* Other schemata for the group that the container is in. */
+/* Other schemata for the group that the container is in. *ret_before: the lines that were there in place of those,
+ * the caller's to free, for resctrl_restore(). */
 int resctrl_update(int root_fd, const struct resctrl *config, const char *id,
-		   const struct resctrl *wanted, struct err *err);
+		   const struct resctrl *wanted, char **ret_before, struct err *err);
+int resctrl_restore(int root_fd, const struct resctrl *config, const char *id, const char *before,
+		    struct err *err);
 /* Its directory below the root; "." for the root itself. */
 const char *resctrl_group_name(const struct resctrl *config, const char *id);
 /* What its group has and uses, as the members of runc's intel_rdt; nothing where the group is gone. */

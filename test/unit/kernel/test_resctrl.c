@@ -231,6 +231,29 @@ TEST(a_named_group_keeps_what_it_has)
 	done(fd);
 }
 
+/* For an update whose other half is refused. */
+TEST(other_schemata_are_written_and_what_was_there_before_comes_back)
+{
+	const struct resctrl gold = {.group = (char *)"gold"};
+	const struct resctrl nowhere = {.group = (char *)"silver"};
+	const struct resctrl both = {.l3_cache = (char *)"L3:0=00f", .mem_bw = (char *)"MB:1=30"};
+	const struct resctrl one = {.l3_cache = (char *)"L3:0=00f"};
+	int fd = use_tree();
+	own_free char *before = NULL, *half = NULL, *none = NULL;
+
+	CHECK_OK(resctrl_update(fd, &gold, "box", &both, &before, &err));
+	CHECK_STR(before, "L3:0=7f0;1=01f\nMB:0=  20;1=  70\n");
+	check_content("gold/schemata", "L3:0=00f\nMB:1=30\n");
+	CHECK_OK(resctrl_restore(fd, &gold, "box", before, &err));
+	check_content("gold/schemata", "L3:0=7f0;1=01f\nMB:0=  20;1=  70\n");
+	CHECK_OK(resctrl_update(fd, &gold, "box", &one, &half, &err));
+	CHECK_STR(half, "L3:0=7f0;1=01f\n");
+	CHECK_ERR(resctrl_update(fd, &nowhere, "box", &both, &none, &err), ERR_NOT_FOUND, "silver");
+	CHECK(!none);
+	CHECK_ERR(resctrl_restore(fd, &nowhere, "box", before, &err), ERR_NOT_FOUND, "silver");
+	done(fd);
+}
+
 TEST(schemata_are_written_in_the_order_that_is_specified)
 {
 	char *lines[] = {(char *)"L2:0=3", (char *)"MB:0=50", NULL};
