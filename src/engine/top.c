@@ -30,15 +30,6 @@ struct listing {
 	size_t uid_count, gid_count;
 };
 
-/* The container's number of a process of the list; 0: it is none of them. */
-static pid_t inner_pid(const struct listing *l, pid_t pid)
-{
-	for (size_t i = 0; i < l->count; i++)
-		if (l->items[i].pid == pid)
-			return l->items[i].inner_pid;
-	return 0;
-}
-
 /* One that the container does not have is shown as the host has it: somebody who was sent in. */
 static uint32_t inner_id(const struct id_map *map, size_t count, uint32_t id)
 {
@@ -97,7 +88,7 @@ static void write_process(struct json_writer *w, const struct listing *l,
 	json_write_member_i64(w, "huser", p->uid);
 	json_write_member_i64(w, "hgroup", p->gid);
 	json_write_member_i64(w, "pid", p->inner_pid);
-	json_write_member_i64(w, "ppid", inner_pid(l, p->ppid));
+	json_write_member_i64(w, "ppid", p->ppid);
 	json_write_member_i64(w, "hpid", p->pid);
 	json_write_member_decimal(w, "pcpu",
 				  p->age_ms ? 100.0 * (double)p->cpu_ms / (double)p->age_ms : 0);
@@ -118,11 +109,38 @@ static void write_process(struct json_writer *w, const struct listing *l,
 	json_write_end(w, '}');
 }
 
-static int compare(const void *a, const void *b)
+static int compare_inner(const void *a, const void *b)
 {
 	const struct process_stat *x = a, *y = b;
 
 	return (x->inner_pid > y->inner_pid) - (x->inner_pid < y->inner_pid);
+}
+
+static int compare_outer(const void *a, const void *b)
+{
+	const struct process_stat *x = a, *y = b;
+
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+static int compare_pid(const void *pid, const void *item)
+{
+	const pid_t *p = pid;
+	const struct process_stat *x = item;
+
+	return (*p > x->pid) - (*p < x->pid);
+}
+
+/* Parents by the container's numbers; 0: it is none of its processes. */
+static void number_parents(struct listing *l)
+{
+	qsort(l->items, l->count, sizeof *l->items, compare_outer);
+	for (size_t i = 0; i < l->count; i++) {
+		const struct process_stat *parent = bsearch(&l->items[i].ppid, l->items, l->count,
+							    sizeof *l->items, compare_pid);
+
+		l->items[i].ppid = parent ? parent->inner_pid : 0;
+	}
 }
 
 /* One that ends while we look is not there. */
@@ -138,8 +156,10 @@ static int read_all(struct listing *l, const int *pids, size_t count, struct err
 	for (size_t i = 0; i < count; i++)
 		if (process_stat_read(proc_fd, pids[i], &l->items[l->count]) == 0)
 			l->count++;
-	if (l->count)
-		qsort(l->items, l->count, sizeof *l->items, compare);
+	if (!l->count)
+		return 0;
+	number_parents(l);
+	qsort(l->items, l->count, sizeof *l->items, compare_inner);
 	return 0;
 }
 

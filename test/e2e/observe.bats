@@ -19,6 +19,22 @@ load helpers
 	grep -q "$(detail web .State.Pid)" <<<"$output"
 }
 
+@test "top: parents by their numbers inside, and none of what was sent in" {
+	ok insula run -d --name web "$E2E_IMAGE" sh -c 'sh -c "sh -c \"sleep 303; true\"; true" & sleep 304; true'
+	ok insula exec --detach web sleep 305
+	eventually 10 sh -c '"$INSULA_BIN/insula" top web args | grep -c "^sleep 30" | grep -qx 3'
+	ok insula top web --format '{{.pid}} {{.ppid}} {{.args}}'
+	local one two ppid args
+	[ "$(grep -c '' <<<"$output")" -eq 6 ] || fail
+	grep -qE '^[0-9]+ 0 sleep 305$' <<<"$output" || fail
+	grep -qE '^[0-9]+ 1 sleep 304$' <<<"$output" || fail
+	read -r _ two _ < <(grep 'sleep 303$' <<<"$output")
+	read -r _ one args < <(grep "^$two " <<<"$output")
+	[[ $args == 'sh -c sleep 303; true' ]] || fail
+	read -r _ ppid _ < <(grep "^$one " <<<"$output")
+	[ "$ppid" = 1 ] || fail
+}
+
 @test "top has the columns of podman without any" {
 	ok insula run -d --name web --network none "$E2E_IMAGE" sleep 300
 	ok insula top web
