@@ -81,7 +81,7 @@ struct verb {
 	size_t min_operands, max_operands; /* max 0: none; SIZE_MAX: any number */
 	int (*run)(struct cli *cli, void *options, const struct strv *operands, struct err *err);
 	const char *
-		complete; /* of its operands: "container", "secret", "image", NULL; after such a first one */
+		complete; /* of its operands: "container", "secret", "object" (of --type), "image", NULL; after such a first one */
 };
 
 extern const struct verb *const cli_verbs[]; /* NULL ends */

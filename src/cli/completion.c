@@ -144,20 +144,33 @@ static const char *modes_of(const struct opt *row)
 
 static const char bash_frame[] =
 	"\n"
+	"# The names of one kind of thing, of the store that the command line has.\n"
+	"_insula_names() {\n"
+	"	case $1 in\n"
+	"	containers | container | all) insula \"${store[@]}\" " CONTAINERS_VERB
+	" 2>/dev/null ;;&\n"
+	"	secrets | secret | all) insula \"${store[@]}\" " CLI_SECRETS_VERB
+	" 2>/dev/null ;;\n"
+	"	esac\n"
+	"}\n"
+	"\n"
 	"# The words to choose from, or files, for one kind of value.\n"
 	"_insula_reply() {\n"
 	"	local kind=$1 cur=$2\n"
 	"	shift 2\n"
 	"	case $kind in\n"
 	"	words) mapfile -t COMPREPLY < <(compgen -W \"$*\" -- \"$cur\") ;;\n"
-	"	container) mapfile -t COMPREPLY < <(compgen -W \"$(insula " CONTAINERS_VERB
-	" 2>/dev/null)\" -- \"$cur\") ;;\n"
+	"	container) mapfile -t COMPREPLY < <(compgen -W \"$(_insula_names containers)\" -- "
+	"\"$cur\") ;;\n"
 	"	mode)\n"
 	"		mapfile -t COMPREPLY < <(compgen -W \"$* container:\" -- \"$cur\")\n"
 	"		[[ ${COMPREPLY[*]} != container: ]] || compopt -o nospace 2>/dev/null\n"
 	"		;;\n"
-	"	secret) mapfile -t COMPREPLY < <(compgen -W \"$(insula " CLI_SECRETS_VERB
-	" 2>/dev/null)\" -- \"$cur\") ;;\n"
+	"	secret) mapfile -t COMPREPLY < <(compgen -W \"$(_insula_names secrets)\" -- "
+	"\"$cur\") ;;\n"
+	"	object) mapfile -t COMPREPLY < <(compgen -W \"$(_insula_names "
+	"\"${object:-all}\")\" -- "
+	"\"$cur\") ;;\n"
 	"	image) mapfile -t COMPREPLY < <(compgen -W 'host dir:' -- \"$cur\") ;;\n"
 	"	dir) mapfile -t COMPREPLY < <(compgen -d -- \"$cur\") ;;\n"
 	"	file) mapfile -t COMPREPLY < <(compgen -f -- \"$cur\") ;;\n"
@@ -168,6 +181,8 @@ static const char bash_frame[] =
 	"	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
 	"	local verb='' options valued actions operand stop value=none i word operands=0 "
 	"before=\n"
+	"	local object='' at\n"
+	"	local -a store=()\n"
 	"	COMPREPLY=()\n"
 	"	# The shell takes --name=value apart at the equals sign.\n"
 	"	if [[ $cur == = ]]; then\n"
@@ -186,8 +201,17 @@ static const char bash_frame[] =
 	"	for ((i = 1; i < COMP_CWORD; i++)); do\n"
 	"		word=${COMP_WORDS[i]}\n"
 	"		if [[ $word == -* ]]; then\n"
+	"			at=$i\n"
 	"			[[ \" $valued \" != *\" $word \"* ]] || ((i++))\n"
 	"			[[ ${COMP_WORDS[i]} != = ]] || ((i++))\n"
+	"			if ((i > at && i < COMP_CWORD)); then\n"
+	"				case \"$verb $word\" in\n"
+	"				' --root' | ' --runroot') store+=(\"$word\" "
+	"\"${COMP_WORDS[i]}\") ;;\n"
+	"				'inspect --type' | 'inspect -t') object=${COMP_WORDS[i]} "
+	";;\n"
+	"				esac\n"
+	"			fi\n"
 	"			while [[ ${COMP_WORDS[i + 1]} == : ]]; do ((i += 2)); done\n"
 	"		elif [[ -z $verb ]]; then\n"
 	"			verb=$word\n"
@@ -307,6 +331,7 @@ static void zsh_operands(struct str *out, const struct verb *verb)
 {
 	const char *action = str_eq(verb->complete, "container") ? "_insula_containers"
 			     : str_eq(verb->complete, "secret")	 ? "_insula_secrets"
+			     : str_eq(verb->complete, "object")	 ? "_insula_objects"
 			     : str_eq(verb->complete, "image")	 ? "(host dir\\:)"
 								 : NULL;
 	own(str) struct str actions = STR_INIT(256);
@@ -341,7 +366,7 @@ static void emit_zsh(struct str *out)
 		     "# zsh completion of insula, written by: insula completion zsh\n\n"
 		     "_insula_containers() {\n"
 		     "\tlocal -a containers\n"
-		     "\tcontainers=(${(f)\"$(insula " CONTAINERS_VERB " 2>/dev/null)\"})\n"
+		     "\tcontainers=(${(f)\"$(insula $store " CONTAINERS_VERB " 2>/dev/null)\"})\n"
 		     "\t_describe container containers\n"
 		     "}\n\n"
 		     "_insula_mode() {\n"
@@ -354,12 +379,20 @@ static void emit_zsh(struct str *out)
 		     "}\n\n"
 		     "_insula_secrets() {\n"
 		     "\tlocal -a secrets\n"
-		     "\tsecrets=(${(f)\"$(insula " CLI_SECRETS_VERB " 2>/dev/null)\"})\n"
+		     "\tsecrets=(${(f)\"$(insula $store " CLI_SECRETS_VERB " 2>/dev/null)\"})\n"
 		     "\t_describe secret secrets\n"
+		     "}\n\n"
+		     "_insula_objects() {\n"
+		     "\tlocal type=${words[(R)(--type=*|-t?*)]}\n"
+		     "\tlocal -i at=${words[(I)(--type|-t)]}\n"
+		     "\ttype=${${type#--type=}#-t}\n"
+		     "\t(( ! at )) || type=${words[at+1]}\n"
+		     "\t[[ $type == secret ]] || _insula_containers\n"
+		     "\t[[ $type == container ]] || _insula_secrets\n"
 		     "}\n\n"
 		     "_insula() {\n"
 		     "\tlocal curcontext=$curcontext state line\n"
-		     "\tlocal -a verbs\n"
+		     "\tlocal -a verbs store\n"
 		     "\ttypeset -A opt_args\n"
 		     "\tverbs=(\n");
 	each_verb(out, zsh_verb_name);
@@ -371,6 +404,10 @@ static void emit_zsh(struct str *out)
 		     "\t\t_describe verb verbs\n"
 		     "\t\treturn\n"
 		     "\tfi\n"
+		     "\tlocal option\n"
+		     "\tfor option in --root --runroot; do\n"
+		     "\t\t[[ -z $opt_args[$option] ]] || store+=($option ${(Q)opt_args[$option]})\n"
+		     "\tdone\n"
 		     "\tcase $words[1] in\n");
 	each_verb(out, zsh_verb);
 	str_add(out, "\tesac\n}\n\n"
@@ -400,11 +437,11 @@ static void fish_option(struct str *out, const char *condition, const struct opt
 		str_addf(out, " -a '%s'", words.data);
 	if (modes_of(row))
 		str_addf(out,
-			 " -a '%s (insula " CONTAINERS_VERB
-			 " 2>/dev/null | string replace -r ^ container:)'",
+			 " -a '%s (__insula_names " CONTAINERS_VERB
+			 " | string replace -r ^ container:)'",
 			 modes_of(row));
 	if (str_eq(row->complete, "secret"))
-		str_add(out, " -a '(insula " CLI_SECRETS_VERB " 2>/dev/null)'");
+		str_add(out, " -a '(__insula_names " CLI_SECRETS_VERB ")'");
 	str_add(out, " -d '");
 	fish_text(out, row->help);
 	str_add(out, "'\n");
@@ -415,8 +452,9 @@ static void fish_operands(struct str *out, const struct verb *verb, const char *
 	static const struct {
 		const char *complete, *what;
 	} rows[] = {
-		{"container", "-a '(insula " CONTAINERS_VERB " 2>/dev/null)'"},
-		{"secret", "-a '(insula " CLI_SECRETS_VERB " 2>/dev/null)'"},
+		{"container", "-a '(__insula_names " CONTAINERS_VERB ")'"},
+		{"secret", "-a '(__insula_names " CLI_SECRETS_VERB ")'"},
+		{"object", "-a '(__insula_objects)'"},
 		{"image", "-F -a 'host dir:'"},
 	};
 
@@ -430,10 +468,10 @@ static void fish_verb(struct str *out, const struct verb *verb)
 	own(str) struct str condition = STR_INIT(512);
 	own(str) struct str actions = STR_INIT(256);
 
-	str_addf(out, "complete -c insula -n __fish_use_subcommand -a %s -d '", verb->name);
+	str_addf(out, "complete -c insula -n '__insula_verb' -a %s -d '", verb->name);
 	fish_text(out, verb->help);
 	str_add(out, "'\n");
-	str_addf(&condition, "__fish_seen_subcommand_from %s", verb->name);
+	str_addf(&condition, "__insula_verb %s", verb->name);
 	for (const struct opt *row = verb->table; row->name; row++)
 		if (is_shown(row))
 			fish_option(out, condition.data, row);
@@ -451,10 +489,49 @@ static void fish_verb(struct str *out, const struct verb *verb)
 
 static void emit_fish(struct str *out)
 {
-	str_add(out, "# fish completion of insula, written by: insula completion fish\n"
+	str_add(out, "# fish completion of insula, written by: insula completion fish\n\n"
+		     "# The names of one kind of thing, of the store that the command line has.\n"
+		     "function __insula_names\n"
+		     "\tset -l store\n"
+		     "\tset -l words (commandline -opc)\n"
+		     "\tfor i in (seq 2 (count $words))\n"
+		     "\t\tswitch $words[$i]\n"
+		     "\t\t\tcase '--root=*' '--runroot=*'\n"
+		     "\t\t\t\tset -a store $words[$i]\n"
+		     "\t\t\tcase --root --runroot\n"
+		     "\t\t\t\tset -a store $words[$i] $words[(math $i + 1)]\n"
+		     "\t\tend\n"
+		     "\tend\n"
+		     "\tinsula $store $argv[1] 2>/dev/null\n"
+		     "end\n\n"
+		     "# Is that the verb, or is there none yet?\n"
+		     "function __insula_verb\n"
+		     "\tset -l words (commandline -opc)[2..]\n"
+		     "\twhile set -q words[1]\n"
+		     "\t\tswitch $words[1]\n"
+		     "\t\t\tcase --root --runroot\n"
+		     "\t\t\t\tset -e words[1]\n"
+		     "\t\t\tcase '-*'\n"
+		     "\t\t\tcase '*'\n"
+		     "\t\t\t\ttest \"$words[1]\" = \"$argv[1]\"\n"
+		     "\t\t\t\treturn\n"
+		     "\t\tend\n"
+		     "\t\tset -e words[1]\n"
+		     "\tend\n"
+		     "\ttest (count $argv) -eq 0\n"
+		     "end\n\n"
+		     "function __insula_objects\n"
+		     "\tset -l words (commandline -opc)\n"
+		     "\tset -l type (string match -r -- '^(?:--type=|-t)(.+)$' $words)[-1]\n"
+		     "\tif set -l at (contains -i -- --type $words; or contains -i -- -t $words)\n"
+		     "\t\tset type $words[(math $at + 1)]\n"
+		     "\tend\n"
+		     "\ttest \"$type\" = secret; or __insula_names " CONTAINERS_VERB "\n"
+		     "\ttest \"$type\" = container; or __insula_names " CLI_SECRETS_VERB "\n"
+		     "end\n\n"
 		     "complete -c insula -f\n");
 	for (const struct opt *row = cli_global_table; row->name; row++)
-		fish_option(out, "__fish_use_subcommand", row);
+		fish_option(out, "__insula_verb", row);
 	each_verb(out, fish_verb);
 }
 

@@ -207,7 +207,7 @@ const struct verb cli_verb_inspect = {
 	.min_operands = 1,
 	.max_operands = SIZE_MAX,
 	.run = run_inspect,
-	.complete = "container",
+	.complete = "object",
 };
 
 /* ---- documents as outlines ---- */

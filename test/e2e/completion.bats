@@ -24,7 +24,7 @@ offers() {
 	shift
 	got=$(bash -c '
 		source "$0"
-		insula() { case $1 in __containers) printf "%s\n" alpha beta ;; __secrets) printf "%s\n" key token ;; esac; }
+		insula() { [ "$1" != --root ] || { printf "%s\n" "store$2"; return; }; case $1 in __containers) printf "%s\n" alpha beta ;; __secrets) printf "%s\n" key token ;; esac; }
 		COMP_WORDS=("$@")
 		COMP_CWORD=$(($# - 1))
 		_insula
@@ -76,6 +76,61 @@ offers() {
 	offers '' insula completion bash ''
 }
 
+@test "what is inspected is completed by its type, in each shell" {
+	made_for bash
+	offers 'alpha beta key token' insula inspect ''
+	offers 'key token' insula inspect --type secret ''
+	offers 'key token' insula inspect -t secret --size ''
+	offers 'token' insula inspect --type = secret key t
+	offers 'alpha beta' insula inspect --type container ''
+	offers 'all container secret' insula inspect --type ''
+	made_for zsh
+	zsh_objects $'alpha\nkey' inspect ''
+	zsh_objects key inspect --type secret ''
+	zsh_objects key inspect -t secret ''
+	zsh_objects key inspect --type=secret ''
+	zsh_objects key inspect -tsecret ''
+	zsh_objects alpha inspect --type container ''
+	command -v fish >/dev/null || return 0
+	made_for fish
+	fish_offers $'__containers\n__secrets' 'insula inspect '
+	fish_offers __secrets 'insula inspect --type secret '
+	fish_offers __secrets 'insula inspect --type=secret '
+	fish_offers __secrets 'insula inspect -t secret '
+	fish_offers __containers 'insula inspect -t container '
+}
+
+# zsh_objects NAMES WORD...: what is offered for the last word.
+zsh_objects() {
+	local wanted=$1
+	shift
+	command -v zsh >/dev/null || return 0
+	# shellcheck disable=SC2016  # zsh expands it
+	got=$(zsh -fc 'compdef() { : }
+		insula() { case $1 in __containers) echo alpha ;; __secrets) echo key ;; esac; }
+		_describe() { print -l ${(P)2} }
+		source $1
+		words=("${(@)argv[2,-1]}")
+		_insula_objects' zsh "$script" "$@")
+	[ "$got" = "$wanted" ] || {
+		echo "wanted: $wanted"
+		echo "got:    $got"
+		return 1
+	}
+}
+
+@test "names are those of the store that the command line has" {
+	made_for bash
+	offers 'store/s' insula --root /s stop ''
+	offers 'store/s' insula --root = /s --runroot /r secret rm ''
+	command -v fish >/dev/null || return 0
+	made_for fish
+	fish_offers $'--root\n/s\n__containers' 'insula --root /s stop '
+	fish_offers $'--root=/s\n__secrets' 'insula --root=/s secret rm '
+	fish_offers restart 'insula --root /s rest'
+	fish_offers $'--root\n/s\n__secrets' 'insula --root /s secret rm '
+}
+
 @test "zsh and fish: what a verb is to do, and then with what, is completed" {
 	made_for zsh
 	grep -A30 '^	secret)' "$script" | grep -q -F "'1:action:(create ls inspect rm exists)' \\"
@@ -85,15 +140,15 @@ offers() {
 	made_for fish
 	fish -n "$script"
 	fish_offers $'create\nexists\ninspect\nls\nrm' 'insula secret '
-	fish_offers $'key\ntoken' 'insula secret rm '
+	fish_offers __secrets 'insula secret rm '
 	fish_offers $'add\nlist\nremove' 'insula mounts '
-	fish_offers $'key\ntoken' 'insula devices list '
+	fish_offers __containers 'insula devices list '
 	fish_offers '' 'insula secret ls --filter '
 }
 
-# fish_offers WORDS LINE: each on a line, by name; what is asked for is key and token.
+# fish_offers WORDS LINE: each on a line, by name; what is asked for is what it is asked with.
 fish_offers() {
-	got=$(env HOME="$BATS_TEST_TMPDIR" fish -c "function insula; echo key; echo token; end; source $script; complete -C '$2'" | cut -f1 | sort)
+	got=$(env HOME="$BATS_TEST_TMPDIR" fish -c "function insula; printf '%s\n' \$argv; end; source $script; complete -C '$2'" | cut -f1 | sort)
 	[ "$got" = "$1" ] || {
 		echo "wanted: $1"
 		echo "got:    $got"
