@@ -224,6 +224,8 @@ static int run_item(struct template_run *r, const struct part *part, const struc
 	    run_list(r, part->body, &item, out, err) < 0)
 		return -1;
 	r->variable_count = variables;
+	if (r->leaves == LEAVES_ITEM)
+		r->leaves = LEAVES_NOTHING;
 	return str_check(out, "the output", err);
 }
 
@@ -239,11 +241,15 @@ static int run_range(struct template_run *r, const struct part *part, const stru
 	if (type != JSON_NULL && type != JSON_ARRAY && type != JSON_OBJECT)
 		return err_set(err, ERR_USAGE, 0, "--format: range wants a list or an object");
 	json_node n = type == JSON_NULL ? JSON_NONE : json_first(v.doc, v.node);
+	if (n == JSON_NONE &&
+	    (set_variable(r, part->key, &v, err) < 0 || set_variable(r, part->value, &v, err) < 0))
+		return -1;
 	if (n == JSON_NONE)
 		return run_list(r, part->otherwise, dot, out, err);
-	for (; n != JSON_NONE; n = json_next(v.doc, n))
+	for (; n != JSON_NONE && !r->leaves; n = json_next(v.doc, n))
 		if (run_item(r, part, v.doc, n, at++, out, err) < 0)
 			return -1;
+	r->leaves = LEAVES_NOTHING;
 	return 0;
 }
 
@@ -268,6 +274,10 @@ static int run_part(struct template_run *r, const struct part *part, const struc
 	case PART_RANGE:
 		status = run_range(r, part, dot, out, err);
 		break;
+	case PART_BREAK:
+	case PART_CONTINUE:
+		r->leaves = part->kind == PART_BREAK ? LEAVES_RANGE : LEAVES_ITEM;
+		break;
 	}
 	r->variable_count = variables;
 	return status;
@@ -279,7 +289,7 @@ static int run_list(struct template_run *r, int first, const struct value *dot, 
 {
 	size_t variables = r->variable_count;
 
-	for (int at = first; at != NOTHING; at = r->t->parts[at].next)
+	for (int at = first; at != NOTHING && !r->leaves; at = r->t->parts[at].next)
 		if (run_part(r, &r->t->parts[at], dot, out, err) < 0)
 			return -1;
 	r->variable_count = variables;
@@ -331,7 +341,7 @@ static void add_heads(const struct template *t, int first, struct str *out)
 			str_add(out, part->text);
 		else if (part->kind == PART_IF || part->kind == PART_WITH)
 			add_heads(t, part->body, out);
-		else if (!(part->kind == PART_ACTION && part->value))
+		else if (part->expr != NOTHING && !(part->kind == PART_ACTION && part->value))
 			add_head_of(t, part->expr, out);
 	}
 }

@@ -6,7 +6,8 @@
  *	{{json .Field}} {{.Field | json}}		functions: template_functions.c has them
  *	{{(index .List 0).Member}}			values of values
  *	{{if .Field}} {{else if eq .Field "a"}} {{else}} {{end}}
- *	{{range .List}} {{else}} {{end}}		and with keys: {{range $key, $value := .Object}}
+ *	{{range .List}} {{break}} {{continue}} {{else}} {{end}}
+ *						and with keys: {{range $key, $value := .Object}}
  *	{{with .Field}} {{else}} {{end}}
  *	{{$name := .Field}} {{$name = .Field}} {{$name.Member}}
  *	{{- .Field -}}					without the space around it

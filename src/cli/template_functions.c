@@ -28,7 +28,7 @@ static int text_of(struct template_run *r, const struct value *v, struct value *
 	return value_take_text(r, &text, ret, err);
 }
 
-/* A string of the document as it is, for whoever compares. NULL: it is no string. */
+/* A string of the document as it is, for whoever compares: not to be printed. NULL: it is no string. */
 static const char *string_in(const struct value *v)
 {
 	if (v->kind == VALUE_TEXT)
@@ -36,6 +36,20 @@ static const char *string_in(const struct value *v)
 	return v->kind == VALUE_NODE && json_type(v->doc, v->node) == JSON_STRING
 		       ? json_string(v->doc, v->node)
 		       : NULL;
+}
+
+/* The same, to be printed: a value of the document without its control characters. 1; 0: it is no string. */
+static int text_in(struct template_run *r, const struct value *v, const char **ret, struct err *err)
+{
+	struct value text = *v;
+
+	*ret = NULL;
+	if (!string_in(v))
+		return 0;
+	if (v->kind == VALUE_NODE && text_of(r, v, &text, err) < 0)
+		return -1;
+	*ret = text.text;
+	return 1;
 }
 
 /* 1; 0: it is no whole number. */
@@ -127,10 +141,11 @@ CALL(title)
 CALL(join)
 {
 	own(str) struct str text = STR_INIT(MADE_MAX);
-	const char *separator = count > 1 ? string_in(&v[1]) : ",";
+	const char *separator;
+	int known = text_in(r, &v[1], &separator, err);
 
-	if (!separator)
-		return wants("join", "a list and a text", err);
+	if (known <= 0)
+		return known < 0 ? -1 : wants("join", "a list and a text", err);
 	value_print(&v[0], separator, &text);
 	return value_take_text(r, &text, ret, err);
 }
@@ -367,12 +382,13 @@ static int add_directive(const struct directive *d, const struct value *v, struc
 CALL(printf)
 {
 	own(str) struct str out = STR_INIT(MADE_MAX);
-	const char *at = string_in(&v[0]);
 	struct directive d;
 	size_t next = 1;
+	const char *at;
+	int known = text_in(r, &v[0], &at, err);
 
-	if (!at)
-		return wants("printf", "a text with its %s first", err);
+	if (known <= 0)
+		return known < 0 ? -1 : wants("printf", "a text with its %s first", err);
 	while (*at) {
 		if (*at != '%') {
 			str_add_char(&out, *at++);

@@ -43,7 +43,15 @@ struct expr {
 	bool boolean;
 };
 
-enum part_kind { PART_TEXT, PART_ACTION, PART_IF, PART_WITH, PART_RANGE };
+enum part_kind {
+	PART_TEXT,
+	PART_ACTION,
+	PART_IF,
+	PART_WITH,
+	PART_RANGE,
+	PART_BREAK,
+	PART_CONTINUE,
+};
 
 struct part {
 	enum part_kind kind;
@@ -91,6 +99,7 @@ struct template_run {
 	struct template_variable variables[TEMPLATE_VARIABLES_MAX];
 	size_t variable_count;
 	size_t steps;
+	enum { LEAVES_NOTHING, LEAVES_RANGE, LEAVES_ITEM } leaves; /* on the way out of lists */
 	/* What values point to, until the end. */
 	char **texts;
 	struct json **docs;
@@ -131,6 +140,15 @@ bool template_is_same_name(const char *a, size_t size, const char *b);
 /* template_absent.c: no such member: is that an error? */
 int template_no_member(const struct template_run *r, const struct value *of, const struct expr *e,
 		       struct err *err);
+
+/* template_literal.c */
+/* What an escape in a quoted text stands for, as a string; how much of the text it is behind its backslash, 0: it is
+ * no escape, or one for NUL. */
+size_t template_unescape(const char *at, const char *end, char out[static 5]);
+/* All that would have to be a number, if it is to be one. */
+size_t template_number_size(const char *at, const char *end);
+bool template_number(const char *text, int64_t *ret_integer, double *ret_real,
+		     bool *ret_is_integer);
 
 /* template_parse.c */
 int template_refuse(struct err *err, const char *why, const char *at);

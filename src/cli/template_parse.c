@@ -24,10 +24,14 @@ struct parser {
 	struct template *t;
 	const char *at;	      /* in the template */
 	const char *in, *end; /* in an action */
+	const char *begin;    /* of that */
 	bool trims;	      /* the text that follows */
 	unsigned int depth;   /* of blocks */
 	unsigned int moved;   /* blocks around us in which the dot is another */
+	unsigned int ranges;  /* blocks around us that {{break}} can end */
 	unsigned int parentheses;
+	const char *variables[TEMPLATE_VARIABLES_MAX]; /* that are known here */
+	size_t variable_count;
 };
 
 /* What ended a list of parts. */
@@ -50,9 +54,11 @@ int template_unknown_field(const struct template_field *fields, const char *name
 	return err_hint(err, "fields: %s", all.data);
 }
 
+/* Where nothing is left, it is all of the action that lacks something. */
 static int refuse_here(const struct parser *p, const char *why, struct err *err)
 {
-	own_free char *rest = str_dup_len(p->in, (size_t)(p->end - p->in), err);
+	const char *at = p->in < p->end ? p->in : p->begin;
+	own_free char *rest = str_dup_len(at, (size_t)(p->end - at), err);
 
 	return rest ? template_refuse(err, why, rest) : -1;
 }
@@ -91,6 +97,14 @@ static void skip_space(struct parser *p)
 		p->in++;
 }
 
+static bool skips_space(struct parser *p)
+{
+	const char *before = p->in;
+
+	skip_space(p);
+	return p->in > before;
+}
+
 static bool is_letter(char c)
 {
 	return isalpha((unsigned char)c) || c == '_';
@@ -120,15 +134,6 @@ static bool takes_word(struct parser *p, const char *word)
 
 static int parse_pipeline(struct parser *p, struct err *err);
 
-/* "\n" and its kin, in double quotes. */
-static char unescaped(char c)
-{
-	static const char names[] = "ntr", bytes[] = "\n\t\r";
-	const char *at = c ? strchr(names, c) : NULL;
-
-	return at ? bytes[at - names] : c;
-}
-
 static int parse_string(struct parser *p, struct err *err)
 {
 	own(str) struct str text = STR_INIT(TEXT_MAX);
@@ -137,9 +142,16 @@ static int parse_string(struct parser *p, struct err *err)
 	int e;
 
 	for (; p->in < p->end && *p->in != quote; p->in++) {
-		bool escape = quote == '"' && *p->in == '\\' && p->in + 1 < p->end;
+		char bytes[5] = {*p->in};
+		size_t size = 0;
 
-		str_add_char(&text, escape ? unescaped(*++p->in) : *p->in);
+		if (quote == '"' && *p->in == '\\') {
+			size = template_unescape(p->in + 1, p->end, bytes);
+			if (!size)
+				return refuse_here(p, "this is no escape", err);
+		}
+		str_add(&text, bytes);
+		p->in += size;
 	}
 	if (p->in >= p->end) {
 		p->in = begin;
@@ -155,20 +167,17 @@ static int parse_string(struct parser *p, struct err *err)
 
 static int parse_number(struct parser *p, struct err *err)
 {
+	size_t size = template_number_size(p->in, p->end);
+	int64_t integer;
+	bool is_integer;
+	double real;
 	char text[64];
-	size_t size = 0;
-	char *end;
 
-	while (p->in + size < p->end && size + 1 < sizeof text &&
-	       strchr("+-.0123456789eE", p->in[size]))
-		size++;
+	if (size >= sizeof text)
+		return refuse_here(p, "not a number", err);
 	memcpy(text, p->in, size);
 	text[size] = '\0';
-	errno = 0;
-	long long integer = strtoll(text, &end, 10);
-	bool is_integer = !*end && errno == 0;
-	double real = strtod(text, &end);
-	if (*end || end == text)
+	if (!template_number(text, &integer, &real, &is_integer))
 		return refuse_here(p, "not a number", err);
 	int e = add_expr(p, is_integer ? EXPR_INTEGER : EXPR_REAL, err);
 	if (e < 0)
@@ -248,6 +257,26 @@ static int parse_dot(struct parser *p, struct err *err)
 	return parse_members(p, e, err);
 }
 
+static int check_variable(const struct parser *p, const char *name, struct err *err)
+{
+	for (size_t i = 0; i < p->variable_count; i++)
+		if (strcmp(p->variables[i], name) == 0)
+			return 0;
+	err_set(err, ERR_USAGE, 0, "--format: there is no variable '$%.60s'", name);
+	return err_hint(err, "{{$%.60s := .Field}} makes one, up to the end of its block", name);
+}
+
+static int declare(struct parser *p, const char *name, struct err *err)
+{
+	if (!name)
+		return 0;
+	if (p->variable_count == TEMPLATE_VARIABLES_MAX)
+		return err_set(err, ERR_LIMIT, 0, "--format: more than %d variables",
+			       TEMPLATE_VARIABLES_MAX);
+	p->variables[p->variable_count++] = name;
+	return 0;
+}
+
 static int parse_variable(struct parser *p, struct err *err)
 {
 	p->in++;
@@ -257,8 +286,10 @@ static int parse_variable(struct parser *p, struct err *err)
 	if (e < 0)
 		return -1;
 	if (size) {
-		p->t->exprs[e].text = str_dup_len(p->in, size, err);
-		if (!p->t->exprs[e].text)
+		char *name = str_dup_len(p->in, size, err);
+
+		p->t->exprs[e].text = name;
+		if (!name || check_variable(p, name, err) < 0)
 			return -1;
 	}
 	p->in += size;
@@ -281,24 +312,26 @@ static int parse_parentheses(struct parser *p, struct err *err)
 	return parse_members(p, e, err);
 }
 
-/* true, false, nil. */
-static int parse_constant(struct parser *p, struct err *err)
+/* true, false, nil: 0, or how long it is. */
+static size_t constant_size(const struct parser *p, enum expr_kind *ret_kind, bool *ret)
 {
-	bool yes = takes_word(p, "true"), no = !yes && takes_word(p, "false");
-	int e = add_expr(p, yes || no ? EXPR_BOOL : EXPR_NIL, err);
-
-	if (e >= 0)
-		p->t->exprs[e].boolean = yes;
-	return e;
-}
-
-static bool is_constant(const struct parser *p)
-{
+	static const struct {
+		const char *word;
+		enum expr_kind kind;
+		bool value;
+	} constants[] = {
+		{"true", EXPR_BOOL, true}, {"false", EXPR_BOOL, false}, {"nil", EXPR_NIL, false}};
 	size_t size = word_size(p);
 
-	return (size == 4 && strncmp(p->in, "true", 4) == 0) ||
-	       (size == 5 && strncmp(p->in, "false", 5) == 0) ||
-	       (size == 3 && strncmp(p->in, "nil", 3) == 0);
+	for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {
+		if (strlen(constants[i].word) != size ||
+		    strncmp(p->in, constants[i].word, size) != 0)
+			continue;
+		*ret_kind = constants[i].kind;
+		*ret = constants[i].value;
+		return size;
+	}
+	return 0;
 }
 
 static int parse_function(struct parser *p, struct err *err)
@@ -312,6 +345,22 @@ static int parse_function(struct parser *p, struct err *err)
 	if (e < 0)
 		return -1;
 	p->t->exprs[e].function = f;
+	p->in += size;
+	return e;
+}
+
+static int parse_word(struct parser *p, struct err *err)
+{
+	enum expr_kind kind;
+	bool value;
+	size_t size = constant_size(p, &kind, &value);
+
+	if (!size)
+		return parse_function(p, err);
+	int e = add_expr(p, kind, err);
+	if (e < 0)
+		return -1;
+	p->t->exprs[e].boolean = value;
 	p->in += size;
 	return e;
 }
@@ -330,7 +379,11 @@ static int parse_operand(struct parser *p, struct err *err)
 		return parse_string(p, err);
 	if (c == '-' || c == '+' || isdigit((unsigned char)c))
 		return parse_number(p, err);
-	return is_constant(p) ? parse_constant(p, err) : parse_function(p, err);
+	if (c == '\'')
+		return refuse_here(p, "a text stands in double quotes or backquotes", err);
+	if (!c || c == '|' || c == ')')
+		return refuse_here(p, "a value is missing", err);
+	return parse_word(p, err);
 }
 
 static bool is_over(const struct parser *p)
@@ -352,9 +405,10 @@ static int check_count(const struct parser *p, int call, size_t count, struct er
 /* A function among another's values is one that takes none. */
 static int parse_argument(struct parser *p, struct err *err)
 {
+	bool is_name = word_size(p) > 0;
 	int e = parse_operand(p, err);
 
-	if (e < 0 || p->t->exprs[e].kind != EXPR_CALL || p->t->exprs[e].of != NOTHING)
+	if (e < 0 || !is_name || p->t->exprs[e].kind != EXPR_CALL)
 		return e;
 	return check_count(p, e, 0, err) < 0 ? -1 : e;
 }
@@ -362,16 +416,19 @@ static int parse_argument(struct parser *p, struct err *err)
 /* One command of a pipeline; last: what comes from before the bar, or NOTHING. */
 static int parse_command(struct parser *p, int last, struct err *err)
 {
+	bool is_name = word_size(p) > 0; /* and no call in parentheses, which has its values */
 	int e = parse_operand(p, err), tail = NOTHING, next;
 	size_t count = 0;
 
 	if (e < 0)
 		return -1;
-	bool calls = p->t->exprs[e].kind == EXPR_CALL && p->t->exprs[e].of == NOTHING;
-	skip_space(p);
+	bool calls = is_name && p->t->exprs[e].kind == EXPR_CALL;
+	bool apart = skips_space(p);
 	while (!is_over(p) || last != NOTHING) {
 		if (!calls)
 			return refuse_here(p, "only a function takes values", err);
+		if (!apart && !is_over(p))
+			return refuse_here(p, "space is missing before", err);
 		next = is_over(p) ? last : parse_argument(p, err);
 		if (next < 0)
 			return -1;
@@ -379,7 +436,7 @@ static int parse_command(struct parser *p, int last, struct err *err)
 		*(tail == NOTHING ? &p->t->exprs[e].of : &p->t->exprs[tail].next) = next;
 		tail = next;
 		count++;
-		skip_space(p);
+		apart = skips_space(p);
 	}
 	return !calls || check_count(p, e, count, err) == 0 ? e : -1;
 }
@@ -447,18 +504,24 @@ static int parse_declaration(struct parser *p, struct part *part, struct err *er
 }
 
 /* The rest of the action is a pipeline, maybe with variables in front. */
-static int parse_subject(struct parser *p, int part, struct err *err)
+static int parse_subject(struct parser *p, int at, struct err *err)
 {
+	struct part *part = &p->t->parts[at];
+
 	skip_space(p);
-	if (parse_declaration(p, &p->t->parts[part], err) < 0)
+	if (parse_declaration(p, part, err) < 0)
 		return -1;
 	skip_space(p);
-	if (p->in >= p->end)
+	if (p->begin == p->end)
 		return template_refuse(err, "neither a field nor a function", "{{}}");
-	p->t->parts[part].expr = parse_pipeline(p, err);
-	if (p->t->parts[part].expr < 0)
+	part->expr = parse_pipeline(p, err);
+	if (part->expr < 0)
 		return -1;
-	return p->in < p->end ? refuse_here(p, "what is this", err) : 0;
+	if (p->in < p->end)
+		return refuse_here(p, "what is this", err);
+	if (part->assigns)
+		return check_variable(p, part->value, err);
+	return declare(p, part->key, err) < 0 ? -1 : declare(p, part->value, err);
 }
 
 /* Text has escapes, as it comes from a shell. */
@@ -520,6 +583,13 @@ static const char *find_close(const char *in)
 	return NULL;
 }
 
+static const char *why_open(const char *in)
+{
+	if (str_starts(in, "/*") || str_starts(in, "- /*"))
+		return "a comment is not closed";
+	return strstr(in, "}}") ? "a quote is not closed" : "'{{' is not closed";
+}
+
 /* The text up to the next action, and the action's bounds: 1; 0: there is none. */
 static int next_action(struct parser *p, int **link, struct err *err)
 {
@@ -535,9 +605,7 @@ static int next_action(struct parser *p, int **link, struct err *err)
 		return 0;
 	const char *close = find_close(open + 2);
 	if (!close)
-		return template_refuse(
-			err, strstr(open, "}}") ? "a quote is not closed" : "'{{' is not closed",
-			open);
+		return template_refuse(err, why_open(open + 2), open);
 	p->in = open + 2 + trims;
 	p->end = close;
 	p->at = close + 2;
@@ -548,6 +616,7 @@ static int next_action(struct parser *p, int **link, struct err *err)
 	while (p->end > p->in && strchr(SPACE, p->end[-1]))
 		p->end--;
 	skip_space(p);
+	p->begin = p->in;
 	return 1;
 }
 
@@ -556,26 +625,38 @@ static int parse_list(struct parser *p, int *ret_first, enum ender *ret_ender, s
 /* What follows {{else}}: an {{else if}} is a block of its own, which takes the {{end}} of all. */
 static int parse_else(struct parser *p, int part, struct err *err);
 
-static int parse_block(struct parser *p, int part, struct err *err)
+static int parse_body(struct parser *p, int part, enum ender *ret_ender, struct err *err)
 {
 	bool moves = p->t->parts[part].kind != PART_IF;
+	bool repeats = p->t->parts[part].kind == PART_RANGE;
+
+	p->moved += moves;
+	p->ranges += repeats;
+	if (parse_list(p, &p->t->parts[part].body, ret_ender, err) < 0)
+		return -1;
+	p->moved -= moves;
+	p->ranges -= repeats;
+	return 0;
+}
+
+static int parse_block(struct parser *p, int part, struct err *err)
+{
+	own_free char *head = str_dup_len(p->begin, (size_t)(p->end - p->begin), err);
+	size_t variables = p->variable_count;
 	enum ender ender;
 
-	if (parse_subject(p, part, err) < 0)
+	if (!head || parse_subject(p, part, err) < 0)
 		return -1;
 	if (++p->depth > TEMPLATE_DEPTH_MAX)
 		return err_set(err, ERR_LIMIT, 0, "--format: blocks are more than %d deep",
 			       TEMPLATE_DEPTH_MAX);
-	p->moved += moves;
-	if (parse_list(p, &p->t->parts[part].body, &ender, err) < 0)
+	if (parse_body(p, part, &ender, err) < 0)
 		return -1;
-	p->moved -= moves;
 	if (ender == ENDER_ELSE && parse_else(p, part, err) < 0)
 		return -1;
 	p->depth--;
-	if (ender == ENDER_NONE)
-		return template_refuse(err, "a block has no {{end}}", "if, with or range");
-	return 0;
+	p->variable_count = variables;
+	return ender == ENDER_NONE ? template_refuse(err, "a block has no {{end}}", head) : 0;
 }
 
 static bool block_kind(struct parser *p, enum part_kind *ret)
@@ -600,7 +681,7 @@ static int parse_else(struct parser *p, int part, struct err *err)
 
 	if (p->in < p->end) {
 		if (!block_kind(p, &kind) || kind == PART_RANGE)
-			return refuse_here(p, "else takes nothing but if", err);
+			return refuse_here(p, "else takes nothing but if and with", err);
 		int inner = add_part(p, kind, err);
 		if (inner < 0)
 			return -1;
@@ -609,8 +690,30 @@ static int parse_else(struct parser *p, int part, struct err *err)
 	}
 	if (parse_list(p, &p->t->parts[part].otherwise, &ender, err) < 0)
 		return -1;
-	if (ender != ENDER_END)
-		return template_refuse(err, "a block has no {{end}}", "else");
+	if (ender == ENDER_ELSE)
+		return template_refuse(err, "a block has one of them at most", "else");
+	return ender == ENDER_END ? 0 : template_refuse(err, "a block has no {{end}}", "else");
+}
+
+static bool is_comment(const struct parser *p)
+{
+	return p->end - p->in >= 2 && p->in[0] == '/' && p->in[1] == '*';
+}
+
+/* {{break}} and {{continue}} */
+static int parse_leave(struct parser *p, int **link, struct err *err)
+{
+	enum part_kind kind = *p->begin == 'b' ? PART_BREAK : PART_CONTINUE;
+
+	if (p->in < p->end)
+		return refuse_here(p, "nothing belongs behind break and continue", err);
+	if (!p->ranges)
+		return refuse_here(p, "there is no range around it", err);
+	int part = add_part(p, kind, err);
+	if (part < 0)
+		return -1;
+	**link = part;
+	*link = &p->t->parts[part].next;
 	return 0;
 }
 
@@ -620,10 +723,12 @@ static int parse_action(struct parser *p, int **link, struct err *err)
 	bool is_block;
 	int part;
 
-	if (p->end - p->in >= 2 && p->in[0] == '/' && p->in[1] == '*')
-		return p->end - p->in >= 4 && p->end[-1] == '/' && p->end[-2] == '*'
+	if (is_comment(p))
+		return strstr(p->in + 2, "*/") == p->end - 2
 			       ? 0
 			       : refuse_here(p, "a comment is all that its braces have", err);
+	if (takes_word(p, "break") || takes_word(p, "continue"))
+		return parse_leave(p, link, err);
 	is_block = block_kind(p, &kind);
 	part = add_part(p, kind, err);
 	if (part < 0)
@@ -636,6 +741,7 @@ static int parse_action(struct parser *p, int **link, struct err *err)
 static int parse_list(struct parser *p, int *ret_first, enum ender *ret_ender, struct err *err)
 {
 	int *link = ret_first, more;
+	size_t variables = p->variable_count;
 
 	*ret_ender = ENDER_NONE;
 	while ((more = next_action(p, &link, err)) > 0) {
@@ -645,6 +751,7 @@ static int parse_list(struct parser *p, int *ret_first, enum ender *ret_ender, s
 			return refuse_here(p, "end takes nothing", err);
 		if (ends || takes_word(p, "else")) {
 			*ret_ender = ends ? ENDER_END : ENDER_ELSE;
+			p->variable_count = variables;
 			return p->depth ? 0
 					: template_refuse(err, "there is no block",
 							  ends ? "end" : "else");
@@ -653,6 +760,20 @@ static int parse_list(struct parser *p, int *ret_first, enum ender *ret_ender, s
 			return -1;
 	}
 	return more;
+}
+
+/* "table", and space behind it, which may be written as it is in text. */
+static const char *skip_table(const char *text, bool *ret_is_table)
+{
+	const char *rest = text + strlen("table");
+
+	*ret_is_table = str_starts(text, "table") &&
+			((*rest && strchr(" \t{", *rest)) || str_starts(rest, "\\t"));
+	if (!*ret_is_table)
+		return text;
+	while (*rest == ' ' || *rest == '\t' || str_starts(rest, "\\t"))
+		rest += *rest == '\\' ? 2 : 1;
+	return rest;
 }
 
 struct template *template_parse(const char *text, const struct template_field *fields,
@@ -668,10 +789,7 @@ struct template *template_parse(const char *text, const struct template_field *f
 	}
 	t->fields = fields;
 	t->first = NOTHING;
-	if (str_starts(text, "table ") || str_starts(text, "table\\t")) {
-		t->is_table = true;
-		text += str_starts(text, "table ") ? 6 : 7;
-	}
+	text = skip_table(text, &t->is_table);
 	if (!strstr(text, "{{")) {
 		template_refuse(err, "not a format", text);
 		return NULL;

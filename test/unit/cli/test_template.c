@@ -140,10 +140,6 @@ TEST(mistakes_that_show_later)
 		{"{{len 1}}", "len wants"},
 		{"{{lt .id 1}}", "lt wants two numbers, or two texts"},
 		{"{{eq .id 1}}", "a comparison wants"},
-		{"{{$x}}", "there is no variable '$x'"},
-		{"{{if $x := .id}}{{end}}{{$x}}", "there is no variable '$x'"},
-		{"{{range $i, $l := .labels}}{{end}}{{$i}}", "there is no variable '$i'"},
-		{"{{$x = 1}}", "there is no variable '$x'"},
 		{"{{printf \"%y\" 1}}", "printf does not know '%y'"},
 		{"{{printf \"%d\" .id}}", "a number for %d"},
 		{"{{printf \"%s\"}}", "a value for each %"},
@@ -167,6 +163,42 @@ static void add_times(struct str *s, const char *text, int times)
 {
 	while (times--)
 		str_add(s, text);
+}
+
+/* By whatever way it gets there. */
+TEST(what_is_printed_of_a_document_has_no_control_characters)
+{
+	OF("{{join .labels .id}}|{{printf .id}}|{{print .id}}|{{printf \"%s%v\" .id .id}}",
+	   "a=babcc=d=eabcf|abc|abc|abcabc\n|d?[2J|d?[2J|d?[2Jd?[2J\n");
+	OF("{{join (split \"x,y\" \",\") .id}}", "xabcy\nxd?[2Jy\n");
+}
+
+TEST(a_range_is_left_and_an_item_passed_over)
+{
+	RENDERS("{{range .Labels}}{{if eq . \"f\"}}{{break}}{{end}}[{{.}}]{{end}}|",
+		"[a=b][c=d=e]|\n|\n");
+	RENDERS("{{range $i, $l := .Labels}}{{if eq $i 1}}{{continue}}{{end}}{{$i}}{{$l}} {{end}}",
+		"0a=b 2f \n\n");
+	/* The inner one only. */
+	RENDERS("{{range .Labels}}{{range split . \"=\"}}{{.}}{{break}}{{end}}{{end}}.",
+		"acf.\n.\n");
+	/* That of the range around it, as this one has no items. */
+	RENDERS("{{range .Labels}}x{{range $.State.none}}{{else}}{{break}}{{end}}y{{end}}",
+		"x\n\n");
+	RENDERS("{{range $l := .Labels}}{{else}}{{len $l}}{{end}}", "\n0\n");
+}
+
+TEST(texts_and_numbers_are_those_of_go)
+{
+	OF("{{print \"\\a\\b\\f\\n\\r\\t\\v\\\\\\\"\\'\"}}",
+	   "\a\b\f\n\r\t\v\\\"'\n\a\b\f\n\r\t\v\\\"'\n");
+	OF("{{print \"\\x1b[1m\\101\\u00e9\\u20ac\\U0001F600\"}}",
+	   "\033[1mA\303\251\342\202\254\360\237\230\200\n\033["
+	   "1mA\303\251\342\202\254\360\237\230\200\n");
+	OF("{{print `\\x1b` 0x1f 010 -0x10 1e3 2.5e-1 +4 08}}",
+	   "\\x1b31 8 -16 1000 0.25 4 8\n\\x1b31 8 -16 1000 0.25 4 8\n");
+	OF("{{printf \"%d\" 1e2}} {{eq 9007199254740993 9007199254740992}}",
+	   "100 false\n100 false\n");
 }
 
 TEST(everything_is_bounded)
@@ -264,6 +296,12 @@ TEST(a_table_has_a_heading)
 {
 	RENDERS("table {{.ID}}\\t{{.Names}}",
 		"CONTAINER ID  NAMES\nabc           web\nd?[2J         q\"\n");
+	/* However it is set off from the template. */
+	static const char *const same[] = {"table{{.ID}}", "table  {{.ID}}", "table\t{{.ID}}",
+					   "table\\t{{.ID}}", "table \\t{{.ID}}"};
+	for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+		RENDERS(same[i], "CONTAINER ID\nabc\nd?[2J\n");
+	RENDERS("tablet {{.ID}}", "tablet abc\ntablet d?[2J\n");
 	RENDERS("table {{json .ID}}\t{{if .State}}{{.State}}{{end}}\t{{range .Labels}}{{.}}{{end}}",
 		"CONTAINER ID  STATE                                            LABELS\n"
 		"\"abc\"         pid=7,Health_Status=good,up=true,none=,cpu=1.25  a=bc=d=ef\n"
@@ -294,9 +332,46 @@ TEST(mistakes_are_told)
 		{"{{range .ID}}", "a block has no {{end}}"},
 		{"{{if .ID}}{{else}}", "a block has no {{end}}"},
 		{"{{if .ID}}{{else if .ID}}{{end}}{{end}}", "there is no block: 'end'"},
-		{"{{if .ID}}{{else}}{{else}}{{end}}", "a block has no {{end}}"},
-		{"{{if .ID}}{{else range .ID}}{{end}}", "else takes nothing but if"},
-		{"{{if}}x{{end}}", "neither a field nor a function"},
+		{"{{if .ID}}{{else}}{{else}}{{end}}", "a block has one of them at most: 'else'"},
+		{"{{if .ID}}{{with .Names}}{{end}}", "a block has no {{end}}: 'if .ID'"},
+		{"{{if .ID}}{{else if .Names}}", "a block has no {{end}}: 'else if .Names'"},
+		{"{{if .ID}}{{else range .ID}}{{end}}", "else takes nothing but if and with"},
+		{"{{if}}x{{end}}", "a value is missing: 'if'"},
+		{"{{.ID | }}", "a value is missing: '.ID |'"},
+		{"{{json ()}}", "a value is missing: ')'"},
+		{"{{| json}}", "a value is missing: '| json'"},
+		{"{{$x := }}", "a value is missing"},
+		{"{{$x}}", "there is no variable '$x'"},
+		{"{{if $x := .ID}}{{end}}{{$x}}", "there is no variable '$x'"},
+		{"{{if .ID}}{{$x := 1}}{{else}}{{$x}}{{end}}", "there is no variable '$x'"},
+		{"{{range $i, $l := .Labels}}{{end}}{{$i}}", "there is no variable '$i'"},
+		{"{{$x = 1}}", "there is no variable '$x'"},
+		{"{{$x := $x}}", "there is no variable '$x'"},
+		{"{{join .Labels ','}}", "a text stands in double quotes or backquotes: '','"},
+		{"{{print \"\\q\"}}", "this is no escape: '\\q\"'"},
+		{"{{print \"\\x0\"}}", "this is no escape"},
+		{"{{print \"\\x00\"}}", "this is no escape"},
+		{"{{print \"\\400\"}}", "this is no escape"},
+		{"{{print \"\\ud800\"}}", "this is no escape"},
+		{"{{print \"\\U00110000\"}}", "this is no escape"},
+		{"{{print 1x}}", "not a number: '1x'"},
+		{"{{print 0x}}", "not a number"},
+		{"{{print 1_0}}", "not a number"},
+		{"{{print +inf}}", "not a number"},
+		{"{{print 1e999}}", "not a number"},
+		{"{{print 1-1}}", "space is missing before: '-1'"},
+		{"{{print\"x\"}}", "space is missing before: '\"x\"'"},
+		{"{{print .ID\"x\"}}", "space is missing before: '\"x\"'"},
+		{"{{print .ID(print)}}", "space is missing before: '(print)'"},
+		{"{{print 1111111111111111111111111111111111111111111111111111111111111111111}}",
+		 "not a number"},
+		{"{{(print) .ID}}", "only a function takes values: '.ID'"},
+		{"{{/* x */ .ID /* y */}}", "a comment is all that its braces have"},
+		{"{{/*/}}", "a comment is not closed"},
+		{"{{break}}", "there is no range around it: 'break'"},
+		{"{{range .Labels}}{{else}}{{continue}}{{end}}", "there is no range around it"},
+		{"{{range .Labels}}{{break 1}}{{end}}", "nothing belongs behind break"},
+		{"tablet {{.Nosuch}}", "no field"},
 		{"{{end}}", "there is no block: 'end'"},
 		{"{{else}}", "there is no block: 'else'"},
 		{"{{if .ID}}{{end x}}", "end takes nothing"},
