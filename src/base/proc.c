@@ -263,7 +263,10 @@ int proc_wait_end(const struct proc *p, int timeout_ms, struct err *err)
 		if (timeout_ms < 0)
 			continue;
 		left = (int)(deadline - clock_boot_ms());
-		if (left <= 0)
+		if (left < 0)
+			left = 0;
+		/* One that was interrupted has not looked. */
+		if (n == 0 && left == 0)
 			return 0;
 	}
 }

@@ -23,8 +23,10 @@ static int check(const struct verb *verb, const struct choice *c, size_t operand
 	if (c->latest && (c->all || c->filters.count))
 		return err_set(err, ERR_USAGE, 0, "--latest and --%s exclude each other",
 			       c->all ? "all" : "filter");
-	if (verb->flags & VERB_NAMES && is_by_rule(c) && operands)
-		return err_set(err, ERR_USAGE, 0, "%s and names exclude each other", flag);
+	if (verb->flags & VERB_NAMES && is_by_rule(c) && operands) {
+		err_set(err, ERR_USAGE, 0, "%s and names exclude each other", flag);
+		return err_hint(err, "give one of them");
+	}
 	if (!(verb->flags & VERB_ALL) || is_by_rule(c) || operands)
 		return 0;
 	err_set(err, ERR_USAGE, 0, "no container is named");

@@ -243,8 +243,10 @@ static int run_wait(struct cli *cli, void *data, const struct strv *operands, st
 	}
 	if (!options->interval_given)
 		options->interval_ms = INTERVAL_MS;
-	if (!options->interval_ms || options->interval_ms > INT32_MAX)
-		return err_set(err, ERR_USAGE, 0, "--interval: from a millisecond to some days");
+	if (!options->interval_ms || options->interval_ms > INT32_MAX) {
+		err_set(err, ERR_USAGE, 0, "--interval: from a millisecond to some days");
+		return err_hint(err, "such as 100ms, 2s or 1m");
+	}
 	return cli_each_container(cli, operands, data, wait_one, err);
 }
 

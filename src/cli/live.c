@@ -149,8 +149,10 @@ static int run_list(struct cli *cli, const struct live_verb *verb,
 	for (size_t i = 1; i < operands->count; i++)
 		if (strv_add(&refs, operands->items[i], err) < 0)
 			return -1;
-	if (options->all && operands->count > 1)
-		return err_set(err, ERR_USAGE, 0, "--all and names exclude each other");
+	if (options->all && operands->count > 1) {
+		err_set(err, ERR_USAGE, 0, "--all and names exclude each other");
+		return err_hint(err, "give one of them");
+	}
 	if (options->all && store_list(&cli->store, &refs, err) < 0)
 		return -1;
 	json_writer_init(&l.w, &text, 2);

@@ -113,8 +113,10 @@ static int check_start(const struct start_options *options, const struct strv *o
 	struct detach_keys keys;
 	bool attached = options->attach || options->interactive;
 
-	if (attached && (operands->count > 1 || options->choice.all))
-		return err_set(err, ERR_USAGE, 0, "one container can be attached to at a time");
+	if (attached && (operands->count > 1 || options->choice.all)) {
+		err_set(err, ERR_USAGE, 0, "one container can be attached to at a time");
+		return err_hint(err, "start them without --attach; insula logs -f shows several");
+	}
 	if (!attached && (options->detach_keys || options->sig_proxy_given))
 		return err_set(err, ERR_USAGE, 0, "--%s is of no use without --attach",
 			       options->detach_keys ? "detach-keys" : "sig-proxy");

@@ -80,7 +80,10 @@ static int check_path(const char *path, struct err *err)
 		return err_set(err, ERR_LIMIT, 0, "the path '%.60s...' is too long", path);
 	if (str_has_control(path))
 		return err_set(err, ERR_INVALID, 0, "'%s' has control characters", path);
-	return *path ? 0 : err_set(err, ERR_USAGE, 0, "cp: a path is empty");
+	if (*path)
+		return 0;
+	err_set(err, ERR_USAGE, 0, "cp: a path is empty");
+	return err_hint(err, "'/' is the container's root, '.' the directory that we are in");
 }
 
 static int parse_end(struct store *store, const char *text, struct end *e, struct err *err)

@@ -178,6 +178,12 @@ static int record_added(struct live_change *c, struct err *err)
 		       : -1;
 }
 
+static int there_already(struct err *err)
+{
+	err_set(err, ERR_EXISTS, 0, "it has a device of that path already");
+	return err_hint(err, "insula devices remove takes that away");
+}
+
 int engine_device_add(struct container *ct, const char *value, const struct live_options *options,
 		      struct err *err)
 {
@@ -187,16 +193,14 @@ int engine_device_add(struct container *ct, const char *value, const struct live
 	if (live_change_begin(&c, err) < 0)
 		return -1;
 	if (request_add_device(spec, value, err) < 0)
-		return err->kind == ERR_EXISTS
-			       ? err_set(err, ERR_EXISTS, 0, "it has a device of that path already")
-			       : live_without_flag(err);
+		return err->kind == ERR_EXISTS ? there_already(err) : live_without_flag(err);
 	size_t last = spec->linux_.device_count - 1;
 	c.added = &spec->linux_.devices[last];
 	c.access = access_of(spec, last);
 	c.target = c.added->path;
 	const struct live_entry *e = live_state_find(&c.state, LIVE_DEVICE, c.target);
 	if (e && e->standing == LIVE_ADDED && live_is_there(ct, e))
-		return err_set(err, ERR_EXISTS, 0, "it has a device of that path already");
+		return there_already(err);
 	if (add_now(&c, err) < 0 || record_added(&c, err) < 0) {
 		take_back(&c);
 		return -1;

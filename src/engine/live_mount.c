@@ -52,6 +52,12 @@ static int check_destination(const struct spec *spec, const char *destination, s
 	return err_hint(err, "nothing is mounted in /proc and /sys, nor on a path that is masked");
 }
 
+static int there_already(struct err *err)
+{
+	err_set(err, ERR_EXISTS, 0, "it has a mount there already");
+	return err_hint(err, "insula mounts remove takes that away");
+}
+
 /* The mount is the last of the specification then. */
 static int add_to_spec(struct container *ct, const char *value, struct err *err)
 {
@@ -62,9 +68,7 @@ static int add_to_spec(struct container *ct, const char *value, struct err *err)
 
 	ns.of[SPEC_NS_USER].mode = user->given ? NS_MODE_PRIVATE : NS_MODE_HOST;
 	if (request_add_mount(&request, spec, value, err) < 0)
-		return err->kind == ERR_EXISTS
-			       ? err_set(err, ERR_EXISTS, 0, "it has a mount there already")
-			       : live_without_flag(err);
+		return err->kind == ERR_EXISTS ? there_already(err) : live_without_flag(err);
 	return check_destination(spec, spec->mounts[spec->mount_count - 1].destination, err);
 }
 
@@ -126,7 +130,7 @@ int engine_mount_add(struct container *ct, const char *value, const struct live_
 	c.target = c.mount->destination;
 	c.entry = live_state_find(&c.state, LIVE_MOUNT, c.target);
 	if (c.now && c.entry && c.entry->standing == LIVE_ADDED && live_is_there(ct, c.entry))
-		return err_set(err, ERR_EXISTS, 0, "it has a mount there already");
+		return there_already(err);
 	c.entry = NULL;
 	if (c.now && mount_now(&c, err) < 0)
 		return -1;

@@ -60,8 +60,10 @@ int engine_add_env(struct strv *env, const char *item, struct err *err)
 	const char *equals = strchr(item, '=');
 	own_free char *name = NULL;
 
-	if (equals == item || !*item)
-		return err_set(err, ERR_USAGE, 0, "environment variable '%s' has no name", item);
+	if (equals == item || !*item) {
+		err_set(err, ERR_USAGE, 0, "environment variable '%s' has no name", item);
+		return err_hint(err, "NAME=VALUE, or NAME for the value that it has here");
+	}
 	if (!equals) {
 		const char *value = getenv(item);
 
@@ -286,10 +288,12 @@ static int set_restart(const struct run_options *options, struct record *record,
 		return -1;
 	if (policy.kind == RESTART_NO)
 		return 0;
-	if (options->remove)
-		return err_set(err, ERR_USAGE, 0,
-			       "--rm and --restart exclude each other: one that is removed at its "
-			       "end cannot be started again");
+	if (options->remove) {
+		err_set(err, ERR_USAGE, 0,
+			"--rm and --restart exclude each other: one that is removed at its "
+			"end cannot be started again");
+		return err_hint(err, "leave one of them out");
+	}
 	record->restart = str_dup(options->restart, err);
 	return record->restart ? 0 : -1;
 }

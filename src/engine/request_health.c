@@ -42,10 +42,11 @@ static int refuse_without_command(const struct run_options *options, struct err 
 		    {"on-failure", options->health_action_given}};
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		if (rows[i].given)
-			return err_set(err, ERR_USAGE, 0,
-				       "--health-%s is of no use without --health-cmd",
-				       rows[i].name);
+		if (rows[i].given) {
+			err_set(err, ERR_USAGE, 0, "--health-%s is of no use without --health-cmd",
+				rows[i].name);
+			return err_hint(err, "--health-cmd 'COMMAND' is what is run");
+		}
 	return 0;
 }
 
@@ -79,8 +80,10 @@ int request_health(const struct run_options *options, struct health_config *conf
 			       "--no-healthcheck and --health-cmd exclude each other");
 	if (options->no_healthcheck || none)
 		return refuse_without_command(options, err);
-	if (!*options->health_cmd)
-		return err_set(err, ERR_USAGE, 0, "--health-cmd: the command is empty");
+	if (!*options->health_cmd) {
+		err_set(err, ERR_USAGE, 0, "--health-cmd: the command is empty");
+		return err_hint(err, "none: --no-healthcheck");
+	}
 	config->timeout_ms = options->health_timeout_given ? (int64_t)options->health_timeout_ms
 							   : DEFAULT_HEALTH_TIMEOUT_MS;
 	config->start_period_ms = (int64_t)options->health_start_period_ms;

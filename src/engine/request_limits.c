@@ -51,8 +51,11 @@ static int limit_reservation(const struct run_options *options, struct cgroup_re
 		r->memory_swappiness = options->memory_swappiness;
 	if (!options->memory_reservation)
 		return 0;
-	if (options->memory && options->memory_reservation > options->memory)
-		return err_set(err, ERR_USAGE, 0, "--memory-reservation is above --memory");
+	if (options->memory && options->memory_reservation > options->memory) {
+		err_set(err, ERR_USAGE, 0, "--memory-reservation is above --memory");
+		return err_hint(err,
+				"it is what is left to the container, of what --memory allows it");
+	}
 	r->memory_reservation = (int64_t)options->memory_reservation;
 	return 0;
 }

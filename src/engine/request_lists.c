@@ -99,8 +99,10 @@ static int set_pair(struct strv *list, const char *entry, struct err *err)
 
 static int label_entry(const char *entry, void *data, struct err *err)
 {
-	if (!*entry || *entry == '=' || str_has_control(entry))
-		return err_set(err, ERR_USAGE, 0, "label '%s' is not KEY or KEY=VALUE", entry);
+	if (!*entry || *entry == '=' || str_has_control(entry)) {
+		err_set(err, ERR_USAGE, 0, "label '%s' is not KEY or KEY=VALUE", entry);
+		return err_hint(err, "such as --label team=blue");
+	}
 	return set_pair(data, entry, err);
 }
 
@@ -122,9 +124,10 @@ int request_annotations(const struct run_options *options, struct strv *annotati
 	for (size_t i = 0; i < options->annotations.count; i++) {
 		const char *entry = options->annotations.items[i];
 
-		if (*entry == '=' || !strchr(entry, '=') || str_has_control(entry))
-			return err_set(err, ERR_USAGE, 0, "--annotation: '%s' is not KEY=VALUE",
-				       entry);
+		if (*entry == '=' || !strchr(entry, '=') || str_has_control(entry)) {
+			err_set(err, ERR_USAGE, 0, "--annotation: '%s' is not KEY=VALUE", entry);
+			return err_hint(err, "such as --annotation org.example.team=blue");
+		}
 		if (set_pair(annotations, entry, err) < 0)
 			return -1;
 	}

@@ -340,6 +340,12 @@ static int add_mount_tmpfs(struct spec *spec, const struct mount_request *r, str
 	return add_tmpfs(spec, text.data, err);
 }
 
+static int no_source(const char *text, struct err *err)
+{
+	err_set(err, ERR_USAGE, 0, "--mount: '%s' has no source", text);
+	return err_hint(err, "source=/PATH: what of the host is mounted");
+}
+
 /* type=bind,source=S,destination=D[,readonly] and type=tmpfs,destination=D[,tmpfs-size=N] */
 static int add_mount(const struct request *request, struct spec *spec, const char *text,
 		     struct err *err)
@@ -352,15 +358,17 @@ static int add_mount(const struct request *request, struct spec *spec, const cha
 	for (char *p = copy ? strtok_r(copy, ",", &save) : NULL; p && !status;
 	     p = strtok_r(NULL, ",", &save))
 		status = mount_pair(&r, p, err);
-	if (!status && !r.bind.destination)
-		status = err_set(err, ERR_USAGE, 0, "--mount: '%s' has no destination", text);
-	else if (!status && str_eq(r.type, "tmpfs"))
+	if (!status && !r.bind.destination) {
+		err_set(err, ERR_USAGE, 0, "--mount: '%s' has no destination", text);
+		status = err_hint(err, "destination=/PATH: where it is in the container");
+	}
+	if (!status && str_eq(r.type, "tmpfs"))
 		status = add_mount_tmpfs(spec, &r, err);
 	else if (!status && r.type && strcmp(r.type, "bind") != 0)
 		status = err_set(err, ERR_UNSUPPORTED, 0, "--mount: type '%s' is not bind or tmpfs",
 				 r.type);
 	else if (!status && !r.bind.source)
-		status = err_set(err, ERR_USAGE, 0, "--mount: '%s' has no source", text);
+		status = no_source(text, err);
 	else if (!status)
 		status = add_bind(request, spec, &r.bind, err);
 	bind_request_done(&r.bind);

@@ -103,8 +103,10 @@ static int find_other(struct store *store, const char *ref, size_t row, struct n
 		return err_set(err, ERR_INTERNAL, 0, "%s: there is no store", flag);
 	if (store_find(store, ref, &other, err) < 0 || store_need_spec(&other, err) < 0)
 		return err_wrap(err, "%s", flag);
-	if (other.status != CT_RUNNING)
-		return err_set(err, ERR_STATE, 0, "%s: container '%s' is not running", flag, ref);
+	if (other.status != CT_RUNNING) {
+		err_set(err, ERR_STATE, 0, "%s: container '%s' is not running", flag, ref);
+		return err_hint(err, "'insula start %s' starts it", ref);
+	}
 	if (refuse_hosts(&other, row, err) < 0)
 		return -1;
 	ret->path = str_printf(err, BY_CONTAINER "%s", other.id);

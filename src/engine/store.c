@@ -633,8 +633,10 @@ static int resolve(struct store *store, const char *ref, char id[STORE_ID_LENGTH
 	if (names_fd < 0)
 		return -1;
 	if (!*ref || strlen(ref) > STORE_NAME_MAX || str_has_control(ref) || strchr(ref, '/') ||
-	    ref[0] == '.')
-		return err_set(err, ERR_INVALID, 0, "'%s' is neither a name nor an id", ref);
+	    ref[0] == '.') {
+		err_set(err, ERR_INVALID, 0, "'%s' is neither a name nor an id", ref);
+		return err_hint(err, "insula ps -a lists what there is");
+	}
 	own_free char *owner = store_name_owner(names_fd, ref, &looking);
 	if (owner)
 		memcpy(id, owner, STORE_ID_LENGTH + 1);

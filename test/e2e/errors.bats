@@ -25,6 +25,25 @@ run_refused() {
 	refused 125 "--nope" insula --nope ps
 }
 
+@test "what is refused comes with a remedy" {
+	local flags
+	for flags in '--rm --restart=always' '--memory=64m --memory-reservation=1g' --env= --env==x --label==x --annotation=x --health-interval=5s --health-cmd= \
+		'--mount=type=bind'; do
+		# shellcheck disable=SC2086  # words
+		run_refused "" $flags
+		[[ $stderr == *hint:* ]] || fail "$flags"
+	done
+	ok insula create --name made "$E2E_IMAGE" true
+	ok insula mounts add made "$BATS_TEST_TMPDIR:/srv"
+	run_refused "container 'made' is not running" --network=container:made
+	[[ $stderr == *"insula start made"* ]] || fail
+	for verb in "mounts add made $BATS_TEST_TMPDIR:/srv" 'cp made: .' 'start /' 'wait --interval=0 x' 'pause --all x' 'mounts list --all x' 'start --attach x y'; do
+		# shellcheck disable=SC2086  # words
+		refused 125 "" insula $verb
+		[[ $stderr == *hint:* ]] || fail "$verb"
+	done
+}
+
 @test "flags of other engines are refused, not ignored" {
 	for flag in --publish=80:80 --gpus=all --privileged --pod=x; do
 		run_refused "${flag%%=*}" "$flag"
