@@ -572,7 +572,7 @@ apart() {
 	mkdir -p "$STUCK" "$INSULA_RUNROOT"
 	# shellcheck disable=SC2016  # expanded by that shell
 	run unshare --mount --propagation private bash -euc '
-		mount -t tmpfs run "$INSULA_RUNROOT"
+		mount -t tmpfs -o mode=755 run "$INSULA_RUNROOT"
 		"$PROGRAM" "$STUCK" >"$STUCK.out" 2>&1 </dev/null 3>&- & server=$!
 		trap "kill \$server" EXIT
 		eventually 10 grep -q -x ready "$STUCK.out" || fail "$(cat "$STUCK.out")"

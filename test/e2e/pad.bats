@@ -14,7 +14,7 @@ pins() {
 @test "a start works where mounts are shared, and the pin stays in one namespace" {
 	run unshare --mount sh -c '
 		mkdir -p "$INSULA_RUNROOT"
-		mount -t tmpfs none "$INSULA_RUNROOT" && mount --make-shared "$INSULA_RUNROOT" || exit
+		mount -t tmpfs -o mode=755 none "$INSULA_RUNROOT" && mount --make-shared "$INSULA_RUNROOT" || exit
 		unshare --mount --propagation unchanged sleep 60 &
 		other=$!
 		while [ "$(readlink /proc/$other/ns/mnt)" = "$(readlink /proc/self/ns/mnt)" ]; do sleep 0.05; done
@@ -36,7 +36,7 @@ pins() {
 			run taskset --cpu-list $made_on unshare --mount sh -c '
 				taskset --pid --cpu-list "$1" $$ >/dev/null
 				mkdir -p "$INSULA_RUNROOT"
-				mount -t tmpfs none "$INSULA_RUNROOT"
+				mount -t tmpfs -o mode=755 none "$INSULA_RUNROOT"
 				"$INSULA_BIN/insula" run --rm --network none "$E2E_IMAGE" echo started
 				umount "$INSULA_RUNROOT/pad"' sh $started_on
 			[ "$output" = started ] || fail "made on CPU $made_on, started on CPU $started_on"
