@@ -144,6 +144,15 @@ static int store_unit(const struct opt *row, const char *what, read_unit_fn *rea
 	return 0;
 }
 
+static int store_ms(const struct opt *row, const char *what, uint64_t *slot, const char *text,
+		    struct err *err)
+{
+	if (row->min >= 0 || !str_eq(text, "-1"))
+		return store_unit(row, what, str_to_ms, slot, text, err);
+	*slot = INT64_MAX;
+	return 0;
+}
+
 static int store_number(const struct opt *row, void *slot, const char *text, struct err *err)
 {
 	char what[80];
@@ -164,7 +173,7 @@ static int store_number(const struct opt *row, void *slot, const char *text, str
 		r = store_unit(row, what, str_to_milli, slot, text, err);
 		break;
 	default:
-		r = store_unit(row, what, str_to_ms, slot, text, err);
+		r = store_ms(row, what, slot, text, err);
 		break;
 	}
 	/* Whatever is wrong with a number that came in on the command line, the command line is. */

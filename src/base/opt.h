@@ -27,8 +27,8 @@ enum opt_type {
 	OPT_I64,     /* int64_t within [min, max] */
 	OPT_BYTES,   /* uint64_t, str_to_bytes */
 	OPT_MILLI,   /* uint64_t thousandths, str_to_milli */
-	OPT_MS,	     /* uint64_t milliseconds, str_to_ms */
-	OPT_CHOICE,  /* int: index into choices[] */
+	OPT_MS,	    /* uint64_t milliseconds, str_to_ms; -1, where min is, is for ever: INT64_MAX */
+	OPT_CHOICE, /* int: index into choices[] */
 	OPT_REFUSED, /* known in the field, not (yet) here: ERR_UNSUPPORTED with .help as the reason */
 };
 

@@ -65,7 +65,8 @@ static int run_stop(struct cli *cli, void *data, const struct strv *operands, st
 
 static const struct opt stop_table[] = {
 	{"time", 't', OPT_MS, LIFE(timeout_ms), LIFE(timeout_given), .value_name = "SECONDS",
-	 .help = "wait so long before it is killed (default: the container's)"},
+	 .help = "wait so long before it is killed; -1: for ever (default: the container's)",
+	 .min = -1, .max = INT64_MAX},
 	{"ignore", 'i', OPT_BOOL, LIFE(ignore), .help = "one that is not there is no error"},
 	CHOICE_ALL('a', "stop every running container"),
 	CHOICE_FILTER('f'),
@@ -311,7 +312,8 @@ static const struct opt rm_table[] = {
 	{"force", 'f', OPT_BOOL, LIFE(force),
 	 .help = "kill those that run; missing ones are no error"},
 	{"time", 't', OPT_MS, LIFE(timeout_ms), LIFE(timeout_given), .value_name = "SECONDS",
-	 .help = "with --force: stop them first, wait so long before they are killed (default: 0)"},
+	 .help = "with --force: stop them first, wait so long before they are killed (default: 0)",
+	 .min = -1, .max = INT64_MAX},
 	{"depend", 0, OPT_BOOL, LIFE(depend), .help = "and the containers that require them"},
 	{"ignore", 'i', OPT_BOOL, LIFE(ignore), .help = "one that is not there is no error"},
 	{"volumes", 'v', OPT_REFUSED,

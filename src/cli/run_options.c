@@ -164,7 +164,9 @@ const struct opt cli_run_table[] = {
 	{"stop-signal", 0, OPT_STRING, RUN(stop_signal), .value_name = "SIGNAL",
 	 .help = "signal that asks it to end (default: TERM)", .complete = "signal"},
 	{"stop-timeout", 0, OPT_MS, RUN(stop_timeout_ms), RUN(stop_timeout_given),
-	 .value_name = "SECONDS", .help = "wait so long before it is killed (default: 10)"},
+	 .value_name = "SECONDS",
+	 .help = "wait so long before it is killed; -1: for ever (default: 10)", .min = -1,
+	 .max = INT64_MAX},
 	{"restart", 0, OPT_STRING, RUN(restart), .value_name = "POLICY",
 	 .help = "start it again when it ends: no (the default), on-failure[:TIMES], always, "
 		 "unless-stopped",

@@ -250,7 +250,8 @@ static int run_restart(struct cli *cli, void *data, const struct strv *operands,
 
 static const struct opt restart_table[] = {
 	{"time", 't', OPT_MS, START(timeout_ms), START(timeout_given), .value_name = "SECONDS",
-	 .help = "wait so long before it is killed (default: the container's)"},
+	 .help = "wait so long before it is killed; -1: for ever (default: the container's)",
+	 .min = -1, .max = INT64_MAX},
 	CHOICE_ALL('a', "every running container"),
 	CHOICE_FILTER('f'),
 	CHOICE_LATEST,

@@ -134,6 +134,8 @@ int engine_add_envs(const struct strv *files, const struct strv *items, struct s
 		    struct err *err);
 /* Set NAME=VALUE in env; NAME alone takes our own value, where we have one. */
 int engine_add_env(struct strv *env, const char *item, struct err *err);
+/* The texts of a JSON list that is an option's value, of which there is at least one. */
+int engine_add_list(struct strv *list, const char *option, const char *text, struct err *err);
 
 struct exec_options {
 	bool interactive, tty, detach;

@@ -26,6 +26,7 @@
 #include "engine/requires.h"
 #include "engine/restart_policy.h"
 #include "engine/user.h"
+#include "json/json.h"
 #include "kernel/tty.h"
 
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -37,11 +38,39 @@ static const char *default_shell(const char *image_ref)
 									    : "/bin/sh";
 }
 
+int engine_add_list(struct strv *list, const char *option, const char *text, struct err *err)
+{
+	own_json struct json *doc = json_parse(text, strlen(text), option, err);
+	size_t before = list->count;
+
+	if (!doc || json_type(doc, 0) != JSON_ARRAY)
+		return doc ? err_set(err, ERR_USAGE, 0, "%s: a list is wanted", option) : -1;
+	for (json_node n = json_first(doc, 0); n != JSON_NONE; n = json_next(doc, n)) {
+		if (json_type(doc, n) != JSON_STRING)
+			return err_set(err, ERR_USAGE, 0,
+				       "%s: the list has something that is no text", option);
+		if (strv_add(list, json_string(doc, n), err) < 0)
+			return -1;
+	}
+	if (list->count > before && *list->items[before])
+		return 0;
+	return err_set(err, ERR_USAGE, 0, "%s: the list is empty", option);
+}
+
+/* "[" alone is a command, too. */
+static int add_entrypoint(const char *text, struct strv *args, struct err *err)
+{
+	if (!text || !*text)
+		return 0;
+	return str_starts(text, "[") && str_ends(text, "]")
+		       ? engine_add_list(args, "--entrypoint", text, err)
+		       : strv_add(args, text, err);
+}
+
 static int add_command(const struct run_options *options, const char *image_ref,
 		       const struct strv *command, struct spec_process *p, struct err *err)
 {
-	if (options->entrypoint && *options->entrypoint &&
-	    strv_add(&p->args, options->entrypoint, err) < 0)
+	if (add_entrypoint(options->entrypoint, &p->args, err) < 0)
 		return -1;
 	for (size_t i = 0; i < command->count; i++)
 		if (strv_add(&p->args, command->items[i], err) < 0)

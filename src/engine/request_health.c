@@ -4,30 +4,15 @@
 
 #include "base/own.h"
 #include "engine/request.h"
-#include "json/json.h"
 
 /* A JSON array is a command, and anything else a line for a shell. */
 static int add_command(const char *text, struct strv *ret, struct err *err)
 {
-	own_json struct json *doc = NULL;
-
-	if (*text != '[')
-		return strv_add(ret, "/bin/sh", err) < 0 || strv_add(ret, "-c", err) < 0
-			       ? -1
-			       : strv_add(ret, text, err);
-	doc = json_parse(text, strlen(text), "--health-cmd", err);
-	if (!doc || json_type(doc, 0) != JSON_ARRAY)
-		return doc ? err_set(err, ERR_USAGE, 0, "--health-cmd: a list is wanted") : -1;
-	for (json_node n = json_first(doc, 0); n != JSON_NONE; n = json_next(doc, n)) {
-		if (json_type(doc, n) != JSON_STRING)
-			return err_set(err, ERR_USAGE, 0,
-				       "--health-cmd: the list has something that is no text");
-		if (strv_add(ret, json_string(doc, n), err) < 0)
-			return -1;
-	}
-	if (ret->count && *ret->items[0])
-		return 0;
-	return err_set(err, ERR_USAGE, 0, "--health-cmd: the list is empty");
+	if (*text == '[')
+		return engine_add_list(ret, "--health-cmd", text, err);
+	return strv_add(ret, "/bin/sh", err) < 0 || strv_add(ret, "-c", err) < 0
+		       ? -1
+		       : strv_add(ret, text, err);
 }
 
 static int refuse_without_command(const struct run_options *options, struct err *err)

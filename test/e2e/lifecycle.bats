@@ -249,11 +249,19 @@ has_ended() {
 }
 
 @test "stop: a timeout that is as good as none is waited for all the same" {
-	insula run -d --name one --stop-timeout 9223372036854775807ms "$E2E_IMAGE" \
-		sh -c 'trap "sleep 0.3; exit 4" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null
+	local timeout
+	for timeout in 9223372036854775807ms -1; do
+		insula run -d --replace --name one --stop-timeout $timeout "$E2E_IMAGE" \
+			sh -c 'trap "sleep 0.3; exit 4" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null
+		eventually 5 sh -c '"$INSULA_BIN/insula" logs one | grep -q ready'
+		ok insula stop one
+		[ "$(field one exit_code)" = 4 ]
+	done
+	ok insula start one
 	eventually 5 sh -c '"$INSULA_BIN/insula" logs one | grep -q ready'
-	ok insula stop one
-	[ "$(field one exit_code)" = 4 ]
+	ok insula stop -t -1 one
+	refused 125 "must be a duration" insula stop -t -2 one
+	refused 125 "must be a duration" insula generate systemd --restart-sec -1 one
 }
 
 @test "stop: one that has ended is left as it is" {

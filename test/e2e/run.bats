@@ -245,6 +245,18 @@ status_field() {
 	shows 'one two'
 }
 
+@test "--entrypoint: a JSON list is a command with its first arguments; [ alone is a command" {
+	ok in_box --entrypoint '["/bin/echo", "-n", "a b"]' -- one two
+	shows 'a b one two'
+	ok in_box --entrypoint '[' -- 1 -lt 2 ']'
+	exits 125 in_box --entrypoint '[]' -- one
+	[[ $stderr == *"--entrypoint: the list is empty"* ]] || fail
+	exits 125 in_box --entrypoint '["a", 1]' -- one
+	[[ $stderr == *"--entrypoint: the list has something that is no text"* ]] || fail
+	exits 125 in_box --entrypoint '[a]' -- one
+	[[ $stderr == *"--entrypoint"* ]] || fail
+}
+
 # ---- file systems ----
 
 @test "--read-only: the root cannot be written, /tmp and /dev/shm can where mounted" {
