@@ -346,7 +346,7 @@ static char *lines_before(int group_fd, const struct resctrl *wanted, const char
 		if (line)
 			str_addf(&before, "%.*s\n", (int)strcspn(line, "\n"), line);
 	}
-	return str_check(&before, "the schemata", err) < 0 ? NULL : str_dup(before.data, err);
+	return str_check(&before, "the schemata", err) < 0 ? NULL : str_take(&before);
 }
 
 int resctrl_update(int root_fd, const struct resctrl *config, const char *id,

@@ -235,22 +235,7 @@ TEST(requests_are_answered_while_input_is_stuck)
 }
 
 /* The pipe of a command that was killed must not keep its container waiting for ever. */
-TEST(the_death_of_the_starting_command_ends_its_input)
-{
-	own(kept) struct kept k = KEPT_INIT;
-	own_free char *log = NULL;
-
-	kept_start(&k, &(struct kept_options){
-			       .script = "cat; echo over", .attached = true, .interactive = true});
-	close(k.client_fd);
-	k.client_fd = -1;
-	CHECK_INT(kept_join(&k), 0);
-	log = kept_log(&k, BOTH);
-	CHECK_STR(log, "over\n");
-}
-
-/* Also where another keeper has taken it over meanwhile. */
-TEST(a_starting_command_that_dies_after_a_replacement_ends_its_input_too)
+static void starter_dies(bool replaced)
 {
 	own(kept) struct kept k = KEPT_INIT;
 	own_free char *log = NULL;
@@ -258,12 +243,24 @@ TEST(a_starting_command_that_dies_after_a_replacement_ends_its_input_too)
 
 	kept_start(&k, &(struct kept_options){
 			       .script = "cat; echo over", .attached = true, .interactive = true});
-	CHECK_OK(keeper_replace(k.run_fd, getenv("INSULA_KEEPER"), KEPT_WAIT_MS, &err));
+	if (replaced)
+		CHECK_OK(keeper_replace(k.run_fd, getenv("INSULA_KEEPER"), KEPT_WAIT_MS, &err));
 	close(k.client_fd);
 	k.client_fd = -1;
 	CHECK_INT(kept_join(&k), 0);
 	log = kept_log(&k, BOTH);
 	CHECK_STR(log, "over\n");
+}
+
+TEST(the_death_of_the_starting_command_ends_its_input)
+{
+	starter_dies(false);
+}
+
+/* Also where another keeper has taken it over meanwhile. */
+TEST(a_starting_command_that_dies_after_a_replacement_ends_its_input_too)
+{
+	starter_dies(true);
 }
 
 TEST(what_was_printed_before_is_shown_once_to_a_client)

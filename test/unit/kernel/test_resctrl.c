@@ -238,8 +238,9 @@ TEST(other_schemata_are_written_and_what_was_there_before_comes_back)
 	const struct resctrl nowhere = {.group = (char *)"silver"};
 	const struct resctrl both = {.l3_cache = (char *)"L3:0=00f", .mem_bw = (char *)"MB:1=30"};
 	const struct resctrl one = {.l3_cache = (char *)"L3:0=00f"};
+	const struct resctrl other = {.l3_cache = (char *)"L2:0=1"};
 	int fd = use_tree();
-	own_free char *before = NULL, *half = NULL, *none = NULL;
+	own_free char *before = NULL, *half = NULL, *absent = NULL, *none = NULL;
 
 	CHECK_OK(resctrl_update(fd, &gold, "box", &both, &before, &err));
 	CHECK_STR(before, "L3:0=7f0;1=01f\nMB:0=  20;1=  70\n");
@@ -248,6 +249,10 @@ TEST(other_schemata_are_written_and_what_was_there_before_comes_back)
 	check_content("gold/schemata", "L3:0=7f0;1=01f\nMB:0=  20;1=  70\n");
 	CHECK_OK(resctrl_update(fd, &gold, "box", &one, &half, &err));
 	CHECK_STR(half, "L3:0=7f0;1=01f\n");
+	/* Of a resource that the group has no line of, which a kernel refuses, there is nothing to write back. */
+	CHECK_OK(resctrl_update(fd, &gold, "box", &other, &absent, &err));
+	CHECK_STR(absent, "");
+	CHECK_OK(resctrl_restore(fd, &gold, "box", absent, &err));
 	CHECK_ERR(resctrl_update(fd, &nowhere, "box", &both, &none, &err), ERR_NOT_FOUND, "silver");
 	CHECK(!none);
 	CHECK_ERR(resctrl_restore(fd, &nowhere, "box", before, &err), ERR_NOT_FOUND, "silver");
